@@ -1,0 +1,110 @@
+package issuer
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// Certificate is an issued certificate with its chain and key. It is immutable
+// and says nothing of trust: see [TrustBundle].
+type Certificate struct {
+	chain    []*x509.Certificate
+	key      crypto.Signer
+	chainPEM []byte
+	keyPEM   []byte
+}
+
+// Certificate joins the request's key with the chain that an issuer returned
+// for it. It refuses a chain whose leaf is not what was asked for: another key,
+// names missing or added, a usage missing, a CA, or an ended validity.
+func (r *Request) Certificate(chain []*x509.Certificate) (*Certificate, error) {
+	if len(chain) == 0 {
+		return nil, fmt.Errorf("certificate for %s: the issuer returned no certificate", r.commonName)
+	}
+	if err := r.check(chain[0]); err != nil {
+		return nil, fmt.Errorf("certificate for %s: %w", r.commonName, err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(r.key)
+	if err != nil {
+		return nil, fmt.Errorf("encode the key of %s: %w", r.commonName, err)
+	}
+	c := &Certificate{chain: slices.Clone(chain), key: r.key}
+	c.keyPEM = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
+	for _, cert := range chain {
+		c.chainPEM = append(c.chainPEM, encodeCertificate(cert)...)
+	}
+	return c, nil
+}
+
+func (r *Request) check(leaf *x509.Certificate) error {
+	public, ok := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+	switch {
+	case !ok || !public.Equal(r.key.Public()):
+		return errors.New("the issuer certified another key")
+	case leaf.Subject.CommonName != r.Subject().CommonName:
+		return fmt.Errorf("the issuer changed the common name to %q", leaf.Subject.CommonName)
+	case !slices.Equal(leaf.DNSNames, r.dnsNames):
+		return fmt.Errorf("the issuer changed the DNS names to %q", leaf.DNSNames)
+	case !slices.EqualFunc(leaf.URIs, r.uris, equalURI):
+		return fmt.Errorf("the issuer changed the URIs to %q", leaf.URIs)
+	case len(leaf.IPAddresses)+len(leaf.EmailAddresses) > 0:
+		return errors.New("the issuer added IP or e-mail addresses")
+	case leaf.IsCA:
+		return errors.New("the issuer returned a CA certificate")
+	case !time.Now().Before(leaf.NotAfter):
+		return fmt.Errorf("the issuer returned a certificate that ended at %s", leaf.NotAfter)
+	}
+	for _, usage := range r.usages {
+		if !slices.Contains(leaf.ExtKeyUsage, usage) {
+			return fmt.Errorf("the issuer left out an extended key usage; has %v, wants %v", leaf.ExtKeyUsage, r.usages)
+		}
+	}
+	return nil
+}
+
+func equalURI(a, b *url.URL) bool { return a.String() == b.String() }
+
+// Leaf returns the certificate itself.
+func (c *Certificate) Leaf() *x509.Certificate { return c.chain[0] }
+
+// NotAfter returns when the leaf ends, as its issuer decided.
+func (c *Certificate) NotAfter() time.Time { return c.chain[0].NotAfter }
+
+// ChainPEM returns the leaf and its intermediates as PEM.
+func (c *Certificate) ChainPEM() []byte { return bytes.Clone(c.chainPEM) }
+
+// KeyPEM returns the private key as PKCS #8 PEM.
+func (c *Certificate) KeyPEM() []byte { return bytes.Clone(c.keyPEM) }
+
+// TLS returns the certificate for crypto/tls.
+func (c *Certificate) TLS() *tls.Certificate {
+	t := &tls.Certificate{PrivateKey: c.key, Leaf: c.chain[0]}
+	for _, cert := range c.chain {
+		t.Certificate = append(t.Certificate, cert.Raw)
+	}
+	return t
+}
+
+// String names the certificate; it keeps the key out of whatever is printed.
+func (c *Certificate) String() string {
+	return fmt.Sprintf("certificate %s of %s until %s", c.Leaf().SerialNumber.Text(16), c.Leaf().Subject, c.NotAfter())
+}
+
+// LogValue keeps the key out of every log.
+func (c *Certificate) LogValue() slog.Value {
+	leaf := c.Leaf()
+	return slog.GroupValue(
+		slog.String("subject", leaf.Subject.String()),
+		slog.String("serial", leaf.SerialNumber.Text(16)),
+		slog.Time("notAfter", leaf.NotAfter),
+	)
+}

@@ -1,0 +1,10 @@
+// Package issuer turns identities into certificates and keeps them fresh.
+//
+// [Identity], [Certificate] and [TrustBundle] are the values; [Issuer] is the
+// contract that every certificate authority fulfils; [Manager] holds one
+// certificate for each service account that somebody uses, renews it in time
+// and tells every [Subscription] of it.
+//
+// The package knows nothing of Kubernetes objects, of SDS, or of any one
+// certificate authority. Private keys are made in request.go and nowhere else.
+package issuer

@@ -1,0 +1,69 @@
+package issuer
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// Identity names a workload: a Kubernetes service account within a trust
+// domain. It is a comparable value; the zero Identity is not valid. Identities
+// are compared as values, never by pattern.
+type Identity struct {
+	trustDomain    spiffeid.TrustDomain
+	namespace      string
+	serviceAccount string
+}
+
+// NewIdentity returns the identity of a service account. It refuses a trust
+// domain that SPIFFE-ID section 2.1 does not allow, a namespace that is not an
+// RFC 1123 label, a service account that is not an RFC 1123 subdomain, and a
+// combination whose common name is longer than a DNS name may be.
+func NewIdentity(trustDomain, namespace, serviceAccount string) (Identity, error) {
+	td, err := spiffeid.TrustDomainFromString(trustDomain)
+	if err != nil {
+		return Identity{}, fmt.Errorf("trust domain %q: %w", trustDomain, err)
+	}
+	if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
+		return Identity{}, fmt.Errorf("namespace %q: %s", namespace, strings.Join(problems, "; "))
+	}
+	if problems := validation.IsDNS1123Subdomain(serviceAccount); len(problems) > 0 {
+		return Identity{}, fmt.Errorf("service account %q: %s", serviceAccount, strings.Join(problems, "; "))
+	}
+	id := Identity{trustDomain: td, namespace: namespace, serviceAccount: serviceAccount}
+	if n := len(id.CommonName()); n > validation.DNS1123SubdomainMaxLength {
+		return Identity{}, fmt.Errorf("service account %q: its certificate name %q has %d characters, a DNS name has at most %d",
+			serviceAccount, id.CommonName(), n, validation.DNS1123SubdomainMaxLength)
+	}
+	return id, nil
+}
+
+// TrustDomain returns the trust domain, for example "cluster.local".
+func (id Identity) TrustDomain() string { return id.trustDomain.Name() }
+
+// Namespace returns the service account's namespace.
+func (id Identity) Namespace() string { return id.namespace }
+
+// ServiceAccount returns the service account's name.
+func (id Identity) ServiceAccount() string { return id.serviceAccount }
+
+// SPIFFEID returns spiffe://<trust domain>/ns/<namespace>/sa/<service account>.
+func (id Identity) SPIFFEID() spiffeid.ID {
+	return spiffeid.RequireFromSegments(id.trustDomain, "ns", id.namespace, "sa", id.serviceAccount)
+}
+
+// CommonName returns <service account>.<namespace>.<trust domain>. No two
+// identities of a trust domain share it: a namespace holds no dot.
+func (id Identity) CommonName() string {
+	return id.serviceAccount + "." + id.namespace + "." + id.trustDomain.Name()
+}
+
+// String returns the SPIFFE ID.
+func (id Identity) String() string {
+	if id == (Identity{}) {
+		return "no identity"
+	}
+	return id.SPIFFEID().String()
+}

@@ -1,0 +1,58 @@
+package issuer
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"time"
+)
+
+// Issuer is a certificate authority.
+//
+// An Issuer is safe for concurrent use.
+type Issuer interface {
+	// Issue certifies the request's public key under exactly the request's
+	// names, for client and server authentication as the request says.
+	//
+	// The chain starts with the leaf and holds the intermediates, without the
+	// root. NotBefore lies in the past, so that clocks behind this one accept
+	// it. NotAfter is at most ttl away and may be earlier: whoever asked reads
+	// it from the certificate.
+	Issue(ctx context.Context, req *Request, ttl time.Duration) ([]*x509.Certificate, error)
+
+	// Roots returns the roots that verify what Issue returns.
+	Roots(ctx context.Context) (TrustBundle, error)
+}
+
+// Role is what a root is used for.
+type Role int
+
+const (
+	// Active is the role of the one root that signs. It is trusted too.
+	Active Role = iota
+	// Passive is the role of a root that is trusted and does not sign.
+	Passive
+)
+
+// Root is a certificate authority in its role.
+type Root struct {
+	// Name tells roots apart in logs and metrics.
+	Name   string
+	Role   Role
+	Issuer Issuer
+}
+
+// ErrTrustedOnly is what an issuer made by [TrustedOnly] answers to Issue.
+var ErrTrustedOnly = errors.New("the root is trusted only and signs nothing")
+
+// TrustedOnly returns the issuer of a root that is known by its certificates
+// alone, as one whose key is gone. It signs nothing.
+func TrustedOnly(bundle TrustBundle) Issuer { return trustedOnly{bundle} }
+
+type trustedOnly struct{ bundle TrustBundle }
+
+func (t trustedOnly) Issue(context.Context, *Request, time.Duration) ([]*x509.Certificate, error) {
+	return nil, ErrTrustedOnly
+}
+
+func (t trustedOnly) Roots(context.Context) (TrustBundle, error) { return t.bundle, nil }

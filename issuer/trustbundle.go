@@ -1,0 +1,118 @@
+package issuer
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// maxBundleBytes bounds what is parsed as a bundle: more than any mesh needs,
+// far less than a ConfigMap holds.
+const maxBundleBytes = 256 << 10
+
+// TrustBundle is an immutable set of root certificates. The zero TrustBundle
+// is empty and trusts nobody.
+type TrustBundle struct {
+	roots []*x509.Certificate // ordered by the SHA-256 of their DER, no two equal
+	pem   []byte
+}
+
+// NewTrustBundle returns the set of the given roots.
+func NewTrustBundle(roots ...*x509.Certificate) TrustBundle {
+	type keyed struct {
+		sum  [sha256.Size]byte
+		root *x509.Certificate
+	}
+	set := make([]keyed, len(roots))
+	for i, root := range roots {
+		set[i] = keyed{sha256.Sum256(root.Raw), root}
+	}
+	slices.SortFunc(set, func(a, b keyed) int { return bytes.Compare(a.sum[:], b.sum[:]) })
+	set = slices.CompactFunc(set, func(a, b keyed) bool { return a.sum == b.sum })
+
+	var b TrustBundle
+	for _, k := range set {
+		b.roots = append(b.roots, k.root)
+		b.pem = append(b.pem, encodeCertificate(k.root)...)
+	}
+	return b
+}
+
+// ParseTrustBundle reads PEM certificates. It refuses anything else between
+// them, an empty bundle, and a certificate that is not a CA's.
+func ParseTrustBundle(data []byte) (TrustBundle, error) {
+	if len(data) > maxBundleBytes {
+		return TrustBundle{}, fmt.Errorf("a trust bundle of %d bytes is larger than %d", len(data), maxBundleBytes)
+	}
+	roots, err := ParseCertificates(data)
+	if err != nil {
+		return TrustBundle{}, err
+	}
+	for _, root := range roots {
+		if !root.BasicConstraintsValid || !root.IsCA {
+			return TrustBundle{}, fmt.Errorf("certificate %q is not a CA certificate", root.Subject)
+		}
+	}
+	return NewTrustBundle(roots...), nil
+}
+
+// ParseCertificates reads one or more PEM certificates and refuses any other
+// block and any text that is not PEM.
+func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
+	var certs []*x509.Certificate
+	for rest := bytes.TrimSpace(data); len(rest) > 0; rest = bytes.TrimSpace(rest) {
+		if !bytes.HasPrefix(rest, []byte("-----BEGIN ")) {
+			return nil, errors.New("not PEM: text outside of a block")
+		}
+		block, after := pem.Decode(rest)
+		if block == nil {
+			return nil, errors.New("not PEM: a block is malformed or cut off")
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("a PEM block of type %q where only CERTIFICATE belongs", block.Type)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d: %w", len(certs)+1, err)
+		}
+		certs, rest = append(certs, cert), after
+	}
+	if len(certs) == 0 {
+		return nil, errors.New("no certificate in it")
+	}
+	return certs, nil
+}
+
+// Union returns the roots of both bundles.
+func (b TrustBundle) Union(other TrustBundle) TrustBundle {
+	return NewTrustBundle(slices.Concat(b.roots, other.roots)...)
+}
+
+// Equal reports whether both bundles hold the same roots.
+func (b TrustBundle) Equal(other TrustBundle) bool { return bytes.Equal(b.pem, other.pem) }
+
+// IsEmpty reports whether the bundle trusts nobody.
+func (b TrustBundle) IsEmpty() bool { return len(b.roots) == 0 }
+
+// Roots returns the certificates, in an order that depends on them alone.
+func (b TrustBundle) Roots() []*x509.Certificate { return slices.Clone(b.roots) }
+
+// PEM returns the certificates as PEM, in the order of Roots.
+func (b TrustBundle) PEM() []byte { return bytes.Clone(b.pem) }
+
+// Pool returns a new pool of the roots, for crypto/tls.
+func (b TrustBundle) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, root := range b.roots {
+		pool.AddCert(root)
+	}
+	return pool
+}
+
+func encodeCertificate(cert *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+}
