@@ -17,9 +17,6 @@ import (
 	"github.com/osm-edge/osm/issuer"
 )
 
-// backdate is how far NotBefore lies in the past, for clocks that are behind.
-const backdate = 5 * time.Minute
-
 // CA signs with a root's key. It implements issuer.Issuer.
 type CA struct {
 	root   *x509.Certificate
@@ -28,9 +25,9 @@ type CA struct {
 }
 
 // New returns the CA of a root certificate and its key. It refuses a pair that
-// cannot sign: see CheckRoot.
+// cannot sign: see issuer.CheckRoot.
 func New(root *x509.Certificate, key crypto.Signer) (*CA, error) {
-	if err := CheckRoot(root, time.Now()); err != nil {
+	if err := issuer.CheckRoot(root, time.Now()); err != nil {
 		return nil, err
 	}
 	public, ok := root.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
@@ -38,25 +35,6 @@ func New(root *x509.Certificate, key crypto.Signer) (*CA, error) {
 		return nil, errors.New("the private key is not that of the root certificate")
 	}
 	return &CA{root: root, key: key, bundle: issuer.NewTrustBundle(root)}, nil
-}
-
-// CheckRoot refuses a certificate that cannot be a mesh's root at the given
-// time: one that is not a CA's (RFC 5280, sections 4.2.1.9 and 4.2.1.3), not
-// signed by itself, or not valid then.
-func CheckRoot(root *x509.Certificate, now time.Time) error {
-	switch {
-	case !root.BasicConstraintsValid || !root.IsCA:
-		return errors.New("the certificate is not a CA certificate")
-	case root.KeyUsage != 0 && root.KeyUsage&x509.KeyUsageCertSign == 0:
-		return errors.New("the certificate's key usage does not allow it to sign certificates")
-	case root.CheckSignatureFrom(root) != nil:
-		return fmt.Errorf("the certificate is not a root: it is issued by %q", root.Issuer)
-	case now.Add(backdate).Before(root.NotBefore):
-		return fmt.Errorf("the certificate is not valid before %s", root.NotBefore.UTC())
-	case !now.Before(root.NotAfter):
-		return fmt.Errorf("the certificate expired at %s", root.NotAfter.UTC())
-	}
-	return nil
 }
 
 // Issue implements issuer.Issuer. A certificate does not outlive the root.
@@ -81,7 +59,7 @@ func (ca *CA) Issue(_ context.Context, req *issuer.Request, ttl time.Duration) (
 		Subject:               req.Subject(),
 		DNSNames:              req.DNSNames(),
 		URIs:                  req.URIs(),
-		NotBefore:             now.Add(-backdate),
+		NotBefore:             now.Add(-issuer.ClockSkew),
 		NotAfter:              notAfter,
 		KeyUsage:              keyUsage(req.PublicKey()),
 		ExtKeyUsage:           req.Usages(),
@@ -124,4 +102,3 @@ func serialNumber() (*big.Int, error) {
 	}
 	return new(big.Int).SetBytes(b[:]), nil
 }
-

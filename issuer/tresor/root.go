@@ -33,7 +33,7 @@ func NewRoot() (*x509.Certificate, crypto.Signer, error) {
 	template := &x509.Certificate{
 		SerialNumber:          serial,
 		Subject:               pkix.Name{CommonName: rootCommonName, SerialNumber: serial.Text(16)},
-		NotBefore:             now.Add(-backdate),
+		NotBefore:             now.Add(-issuer.ClockSkew),
 		NotAfter:              now.Add(RootValidity),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		IsCA:                  true,
