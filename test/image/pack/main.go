@@ -1,0 +1,43 @@
+// Command pack writes a static binary as an OCI image archive:
+//
+//	go run ./test/image/pack -o dist/osm-injector.tar -name docker.io/flomesh/osm-injector:dev bin/osm-injector
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/osm-edge/osm/test/image"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "pack:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	flags := flag.NewFlagSet("pack", flag.ContinueOnError)
+	out := flags.String("o", "", "archive to `write`")
+	name := flags.String("name", "", "the image's full `reference`, e.g. docker.io/flomesh/osm-injector:dev")
+	labels := map[string]string{}
+	flags.Func("label", "a `key=value` label of the image, may be given again", func(s string) error {
+		key, value, ok := strings.Cut(s, "=")
+		if !ok || key == "" {
+			return errors.New("want key=value")
+		}
+		labels[key] = value
+		return nil
+	})
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() != 1 || *out == "" {
+		return fmt.Errorf("want -o ARCHIVE -name REFERENCE BINARY, got %q", args)
+	}
+	return image.PackFile(*out, image.Options{Binary: flags.Arg(0), Name: *name, Labels: labels})
+}
