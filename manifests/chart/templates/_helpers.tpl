@@ -1,0 +1,157 @@
+{{- define "osm.labels" -}}
+app.kubernetes.io/name: openservicemesh.io
+app.kubernetes.io/instance: {{ .Values.osm.meshName }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- end -}}
+
+{{/* The image of a component: a dict of root and component. */}}
+{{- define "osm.image" -}}
+{{- $image := .root.Values.osm.image -}}
+{{- with $image.registry }}{{ . }}/{{ end }}{{ .component }}:{{ $image.tag | default .root.Chart.AppVersion }}
+{{- end -}}
+
+{{- define "osm.keyAlgorithm" -}}
+{{- with .Values.osm.certificateProvider.certKeyBitSize }}rsa-{{ . }}{{ else }}{{ .Values.osm.certificateProvider.keyAlgorithm }}{{ end }}
+{{- end -}}
+
+{{/* osm.serviceCertValidityDuration is how the published guide writes it. */}}
+{{- define "osm.serviceCertValidityDuration" -}}
+{{- .Values.osm.serviceCertValidityDuration | default .Values.osm.certificateProvider.serviceCertValidityDuration -}}
+{{- end -}}
+
+{{/*
+The Deployment of a component: a dict of root, component, values (replicaCount
+and resource), args, and ports (a dict of names and numbers).
+*/}}
+{{- define "osm.deployment" -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .component }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "osm.labels" .root | nindent 4 }}
+    app: {{ .component }}
+spec:
+  replicas: {{ .values.replicaCount }}
+  selector:
+    matchLabels:
+      app: {{ .component }}
+  template:
+    metadata:
+      labels:
+        {{- include "osm.labels" .root | nindent 8 }}
+        app: {{ .component }}
+    spec:
+      serviceAccountName: {{ .component }}
+      securityContext:
+        runAsNonRoot: true
+        runAsUser: 65532
+        runAsGroup: 65532
+        seccompProfile:
+          type: RuntimeDefault
+      containers:
+        - name: {{ .component }}
+          image: {{ include "osm.image" . }}
+          imagePullPolicy: {{ .root.Values.osm.image.pullPolicy }}
+          args:
+            - --mesh-name={{ .root.Values.osm.meshName }}
+            - --namespace=$(POD_NAMESPACE)
+            - --log-level={{ .root.Values.osm.controllerLogLevel }}
+            {{- range .args }}
+            - {{ . | quote }}
+            {{- end }}
+          env:
+            - name: POD_NAMESPACE
+              valueFrom:
+                fieldRef:
+                  fieldPath: metadata.namespace
+          ports:
+            {{- range $name, $port := .ports }}
+            - name: {{ $name }}
+              containerPort: {{ $port }}
+            {{- end }}
+            - name: metrics
+              containerPort: 9091
+          readinessProbe:
+            httpGet:
+              path: /readyz
+              port: metrics
+            periodSeconds: 2
+          livenessProbe:
+            httpGet:
+              path: /healthz
+              port: metrics
+            periodSeconds: 10
+            failureThreshold: 6
+          resources:
+            {{- toYaml .values.resource | nindent 12 }}
+          securityContext:
+            allowPrivilegeEscalation: false
+            readOnlyRootFilesystem: true
+            capabilities:
+              drop: [ALL]
+{{- end -}}
+
+{{/* The Service of a component: a dict of root, name, component and ports. */}}
+{{- define "osm.service" -}}
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "osm.labels" .root | nindent 4 }}
+    app: {{ .component }}
+spec:
+  selector:
+    app: {{ .component }}
+  ports:
+    {{- range $name, $port := .ports }}
+    - name: {{ $name }}
+      port: {{ $port }}
+      targetPort: {{ $name }}
+    {{- end }}
+{{- end -}}
+
+{{/* The service account of a component and what it is bound to: a dict of root and component. */}}
+{{- define "osm.account" -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ .component }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "osm.labels" .root | nindent 4 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ .component }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "osm.labels" .root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ .component }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ .component }}
+    namespace: {{ .root.Release.Namespace }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: {{ .component }}-{{ .root.Values.osm.meshName }}
+  labels:
+    {{- include "osm.labels" .root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: {{ .component }}-{{ .root.Values.osm.meshName }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ .component }}
+    namespace: {{ .root.Release.Namespace }}
+{{- end -}}

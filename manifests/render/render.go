@@ -1,0 +1,114 @@
+// Package render renders the mesh's Helm chart into objects, as helm template
+// does. It is apart from manifests so that only those who render carry Helm.
+package render
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"helm.sh/helm/v4/pkg/chart/common"
+	"helm.sh/helm/v4/pkg/chart/common/util"
+	"helm.sh/helm/v4/pkg/chart/loader/archive"
+	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	"helm.sh/helm/v4/pkg/engine"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/osm-edge/osm/manifests"
+)
+
+// Options says what to render.
+type Options struct {
+	// Namespace is the mesh namespace.
+	Namespace string
+	// Values are set over the chart's defaults and checked against its schema.
+	Values map[string]any
+}
+
+// Chart returns the objects of the chart, custom resource definitions first,
+// in an order that is the same every time.
+func Chart(o Options) ([]*unstructured.Unstructured, error) {
+	chart, err := load(manifests.Chart())
+	if err != nil {
+		return nil, fmt.Errorf("load the chart: %w", err)
+	}
+	release := common.ReleaseOptions{Name: "osm", Namespace: o.Namespace, IsInstall: true, Revision: 1}
+	values, err := util.ToRenderValues(chart, o.Values, release, common.DefaultCapabilities)
+	if err != nil {
+		return nil, err
+	}
+	files, err := engine.Render(chart, values)
+	if err != nil {
+		return nil, err
+	}
+	var objects []*unstructured.Unstructured
+	for _, crd := range chart.CRDObjects() {
+		files[crd.Filename] = string(crd.File.Data)
+	}
+	for _, name := range slices.SortedFunc(maps.Keys(files), crdsFirst) {
+		if !strings.HasSuffix(name, ".yaml") {
+			continue
+		}
+		decoded, err := decode(files[name])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		objects = append(objects, decoded...)
+	}
+	return objects, nil
+}
+
+func crdsFirst(a, b string) int {
+	key := func(name string) string {
+		if strings.Contains(name, "/crds/") {
+			return "0" + name
+		}
+		return "1" + name
+	}
+	return strings.Compare(key(a), key(b))
+}
+
+func load(files fs.FS) (*chartv2.Chart, error) {
+	var buffered []*archive.BufferedFile
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		buffered = append(buffered, &archive.BufferedFile{Name: name, ModTime: time.Time{}, Data: data})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return loader.LoadFiles(buffered)
+}
+
+func decode(manifest string) ([]*unstructured.Unstructured, error) {
+	var objects []*unstructured.Unstructured
+	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewBufferString(manifest), 4096)
+	for {
+		var object map[string]any
+		err := decoder.Decode(&object)
+		if errors.Is(err, io.EOF) {
+			return objects, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(object) > 0 {
+			objects = append(objects, &unstructured.Unstructured{Object: object})
+		}
+	}
+}
