@@ -1,0 +1,36 @@
+package sds
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+// Proxy is who a stream belongs to: the sidecar of one pod.
+type Proxy struct {
+	Identity  issuer.Identity
+	UUID      string // the pod's label osm-proxy-uuid
+	Namespace string
+	PodName   string
+	PodUID    types.UID
+}
+
+// Attestor finds out who asks. Both methods return a *Refusal when the answer
+// is no; any other error means that they could not tell, and the proxy may try
+// again.
+type Attestor interface {
+	// Attest returns the proxy that the token proves.
+	Attest(ctx context.Context, token string) (Proxy, error)
+
+	// Current reports whether the proxy still is what it was when it was
+	// attested. It is asked before every push, and cheap.
+	Current(ctx context.Context, p Proxy) error
+}
+
+// Source announces an identity's certificate and the trust bundle. It is what
+// this package needs of an issuer.Manager.
+type Source interface {
+	Subscribe(id issuer.Identity) *issuer.Subscription
+}

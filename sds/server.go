@@ -1,0 +1,144 @@
+package sds
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	secretv3 "github.com/envoyproxy/go-control-plane/envoy/service/secret/v3"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+)
+
+const (
+	// handshakeTimeout bounds what somebody who proved nothing yet may hold on to.
+	handshakeTimeout = 10 * time.Second
+	// idleTimeout ends connections that open no stream.
+	idleTimeout = time.Minute
+	// pingInterval keeps connections open through whatever drops silent ones,
+	// and finds those whose other end is gone.
+	pingInterval = 30 * time.Second
+	pingTimeout  = 20 * time.Second
+	// ageGrace is what streams have left when their connection is too old.
+	ageGrace = 10 * time.Second
+	// drainTimeout bounds a graceful stop. Streams end at once; what is waited
+	// for is their last bytes.
+	drainTimeout = 5 * time.Second
+
+	// Names, nonces and versions: a request is a few hundred bytes.
+	maxRequestBytes = 64 << 10
+	maxHeaderBytes  = 16 << 10
+	// Envoy opens a stream for each secret.
+	maxStreams = 2 * maxNames
+	// Buffers are held by every connection for its life, and a response is a few
+	// kilobytes once in hours.
+	bufferBytes = 2 << 10
+)
+
+// Options configures a Server.
+type Options struct {
+	// Listener is where proxies connect. The Server closes it. Needed.
+	Listener net.Listener
+	// Source announces certificates. Needed.
+	Source Source
+	// Attestor finds out who asks. Needed.
+	Attestor Attestor
+	// GetCertificate returns the server's own certificate, as
+	// ServingCertificate's does. Needed.
+	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// MaxConnectionAge is how long a connection lasts before its proxy must
+	// connect anew, and with it how long a token's attestation counts. It varies
+	// by a tenth. One hour when zero, which is what the kubelet's tokens live.
+	MaxConnectionAge time.Duration
+	// Metrics counts what is served; nothing is counted when nil.
+	Metrics *Metrics
+	// Logger gets refusals and NACKs; slog.Default when nil.
+	Logger *slog.Logger
+}
+
+// Server is the secret discovery service.
+type Server struct {
+	secretv3.UnimplementedSecretDiscoveryServiceServer
+
+	options  Options
+	grpc     *grpc.Server
+	draining chan struct{} // closed when streams have to end
+}
+
+// New returns a Server that serves once Run runs.
+func New(o Options) (*Server, error) {
+	if o.Listener == nil || o.Source == nil || o.Attestor == nil || o.GetCertificate == nil {
+		return nil, errors.New("an SDS server needs a listener, a source, an attestor and a certificate")
+	}
+	if o.MaxConnectionAge == 0 {
+		o.MaxConnectionAge = time.Hour
+	}
+	if o.Metrics == nil {
+		o.Metrics = newMetrics()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	s := &Server{options: o, draining: make(chan struct{})}
+	s.grpc = grpc.NewServer(
+		grpc.Creds(credentials.NewTLS(&tls.Config{
+			MinVersion:             tls.VersionTLS13,
+			GetCertificate:         o.GetCertificate,
+			SessionTicketsDisabled: true, // a resumed session would outlive its certificate
+		})),
+		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionIdle:     idleTimeout,
+			MaxConnectionAge:      o.MaxConnectionAge,
+			MaxConnectionAgeGrace: ageGrace,
+			Time:                  pingInterval,
+			Timeout:               pingTimeout,
+		}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingInterval / 3, PermitWithoutStream: true}),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxRecvMsgSize(maxRequestBytes),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.ReadBufferSize(bufferBytes),
+		grpc.WriteBufferSize(bufferBytes),
+		grpc.WaitForHandlers(true),
+	)
+	secretv3.RegisterSecretDiscoveryServiceServer(s.grpc, s)
+	return s, nil
+}
+
+// Run serves until ctx ends, then ends all streams, and waits for them for a
+// few seconds at most. It runs once.
+func (s *Server) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := s.grpc.Serve(s.options.Listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			return fmt.Errorf("serve SDS on %s: %w", s.options.Listener.Addr(), err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		close(s.draining)
+		force := time.AfterFunc(drainTimeout, s.grpc.Stop)
+		defer force.Stop()
+		s.grpc.GracefulStop()
+		return nil
+	})
+	return group.Wait()
+}
+
+// StreamSecrets implements the state-of-the-world protocol.
+func (s *Server) StreamSecrets(stream secretv3.SecretDiscoveryService_StreamSecretsServer) error {
+	return s.finish(stream.Context(), serve(s, stream, newSotW))
+}
+
+// DeltaSecrets implements the incremental protocol.
+func (s *Server) DeltaSecrets(stream secretv3.SecretDiscoveryService_DeltaSecretsServer) error {
+	return s.finish(stream.Context(), serve(s, stream, newDelta))
+}

@@ -1,0 +1,136 @@
+package sds
+
+import (
+	"slices"
+	"time"
+
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+// sotw is the state-of-the-world protocol of one stream: every request carries
+// all names, every response all secrets.
+type sotw struct {
+	session
+	begun bool
+	held  string // the version that the proxy brought along, until it was compared
+	last  string // the version of the last response
+}
+
+type sotwStep = step[discoveryv3.DiscoveryResponse]
+
+func newSotW(identity issuer.Identity, tag string) *sotw {
+	return &sotw{session: newSession(identity, tag)}
+}
+
+// request handles what the proxy sent. A request with an older nonce of this
+// stream is stale: the proxy wrote it before it saw the last response, and
+// answers that one too.
+func (m *sotw) request(r *discoveryv3.DiscoveryRequest, now time.Time) (sotwStep, error) {
+	var out sotwStep
+	if err := checkType(r.GetTypeUrl()); err != nil {
+		return out, err
+	}
+	nonce, err := m.position(r.GetResponseNonce())
+	if err != nil {
+		return out, err
+	}
+	if nonce != 0 && nonce < m.sent {
+		return out, nil
+	}
+	if nonce != 0 {
+		m.answer(r, nonce, &out)
+	}
+	if err := m.replace(r.GetResourceNames()); err != nil {
+		return out, err
+	}
+	if !m.begun {
+		m.begun, m.held = true, r.GetVersionInfo()
+		if err := m.noWildcard(); err != nil {
+			return out, err
+		}
+	}
+	return m.respond(out, now)
+}
+
+// answer tells ACK from NACK. An ACK names the version of the response and has
+// no error; older clients say NACK with their previous version alone.
+func (m *sotw) answer(r *discoveryv3.DiscoveryRequest, nonce uint64, out *sotwStep) {
+	if r.GetErrorDetail() == nil && r.GetVersionInfo() == m.last {
+		out.acked = m.settle(nonce, accepted)
+		return
+	}
+	out.nacked = m.settle(nonce, rejected)
+	out.detail = bounded(r.GetErrorDetail().GetMessage())
+}
+
+// replace makes the names those of the subscription. What was sent of a name
+// that stays is remembered; a name that comes back is sent again.
+func (m *sotw) replace(names []string) error {
+	for name := range m.secrets {
+		if !slices.Contains(names, name) {
+			delete(m.secrets, name)
+		}
+	}
+	for _, name := range names {
+		if _, ok := m.secrets[name]; ok {
+			continue
+		}
+		if err := m.subscribe(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *sotw) announce(u issuer.Update, now time.Time) (sotwStep, error) {
+	m.take(u)
+	return m.respond(sotwStep{}, now)
+}
+
+func (m *sotw) respond(out sotwStep, now time.Time) (sotwStep, error) {
+	if m.held != "" && m.ready(now) {
+		m.resume()
+	}
+	if len(m.outdated(now)) > 0 {
+		response, err := m.response()
+		if err != nil {
+			return out, err
+		}
+		out.response = response
+	}
+	out.inUse = m.inUse()
+	return out, nil
+}
+
+// resume takes the version that the proxy brought from an earlier stream for an
+// ACK, if the same names have the same content still.
+func (m *sotw) resume() {
+	if m.held == m.state() {
+		for _, secret := range m.secrets {
+			secret.version, secret.verdict = m.versions[secret.kind], accepted
+		}
+	}
+	m.held = ""
+}
+
+func (m *sotw) response() (*discoveryv3.DiscoveryResponse, error) {
+	names := m.names()
+	resources := make([]*anypb.Any, len(names))
+	for i, name := range names {
+		resource, err := m.secrets[name].kind.encode(name, m.identity.TrustDomain(), m.update)
+		if err != nil {
+			return nil, err
+		}
+		resources[i] = resource
+	}
+	m.last = m.state()
+	return &discoveryv3.DiscoveryResponse{
+		VersionInfo: m.last,
+		Resources:   resources,
+		TypeUrl:     secretType,
+		Nonce:       m.send(names),
+	}, nil
+}

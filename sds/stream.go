@@ -1,0 +1,203 @@
+package sds
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+// maxNames bounds what one stream subscribes to. A proxy needs one certificate,
+// and a validation context for each service that it calls.
+const maxNames = 64
+
+// session is what both protocols have in common: what one stream subscribed to,
+// what it was sent and what it accepted. It does no I/O and reads no clock.
+//
+// A response goes out whenever a secret's content differs from what was sent
+// last, whether or not that was answered. To wait for the answer would let a
+// proxy that is slow to give it hold back the end of a leaked root; a slow
+// reader is held back by HTTP/2 flow control instead, and finds the latest
+// content after it. A NACK changes nothing of what was sent, so it is not
+// answered before the content changes.
+type session struct {
+	identity issuer.Identity
+	tag      string // begins every nonce: those of another stream are not taken for this one's
+	sent     uint64 // responses so far; the last one's number
+	secrets  map[string]*secret
+	update   issuer.Update // the latest, zero before the first
+	versions [2]string     // of the update's content, by kind
+	reported uint64        // last version of an Update that was found accepted
+}
+
+// secret is one name that the stream subscribed to.
+type secret struct {
+	kind    kind
+	version string // of the content sent last, "" before
+	nonce   uint64 // of the response that carried it
+	verdict verdict
+}
+
+// verdict is what the proxy said of what it was sent.
+type verdict int
+
+const (
+	unanswered verdict = iota
+	accepted
+	rejected
+)
+
+// step is what an input makes the stream do.
+type step[Response any] struct {
+	response *Response // to be sent, or nil
+	inUse    uint64    // version of the Update that the proxy has come to use, or 0
+	acked    bool      // the request accepted a response
+	nacked   bool      // the request rejected a response
+	detail   string    // why it did
+}
+
+func newSession(identity issuer.Identity, tag string) session {
+	return session{identity: identity, tag: tag, secrets: map[string]*secret{}}
+}
+
+// checkType takes an absent type URL for the only type of this service:
+// DiscoveryRequest.type_url is implicit outside of aggregated discovery.
+func checkType(url string) error {
+	if url != "" && url != secretType {
+		return refuse(ReasonProtocol, "type URL %q is not served here, only %s", bounded(url), secretType)
+	}
+	return nil
+}
+
+// subscribe adds the name, or forgets what was sent of it.
+func (s *session) subscribe(name string) error {
+	k, err := parseName(name, s.identity)
+	if err != nil {
+		return err
+	}
+	s.secrets[name] = &secret{kind: k}
+	if len(s.secrets) > maxNames {
+		return refuse(ReasonProtocol, "a stream may subscribe to %d secrets at most", maxNames)
+	}
+	return nil
+}
+
+// noWildcard refuses a first request without names. For other resource types it
+// would subscribe to everything there is.
+func (s *session) noWildcard() error {
+	if len(s.secrets) == 0 {
+		return refuse(ReasonProtocol, "the first request names no secret; secrets are sent by name only")
+	}
+	return nil
+}
+
+// take keeps an update for the responses to come.
+func (s *session) take(u issuer.Update) {
+	s.update = u
+	s.versions = [2]string{tlsCertificate: tlsCertificate.version(u), validationContext: validationContext.version(u)}
+}
+
+// ready reports whether there is anything to send: a proxy is better off with
+// what it has than with an expired certificate or an empty bundle.
+func (s *session) ready(now time.Time) bool {
+	return s.update.Certificate != nil && now.Before(s.update.Certificate.NotAfter()) && !s.update.Bundle.IsEmpty()
+}
+
+// outdated returns the names, in order, whose content the proxy was not sent.
+func (s *session) outdated(now time.Time) []string {
+	if !s.ready(now) {
+		return nil
+	}
+	var names []string
+	for name, secret := range s.secrets {
+		if secret.version != s.versions[secret.kind] {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// names returns everything the stream subscribed to, in order.
+func (s *session) names() []string { return slices.Sorted(maps.Keys(s.secrets)) }
+
+// state digests the names and their current versions.
+func (s *session) state() string {
+	var b strings.Builder
+	for _, name := range s.names() {
+		b.WriteString(name)
+		b.WriteByte(0)
+		b.WriteString(s.versions[s.secrets[name].kind])
+		b.WriteByte(0)
+	}
+	return digest([]byte(b.String()))
+}
+
+// send notes that the current content of the names goes out in one response,
+// and returns its nonce.
+func (s *session) send(names []string) string {
+	s.sent++
+	for _, name := range names {
+		secret := s.secrets[name]
+		secret.version, secret.nonce, secret.verdict = s.versions[secret.kind], s.sent, unanswered
+	}
+	return s.tag + "." + strconv.FormatUint(s.sent, 10)
+}
+
+// position returns which of this stream's responses the nonce names, 0 for an
+// empty nonce.
+func (s *session) position(nonce string) (uint64, error) {
+	if nonce == "" {
+		return 0, nil
+	}
+	number, ok := strings.CutPrefix(nonce, s.tag+".")
+	n, err := strconv.ParseUint(number, 10, 64)
+	if !ok || err != nil || n == 0 || n > s.sent || number != strconv.FormatUint(n, 10) {
+		return 0, refuse(ReasonProtocol, "nonce %q was not sent on this stream", bounded(nonce))
+	}
+	return n, nil
+}
+
+// settle notes the verdict on a response and reports whether it is news.
+func (s *session) settle(nonce uint64, v verdict) bool {
+	news := false
+	for _, secret := range s.secrets {
+		if secret.nonce == nonce && secret.verdict == unanswered {
+			secret.verdict, news = v, true
+		}
+	}
+	return news
+}
+
+// inUse returns the update's version once, when the proxy has accepted all that
+// it subscribed to as it is in that update, and 0 otherwise.
+func (s *session) inUse() uint64 {
+	if len(s.secrets) == 0 || s.update.Version == s.reported {
+		return 0
+	}
+	for _, secret := range s.secrets {
+		if secret.verdict != accepted || secret.version != s.versions[secret.kind] {
+			return 0
+		}
+	}
+	s.reported = s.update.Version
+	return s.reported
+}
+
+// bounded cuts what a client wrote to what a log or an error has room for, and
+// takes out what would break a line.
+func bounded(text string) string {
+	const most = 256
+	if len(text) > most {
+		text = text[:most] + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if strconv.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.ToValidUTF8(text, " "))
+}
