@@ -28,7 +28,18 @@ type controlPlane struct {
 
 // server is the API server's URL.
 func (p controlPlane) server() string {
-	return (&url.URL{Scheme: "https", Host: net.JoinHostPort(p.address.String(), strconv.Itoa(p.ports[0]))}).String()
+	return (&url.URL{Scheme: "https", Host: p.hostPort()}).String()
+}
+
+func (p controlPlane) hostPort() string {
+	return net.JoinHostPort(p.address.String(), strconv.Itoa(p.ports[0]))
+}
+
+func (p controlPlane) logDir() string { return filepath.Join(p.dir, "log") }
+
+// podLog is the file that takes what the pod's processes print.
+func (p controlPlane) podLog(namespace, pod string) string {
+	return filepath.Join(p.logDir(), "pods", namespace, pod+".log")
 }
 
 func (p controlPlane) pki(file string) string { return filepath.Join(p.dir, "pki", file) }
@@ -81,7 +92,7 @@ func (p controlPlane) serving() leaf {
 
 // command completes a component's command: its binary and its log are named after it.
 func (p controlPlane) command(name string, args ...string) command {
-	return command{name: name, path: filepath.Join(p.bin, name), args: args, log: filepath.Join(p.dir, "log", name+".log")}
+	return command{name: name, path: filepath.Join(p.bin, name), args: args, log: filepath.Join(p.logDir(), name+".log")}
 }
 
 // etcd runs without fsync: a cluster that outlives no crash of the machine has nothing to keep.

@@ -13,8 +13,8 @@ import (
 // errLocked says that another open file holds the lock.
 var errLocked = errors.New("locked by another process")
 
-// lockFile waits until it alone holds the lock on path, which it creates. Closing the file, or the end of the process,
-// however it comes, releases the lock.
+// lockFile waits until it alone holds the lock on path, which it creates if need be. Closing the file, or the end of the
+// process, however it comes, releases the lock.
 func lockFile(ctx context.Context, path string) (*os.File, error) {
 	retry := time.NewTicker(100 * time.Millisecond)
 	defer retry.Stop()

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -96,6 +97,16 @@ func (p *process) stop(grace time.Duration) {
 // ended is the error of a process that should still run: how it ended and the end of its log.
 func (p *process) ended() error {
 	return fmt.Errorf("%s ended: %s; the end of %s:\n%s", p.name, p.state(), p.log, tail(p.log))
+}
+
+// outlive returns nil when ctx ends, and an error if the process ends before.
+func (p *process) outlive(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-p.done:
+		return p.ended()
+	}
 }
 
 // tail is the end of the file, from a line's beginning.

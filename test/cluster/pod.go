@@ -1,0 +1,195 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// podStopGrace bounds how long a pod's processes may take to end when the cluster stops. A pod that is deleted has the time
+// that its deletion gives it.
+const podStopGrace = 2 * time.Second
+
+// podLife is one pod from the moment it is bound to the node until it is gone.
+type podLife struct {
+	node       *fakeNode
+	pod        *corev1.Pod // as first seen: what is read of it never changes
+	address    netip.Addr
+	inits      []*container
+	containers []*container
+
+	latest  chan *corev1.Pod // has one slot: the newest state
+	changed chan struct{}    // has one slot: a container's status is news
+	gone    chan struct{}    // closed when the API has the pod no more
+	grace   atomic.Int64     // nanoseconds that its processes have to end
+
+	// Those below belong to the goroutine of run.
+	current  *corev1.Pod
+	sent     corev1.PodStatus
+	finished bool // no container runs, and none will
+}
+
+func newPodLife(n *fakeNode, pod *corev1.Pod, address netip.Addr) *podLife {
+	p := &podLife{
+		node: n, pod: pod, address: address,
+		latest: make(chan *corev1.Pod, 1), changed: make(chan struct{}, 1), gone: make(chan struct{}),
+	}
+	p.grace.Store(int64(podStopGrace))
+	for i := range pod.Spec.InitContainers {
+		p.inits = append(p.inits, newInitContainer(p, &pod.Spec.InitContainers[i]))
+	}
+	for i := range pod.Spec.Containers {
+		p.containers = append(p.containers, newContainer(p, &pod.Spec.Containers[i]))
+	}
+	p.offer(pod)
+	return p
+}
+
+// offer replaces the state that run has not taken yet. It has one caller at a time.
+func (p *podLife) offer(pod *corev1.Pod) {
+	select {
+	case <-p.latest:
+	default:
+	}
+	p.latest <- pod
+}
+
+// note tells run that a container's status has changed.
+func (p *podLife) note() {
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+}
+
+// forget ends a pod that the API has no more. Its processes get no time, if they still run: the deletion was forced.
+func (p *podLife) forget() {
+	p.grace.Store(0)
+	close(p.gone)
+	_ = p.signal(syscall.SIGKILL) // fails only if they have ended
+}
+
+// run returns when the pod is gone, or ctx ends, after its processes have ended.
+func (p *podLife) run(ctx context.Context) error {
+	running, end := context.WithCancel(ctx)
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		p.runContainers(running)
+	}()
+	p.follow(ctx, end, finished)
+	end()
+	<-finished
+	return os.RemoveAll(p.dir())
+}
+
+// follow brings the API's view of the pod and its containers together, until one of the two is gone.
+func (p *podLife) follow(ctx context.Context, end func(), finished <-chan struct{}) {
+	var retry <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.gone:
+			return
+		case p.current = <-p.latest:
+		case <-p.changed:
+		case <-retry:
+		case <-finished:
+			p.finished, finished = true, nil
+		}
+		retry = nil
+		if err := p.act(ctx, end); err != nil && ctx.Err() == nil {
+			p.node.log.Warn("telling the API about a pod failed", "namespace", p.pod.Namespace, "pod", p.pod.Name, "error", err)
+			retry = time.After(200 * time.Millisecond)
+		}
+	}
+}
+
+// act tells the API what is news of the pod: its status, or that nothing of it is left.
+func (p *podLife) act(ctx context.Context, end func()) error {
+	if p.current == nil {
+		return nil
+	}
+	pods := p.node.client.CoreV1().Pods(p.pod.Namespace)
+	if p.current.DeletionTimestamp != nil {
+		p.grace.Store(int64(deletionGrace(p.current)))
+		end()
+		if p.finished {
+			return pods.Delete(ctx, p.pod.Name, metav1.DeleteOptions{
+				GracePeriodSeconds: new(int64(0)), Preconditions: metav1.NewUIDPreconditions(string(p.pod.UID)),
+			})
+		}
+	}
+	status := p.status(metav1.Now())
+	if equality.Semantic.DeepEqual(status, p.sent) {
+		return nil
+	}
+	// The status belongs to others too, such as the scheduler, whose conditions this kind of patch leaves alone.
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": p.pod.UID}, "status": status})
+	if err != nil {
+		return err
+	}
+	if _, err := pods.Patch(ctx, p.pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status"); err != nil {
+		return err
+	}
+	p.sent = status
+	return nil
+}
+
+func deletionGrace(pod *corev1.Pod) time.Duration {
+	if seconds := pod.DeletionGracePeriodSeconds; seconds != nil {
+		return time.Duration(*seconds) * time.Second
+	}
+	return 0
+}
+
+// runContainers runs the init containers one after another, those that go on as sidecars beside them, then all others. The
+// sidecars end last. It returns when no container runs, and none will.
+func (p *podLife) runContainers(ctx context.Context) {
+	var sidecars, mains sync.WaitGroup
+	beside, endSidecars := context.WithCancel(context.WithoutCancel(ctx))
+	defer sidecars.Wait()
+	defer endSidecars()
+	for _, c := range p.inits {
+		if c.sidecar {
+			sidecars.Go(func() { c.run(beside) })
+			continue
+		}
+		if exit := c.run(ctx); exit != 0 || ctx.Err() != nil {
+			return
+		}
+	}
+	for _, c := range p.containers {
+		mains.Go(func() { c.run(ctx) })
+	}
+	mains.Wait()
+}
+
+// signal sends the signal to all processes of the pod. It fails with os.ErrProcessDone when there are none.
+func (p *podLife) signal(s syscall.Signal) error {
+	err := os.ErrProcessDone
+	for _, list := range [][]*container{p.inits, p.containers} {
+		for _, c := range list {
+			if sent := c.signal(s); !errors.Is(sent, os.ErrProcessDone) {
+				err = sent
+			}
+		}
+	}
+	return err
+}
+
+// dir is the directory of the pod's files.
+func (p *podLife) dir() string { return filepath.Join(p.node.plan.dir, "pods", string(p.pod.UID)) }
