@@ -2,18 +2,10 @@ package issuer
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/singleflight"
 )
-
-// ErrNoRoot is returned while no root has been set.
-var ErrNoRoot = errors.New("no root to issue certificates with yet")
 
 // Options configures a Manager.
 type Options struct {
@@ -24,8 +16,8 @@ type Options struct {
 	// Concurrency bounds how many certificates are issued at once in the
 	// background; 4 when zero.
 	Concurrency int
-	// Linger is how long a certificate is kept after its last subscriber left,
-	// so that one who comes back finds it; one minute when zero.
+	// Linger is how long a certificate is kept that nobody subscribes to, so
+	// that one who comes back finds it; one minute when zero.
 	Linger time.Duration
 	// Metrics counts what is issued; nothing is counted when nil.
 	Metrics *Metrics
@@ -38,15 +30,16 @@ type Options struct {
 // safe for concurrent use.
 type Manager struct {
 	options Options
-	issuing singleflight.Group
-	due     *queue
+	due     *queue // of identities that Run is to look at
 
 	mu      sync.Mutex
 	signing Root
-	bundle  TrustBundle
-	epoch   uint64 // grows whenever another root signs
-	version uint64 // of the last Update
+	trusted TrustBundle // of the signing root
+	bundle  TrustBundle // of all roots
+	epoch   uint64      // grows whenever another root signs
+	version uint64      // of the last Update
 	entries map[Identity]*entry
+	issuing map[Identity]*issuance
 }
 
 // NewManager returns a Manager that has no root yet: see SetRoots. Certificates
@@ -67,84 +60,29 @@ func NewManager(o Options) *Manager {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	return &Manager{options: o, due: newQueue(), entries: map[Identity]*entry{}}
+	return &Manager{
+		options: o,
+		due:     newQueue(),
+		entries: map[Identity]*entry{},
+		issuing: map[Identity]*issuance{},
+	}
 }
 
 // Run issues and renews certificates until ctx ends, and waits for those under
 // way.
 func (m *Manager) Run(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
+	var workers sync.WaitGroup
 	for range m.options.Concurrency {
-		group.Go(func() error {
-			for {
-				id, err := m.due.next(ctx)
-				if err != nil {
-					return nil // ctx ended, and that is how Run is told to
-				}
-				m.refresh(ctx, id)
-			}
-		})
+		workers.Go(func() { m.work(ctx) })
 	}
-	defer m.stopTimers()
-	return group.Wait()
-}
-
-// SetRoots says which roots are trusted, and which of them signs: exactly one
-// is Active. When another root signs than before, every certificate is issued
-// anew; when another set is trusted, every subscriber is told.
-func (m *Manager) SetRoots(ctx context.Context, roots ...Root) error {
-	var signing []Root
-	var bundle TrustBundle
-	for _, root := range roots {
-		trusted, err := root.Issuer.Roots(ctx)
-		if err != nil {
-			return fmt.Errorf("read the certificates of root %s: %w", root.Name, err)
-		}
-		bundle = bundle.Union(trusted)
-		if root.Role == Active {
-			signing = append(signing, root)
-		}
-	}
-	if len(signing) != 1 {
-		return fmt.Errorf("%d roots are active, exactly one must be", len(signing))
-	}
-	m.replaceRoots(signing[0], bundle)
+	workers.Wait()
 	return nil
-}
-
-func (m *Manager) replaceRoots(signing Root, bundle TrustBundle) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	resign := m.signing.Issuer != signing.Issuer
-	retrust := !m.bundle.Equal(bundle)
-	m.signing, m.bundle = signing, bundle
-	if resign {
-		m.epoch++
-	}
-	for id, e := range m.entries {
-		if retrust {
-			m.announce(e)
-		}
-		if resign {
-			m.due.add(id)
-		}
-	}
-}
-
-// Bundle returns the roots that verify certificates of the mesh.
-func (m *Manager) Bundle() TrustBundle {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.bundle
 }
 
 // IssueCertificate returns the identity's certificate and issues it first if
 // there is none. Callers that ask at the same time share one issuance.
 func (m *Manager) IssueCertificate(ctx context.Context, id Identity) (*Certificate, error) {
-	if cert, ok := m.GetCertificate(id); ok {
-		return cert, nil
-	}
-	return m.issueOnce(ctx, id)
+	return m.issueOnce(ctx, id, func() (*Certificate, bool) { return m.current(id) })
 }
 
 // GetCertificate returns the identity's certificate if there is one and it has
@@ -152,6 +90,10 @@ func (m *Manager) IssueCertificate(ctx context.Context, id Identity) (*Certifica
 func (m *Manager) GetCertificate(id Identity) (*Certificate, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.current(id)
+}
+
+func (m *Manager) current(id Identity) (*Certificate, bool) {
 	e := m.entries[id]
 	if e == nil || !e.valid() {
 		return nil, false
@@ -162,58 +104,5 @@ func (m *Manager) GetCertificate(id Identity) (*Certificate, bool) {
 // RotateCertificate replaces the identity's certificate with a new one and
 // announces it. The old one stays in use if that fails.
 func (m *Manager) RotateCertificate(ctx context.Context, id Identity) (*Certificate, error) {
-	return m.issueOnce(ctx, id)
-}
-
-// Subscribe announces the identity's certificate, the current one at once and
-// otherwise the first that can be issued, and every later one. The caller
-// closes the subscription.
-func (m *Manager) Subscribe(id Identity) *Subscription {
-	s := &Subscription{manager: m, identity: id, updates: make(chan Update, 1)}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e := m.entries[id]
-	if e == nil {
-		e = m.newEntry(id)
-	}
-	e.subscriptions[s] = struct{}{}
-	first := len(e.subscriptions) == 1
-	if e.valid() {
-		s.announce(m.update(e))
-		if first {
-			m.schedule(e, time.Until(e.renewAt))
-		}
-	} else if first {
-		m.due.add(id)
-	}
-	return s
-}
-
-func (m *Manager) unsubscribe(s *Subscription) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e := m.entries[s.identity]
-	if e == nil {
-		return
-	}
-	delete(e.subscriptions, s)
-	if len(e.subscriptions) == 0 {
-		m.schedule(e, m.options.Linger)
-	}
-}
-
-// Pending counts the subscriptions that have not acknowledged the latest
-// Update they were sent.
-func (m *Manager) Pending() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n := 0
-	for _, e := range m.entries {
-		for s := range e.subscriptions {
-			if s.Acked() < e.version {
-				n++
-			}
-		}
-	}
-	return n
+	return m.issueOnce(ctx, id, func() (*Certificate, bool) { return nil, false })
 }

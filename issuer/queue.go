@@ -29,18 +29,18 @@ func (q *queue) add(id Identity) {
 	q.wake()
 }
 
-// next waits for an identity, or for the end of ctx.
+// next waits for an identity. Once ctx has ended there is none, whatever waits.
 func (q *queue) next(ctx context.Context) (Identity, error) {
-	for {
+	for ctx.Err() == nil {
 		if id, ok := q.take(); ok {
 			return id, nil
 		}
 		select {
 		case <-q.filled:
 		case <-ctx.Done():
-			return Identity{}, ctx.Err()
 		}
 	}
+	return Identity{}, ctx.Err()
 }
 
 func (q *queue) take() (Identity, bool) {

@@ -11,19 +11,22 @@ const (
 	firstRetry = time.Second
 	lastRetry  = 5 * time.Minute
 
-	// issueTimeout bounds one issuance, whatever its issuer waits for.
-	issueTimeout = 30 * time.Second
+	// longestSleep bounds how late a timer is that slept while the machine did:
+	// timers follow the monotonic clock, which stands still then, and
+	// certificates end by the wall clock.
+	longestSleep = 10 * time.Minute
 )
 
 // entry is what a Manager holds for an identity. The Manager's lock guards it.
 type entry struct {
 	identity      Identity
 	certificate   *Certificate // nil before the first
-	version       uint64       // of the Update that announced it last
 	epoch         uint64       // of the root that signed it
-	renewAt       time.Time
-	failures      int // in a row
-	timer         *time.Timer
+	renewAt       time.Time    // zero before the first
+	failures      int          // in a row
+	due           time.Time    // when Run is to look at it, by the wall clock
+	timer         *time.Timer  // wakes Run for that
+	version       uint64       // of its latest Update
 	subscriptions map[*Subscription]struct{}
 }
 
@@ -31,129 +34,41 @@ func (e *entry) valid() bool {
 	return e.certificate != nil && time.Now().Before(e.certificate.NotAfter())
 }
 
+// newEntry has a version of its own, so that whoever subscribes is behind until
+// the first Update.
 func (m *Manager) newEntry(id Identity) *entry {
-	e := &entry{identity: id, subscriptions: map[*Subscription]struct{}{}}
+	m.version++
+	e := &entry{identity: id, version: m.version, subscriptions: map[*Subscription]struct{}{}}
 	m.entries[id] = e
 	return e
 }
 
-// issueOnce issues a certificate for the identity unless that is being done,
-// and waits for it. The issuance itself outlives a caller that gives up, for
-// the others who wait.
-func (m *Manager) issueOnce(ctx context.Context, id Identity) (*Certificate, error) {
-	result := m.issuing.DoChan(id.String(), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), issueTimeout)
-		defer cancel()
-		return m.issue(ctx, id)
-	})
-	select {
-	case r := <-result:
-		cert, _ := r.Val.(*Certificate)
-		return cert, r.Err
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// fresh reports whether the entry needs no other certificate yet.
+func (m *Manager) fresh(e *entry) bool {
+	return e.certificate != nil && e.epoch == m.epoch && time.Now().Before(e.renewAt)
+}
+
+// plan schedules what is next for the entry: to be given up when nobody
+// subscribes to it, otherwise a new certificate, at once or when it is time.
+func (m *Manager) plan(e *entry) {
+	switch {
+	case len(e.subscriptions) == 0:
+		m.schedule(e, time.Now().Add(m.options.Linger))
+	case m.fresh(e):
+		m.schedule(e, e.renewAt)
+	default:
+		m.schedule(e, time.Now())
 	}
 }
 
-// issue asks the signing root, and asks again if another root signs by the time
-// the answer is there.
-func (m *Manager) issue(ctx context.Context, id Identity) (*Certificate, error) {
-	for {
-		root, epoch := m.currentRoot()
-		cert, err := m.issueFrom(ctx, root, id)
-		if err != nil {
-			m.failed(id)
-			return nil, err
-		}
-		if m.keep(id, cert, epoch) {
-			return cert, nil
-		}
-	}
+func (m *Manager) schedule(e *entry, at time.Time) {
+	e.due = at.Round(0) // without the reading of the monotonic clock
+	m.sleep(e)
 }
 
-func (m *Manager) currentRoot() (Root, uint64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.signing, m.epoch
-}
-
-func (m *Manager) issueFrom(ctx context.Context, root Root, id Identity) (cert *Certificate, err error) {
-	if root.Issuer == nil {
-		return nil, ErrNoRoot
-	}
-	started := time.Now()
-	defer func() { m.options.Metrics.observe(root.Name, time.Since(started), err) }()
-	req, err := NewServiceRequest(m.options.KeyAlgorithm, id)
-	if err != nil {
-		return nil, err
-	}
-	chain, err := root.Issuer.Issue(ctx, req, m.options.TTL)
-	if err != nil {
-		return nil, err
-	}
-	return req.Certificate(chain)
-}
-
-// keep stores and announces the certificate; false if its root signs no more.
-func (m *Manager) keep(id Identity, cert *Certificate, epoch uint64) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if epoch != m.epoch {
-		return false
-	}
-	e := m.entries[id]
-	if e == nil {
-		e = m.newEntry(id)
-	}
-	e.certificate, e.epoch, e.failures = cert, epoch, 0
-	e.renewAt = renewalTime(id, time.Now(), cert.NotAfter())
-	m.schedule(e, time.Until(e.renewAt))
-	m.announce(e)
-	return true
-}
-
-// failed schedules the next attempt, if anybody still waits for it.
-func (m *Manager) failed(id Identity) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e := m.entries[id]
-	if e == nil {
-		return
-	}
-	e.failures++
-	m.schedule(e, retryDelay(e.failures))
-}
-
-// refresh does what the identity's timer, its first subscriber or a new root
-// asked for.
-func (m *Manager) refresh(ctx context.Context, id Identity) {
-	if !m.wanted(id) {
-		return
-	}
-	if _, err := m.issueOnce(ctx, id); err != nil && ctx.Err() == nil {
-		m.options.Logger.Error("cannot issue a certificate; will try again", "identity", id.String(), "error", err)
-	}
-}
-
-// wanted reports whether the identity needs a new certificate now, and gives it
-// up if nobody subscribes to it any more.
-func (m *Manager) wanted(id Identity) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e := m.entries[id]
-	if e == nil {
-		return false
-	}
-	if len(e.subscriptions) == 0 {
-		e.timer.Stop()
-		delete(m.entries, id)
-		return false
-	}
-	return !e.valid() || e.epoch != m.epoch || !time.Now().Before(e.renewAt)
-}
-
-// schedule sets the entry's one timer.
-func (m *Manager) schedule(e *entry, in time.Duration) {
+// sleep sets the entry's one timer.
+func (m *Manager) sleep(e *entry) {
+	in := min(time.Until(e.due), longestSleep)
 	if e.timer == nil {
 		e.timer = time.AfterFunc(in, func() { m.due.add(e.identity) })
 		return
@@ -161,31 +76,41 @@ func (m *Manager) schedule(e *entry, in time.Duration) {
 	e.timer.Reset(in)
 }
 
-func (m *Manager) stopTimers() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, e := range m.entries {
-		if e.timer != nil {
-			e.timer.Stop()
+// work does what falls due until ctx ends.
+func (m *Manager) work(ctx context.Context) {
+	for {
+		id, err := m.due.next(ctx)
+		if err != nil {
+			return
 		}
+		m.refresh(ctx, id)
 	}
 }
 
-// announce sends the entry's state to all who subscribe to it, unless there is
-// nothing valid to send.
-func (m *Manager) announce(e *entry) {
-	if !e.valid() {
-		return
-	}
-	m.version++
-	e.version = m.version
-	for s := range e.subscriptions {
-		s.announce(m.update(e))
+// refresh issues a certificate for the identity if that is due.
+func (m *Manager) refresh(ctx context.Context, id Identity) {
+	_, err := m.issueOnce(ctx, id, func() (*Certificate, bool) { return nil, !m.isDue(id) })
+	if err != nil && ctx.Err() == nil {
+		m.options.Logger.Error("cannot issue a certificate; will try again", "identity", id.String(), "error", err)
 	}
 }
 
-func (m *Manager) update(e *entry) Update {
-	return Update{Version: e.version, Certificate: e.certificate, Bundle: m.bundle}
+// isDue reports whether the identity needs a new certificate now, and gives it
+// up if nobody subscribes to it any more.
+func (m *Manager) isDue(id Identity) bool {
+	e := m.entries[id]
+	switch {
+	case e == nil:
+		return false
+	case time.Now().Before(e.due):
+		m.sleep(e)
+		return false
+	case len(e.subscriptions) == 0:
+		e.timer.Stop()
+		delete(m.entries, id)
+		return false
+	}
+	return true
 }
 
 // renewalTime lies between 1/2 and 2/3 of the life that is left. Where exactly

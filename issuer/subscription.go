@@ -45,3 +45,70 @@ func (s *Subscription) announce(u Update) {
 	}
 	s.updates <- u
 }
+
+// Subscribe announces the identity's certificate, the current one at once and
+// otherwise the first that can be issued, and every later one. The caller
+// closes the subscription.
+func (m *Manager) Subscribe(id Identity) *Subscription {
+	s := &Subscription{manager: m, identity: id, updates: make(chan Update, 1)}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entries[id]
+	if e == nil {
+		e = m.newEntry(id)
+	}
+	e.subscriptions[s] = struct{}{}
+	if len(e.subscriptions) == 1 {
+		m.plan(e)
+	}
+	if e.valid() {
+		s.announce(m.update(e))
+	}
+	return s
+}
+
+func (m *Manager) unsubscribe(s *Subscription) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entries[s.identity]
+	if e == nil {
+		return
+	}
+	delete(e.subscriptions, s)
+	if len(e.subscriptions) == 0 {
+		m.plan(e)
+	}
+}
+
+// Pending counts the subscriptions that do not use the latest Update: they have
+// not acknowledged it, or there is no valid certificate to send it with.
+func (m *Manager) Pending() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	for _, e := range m.entries {
+		for s := range e.subscriptions {
+			if s.Acked() < e.version {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// announce sends the entry's state to all who subscribe to it. Without a valid
+// certificate there is nothing to send, and they are Pending.
+func (m *Manager) announce(e *entry) {
+	m.version++
+	e.version = m.version
+	if !e.valid() {
+		return
+	}
+	for s := range e.subscriptions {
+		s.announce(m.update(e))
+	}
+}
+
+func (m *Manager) update(e *entry) Update {
+	return Update{Version: e.version, Certificate: e.certificate, Bundle: m.bundle}
+}

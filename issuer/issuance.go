@@ -1,0 +1,126 @@
+package issuer
+
+import (
+	"context"
+	"time"
+)
+
+// issueTimeout bounds one issuance, whatever its issuer waits for.
+const issueTimeout = 30 * time.Second
+
+// issuance is one that is under way: the first who needs it carries it out, and
+// the others wait.
+type issuance struct {
+	done        chan struct{}
+	certificate *Certificate
+	err         error
+	abandoned   bool // by the first, who gave up or never came back
+}
+
+// issueOnce carries out the identity's issuance, or waits while somebody else
+// does. When that one gives up, another takes over. The check, under the
+// Manager's lock, tells whether there still is something to do, so that nobody
+// who saw no certificate misses the issuance that has just made it.
+func (m *Manager) issueOnce(ctx context.Context, id Identity, check func() (*Certificate, bool)) (*Certificate, error) {
+	for {
+		m.mu.Lock()
+		if cert, done := check(); done {
+			m.mu.Unlock()
+			return cert, nil
+		}
+		i := m.issuing[id]
+		if i == nil {
+			i = &issuance{done: make(chan struct{}), abandoned: true}
+			m.issuing[id] = i
+			m.mu.Unlock()
+			m.carryOut(ctx, id, i)
+			return i.certificate, i.err
+		}
+		m.mu.Unlock()
+		select {
+		case <-i.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if !i.abandoned {
+			return i.certificate, i.err
+		}
+	}
+}
+
+func (m *Manager) carryOut(ctx context.Context, id Identity, i *issuance) {
+	defer func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.issuing, id)
+		close(i.done)
+	}()
+	bounded, cancel := context.WithTimeout(ctx, issueTimeout)
+	defer cancel()
+	i.certificate, i.err = m.issue(bounded, id)
+	i.abandoned = i.err != nil && ctx.Err() != nil
+}
+
+// issue asks the signing root, and asks again if another root signs by the time
+// the answer is there.
+func (m *Manager) issue(ctx context.Context, id Identity) (*Certificate, error) {
+	for {
+		root, epoch := m.signer()
+		cert, err := m.issueFrom(ctx, root, id)
+		if err != nil {
+			m.failed(id)
+			return nil, err
+		}
+		if m.keep(id, cert, epoch) {
+			return cert, nil
+		}
+	}
+}
+
+func (m *Manager) issueFrom(ctx context.Context, root Root, id Identity) (cert *Certificate, err error) {
+	if root.Issuer == nil {
+		return nil, ErrNoRoot
+	}
+	started := time.Now()
+	defer func() { m.options.Metrics.observe(root.Name, time.Since(started), err) }()
+	req, err := NewServiceRequest(m.options.KeyAlgorithm, id)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := root.Issuer.Issue(ctx, req, m.options.TTL)
+	if err != nil {
+		return nil, err
+	}
+	return req.Certificate(chain)
+}
+
+// keep stores and announces the certificate; false if its root signs no more.
+func (m *Manager) keep(id Identity, cert *Certificate, epoch uint64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if epoch != m.epoch {
+		return false
+	}
+	e := m.entries[id]
+	if e == nil {
+		e = m.newEntry(id)
+	}
+	e.certificate, e.epoch, e.failures = cert, epoch, 0
+	e.renewAt = renewalTime(id, time.Now(), cert.NotAfter())
+	m.plan(e)
+	m.announce(e)
+	return true
+}
+
+// failed schedules the next attempt, if anybody needs it: whoever asked for a
+// rotation has been told, and what is still fresh is renewed when it is due.
+func (m *Manager) failed(id Identity) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entries[id]
+	if e == nil || len(e.subscriptions) == 0 || m.fresh(e) {
+		return
+	}
+	e.failures++
+	m.schedule(e, time.Now().Add(retryDelay(e.failures)))
+}
