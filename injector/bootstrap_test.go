@@ -1,0 +1,118 @@
+package injector
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func testBootstrap(t testing.TB) Bootstrap {
+	t.Helper()
+	config := testConfig(t)
+	id, err := newIdentity("cluster.local", "bookstore", "bookstore-v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newBootstrap(config, id, testProxy)
+}
+
+func encoded(t testing.TB, bootstrap Bootstrap) []byte {
+	t.Helper()
+	data, err := json.Marshal(bootstrap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestABootstrapIsReadAsItWasWritten(t *testing.T) {
+	want := testBootstrap(t)
+	got, err := ParseBootstrap(encoded(t, want))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestABootstrapThatContradictsItselfIsRefusedByField(t *testing.T) {
+	tests := map[string]struct {
+		edit func(*Bootstrap)
+		want string
+	}{
+		"no mesh":                         {func(b *Bootstrap) { b.Mesh = "" }, "mesh: missing"},
+		"a proxy that is no UUID":         {func(b *Bootstrap) { b.Proxy = "7" }, `proxy: "7" is not a UUID`},
+		"a proxy in capitals":             {func(b *Bootstrap) { b.Proxy = strings.ToUpper(b.Proxy) }, "canonical form"},
+		"an unknown log level":            {func(b *Bootstrap) { b.LogLevel = "" }, "logLevel: "},
+		"an identity that is no URI":      {func(b *Bootstrap) { b.Identity = "bookstore-v2" }, "identity: "},
+		"an identity with another path":   {func(b *Bootstrap) { b.Identity = "spiffe://cluster.local/bookstore" }, `identity: path "/bookstore" is not`},
+		"an identity of another domain":   {func(b *Bootstrap) { b.TrustDomain = "other" }, "identity: spiffe://cluster.local/ns/bookstore/sa/bookstore-v2 is not of"},
+		"a secret of another identity":    {func(b *Bootstrap) { b.SDS.Certificate = "service-cert:bookstore/admin" }, "no right to sds.certificate"},
+		"roots of another identity":       {func(b *Bootstrap) { b.SDS.Validation = "root-cert-for-mtls-inbound:x/y" }, "no right to sds.validation"},
+		"a server of another domain":      {func(b *Bootstrap) { b.SDS.ServerIdentity = "spiffe://other/ns/a/sa/b" }, "sds.serverIdentity: spiffe://other/ns/a/sa/b is not of"},
+		"a server that is no URI":         {func(b *Bootstrap) { b.SDS.ServerIdentity = "" }, "sds.serverIdentity: "},
+		"a server name of another server": {func(b *Bootstrap) { b.SDS.ServerName = "other" }, `not named "other"`},
+		"an address without a port":       {func(b *Bootstrap) { b.SDS.Address = "controller" }, "sds.address: "},
+		"port 0":                          {func(b *Bootstrap) { b.SDS.Address = "controller:0" }, "from 1 to 65535"},
+		"a relative token file":           {func(b *Bootstrap) { b.SDS.TokenFile = "token" }, "sds.tokenFile: "},
+		"a roundabout CA file":            {func(b *Bootstrap) { b.SDS.CAFile = "/var/../ca.crt" }, "sds.caFile: "},
+		"an inbound port out of range":    {func(b *Bootstrap) { b.Inbound.Listen = ":70000" }, "inbound.listen: "},
+		"an outbound host name":           {func(b *Bootstrap) { b.Outbound.Listen = "localhost:15001" }, "outbound.listen: "},
+		"no admin listener":               {func(b *Bootstrap) { b.Admin.Listen = "" }, "admin.listen: "},
+		"no readiness listener":           {func(b *Bootstrap) { b.Readiness.Listen = "15902" }, "readiness.listen: "},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			bootstrap := testBootstrap(t)
+			test.edit(&bootstrap)
+			_, err := ParseBootstrap(encoded(t, bootstrap))
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v lacks %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestABootstrapIsParsedStrictly(t *testing.T) {
+	good := string(encoded(t, testBootstrap(t)))
+	tests := map[string]struct{ data, want string }{
+		"nothing":                  {"", "sidecar bootstrap"},
+		"half of it":               {good[:100], "sidecar bootstrap"},
+		"more after it":            {good + "{}", "sidecar bootstrap"},
+		"an unknown field":         {`{"token":"x",` + good[1:], `unknown field "token"`},
+		"a field twice":            {`{"mesh":"other",` + good[1:], `duplicate field "mesh"`},
+		"a field in other letters": {strings.Replace(good, `"mesh"`, `"Mesh"`, 1), `unknown field "Mesh"`},
+		"another type":             {strings.Replace(good, `"mesh":"osm"`, `"mesh":1`, 1), "mesh"},
+		"too much":                 {good + strings.Repeat(" ", 64<<10), "at most 65536 are read"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := ParseBootstrap([]byte(test.data))
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v lacks %q", err, test.want)
+			}
+			if got != (Bootstrap{}) {
+				t.Error("half a bootstrap is returned")
+			}
+		})
+	}
+}
+
+func FuzzParseBootstrap(f *testing.F) {
+	good := string(encoded(f, testBootstrap(f)))
+	for _, data := range []string{good, "", "{}", "null", "[]", good[:200], good + good,
+		strings.Replace(good, ":15003", "[::1]:15003", 1), strings.Replace(good, "/ns/", "//ns/", 1)} {
+		f.Add([]byte(data))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		bootstrap, err := ParseBootstrap(data)
+		if err != nil {
+			return
+		}
+		again, err := ParseBootstrap(encoded(t, bootstrap))
+		if err != nil || again != bootstrap {
+			t.Errorf("%+v became %+v, %v", bootstrap, again, err)
+		}
+	})
+}

@@ -1,0 +1,110 @@
+package injector
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path"
+	"strconv"
+
+	"github.com/google/uuid"
+)
+
+// check tells what keeps a sidecar from working with b.
+func (b Bootstrap) check() error {
+	var problems []error
+	report := func(field string, err error) {
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", field, err))
+		}
+	}
+	report("mesh", checkPresent(b.Mesh))
+	report("proxy", checkProxy(b.Proxy))
+	report("logLevel", checkLogLevel(b.LogLevel))
+	report("identity", b.checkIdentity())
+	report("sds.serverIdentity", b.checkServer())
+	report("sds.address", checkAddress(b.SDS.Address))
+	report("sds.tokenFile", checkFile(b.SDS.TokenFile))
+	report("sds.caFile", checkFile(b.SDS.CAFile))
+	report("inbound.listen", checkListen(b.Inbound.Listen))
+	report("outbound.listen", checkListen(b.Outbound.Listen))
+	report("admin.listen", checkListen(b.Admin.Listen))
+	report("readiness.listen", checkListen(b.Readiness.Listen))
+	return errors.Join(problems...)
+}
+
+// checkIdentity holds the identity against everything that follows from it.
+func (b Bootstrap) checkIdentity() error {
+	id, err := parseIdentity(b.Identity)
+	switch {
+	case err != nil:
+		return err
+	case id.trustDomain != b.TrustDomain:
+		return fmt.Errorf("%s is not of the trust domain %q", b.Identity, b.TrustDomain)
+	case b.SDS.Certificate != id.certificateName():
+		return fmt.Errorf("%s has no right to sds.certificate %q", b.Identity, b.SDS.Certificate)
+	case b.SDS.Validation != id.validationName():
+		return fmt.Errorf("%s has no right to sds.validation %q", b.Identity, b.SDS.Validation)
+	}
+	return nil
+}
+
+func (b Bootstrap) checkServer() error {
+	server, err := parseIdentity(b.SDS.ServerIdentity)
+	switch {
+	case err != nil:
+		return err
+	case server.trustDomain != b.TrustDomain:
+		return fmt.Errorf("%s is not of the trust domain %q", b.SDS.ServerIdentity, b.TrustDomain)
+	case b.SDS.ServerName != server.commonName():
+		return fmt.Errorf("%s is not named %q, as sds.serverName says", b.SDS.ServerIdentity, b.SDS.ServerName)
+	}
+	return nil
+}
+
+func checkPresent(value string) error {
+	if value == "" {
+		return errors.New("missing")
+	}
+	return nil
+}
+
+// checkProxy takes the one canonical form of a UUID, for ids are compared as
+// strings.
+func checkProxy(proxy string) error {
+	if id, err := uuid.Parse(proxy); err != nil || id.String() != proxy {
+		return fmt.Errorf("%q is not a UUID in its canonical form", proxy)
+	}
+	return nil
+}
+
+func checkFile(name string) error {
+	if !path.IsAbs(name) || path.Clean(name) != name {
+		return fmt.Errorf("%q is not an absolute path", name)
+	}
+	return nil
+}
+
+func checkListen(listen string) error {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return fmt.Errorf("%q: %w", listen, err)
+	}
+	if _, err := netip.ParseAddr(host); host != "" && err != nil {
+		return fmt.Errorf("%q: %w", listen, err)
+	}
+	return checkPort(listen)
+}
+
+// checkPort wants a number: names of ports differ from image to image.
+func checkPort(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%q: %w", address, err)
+	}
+	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
+		return fmt.Errorf("%q: port %q is not a number from 1 to 65535", address, port)
+	}
+	return nil
+}
