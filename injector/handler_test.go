@@ -1,0 +1,384 @@
+package injector_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	jsonpatch "github.com/evanphx/json-patch"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/webhook"
+)
+
+const proxy = "6f1f3bb6-6a1c-4d9b-8f43-3a6d5b0f9f5e"
+
+// namespaces is an informer's cache of one namespace.
+type namespaces struct{ only *corev1.Namespace }
+
+func (n namespaces) Get(name string) (*corev1.Namespace, error) {
+	if name != n.only.Name {
+		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, name)
+	}
+	return n.only, nil
+}
+
+func newConfig(t testing.TB, edits ...func(*injector.Settings)) *injector.Config {
+	t.Helper()
+	settings := injector.Settings{
+		MeshName: "osm", Namespace: "osm-system", TrustDomain: "cluster.local",
+		SidecarImage: "example.test/sidecar:v1",
+	}
+	for _, edit := range edits {
+		edit(&settings)
+	}
+	config, err := injector.NewConfig(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+func newHandler(t testing.TB, edits ...func(*injector.Options)) *injector.Handler {
+	t.Helper()
+	config := newConfig(t)
+	options := injector.Options{
+		Config: func() *injector.Config { return config },
+		Namespaces: namespaces{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name: "bookstore", Labels: map[string]string{"openservicemesh.io/monitored-by": "osm"},
+		}}},
+		Registerer: prometheus.NewRegistry(),
+		NewProxyID: func() string { return proxy },
+	}
+	for _, edit := range edits {
+		edit(&options)
+	}
+	handler, err := injector.NewHandler(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler
+}
+
+// fixedCertificate is a webhook.CertificateSource.
+type fixedCertificate struct{ certificate *tls.Certificate }
+
+func (f fixedCertificate) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return f.certificate, nil
+}
+
+// asked is a function that asks handler over TLS, as an API server does.
+func asked(t *testing.T, handler *injector.Handler) func(review []byte) *admissionv1.AdmissionResponse {
+	t.Helper()
+	// A test server of the standard library, for its certificate and the
+	// client that trusts it.
+	pki := httptest.NewTLSServer(nil)
+	t.Cleanup(pki.Close)
+	hook, err := webhook.Admission(handler, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := webhook.NewServer(webhook.ServerOptions{
+		Certificates: fixedCertificate{&pki.TLS.Certificates[0]},
+		Handlers:     map[string]http.Handler{"/mutate-pod-creation": hook},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(ctx, listener) }()
+	t.Cleanup(func() {
+		pki.Client().CloseIdleConnections()
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("the server ended with %v", err)
+		}
+	})
+	url := "https://" + listener.Addr().String() + "/mutate-pod-creation?timeout=10s"
+	return func(review []byte) *admissionv1.AdmissionResponse {
+		t.Helper()
+		response, err := pki.Client().Post(url, "application/json", bytes.NewReader(review))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answered admissionv1.AdmissionReview
+		if err := json.Unmarshal(body, &answered); err != nil || answered.Response == nil {
+			t.Fatalf("answered %d %s", response.StatusCode, body)
+		}
+		return answered.Response
+	}
+}
+
+// realReview is an AdmissionReview as an API server sends it.
+func realReview(t testing.TB) *admissionv1.AdmissionReview {
+	t.Helper()
+	data, err := os.ReadFile("testdata/admissionreview.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	review := &admissionv1.AdmissionReview{}
+	if err := json.Unmarshal(data, review); err != nil {
+		t.Fatal(err)
+	}
+	return review
+}
+
+func encode(t testing.TB, v any) []byte {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// withPod edits the pod of a review.
+func withPod(t testing.TB, review *admissionv1.AdmissionReview, edit func(*corev1.Pod)) {
+	t.Helper()
+	var pod corev1.Pod
+	if err := json.Unmarshal(review.Request.Object.Raw, &pod); err != nil {
+		t.Fatal(err)
+	}
+	edit(&pod)
+	review.Request.Object.Raw = encode(t, pod)
+}
+
+func TestAPodGetsItsSidecarOverTLSOnceAndNotTwice(t *testing.T) {
+	ask := asked(t, newHandler(t))
+	review := realReview(t)
+	response := ask(encode(t, review))
+	if !response.Allowed || response.UID != review.Request.UID || response.PatchType == nil ||
+		*response.PatchType != admissionv1.PatchTypeJSONPatch {
+		t.Fatalf("answered %+v", response)
+	}
+	patch, err := jsonpatch.DecodePatch(response.Patch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	review.Request.Object.Raw, err = patch.Apply(review.Request.Object.Raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pod corev1.Pod
+	if err := json.Unmarshal(review.Request.Object.Raw, &pod); err != nil {
+		t.Fatal(err)
+	}
+	bootstrap, err := injector.ParseBootstrap([]byte(pod.Annotations[injector.BootstrapAnnotation]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "spiffe://cluster.local/ns/bookstore/sa/bookstore-v2"; bootstrap.Identity != want || bootstrap.Proxy != proxy {
+		t.Errorf("the sidecar is %s of %s", bootstrap.Proxy, bootstrap.Identity)
+	}
+	if last := pod.Spec.Containers[3]; last.Name != "sidecar" || last.Image != "example.test/sidecar:v1" {
+		t.Errorf("the last container is %s of %s", last.Name, last.Image)
+	}
+	if pod.Labels[injector.ProxyLabel] != proxy {
+		t.Errorf("labelled as proxy %q", pod.Labels[injector.ProxyLabel])
+	}
+
+	again := ask(encode(t, review))
+	if !again.Allowed || again.Patch != nil || again.PatchType != nil {
+		t.Errorf("the second time answered %+v", again)
+	}
+}
+
+func TestAnswersToWhatIsNotInjected(t *testing.T) {
+	annotate := func(value string) func(*testing.T, *admissionv1.AdmissionReview) {
+		return func(t *testing.T, review *admissionv1.AdmissionReview) {
+			withPod(t, review, func(pod *corev1.Pod) {
+				pod.Annotations["openservicemesh.io/sidecar-injection"] = value
+			})
+		}
+	}
+	tests := map[string]struct {
+		edit    func(*testing.T, *admissionv1.AdmissionReview)
+		allowed bool
+		code    int32
+		want    string
+	}{
+		"a pod that declines": {annotate("disabled"), true, http.StatusOK, ""},
+		"a pod that says neither": {annotate("maybe"), false, http.StatusForbidden,
+			`pod bookstore/bookstore-v2-6c9d8b7f5c-*: annotation openservicemesh.io/sidecar-injection is "maybe"`},
+		"a pod with a container named sidecar": {
+			func(t *testing.T, review *admissionv1.AdmissionReview) {
+				withPod(t, review, func(pod *corev1.Pod) { pod.Spec.Containers[0].Name = "sidecar" })
+			}, false, http.StatusForbidden, "pod bookstore/bookstore-v2-6c9d8b7f5c-*: it has the container sidecar but not"},
+		"a service account whose certificate could not be named": {
+			func(t *testing.T, review *admissionv1.AdmissionReview) {
+				withPod(t, review, func(pod *corev1.Pod) { pod.Spec.ServiceAccountName = strings.Repeat("a", 240) })
+			}, false, http.StatusForbidden, "longer than the 253 characters of a DNS name"},
+		"an update": {
+			func(_ *testing.T, review *admissionv1.AdmissionReview) { review.Request.Operation = admissionv1.Update },
+			true, http.StatusOK, ""},
+		"another kind": {
+			func(_ *testing.T, review *admissionv1.AdmissionReview) { review.Request.Kind.Kind = "Deployment" },
+			false, http.StatusBadRequest, "Kind=Deployment"},
+		"a subresource": {
+			func(_ *testing.T, review *admissionv1.AdmissionReview) {
+				review.Request.SubResource = "ephemeralcontainers"
+			},
+			false, http.StatusBadRequest, `"ephemeralcontainers": this webhook takes v1 pods`},
+		"no object": {
+			func(_ *testing.T, review *admissionv1.AdmissionReview) { review.Request.Object.Raw = nil },
+			false, http.StatusBadRequest, "decoding the pod"},
+		"an object that is no pod": {
+			func(_ *testing.T, review *admissionv1.AdmissionReview) {
+				review.Request.Object.Raw = []byte(`{"spec":{"containers":1}}`)
+			},
+			false, http.StatusBadRequest, "decoding the pod"},
+		"a namespace that is not known yet": {
+			func(_ *testing.T, review *admissionv1.AdmissionReview) { review.Request.Namespace = "new" },
+			false, http.StatusInternalServerError, `pod new/bookstore-v2-6c9d8b7f5c-*: namespaces "new" not found: try again`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			review := realReview(t)
+			test.edit(t, review)
+			response := asked(t, newHandler(t))(encode(t, review))
+			if response.UID != review.Request.UID || response.Allowed != test.allowed || response.Patch != nil {
+				t.Errorf("answered %+v", response)
+			}
+			if response.Result.Code != test.code || !strings.Contains(response.Result.Message, test.want) {
+				t.Errorf("answered %d %q, want %d %q", response.Result.Code, response.Result.Message, test.code, test.want)
+			}
+		})
+	}
+}
+
+func TestTheNextPodFollowsTheConfigOfItsTime(t *testing.T) {
+	var config atomic.Pointer[injector.Config]
+	ask := asked(t, newHandler(t, func(o *injector.Options) { o.Config = config.Load }))
+	for _, image := range []string{"example.test/sidecar:v1", "example.test/sidecar:v2"} {
+		config.Store(newConfig(t, func(s *injector.Settings) { s.SidecarImage = image }))
+		if response := ask(encode(t, realReview(t))); !bytes.Contains(response.Patch, []byte(image)) {
+			t.Errorf("the patch lacks the image %s: %s", image, response.Patch)
+		}
+	}
+}
+
+func TestEveryProxyGetsAnIdOfItsOwnByDefault(t *testing.T) {
+	ask := asked(t, newHandler(t, func(o *injector.Options) { o.NewProxyID = nil }))
+	first, second := ask(encode(t, realReview(t))), ask(encode(t, realReview(t)))
+	if !first.Allowed || !second.Allowed || bytes.Equal(first.Patch, second.Patch) {
+		t.Error("the same sidecar twice")
+	}
+}
+
+func TestAdmissionsAreCountedByOutcome(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	ask := asked(t, newHandler(t, func(o *injector.Options) { o.Registerer = registry }))
+	for _, value := range []string{"yes", "no", "no", "maybe", "maybe", "maybe"} {
+		review := realReview(t)
+		withPod(t, review, func(pod *corev1.Pod) { pod.Annotations["openservicemesh.io/sidecar-injection"] = value })
+		ask(encode(t, review))
+	}
+	want := `
+# HELP osm_injector_admissions_total Pods asked about, by outcome: injected, skipped, refused or error.
+# TYPE osm_injector_admissions_total counter
+osm_injector_admissions_total{outcome="error"} 0
+osm_injector_admissions_total{outcome="injected"} 1
+osm_injector_admissions_total{outcome="refused"} 3
+osm_injector_admissions_total{outcome="skipped"} 2
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "osm_injector_admissions_total"); err != nil {
+		t.Error(err)
+	}
+	if count, err := testutil.GatherAndCount(registry, "osm_injector_admission_duration_seconds"); count != 1 || err != nil {
+		t.Errorf("%d duration histograms, %v", count, err)
+	}
+}
+
+func TestALogLineNamesThePodAndHoldsNothingElseOfIt(t *testing.T) {
+	var log bytes.Buffer
+	handler := newHandler(t, func(o *injector.Options) { o.Logger = slog.New(slog.NewJSONHandler(&log, nil)) })
+	handler.Handle(t.Context(), admission.Request{AdmissionRequest: *realReview(t).Request})
+	var line map[string]any
+	if err := json.Unmarshal(log.Bytes(), &line); err != nil {
+		t.Fatal(err)
+	}
+	for field, want := range map[string]any{
+		"pod": "bookstore/bookstore-v2-6c9d8b7f5c-*", "outcome": "injected", "proxy": proxy,
+		"reason": "the namespace is monitored", "request": "2f8f1f7e-52a5-4f3c-8d3b-7b1f6a3d1c01",
+	} {
+		if line[field] != want {
+			t.Errorf("%s is %v, not %v", field, line[field], want)
+		}
+	}
+	if log.Len() > 500 {
+		t.Errorf("a line of %d bytes: %s", log.Len(), &log)
+	}
+}
+
+func TestAHandlerNeedsWhatItCanNotDoWithout(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	whole := injector.Options{Config: func() *injector.Config { return nil }, Namespaces: namespaces{}, Registerer: registry}
+	for name, edit := range map[string]func(*injector.Options){
+		"a configuration":  func(o *injector.Options) { o.Config = nil },
+		"the namespaces":   func(o *injector.Options) { o.Namespaces = nil },
+		"a metrics' place": func(o *injector.Options) { o.Registerer = nil },
+	} {
+		options := whole
+		edit(&options)
+		if _, err := injector.NewHandler(options); err == nil {
+			t.Errorf("made without %s", name)
+		}
+	}
+	if _, err := injector.NewHandler(whole); err != nil {
+		t.Fatal(err)
+	}
+	var twice prometheus.AlreadyRegisteredError
+	if _, err := injector.NewHandler(whole); !errors.As(err, &twice) {
+		t.Errorf("registered its metrics twice: %v", err)
+	}
+}
+
+// BenchmarkAdmissionReview is the handler from the bytes of an AdmissionReview,
+// for a pod of three containers with probes, to the bytes of its answer.
+func BenchmarkAdmissionReview(b *testing.B) {
+	hook, err := webhook.Admission(newHandler(b), slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	review := encode(b, realReview(b))
+	b.SetBytes(int64(len(review)))
+	b.ReportAllocs()
+	for b.Loop() {
+		request := httptest.NewRequest(http.MethodPost, "/mutate-pod-creation", bytes.NewReader(review))
+		request.Header.Set("Content-Type", "application/json")
+		recorder := httptest.NewRecorder()
+		hook.ServeHTTP(recorder, request)
+		if !bytes.Contains(recorder.Body.Bytes(), []byte(`"allowed":true`)) {
+			b.Fatalf("answered %s", recorder.Body)
+		}
+	}
+}
