@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -18,13 +19,14 @@ type Identity struct {
 }
 
 // NewIdentity returns the identity of a service account. It refuses a trust
-// domain that SPIFFE-ID section 2.1 does not allow, a namespace that is not an
-// RFC 1123 label, a service account that is not an RFC 1123 subdomain, and a
-// combination whose common name is longer than a DNS name may be.
+// domain that SPIFFE-ID section 2.1 or a DNS name does not allow, a namespace
+// that is not an RFC 1123 label, a service account that is not an RFC 1123
+// subdomain, and a combination whose common name is longer than a DNS name may
+// be.
 func NewIdentity(trustDomain, namespace, serviceAccount string) (Identity, error) {
-	td, err := spiffeid.TrustDomainFromString(trustDomain)
+	td, err := parseTrustDomain(trustDomain)
 	if err != nil {
-		return Identity{}, fmt.Errorf("trust domain %q: %w", trustDomain, err)
+		return Identity{}, err
 	}
 	if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
 		return Identity{}, fmt.Errorf("namespace %q: %s", namespace, strings.Join(problems, "; "))
@@ -40,6 +42,21 @@ func NewIdentity(trustDomain, namespace, serviceAccount string) (Identity, error
 	return id, nil
 }
 
+// parseTrustDomain takes names only, and no name that DNS and URI SANs cannot
+// hold: SPIFFE-ID would allow one with empty labels.
+func parseTrustDomain(name string) (spiffeid.TrustDomain, error) {
+	td, err := spiffeid.TrustDomainFromString(name)
+	switch {
+	case err != nil:
+		return td, fmt.Errorf("trust domain %q: %w", name, err)
+	case td.Name() != name:
+		return td, fmt.Errorf("trust domain %q: want the name alone, %q", name, td.Name())
+	case slices.Contains(strings.Split(name, "."), ""):
+		return td, fmt.Errorf("trust domain %q: a dot stands at the start, at the end, or next to another", name)
+	}
+	return td, nil
+}
+
 // TrustDomain returns the trust domain, for example "cluster.local".
 func (id Identity) TrustDomain() string { return id.trustDomain.Name() }
 
@@ -49,8 +66,12 @@ func (id Identity) Namespace() string { return id.namespace }
 // ServiceAccount returns the service account's name.
 func (id Identity) ServiceAccount() string { return id.serviceAccount }
 
-// SPIFFEID returns spiffe://<trust domain>/ns/<namespace>/sa/<service account>.
+// SPIFFEID returns spiffe://<trust domain>/ns/<namespace>/sa/<service account>,
+// and the zero ID for the zero Identity.
 func (id Identity) SPIFFEID() spiffeid.ID {
+	if id == (Identity{}) {
+		return spiffeid.ID{}
+	}
 	return spiffeid.RequireFromSegments(id.trustDomain, "ns", id.namespace, "sa", id.serviceAccount)
 }
 
