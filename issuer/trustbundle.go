@@ -69,11 +69,14 @@ func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
 			return nil, errors.New("not PEM: text outside of a block")
 		}
 		block, after := pem.Decode(rest)
-		if block == nil {
+		switch {
+		case block == nil || bytes.Count(rest[:len(rest)-len(after)], []byte("-----BEGIN ")) != 1:
+			// pem.Decode skips a malformed block if it finds another after it.
 			return nil, errors.New("not PEM: a block is malformed or cut off")
-		}
-		if block.Type != "CERTIFICATE" {
+		case block.Type != "CERTIFICATE":
 			return nil, fmt.Errorf("a PEM block of type %q where only CERTIFICATE belongs", block.Type)
+		case len(block.Headers) > 0:
+			return nil, errors.New("a PEM block with headers, which RFC 7468 does not allow")
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
@@ -103,6 +106,15 @@ func (b TrustBundle) Roots() []*x509.Certificate { return slices.Clone(b.roots) 
 
 // PEM returns the certificates as PEM, in the order of Roots.
 func (b TrustBundle) PEM() []byte { return bytes.Clone(b.pem) }
+
+// String names the roots.
+func (b TrustBundle) String() string {
+	names := make([]string, len(b.roots))
+	for i, root := range b.roots {
+		names[i] = root.Subject.String()
+	}
+	return fmt.Sprintf("trust bundle of %d %q", len(names), names)
+}
 
 // Pool returns a new pool of the roots, for crypto/tls.
 func (b TrustBundle) Pool() *x509.CertPool {
