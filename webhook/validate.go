@@ -96,10 +96,11 @@ func validateProvider(path *field.Path, provider map[string]any) field.ErrorList
 }
 
 // validTrustDomain is SPIFFE-ID section 2.1, without the URI form that go-spiffe
-// takes as well.
+// takes as well, and without empty DNS labels, for certificates name their
+// services by DNS names that end in the trust domain.
 func validTrustDomain(name string) bool {
 	domain, err := spiffeid.TrustDomainFromString(name)
-	return err == nil && domain.Name() == name
+	return err == nil && domain.Name() == name && !slices.Contains(strings.Split(name, "."), "")
 }
 
 func validateMeshConfig(raw []byte) (field.ErrorList, error) {

@@ -41,6 +41,8 @@ func TestObjectsThatTheMeshCanNotWorkWithAreRefusedByFieldAndMend(t *testing.T) 
 			[]string{domain, "not a SPIFFE trust domain"}},
 		"a trust domain in capitals": {"MeshRootCertificate", `{"spec":{"trustDomain":"Cluster.Local","provider":{"tresor":{}}}}`,
 			[]string{domain, "lower-case"}},
+		"a trust domain ending in a dot": {"MeshRootCertificate", `{"spec":{"trustDomain":"cluster.local.","provider":{"tresor":{}}}}`,
+			[]string{domain, "not a SPIFFE trust domain"}},
 		"two wrong fields": {"MeshRootCertificate", `{"spec":{"role":"x","trustDomain":"X","provider":{"tresor":{}}}}`, []string{role, domain}},
 		"a role of another type": {"MeshRootCertificate", `{"spec":{"role":1}}`,
 			[]string{"decoding MeshRootCertificate mine", "spec.role"}},
