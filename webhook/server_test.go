@@ -58,14 +58,16 @@ func start(t *testing.T, certificates webhook.CertificateSource, handlers map[st
 	}
 }
 
-// newClient trusts ca and calls the server by its service name, on a new
-// connection each time, as after a restart of the API server.
+// newClient trusts ca and calls the server by its service name over HTTP/2, as
+// an API server does, but on a new connection each time.
 func newClient(ca *testCA, edits ...func(*tls.Config)) *http.Client {
 	config := &tls.Config{RootCAs: ca.pool(), ServerName: serverName}
 	for _, edit := range edits {
 		edit(config)
 	}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
+	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true,
+	}}
 }
 
 func post(t *testing.T, client *http.Client, url, contentType string, body io.Reader) (int, string) {
