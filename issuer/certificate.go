@@ -18,6 +18,7 @@ import (
 // and says nothing of trust: see [TrustBundle].
 type Certificate struct {
 	chain    []*x509.Certificate
+	notAfter time.Time
 	key      crypto.Signer
 	chainPEM []byte
 	keyPEM   []byte
@@ -25,19 +26,21 @@ type Certificate struct {
 
 // Certificate joins the request's key with the chain that an issuer returned
 // for it. It refuses a chain whose leaf is not what was asked for: another key,
-// names missing or added, a usage missing, a CA, or an ended validity.
+// names missing or added, a usage missing, a CA (X.509-SVID, section 4.3, says
+// by which key usages peers tell), or an ended validity.
 func (r *Request) Certificate(chain []*x509.Certificate) (*Certificate, error) {
 	if len(chain) == 0 {
 		return nil, fmt.Errorf("certificate for %s: the issuer returned no certificate", r.commonName)
 	}
-	if err := r.check(chain[0]); err != nil {
+	end := earliestEnd(chain)
+	if err := r.check(chain[0], end); err != nil {
 		return nil, fmt.Errorf("certificate for %s: %w", r.commonName, err)
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(r.key)
 	if err != nil {
 		return nil, fmt.Errorf("encode the key of %s: %w", r.commonName, err)
 	}
-	c := &Certificate{chain: slices.Clone(chain), key: r.key}
+	c := &Certificate{chain: slices.Clone(chain), notAfter: end, key: r.key}
 	c.keyPEM = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
 	for _, cert := range chain {
 		c.chainPEM = append(c.chainPEM, encodeCertificate(cert)...)
@@ -45,7 +48,19 @@ func (r *Request) Certificate(chain []*x509.Certificate) (*Certificate, error) {
 	return c, nil
 }
 
-func (r *Request) check(leaf *x509.Certificate) error {
+// earliestEnd is when the chain stops to verify: an intermediate may end before
+// its leaf does.
+func earliestEnd(chain []*x509.Certificate) time.Time {
+	end := chain[0].NotAfter
+	for _, intermediate := range chain[1:] {
+		if intermediate.NotAfter.Before(end) {
+			end = intermediate.NotAfter
+		}
+	}
+	return end
+}
+
+func (r *Request) check(leaf *x509.Certificate, end time.Time) error {
 	public, ok := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 	switch {
 	case !ok || !public.Equal(r.key.Public()):
@@ -58,10 +73,12 @@ func (r *Request) check(leaf *x509.Certificate) error {
 		return fmt.Errorf("the issuer changed the URIs to %q", leaf.URIs)
 	case len(leaf.IPAddresses)+len(leaf.EmailAddresses) > 0:
 		return errors.New("the issuer added IP or e-mail addresses")
-	case leaf.IsCA:
+	case leaf.IsCA || leaf.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0:
 		return errors.New("the issuer returned a CA certificate")
-	case !time.Now().Before(leaf.NotAfter):
-		return fmt.Errorf("the issuer returned a certificate that ended at %s", leaf.NotAfter)
+	case leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0:
+		return errors.New("the issuer left out the key usage digital signature")
+	case !time.Now().Before(end):
+		return fmt.Errorf("the issuer returned a certificate or an intermediate that ended at %s", end)
 	}
 	for _, usage := range r.usages {
 		if !slices.Contains(leaf.ExtKeyUsage, usage) {
@@ -76,8 +93,9 @@ func equalURI(a, b *url.URL) bool { return a.String() == b.String() }
 // Leaf returns the certificate itself.
 func (c *Certificate) Leaf() *x509.Certificate { return c.chain[0] }
 
-// NotAfter returns when the leaf ends, as its issuer decided.
-func (c *Certificate) NotAfter() time.Time { return c.chain[0].NotAfter }
+// NotAfter returns when the certificate ends, as its issuer decided: with its
+// leaf, or with an intermediate that ends before.
+func (c *Certificate) NotAfter() time.Time { return c.notAfter }
 
 // ChainPEM returns the leaf and its intermediates as PEM.
 func (c *Certificate) ChainPEM() []byte { return bytes.Clone(c.chainPEM) }
