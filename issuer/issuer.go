@@ -18,6 +18,8 @@ type Issuer interface {
 	// root. NotBefore lies in the past, so that clocks behind this one accept
 	// it. NotAfter is at most ttl away and may be earlier: whoever asked reads
 	// it from the certificate.
+	//
+	// Issue gives up when ctx ends, and leaves nothing under way.
 	Issue(ctx context.Context, req *Request, ttl time.Duration) ([]*x509.Certificate, error)
 
 	// Roots returns the roots that verify what Issue returns.

@@ -38,7 +38,10 @@ func New(root *x509.Certificate, key crypto.Signer) (*CA, error) {
 }
 
 // Issue implements issuer.Issuer. A certificate does not outlive the root.
-func (ca *CA) Issue(_ context.Context, req *issuer.Request, ttl time.Duration) ([]*x509.Certificate, error) {
+func (ca *CA) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration) ([]*x509.Certificate, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if ttl <= 0 {
 		return nil, fmt.Errorf("a lifetime of %s is not positive", ttl)
 	}
