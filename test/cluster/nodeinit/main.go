@@ -55,7 +55,18 @@ func run() error {
 		return err
 	}
 	go reap()
-	return relay.Serve(context.Background(), listener)
+	dialer := net.Dialer{Resolver: resolver(prefix.Addr())}
+	return relay.ServeConnect(context.Background(), listener, func(ctx context.Context, address string) (net.Conn, error) {
+		return dialer.DialContext(ctx, "tcp", address)
+	})
+}
+
+// resolver asks the node's own name server, and not those of the machine, which can't be reached.
+func resolver(server netip.Addr) *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		var dialer net.Dialer
+		return dialer.DialContext(ctx, network, netip.AddrPortFrom(server, 53).String())
+	}}
 }
 
 // reap collects the orphans that pid_namespaces(7) hands to the first process of a namespace. Nothing else here has children.

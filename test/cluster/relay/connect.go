@@ -36,14 +36,15 @@ func answerConnect(ctx context.Context, from net.Conn, dial func(context.Context
 	if err != nil {
 		return nil, refuse(from, http.StatusServiceUnavailable, err)
 	}
-	if _, err := fmt.Fprint(from, "HTTP/1.1 200 Connected\r\n\r\n"); err != nil {
+	_, err = fmt.Fprint(from, "HTTP/1.1 200 Connected\r\n\r\n")
+	if err = errors.Join(err, from.SetDeadline(time.Time{})); err != nil {
 		return nil, errors.Join(err, to.Close())
 	}
-	return to, from.SetDeadline(time.Time{})
+	return to, nil
 }
 
 // refuse tells the client in the status line, which is what the API server's errors quote.
 func refuse(from net.Conn, status int, why error) error {
-	_, err := fmt.Fprintf(from, "HTTP/1.1 %d %q\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status, why)
+	_, err := fmt.Fprintf(from, "HTTP/1.1 %d %s: %q\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status, http.StatusText(status), why)
 	return errors.Join(why, err)
 }

@@ -39,9 +39,9 @@ func TestDialSaysWhyTheInsideRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for address, want := range map[string]string{
-		gone.Addr().String():      "connection refused",
-		"nonsense":                "missing port",
-		strings.Repeat("a", 2000): "dial a",
+		gone.Addr().String(): "connection refused",
+		"nonsense":           "missing port",
+		"two words:80":       "Bad Request",
 	} {
 		if conn, err := relay.Dial(t.Context(), socket, address); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("dial %.20s: got %v and %v, want an error that says %q", address, conn, err, want)
@@ -53,7 +53,7 @@ func TestTheEndOfServeEndsItsConnections(t *testing.T) {
 	listener := listen(t, "unix", filepath.Join(t.TempDir(), "s"))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- relay.Serve(ctx, listener) }()
+	go func() { done <- relay.ServeConnect(ctx, listener, dial) }()
 	conn, err := relay.Dial(t.Context(), listener.Addr().String(), reverser(t))
 	if err != nil {
 		t.Fatal(err)
@@ -68,11 +68,16 @@ func TestTheEndOfServeEndsItsConnections(t *testing.T) {
 	}
 }
 
+func dial(ctx context.Context, address string) (net.Conn, error) {
+	var dialer net.Dialer
+	return dialer.DialContext(ctx, "tcp", address)
+}
+
 // serve runs the inside and returns its socket.
 func serve(t *testing.T) string {
 	t.Helper()
 	listener := listen(t, "unix", filepath.Join(t.TempDir(), "s"))
-	run(t, func(ctx context.Context) error { return relay.Serve(ctx, listener) })
+	run(t, func(ctx context.Context) error { return relay.ServeConnect(ctx, listener, dial) })
 	return listener.Addr().String()
 }
 
