@@ -124,7 +124,7 @@ func (c *Cluster) end() error {
 		p.stop(stopGrace)
 	}
 	c.launcher.close()
-	return errors.Join(errors.Join(c.faults...), c.log.Close(), os.RemoveAll(c.plan.dir), c.lock.Close())
+	return errors.Join(c.log.Close(), os.RemoveAll(c.plan.dir), c.lock.Close())
 }
 
 // run keeps f running beside the cluster until Stop, which reports its error.

@@ -14,6 +14,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -111,28 +112,33 @@ func (p *podLife) follow(ctx context.Context, end func(), finished <-chan struct
 			p.finished, finished = true, nil
 		}
 		retry = nil
-		if err := p.act(ctx, end); err != nil && ctx.Err() == nil {
+		if err := p.act(ctx, end); err != nil && ctx.Err() == nil && !apierrors.IsNotFound(err) { // not found: gone is about to be closed
 			p.node.log.Warn("telling the API about a pod failed", "namespace", p.pod.Namespace, "pod", p.pod.Name, "error", err)
 			retry = time.After(200 * time.Millisecond)
 		}
 	}
 }
 
-// act tells the API what is news of the pod: its status, or that nothing of it is left.
+// act tells the API what is news of the pod: its status and, after the last, that nothing of it is left.
 func (p *podLife) act(ctx context.Context, end func()) error {
 	if p.current == nil {
 		return nil
 	}
-	pods := p.node.client.CoreV1().Pods(p.pod.Namespace)
-	if p.current.DeletionTimestamp != nil {
+	deleted := p.current.DeletionTimestamp != nil
+	if deleted {
 		p.grace.Store(int64(deletionGrace(p.current)))
 		end()
-		if p.finished {
-			return pods.Delete(ctx, p.pod.Name, metav1.DeleteOptions{
-				GracePeriodSeconds: new(int64(0)), Preconditions: metav1.NewUIDPreconditions(string(p.pod.UID)),
-			})
-		}
 	}
+	if err := p.report(ctx); err != nil || !deleted || !p.finished {
+		return err
+	}
+	return p.node.client.CoreV1().Pods(p.pod.Namespace).Delete(ctx, p.pod.Name, metav1.DeleteOptions{
+		GracePeriodSeconds: new(int64(0)), Preconditions: metav1.NewUIDPreconditions(string(p.pod.UID)),
+	})
+}
+
+// report writes the pod's status if it has changed.
+func (p *podLife) report(ctx context.Context) error {
 	status := p.status(metav1.Now())
 	if equality.Semantic.DeepEqual(status, p.sent) {
 		return nil
@@ -142,11 +148,11 @@ func (p *podLife) act(ctx context.Context, end func()) error {
 	if err != nil {
 		return err
 	}
-	if _, err := pods.Patch(ctx, p.pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status"); err != nil {
-		return err
+	_, err = p.node.client.CoreV1().Pods(p.pod.Namespace).Patch(ctx, p.pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	if err == nil {
+		p.sent = status
 	}
-	p.sent = status
-	return nil
+	return err
 }
 
 func deletionGrace(pod *corev1.Pod) time.Duration {

@@ -54,6 +54,11 @@ func (s *services) Run(ctx context.Context) error {
 	return nil
 }
 
+// synced says whether the first state of all that Run watches is there.
+func (s *services) synced() bool {
+	return s.informers.Core().V1().Services().Informer().HasSynced() && s.informers.Discovery().V1().EndpointSlices().Informer().HasSynced()
+}
+
 func (s *services) serve(service string, port int, addresses []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -38,14 +38,15 @@ func start(ctx context.Context, bin string, o Options) (*Cluster, error) {
 		launcher: newLauncher(),
 		cancel:   cancel,
 	}
-	c.stop = sync.OnceValue(c.end)
+	c.stop = sync.OnceValue(func() error {
+		err := c.end()
+		return errors.Join(errors.Join(c.faults...), err)
+	})
 	if err := c.start(ctx, background, o); err != nil {
-		return nil, errors.Join(err, c.Stop())
+		return nil, errors.Join(err, c.end())
 	}
-	_, err = fmt.Fprintf(o.Log, "Kubernetes is ready after %s\n", time.Since(began).Round(100*time.Millisecond))
-	if err != nil {
-		return nil, errors.Join(err, c.Stop())
-	}
+	// A log that can't be written to is no reason to go without the cluster.
+	_, _ = fmt.Fprintf(o.Log, "Kubernetes is ready after %s\n", time.Since(began).Round(100*time.Millisecond))
 	return c, nil
 }
 
@@ -102,6 +103,10 @@ func (c *Cluster) prepare() (net.Listener, error) {
 }
 
 func (c *Cluster) newNode(images map[string]string) (*fakeNode, error) {
+	binaries, err := findBinaries(images)
+	if err != nil {
+		return nil, err
+	}
 	addresses, err := newPodAddresses()
 	if err != nil {
 		return nil, err
@@ -112,10 +117,29 @@ func (c *Cluster) newNode(images map[string]string) (*fakeNode, error) {
 		plan:      c.plan,
 		authority: c.authority,
 		addresses: addresses,
-		images:    images,
+		images:    binaries,
 		log:       slog.New(slog.NewTextHandler(c.log, nil)),
 		pods:      map[types.UID]*podLife{},
 	}, nil
+}
+
+// findBinaries makes the paths of the images independent of the working directory.
+func findBinaries(images map[string]string) (map[string]string, error) {
+	found := map[string]string{}
+	for image, path := range images {
+		if repository(image) != image {
+			return nil, fmt.Errorf("image %s: leave out the tag: its processes are the same for every tag", image)
+		}
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			return nil, fmt.Errorf("image %s: %w", image, err)
+		}
+		if _, err := os.Stat(absolute); err != nil {
+			return nil, fmt.Errorf("image %s: %w", image, err)
+		}
+		found[image] = absolute
+	}
+	return found, nil
 }
 
 // launch starts components and watches over them.
@@ -158,4 +182,9 @@ func (c *Cluster) apiServerReady(ctx context.Context) error {
 	return c.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 }
 
-func (c *Cluster) podsCanRun(ctx context.Context) error { return podsCanRun(ctx, c.client) }
+func (c *Cluster) podsCanRun(ctx context.Context) error {
+	if !c.services.synced() {
+		return errors.New("no Service is known yet")
+	}
+	return podsCanRun(ctx, c.client)
+}
