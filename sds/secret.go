@@ -20,7 +20,7 @@ const secretType = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v
 // certificate's key is as old as the certificate.
 func (k kind) version(u issuer.Update) string {
 	if k == tlsCertificate {
-		return digest(u.Certificate.Leaf().Raw)
+		return digest(u.Certificate.ChainPEM())
 	}
 	return digest(u.Bundle.PEM())
 }

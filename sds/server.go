@@ -36,9 +36,8 @@ const (
 	maxHeaderBytes  = 16 << 10
 	// Envoy opens a stream for each secret.
 	maxStreams = 2 * maxNames
-	// Buffers are held by every connection for its life, and a response is a few
-	// kilobytes once in hours.
-	bufferBytes = 2 << 10
+	// writeBufferBytes is held while a response is written: room for one.
+	writeBufferBytes = 8 << 10
 )
 
 // Options configures a Server.
@@ -104,8 +103,9 @@ func New(o Options) (*Server, error) {
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxRecvMsgSize(maxRequestBytes),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
-		grpc.ReadBufferSize(bufferBytes),
-		grpc.WriteBufferSize(bufferBytes),
+		grpc.HeaderTableSize(0),
+		grpc.ReadBufferSize(0),
+		grpc.WriteBufferSize(writeBufferBytes),
 		grpc.WaitForHandlers(true),
 	)
 	secretv3.RegisterSecretDiscoveryServiceServer(s.grpc, s)

@@ -15,7 +15,12 @@ import (
 type ServingCertificate struct {
 	source  Source
 	id      issuer.Identity
-	current atomic.Pointer[tls.Certificate]
+	current atomic.Pointer[servable]
+}
+
+type servable struct {
+	certificate *tls.Certificate
+	notAfter    time.Time
 }
 
 // NewServingCertificate returns the certificate of the identity. It is there
@@ -31,7 +36,7 @@ func (c *ServingCertificate) Run(ctx context.Context) error {
 	for {
 		select {
 		case update := <-subscription.Updates():
-			c.current.Store(update.Certificate.TLS())
+			c.current.Store(&servable{update.Certificate.TLS(), update.Certificate.NotAfter()})
 			subscription.Ack(update.Version)
 		case <-ctx.Done():
 			return nil
@@ -42,12 +47,12 @@ func (c *ServingCertificate) Run(ctx context.Context) error {
 // GetCertificate is for a tls.Config. It fails while there is no certificate
 // that is valid.
 func (c *ServingCertificate) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	cert := c.current.Load()
-	if cert == nil {
+	current := c.current.Load()
+	if current == nil {
 		return nil, errors.New("the SDS server has no certificate yet")
 	}
-	if !time.Now().Before(cert.Leaf.NotAfter) {
+	if !time.Now().Before(current.notAfter) {
 		return nil, errors.New("the SDS server's certificate expired")
 	}
-	return cert, nil
+	return current.certificate, nil
 }

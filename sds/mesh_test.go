@@ -1,0 +1,252 @@
+package sds_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	secretv3 "github.com/envoyproxy/go-control-plane/envoy/service/secret/v3"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/sds"
+)
+
+var _ sds.Source = (*issuer.Manager)(nil)
+
+const serverName = "osm-controller.osm-system.cluster.local"
+
+// mesh is a control plane: a Manager with a root, and an SDS server.
+type mesh struct {
+	t        testing.TB
+	cluster  *cluster
+	manager  *issuer.Manager
+	signing  *tresor.CA
+	trusted  issuer.TrustBundle // beside the signing root
+	registry *prometheus.Registry
+	listener net.Listener
+	dial     func(context.Context, string) (net.Conn, error)
+	stop     func() error // ends everything and waits
+}
+
+func identity(t testing.TB, namespace, account string) issuer.Identity {
+	t.Helper()
+	id, err := issuer.NewIdentity("cluster.local", namespace, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func newMesh(t testing.TB) *mesh {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &mesh{t: t, cluster: newCluster(t), listener: listener}
+	m.dial = func(ctx context.Context, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", listener.Addr().String())
+	}
+	m.start(m.cluster.attestor(), issuer.Options{})
+	return m
+}
+
+func (m *mesh) start(attestor sds.Attestor, o issuer.Options) {
+	m.t.Helper()
+	m.manager = issuer.NewManager(o)
+	m.newRoot()
+	m.registry = prometheus.NewRegistry()
+	serving := sds.NewServingCertificate(m.manager, identity(m.t, "osm-system", "osm-controller"))
+	server, err := sds.New(sds.Options{
+		Listener:       m.listener,
+		Source:         m.manager,
+		Attestor:       attestor,
+		GetCertificate: serving.GetCertificate,
+		Metrics:        sds.NewMetrics(m.registry),
+		Logger:         slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var group errgroup.Group
+	for _, run := range []func(context.Context) error{m.manager.Run, serving.Run, server.Run} {
+		group.Go(func() error { return run(ctx) })
+	}
+	m.stop = func() error {
+		cancel()
+		return group.Wait()
+	}
+	m.t.Cleanup(func() {
+		if err := m.stop(); err != nil {
+			m.t.Error(err)
+		}
+	})
+	m.awaitServing(serving)
+}
+
+// awaitServing waits for the server's own certificate, so that no first
+// handshake fails.
+func (m *mesh) awaitServing(serving *sds.ServingCertificate) {
+	m.t.Helper()
+	eventually(m.t, "the server has a certificate", func() bool {
+		_, err := serving.GetCertificate(nil)
+		return err == nil
+	})
+}
+
+// eventually waits for what happens on its own, a minute at most.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("it never came about that %s", what)
+		}
+	}
+}
+
+// newRoot makes a root that signs, beside those that are trusted already.
+func (m *mesh) newRoot() {
+	m.t.Helper()
+	m.signing = newCA(m.t)
+	m.setRoots()
+}
+
+// newTrust makes a root that is trusted only.
+func (m *mesh) newTrust() {
+	m.t.Helper()
+	m.trusted = issuer.NewTrustBundle(newCA(m.t).Root())
+	m.setRoots()
+}
+
+func (m *mesh) setRoots() {
+	m.t.Helper()
+	roots := []issuer.Root{{Name: "active", Issuer: m.signing}}
+	if !m.trusted.IsEmpty() {
+		roots = append(roots, issuer.Root{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(m.trusted)})
+	}
+	if err := m.manager.SetRoots(m.t.Context(), roots...); err != nil {
+		m.t.Fatal(err)
+	}
+	m.trusted = m.trusted.Union(issuer.NewTrustBundle(m.signing.Root()))
+}
+
+func newCA(t testing.TB) *tresor.CA {
+	t.Helper()
+	cert, key, err := tresor.NewRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := tresor.New(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca
+}
+
+// bookstore runs an injected pod and returns it.
+func (m *mesh) bookstore() string {
+	return m.cluster.token(m.cluster.run(pod("bookstore", "bookstore-v2-abc", "bookstore-v2", nil)))
+}
+
+func (m *mesh) client() secretv3.SecretDiscoveryServiceClient {
+	m.t.Helper()
+	conn, err := grpc.NewClient("passthrough:///sds",
+		grpc.WithContextDialer(m.dial),
+		grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+			MinVersion: tls.VersionTLS13, RootCAs: m.manager.Bundle().Pool(), ServerName: serverName,
+		})))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() {
+		if err := conn.Close(); err != nil {
+			m.t.Error(err)
+		}
+	})
+	return secretv3.NewSecretDiscoveryServiceClient(conn)
+}
+
+// presenting is the context of a call that carries the token.
+func presenting(ctx context.Context, token string) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
+}
+
+// count reads a metric.
+func (m *mesh) count(name string) float64 {
+	m.t.Helper()
+	families, err := m.registry.Gather()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			metric := family.GetMetric()[0]
+			return metric.GetCounter().GetValue() + metric.GetGauge().GetValue()
+		}
+	}
+	return 0
+}
+
+// refused checks that exactly one stream was refused, for that reason.
+func (m *mesh) refused(reason sds.Reason) {
+	m.t.Helper()
+	if n, err := testutil.GatherAndCount(m.registry, "osm_sds_refusals_total"); err != nil || n != 1 {
+		m.t.Fatalf("%d reasons for refusals, %v", n, err)
+	}
+	families, err := m.registry.Gather()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == "osm_sds_refusals_total" {
+			if got := family.GetMetric()[0].GetLabel()[0].GetValue(); got != string(reason) {
+				m.t.Fatalf("refused for %q, want %q", got, reason)
+			}
+		}
+	}
+}
+
+// secrets decodes resources by name.
+func secrets(t testing.TB, resources []*anypb.Any) map[string]*tlsv3.Secret {
+	t.Helper()
+	decoded := map[string]*tlsv3.Secret{}
+	for _, resource := range resources {
+		secret := &tlsv3.Secret{}
+		if err := resource.UnmarshalTo(secret); err != nil {
+			t.Fatal(err)
+		}
+		decoded[secret.GetName()] = secret
+	}
+	return decoded
+}
+
+// leaf is the certificate of a secret whose key matches it.
+func leaf(t testing.TB, secret *tlsv3.Secret) *x509.Certificate {
+	t.Helper()
+	certificate := secret.GetTlsCertificate()
+	pair, err := tls.X509KeyPair(certificate.GetCertificateChain().GetInlineBytes(), certificate.GetPrivateKey().GetInlineBytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair.Leaf
+}
