@@ -27,3 +27,15 @@ func await(ctx context.Context, what string, processes []*process, ready func(co
 		}
 	}
 }
+
+// wait is false when ctx ended before the time was up.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

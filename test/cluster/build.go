@@ -53,16 +53,17 @@ func built(dir string) bool {
 	return err == nil
 }
 
-// build compiles into a directory beside dir and renames it, so that dir is never seen half full.
+// build compiles into a directory beside dir and renames it, so that dir is never seen half full. Its caller holds the lock:
+// a directory that another build has left is that of one that was killed.
 func (r recipe) build(ctx context.Context, dir string, progress io.Writer) error {
-	temp, err := os.MkdirTemp(filepath.Dir(dir), "building-")
-	if err != nil {
+	temp := filepath.Join(filepath.Dir(dir), "building")
+	if err := os.RemoveAll(temp); err != nil {
+		return err
+	}
+	if err := os.Mkdir(temp, 0o755); err != nil {
 		return err
 	}
 	defer os.RemoveAll(temp)
-	if err := os.Chmod(temp, 0o755); err != nil {
-		return err
-	}
 	if err := r.compile(ctx, filepath.Join(temp, "kubeone"), progress); err != nil {
 		return err
 	}

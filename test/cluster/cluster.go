@@ -28,7 +28,9 @@ type Options struct {
 	// socket in it. Default: a new one under the system's temporary directory.
 	Dir string
 	// Images maps the name of an image, without its tag, to the path of a binary on this machine. A container of such an
-	// image runs as a process; all others only look as if they ran. Default: none.
+	// image runs as a process: the binary with the container's args, its command ignored, and --bind-address, the pod's own
+	// loopback address; the container's env, and KUBECONFIG, which names a file with the rights of the pod's service account;
+	// no volumes. All other containers only look as if they ran. Default: none.
 	Images map[string]string
 	// Log is told how the start proceeds. Default: nobody.
 	Log io.Writer
@@ -60,6 +62,10 @@ type Cluster struct {
 func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
+	}
+	var err error
+	if o.Images, err = findBinaries(o.Images); err != nil {
+		return nil, err
 	}
 	bin, err := Build(ctx, o.Log)
 	if err != nil {

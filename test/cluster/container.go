@@ -2,9 +2,7 @@ package cluster
 
 import (
 	"context"
-	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -106,46 +104,6 @@ func (c *container) pretend(ctx context.Context, began metav1.Time) corev1.Conta
 	return corev1.ContainerStateTerminated{Reason: "Completed"}
 }
 
-// execute runs the container's process.
-func (c *container) execute(ctx context.Context, began metav1.Time) corev1.ContainerStateTerminated {
-	command, err := c.command(ctx)
-	if err != nil {
-		return corev1.ContainerStateTerminated{ExitCode: 128, Reason: "ContainerCannotRun", Message: err.Error()}
-	}
-	process, err := c.pod.node.launcher.start(command)
-	if err != nil {
-		return corev1.ContainerStateTerminated{ExitCode: 128, Reason: "StartError", Message: err.Error()}
-	}
-	c.mu.Lock()
-	c.process = process
-	c.mu.Unlock()
-	c.started(began)
-	probing, endProbing := context.WithCancel(ctx)
-	var prober sync.WaitGroup
-	prober.Go(func() { c.probe(probing) })
-	select {
-	case <-process.done:
-	case <-ctx.Done():
-		process.stop(time.Duration(c.pod.grace.Load()))
-	}
-	endProbing()
-	prober.Wait()
-	return terminated(process.state())
-}
-
-// terminated has the exit code that a shell and a container runtime give a process that a signal ended.
-func terminated(state *os.ProcessState) corev1.ContainerStateTerminated {
-	t := corev1.ContainerStateTerminated{ExitCode: int32(state.ExitCode()), Reason: "Completed"}
-	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		t.Signal = int32(status.Signal())
-		t.ExitCode = 128 + t.Signal
-	}
-	if t.ExitCode != 0 {
-		t.Reason, t.Message = "Error", state.String()
-	}
-	return t
-}
-
 func (c *container) started(began metav1.Time) {
 	c.update(func(s *corev1.ContainerStatus) {
 		s.Started = new(true)
@@ -168,25 +126,4 @@ func (c *container) snapshot() corev1.ContainerStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return *c.status.DeepCopy()
-}
-
-func (c *container) signal(s syscall.Signal) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.process == nil {
-		return os.ErrProcessDone
-	}
-	return c.process.signal(s)
-}
-
-// wait is false when ctx ended before the time was up.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,49 +16,49 @@ import (
 const credentialTTL = 24 * time.Hour
 
 // command makes the container's command: its binary with the container's arguments and environment, told to listen on the
-// pod's address alone, and a kubeconfig with a token of the pod's own service account, whose rights are all that it has.
+// pod's address alone. What can't be had without a kubelet is refused.
 func (c *container) command(ctx context.Context) (command, error) {
-	dir := filepath.Join(c.pod.dir(), c.spec.Name)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return command{}, err
-	}
-	log := c.pod.node.plan.podLog(c.pod.pod.Namespace, c.pod.pod.Name)
-	if err := os.MkdirAll(filepath.Dir(log), 0o700); err != nil {
-		return command{}, err
-	}
-	kubeconfig := filepath.Join(dir, "kubeconfig")
-	if err := c.writeCredential(ctx, kubeconfig); err != nil {
-		return command{}, err
-	}
-	address := loopback(c.pod.address).String()
+	pod, address := c.pod.pod, loopback(c.pod.address).String()
 	if _, err := probeURL(c.spec, address); err != nil {
 		return command{}, err
 	}
-	variables, err := environment(c.pod.pod, c.spec, c.pod.address.String())
+	variables, err := environment(pod, c.spec, c.pod.address.String())
 	if err != nil {
 		return command{}, err
 	}
-	args := make([]string, 0, len(c.spec.Args)+1)
+	log, dir := c.pod.node.plan.podLog(pod.Namespace, pod.Name), filepath.Join(c.pod.dir(), c.spec.Name)
+	if err := c.prepare(ctx, dir, filepath.Dir(log)); err != nil {
+		return command{}, err
+	}
+	var args []string
 	for _, arg := range c.spec.Args {
 		args = append(args, expand(arg, variables))
 	}
-	env := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + dir, "TMPDIR=" + dir,
-		"HOSTNAME=" + c.pod.pod.Name, "KUBECONFIG=" + kubeconfig}
+	env := []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + dir, "TMPDIR=" + dir,
+		"HOSTNAME=" + pod.Name, "KUBECONFIG=" + filepath.Join(dir, "kubeconfig"),
+	}
 	for name, value := range variables {
 		env = append(env, name+"="+value)
 	}
-	return command{
-		name: c.pod.pod.Name + "/" + c.spec.Name,
-		path: c.binary, args: append(args, "--bind-address="+address), env: env, dir: dir, log: log,
-	}, nil
+	args = append(args, "--bind-address="+address)
+	return command{name: pod.Name + "/" + c.spec.Name, path: c.binary, args: args, env: env, dir: dir, log: log}, nil
 }
 
-func (c *container) writeCredential(ctx context.Context, path string) error {
-	token, err := requestToken(ctx, c.pod.node.client, c.pod.pod, nil, credentialTTL)
+// prepare makes the directories of the process, and in its own a kubeconfig with a token of the pod's service account: the
+// process has the rights of that and no others.
+func (c *container) prepare(ctx context.Context, dir, logDir string) error {
+	for _, d := range []string{dir, logDir} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return err
+		}
+	}
+	n := c.pod.node
+	token, err := requestToken(ctx, n.client, c.pod.pod, nil, credentialTTL)
 	if err != nil {
 		return err
 	}
-	return writeKubeconfig(path, c.pod.node.plan.server(), c.pod.node.authority.cert, &clientcmdapi.AuthInfo{Token: token})
+	return writeKubeconfig(filepath.Join(dir, "kubeconfig"), n.plan.server(), n.authority.cert, &clientcmdapi.AuthInfo{Token: token})
 }
 
 // environment are the variables of the container's env.
@@ -107,13 +106,4 @@ func expand(s string, variables map[string]string) string {
 		}
 		return match
 	})
-}
-
-// repository is the image's name without tag and digest.
-func repository(image string) string {
-	image, _, _ = strings.Cut(image, "@")
-	if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
-		image = image[:i]
-	}
-	return image
 }

@@ -7,12 +7,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
@@ -36,6 +32,24 @@ type fakeNode struct {
 	wait sync.WaitGroup
 }
 
+// newNode makes the cluster's node. Its Run must be called: it gives the addresses back.
+func (c *Cluster) newNode(images map[string]string) (*fakeNode, error) {
+	addresses, err := newPodAddresses()
+	if err != nil {
+		return nil, err
+	}
+	return &fakeNode{
+		client:    c.client,
+		launcher:  c.launcher,
+		plan:      c.plan,
+		authority: c.authority,
+		addresses: addresses,
+		images:    images,
+		log:       slog.New(slog.NewTextHandler(c.log, nil)),
+		pods:      map[types.UID]*podLife{},
+	}, nil
+}
+
 // Run is the node's life. When ctx ends, so do all processes of its pods.
 func (n *fakeNode) Run(ctx context.Context) error {
 	defer n.addresses.close()
@@ -56,67 +70,6 @@ func (n *fakeNode) Run(ctx context.Context) error {
 	})
 	informer.RunWithContext(ctx)
 	return nil
-}
-
-func (n *fakeNode) register(ctx context.Context) error {
-	node, err := n.client.CoreV1().Nodes().Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{
-		Name:   nodeName,
-		Labels: map[string]string{corev1.LabelHostname: nodeName, corev1.LabelOSStable: "linux"},
-	}}, metav1.CreateOptions{})
-	if err != nil {
-		return err
-	}
-	now := metav1.Now()
-	room := corev1.ResourceList{
-		corev1.ResourceCPU:              resource.MustParse("1000"),
-		corev1.ResourceMemory:           resource.MustParse("1Ti"),
-		corev1.ResourceEphemeralStorage: resource.MustParse("1Ti"),
-		corev1.ResourcePods:             *resource.NewQuantity(podsPerShare/2, resource.DecimalSI),
-	}
-	node.Status = corev1.NodeStatus{
-		Capacity: room, Allocatable: room,
-		Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: hostIP}, {Type: corev1.NodeHostName, Address: nodeName}},
-		Conditions: []corev1.NodeCondition{{
-			Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "Fake", LastHeartbeatTime: now, LastTransitionTime: now,
-		}},
-	}
-	_, err = n.client.CoreV1().Nodes().UpdateStatus(ctx, node, metav1.UpdateOptions{})
-	return err
-}
-
-// beat renews the node's lease. Without it the node controller takes the node for dead after 50 seconds.
-func (n *fakeNode) beat(ctx context.Context) {
-	tick := time.NewTicker(10 * time.Second)
-	defer tick.Stop()
-	for {
-		if err := n.renewLease(ctx); err != nil && ctx.Err() == nil {
-			n.log.Warn("renewing the node's lease failed", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-func (n *fakeNode) renewLease(ctx context.Context) error {
-	leases := n.client.CoordinationV1().Leases(corev1.NamespaceNodeLease)
-	now := metav1.NowMicro()
-	lease, err := leases.Get(ctx, nodeName, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		_, err = leases.Create(ctx, &coordinationv1.Lease{
-			ObjectMeta: metav1.ObjectMeta{Name: nodeName},
-			Spec:       coordinationv1.LeaseSpec{HolderIdentity: new(nodeName), LeaseDurationSeconds: new(int32(40)), RenewTime: &now},
-		}, metav1.CreateOptions{})
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	lease.Spec.RenewTime = &now
-	_, err = leases.Update(ctx, lease, metav1.UpdateOptions{})
-	return err
 }
 
 // sync hands the pod's latest state to its life, which begins with the first.

@@ -33,7 +33,12 @@ func lockFile(ctx context.Context, path string) (*os.File, error) {
 
 // tryLockFile is lockFile without the wait: errLocked when the lock is held.
 func tryLockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	return tryLock(path, os.O_CREATE|os.O_RDWR)
+}
+
+// tryLock opens the file with the flags and locks it.
+func tryLock(path string, flags int) (*os.File, error) {
+	f, err := os.OpenFile(path, flags, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -10,10 +10,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
-
 	"github.com/osm-edge/osm/test/cluster"
 )
 
@@ -50,54 +46,6 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(code)
-}
-
-// space is a namespace of the test's own.
-type space struct {
-	cluster   *cluster.Cluster
-	client    kubernetes.Interface
-	namespace string
-}
-
-func newSpace(t *testing.T) space {
-	t.Helper()
-	used.Store(true)
-	c, err := shared()
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kubernetes.NewForConfig(c.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	namespace, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := space{c, client, namespace.Name}
-	await(t, "the namespace's service account", func() error {
-		_, err := client.CoreV1().ServiceAccounts(s.namespace).Get(t.Context(), "default", metav1.GetOptions{})
-		return err
-	})
-	t.Cleanup(func() {
-		if t.Failed() {
-			s.tellState(t)
-		}
-	})
-	return s
-}
-
-// tellState logs what explains a failure.
-func (s space) tellState(t *testing.T) {
-	pods, err := s.client.CoreV1().Pods(s.namespace).List(context.Background(), metav1.ListOptions{})
-	if err != nil {
-		t.Log(err)
-		return
-	}
-	for _, pod := range pods.Items {
-		log, _ := os.ReadFile(s.cluster.PodLog(s.namespace, pod.Name)) // pods without processes have none
-		t.Logf("pod %s: %s %+v\n%s", pod.Name, pod.Status.Phase, pod.Status.ContainerStatuses, log)
-	}
 }
 
 // await returns when ready returns nil, and fails the test when that takes too long.

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/netip"
 	"os"
@@ -13,10 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // podStopGrace bounds how long a pod's processes may take to end when the cluster stops. A pod that is deleted has the time
@@ -117,49 +113,6 @@ func (p *podLife) follow(ctx context.Context, end func(), finished <-chan struct
 			retry = time.After(200 * time.Millisecond)
 		}
 	}
-}
-
-// act tells the API what is news of the pod: its status and, after the last, that nothing of it is left.
-func (p *podLife) act(ctx context.Context, end func()) error {
-	if p.current == nil {
-		return nil
-	}
-	deleted := p.current.DeletionTimestamp != nil
-	if deleted {
-		p.grace.Store(int64(deletionGrace(p.current)))
-		end()
-	}
-	if err := p.report(ctx); err != nil || !deleted || !p.finished {
-		return err
-	}
-	return p.node.client.CoreV1().Pods(p.pod.Namespace).Delete(ctx, p.pod.Name, metav1.DeleteOptions{
-		GracePeriodSeconds: new(int64(0)), Preconditions: metav1.NewUIDPreconditions(string(p.pod.UID)),
-	})
-}
-
-// report writes the pod's status if it has changed.
-func (p *podLife) report(ctx context.Context) error {
-	status := p.status(metav1.Now())
-	if equality.Semantic.DeepEqual(status, p.sent) {
-		return nil
-	}
-	// The status belongs to others too, such as the scheduler, whose conditions this kind of patch leaves alone.
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": p.pod.UID}, "status": status})
-	if err != nil {
-		return err
-	}
-	_, err = p.node.client.CoreV1().Pods(p.pod.Namespace).Patch(ctx, p.pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
-	if err == nil {
-		p.sent = status
-	}
-	return err
-}
-
-func deletionGrace(pod *corev1.Pod) time.Duration {
-	if seconds := pod.DeletionGracePeriodSeconds; seconds != nil {
-		return time.Duration(*seconds) * time.Second
-	}
-	return 0
 }
 
 // runContainers runs the init containers one after another, those that go on as sidecars beside them, then all others. The

@@ -1,56 +1,19 @@
 package cluster_test
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/intstr"
 )
-
-var app = map[string]string{"app": "server"}
-
-// program is a container that runs the program as a process.
-func program(name string, args ...string) corev1.Container {
-	field := func(path string) *corev1.EnvVarSource {
-		return &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: path}}
-	}
-	return corev1.Container{
-		Name: "program", Image: "localhost/program:v1", Command: []string{"/ignored"}, Args: args,
-		Env: []corev1.EnvVar{
-			{Name: programVariable, Value: name},
-			{Name: "POD", ValueFrom: field("metadata.name")},
-			{Name: "NAMESPACE", ValueFrom: field("metadata.namespace")},
-			{Name: "EXPANDED", Value: "$(NAMESPACE) $$(NAMESPACE) $(UNKNOWN)"},
-		},
-	}
-}
-
-func server() corev1.Container { return probed("server") }
-
-// probed is a program that serves, with the probe that it answers.
-func probed(name string) corev1.Container {
-	c := program(name)
-	c.Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}}
-	c.ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
-		HTTPGet: &corev1.HTTPGetAction{Path: "/ready", Port: intstr.FromString("http")},
-	}}
-	return c
-}
 
 func TestARolloutRestartReplacesEveryProcess(t *testing.T) {
 	t.Parallel()
@@ -249,124 +212,4 @@ func TestATokenOfAPodIsBoundToIt(t *testing.T) {
 	if claims.Kubernetes.Pod.UID != string(pod.UID) || claims.Issuer != "https://kubernetes.default.svc.cluster.local" {
 		t.Errorf("the token is bound to %q by %q", claims.Kubernetes.Pod.UID, claims.Issuer)
 	}
-}
-
-// ask is the account of whoever answers at the address of the cluster.
-func (s space) ask(ctx context.Context, address string) (account, error) {
-	client := http.Client{Transport: &http.Transport{DialContext: s.cluster.Dial, DisableKeepAlives: true}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address, nil)
-	if err != nil {
-		return account{}, err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return account{}, err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return account{}, err
-	}
-	var a account
-	return a, json.Unmarshal(body, &a)
-}
-
-// accounts are those of all pods of the Service, which are so many.
-func (s space) accounts(t *testing.T, count int) map[string]account {
-	t.Helper()
-	found := map[string]account{}
-	await(t, "every pod of the Service", func() error {
-		a, err := s.ask(t.Context(), net.JoinHostPort("server."+s.namespace+".svc", "80"))
-		if err != nil {
-			return err
-		}
-		found[a.Pod] = a
-		return unless(len(found) == count, "%d pods have answered", len(found))
-	})
-	return found
-}
-
-func ready(p *corev1.Pod) error {
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodReady {
-			return unless(c.Status == corev1.ConditionTrue, "not ready")
-		}
-	}
-	return errNotYet
-}
-
-func (s space) create(t *testing.T, name string, spec corev1.PodSpec) *corev1.Pod {
-	t.Helper()
-	pod, err := s.client.CoreV1().Pods(s.namespace).Create(t.Context(),
-		&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: app}, Spec: spec}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pod
-}
-
-func (s space) awaitPod(t *testing.T, name string, is func(*corev1.Pod) error) (pod *corev1.Pod) {
-	t.Helper()
-	await(t, "pod "+name, func() (err error) {
-		if pod, err = s.client.CoreV1().Pods(s.namespace).Get(t.Context(), name, metav1.GetOptions{}); err != nil {
-			return err
-		}
-		return is(pod)
-	})
-	return pod
-}
-
-func (s space) createJob(t *testing.T, retries int32, container corev1.Container) {
-	t.Helper()
-	_, err := s.client.BatchV1().Jobs(s.namespace).Create(t.Context(), &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{Name: "job"},
-		Spec: batchv1.JobSpec{
-			BackoffLimit: &retries,
-			Template:     corev1.PodTemplateSpec{Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{container}}},
-		},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (s space) deploy(t *testing.T, replicas int32, container corev1.Container) {
-	t.Helper()
-	_, err := s.client.AppsV1().Deployments(s.namespace).Create(t.Context(), &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: "server"},
-		Spec: appsv1.DeploymentSpec{
-			Replicas: &replicas,
-			Selector: &metav1.LabelSelector{MatchLabels: app},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: app}, Spec: corev1.PodSpec{Containers: []corev1.Container{container}}},
-		},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.awaitRollout(t)
-}
-
-func (s space) awaitRollout(t *testing.T) {
-	t.Helper()
-	await(t, "the rollout", func() error {
-		d, err := s.client.AppsV1().Deployments(s.namespace).Get(t.Context(), "server", metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		n := *d.Spec.Replicas
-		return unless(d.Status.ObservedGeneration == d.Generation && d.Status.UpdatedReplicas == n && d.Status.Replicas == n && d.Status.AvailableReplicas == n,
-			"status %+v", d.Status)
-	})
-}
-
-func (s space) expose(t *testing.T, port, target int32) *corev1.Service {
-	t.Helper()
-	service, err := s.client.CoreV1().Services(s.namespace).Create(t.Context(), &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Name: "server"},
-		Spec:       corev1.ServiceSpec{Selector: app, Ports: []corev1.ServicePort{{Port: port, TargetPort: intstr.FromInt32(target)}}},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return service
 }

@@ -5,14 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 )
@@ -100,46 +98,6 @@ func (c *Cluster) prepare() (net.Listener, error) {
 	}
 	c.plan.flags = append(flags, "--endpoint-reconciler-type=none")
 	return listener, nil
-}
-
-func (c *Cluster) newNode(images map[string]string) (*fakeNode, error) {
-	binaries, err := findBinaries(images)
-	if err != nil {
-		return nil, err
-	}
-	addresses, err := newPodAddresses()
-	if err != nil {
-		return nil, err
-	}
-	return &fakeNode{
-		client:    c.client,
-		launcher:  c.launcher,
-		plan:      c.plan,
-		authority: c.authority,
-		addresses: addresses,
-		images:    binaries,
-		log:       slog.New(slog.NewTextHandler(c.log, nil)),
-		pods:      map[types.UID]*podLife{},
-	}, nil
-}
-
-// findBinaries makes the paths of the images independent of the working directory.
-func findBinaries(images map[string]string) (map[string]string, error) {
-	found := map[string]string{}
-	for image, path := range images {
-		if repository(image) != image {
-			return nil, fmt.Errorf("image %s: leave out the tag: its processes are the same for every tag", image)
-		}
-		absolute, err := filepath.Abs(path)
-		if err != nil {
-			return nil, fmt.Errorf("image %s: %w", image, err)
-		}
-		if _, err := os.Stat(absolute); err != nil {
-			return nil, fmt.Errorf("image %s: %w", image, err)
-		}
-		found[image] = absolute
-	}
-	return found, nil
 }
 
 // launch starts components and watches over them.
