@@ -56,13 +56,22 @@ func removeLeftovers() error {
 		return err
 	}
 	for _, path := range locks {
-		lock, err := tryLockFile(path)
+		lock, err := tryLock(path, os.O_RDWR)
 		if err != nil {
 			continue // it lives, or is another user's, or somebody else has just removed it
 		}
-		if err := errors.Join(os.RemoveAll(filepath.Dir(path)), lock.Close()); err != nil {
+		if err := errors.Join(removeDead(filepath.Dir(path)), lock.Close()); err != nil {
 			return fmt.Errorf("removing what a killed cluster left: %w", err)
 		}
 	}
 	return nil
+}
+
+// removeDead removes a directory and the control groups that belong to it if it is a full node's.
+func removeDead(dir string) error {
+	groups, err := cgroupsOf(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(groups.remove(stopTimeout), os.RemoveAll(dir))
 }

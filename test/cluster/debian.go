@@ -28,9 +28,9 @@ func (d debian) path() string {
 }
 
 // libraries is the loader's search path, with which those programs find the libraries that came with them.
-func (d debian) libraries() (string, error) {
-	dirs, err := filepath.Glob(filepath.Join(d.root, "usr/lib/*-linux-gnu"))
-	return strings.Join(dirs, ":"), err
+func (d debian) libraries() string {
+	tuple := map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}[runtime.GOARCH]
+	return filepath.Join(d.root, "usr/lib", tuple)
 }
 
 func (d debian) cniPlugins() string { return filepath.Join(d.root, "usr/lib/cni") }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,27 +30,24 @@ var nodeConfig embed.FS
 type nodePlan struct {
 	controlPlane
 	debian debian
-	cgroup string // path of the node's control group in every hierarchy
 	env    []string
 }
 
-func newNodePlan(dir, bin, cgroup string, d debian) (nodePlan, error) {
-	libraries, err := d.libraries()
-	if err != nil {
-		return nodePlan{}, err
-	}
+func newNodePlan(dir, bin string, d debian) nodePlan {
 	p := nodePlan{
 		controlPlane: controlPlane{bin: bin, dir: dir, address: net.ParseIP(nodeIP), ports: [3]int{6443, 2379, 2380}},
 		debian:       d,
-		cgroup:       cgroup,
 		// Nothing of this process's own: a proxy that it should use can't be reached from inside.
-		env: []string{"PATH=" + bin + ":" + d.path() + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH=" + libraries},
+		env: []string{
+			"PATH=" + bin + ":" + d.path() + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+			"LD_LIBRARY_PATH=" + d.libraries(),
+		},
 	}
 	p.flags = []string{
 		"--kubelet-preferred-address-types=InternalIP", "--kubelet-certificate-authority=" + p.pki("ca.crt"),
 		"--kubelet-client-certificate=" + p.pki("kubelet-client.crt"), "--kubelet-client-key=" + p.pki("kubelet-client.key"),
 	}
-	return p, nil
+	return p
 }
 
 // writeConfig writes the node's files of configuration into its directory etc.
@@ -61,7 +57,7 @@ func (p nodePlan) writeConfig() error {
 		return err
 	}
 	values := map[string]string{
-		"DIR": p.dir, "NODE": nodeName, "ADDRESS": nodeIP, "PODS": podRange, "CGROUP": p.cgroup,
+		"DIR": p.dir, "NODE": nodeName, "ADDRESS": nodeIP, "PODS": podRange, "CGROUP": cgroupPath(p.dir),
 		"PAUSE": pauseImage, "CNI_PLUGINS": p.debian.cniPlugins(), "SNAPSHOTTER": snapshotter,
 	}
 	return fs.WalkDir(nodeConfig, "fullnode", func(path string, entry fs.DirEntry, err error) error {
@@ -146,10 +142,3 @@ func (p nodePlan) kubeProxy() command {
 }
 
 func (p nodePlan) coreDNS() command { return p.command("coredns", "-conf="+p.etc("Corefile")) }
-
-// inside runs the command in the namespaces of the process. It ends with that process, which is the first of its pid namespace.
-func (p nodePlan) inside(pid int, c command) command {
-	c.args = append([]string{"--target=" + strconv.Itoa(pid), "--mount", "--net", "--pid", "--uts", "--ipc", "--", c.path}, c.args...)
-	c.path, c.env = "nsenter", p.env
-	return c
-}

@@ -2,14 +2,14 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -20,7 +20,24 @@ import (
 // startTimeout bounds each wait of a start. On an idle machine none takes more than a few seconds.
 const startTimeout = 2 * time.Minute
 
-func (n *Node) start(ctx context.Context, o NodeOptions) error {
+func startNode(ctx context.Context, bin string, packages debian, o NodeOptions) (*Node, error) {
+	began := time.Now()
+	dir, lock, err := claimDir(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{plan: newNodePlan(dir, bin, packages), lock: lock, launcher: newLauncher(), endForward: func() {}}
+	n.stop = sync.OnceValue(func() error { return errors.Join(n.faults(), n.end()) })
+	if err := n.start(ctx, o.Images); err != nil {
+		return nil, errors.Join(err, n.end())
+	}
+	// A log that can't be written to is no reason to go without the node.
+	_, _ = fmt.Fprintf(o.Log, "Kubernetes is ready after %s\n", time.Since(began).Round(100*time.Millisecond))
+	return n, nil
+}
+
+// start brings up the node in the order in which its parts need each other.
+func (n *Node) start(ctx context.Context, images []string) error {
 	authority, err := n.prepare(ctx)
 	if err != nil {
 		return err
@@ -38,10 +55,10 @@ func (n *Node) start(ctx context.Context, o NodeOptions) error {
 	if err := n.launch(n.plan.containerd(), n.plan.etcd(), n.plan.apiServer()); err != nil {
 		return err
 	}
-	if err := n.importImages(ctx, append([]string{n.pauseArchive()}, o.Images...)); err != nil {
+	if err := n.importImages(ctx, append([]string{n.pauseArchive()}, images...)); err != nil {
 		return fmt.Errorf("importing images: %w", err)
 	}
-	if err := n.await(ctx, "the API server", func(ctx context.Context) error {
+	if err := await(ctx, "the API server", n.processes, func(ctx context.Context) error {
 		return client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 	}); err != nil {
 		return err
@@ -49,20 +66,27 @@ func (n *Node) start(ctx context.Context, o NodeOptions) error {
 	if err := n.launch(n.plan.controllerManager(), n.plan.scheduler(), n.plan.kubelet(), n.plan.kubeProxy(), n.plan.coreDNS()); err != nil {
 		return err
 	}
-	return n.await(ctx, "the node", func(ctx context.Context) error { return podsCanRun(ctx, client) })
+	return await(ctx, "the node", n.processes, func(ctx context.Context) error { return podsCanRun(ctx, client) })
 }
 
 // prepare makes all that needs no process: programs, control groups, keys and configuration.
 func (n *Node) prepare(ctx context.Context) (*authority, error) {
-	images := filepath.Join(n.plan.dir, "images")
-	if err := compileNodePrograms(ctx, images); err != nil {
+	const most = 70 // leaves room for containerd's socket in the 108 bytes of unix(7)
+	if len(n.plan.dir) >= most {
+		return nil, fmt.Errorf("the path of directory %s is not shorter than %d bytes: choose another", n.plan.dir, most)
+	}
+	if err := compileNodePrograms(ctx, n.plan.dir); err != nil {
 		return nil, err
 	}
-	if err := image.PackFile(n.pauseArchive(), image.Options{Binary: filepath.Join(images, "pause"), Name: pauseImage}); err != nil {
+	pause := image.Options{Binary: filepath.Join(n.plan.dir, "pause"), Name: pauseImage}
+	if err := image.PackFile(n.pauseArchive(), pause); err != nil {
 		return nil, err
 	}
 	var err error
-	if n.cgroups, err = newCgroups(n.plan.cgroup); err != nil {
+	if n.cgroups, err = cgroupsOf(n.plan.dir); err != nil {
+		return nil, err
+	}
+	if err := n.cgroups.create(); err != nil {
 		return nil, err
 	}
 	if err := n.plan.writeConfig(); err != nil {
@@ -71,7 +95,7 @@ func (n *Node) prepare(ctx context.Context) (*authority, error) {
 	return n.plan.writePKI()
 }
 
-func (n *Node) pauseArchive() string { return filepath.Join(n.plan.dir, "images", "pause.tar") }
+func (n *Node) pauseArchive() string { return filepath.Join(n.plan.dir, "pause.tar") }
 
 // compileNodePrograms builds the node's own two programs, which Go's build cache makes a matter of a second.
 func compileNodePrograms(ctx context.Context, dir string) error {
@@ -82,94 +106,6 @@ func compileNodePrograms(ctx context.Context, dir string) error {
 		return fmt.Errorf("building the node's programs: %w\n%s", err, out)
 	}
 	return nil
-}
-
-// startInit starts the first process of the namespaces and returns when it has prepared them.
-func (n *Node) startInit(ctx context.Context) error {
-	p, err := n.launcher.start(command{
-		name:       "nodeinit",
-		path:       filepath.Join(n.plan.dir, "images", "nodeinit"),
-		args:       []string{"-dir", n.plan.dir, "-address", nodeAddress},
-		env:        n.plan.env,
-		log:        filepath.Join(n.LogDir(), "nodeinit.log"),
-		namespaces: unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
-	})
-	if err != nil {
-		return err
-	}
-	n.init, n.processes = p, []*process{p}
-	if n.namespaces, err = namespacesOf(p.cmd.Process.Pid); err != nil {
-		return err
-	}
-	return n.awaitSocket(ctx, "the namespaces", n.relay())
-}
-
-// launch starts the commands inside.
-func (n *Node) launch(commands ...command) error {
-	for _, c := range commands {
-		p, err := n.launcher.start(n.plan.inside(n.init.cmd.Process.Pid, c))
-		if err != nil {
-			return err
-		}
-		n.processes = append(n.processes, p)
-	}
-	return nil
-}
-
-func (n *Node) importImages(ctx context.Context, archives []string) error {
-	if err := n.awaitSocket(ctx, "containerd", filepath.Join(n.plan.dir, "run/containerd/containerd.sock")); err != nil {
-		return err
-	}
-	for _, archive := range archives {
-		absolute, err := filepath.Abs(archive)
-		if err != nil {
-			return err
-		}
-		c := n.plan.inside(n.init.cmd.Process.Pid, command{path: "ctr", args: []string{"--namespace=k8s.io", "images", "import", absolute}})
-		cmd := exec.CommandContext(ctx, c.path, c.args...)
-		cmd.Env = c.env
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w\n%s", archive, err, out)
-		}
-	}
-	return nil
-}
-
-func (n *Node) awaitSocket(ctx context.Context, what, path string) error {
-	return n.await(ctx, what, func(ctx context.Context) error {
-		var dialer net.Dialer
-		conn, err := dialer.DialContext(ctx, "unix", path)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
-	})
-}
-
-// await returns when ready returns nil, or with an error when a process ends or the time is up.
-func (n *Node) await(ctx context.Context, what string, ready func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("not there after %s", startTimeout))
-	defer cancel()
-	retry := time.NewTicker(50 * time.Millisecond)
-	defer retry.Stop()
-	for {
-		err := ready(ctx)
-		if err == nil {
-			return nil
-		}
-		for _, p := range n.processes {
-			select {
-			case <-p.done:
-				return fmt.Errorf("waiting for %s: %w", what, p.ended())
-			default:
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w: %w; logs are in %s", what, context.Cause(ctx), err, n.LogDir())
-		case <-retry.C:
-		}
-	}
 }
 
 // podsCanRun says what a pod would still have to wait for. The API server refuses pods until both objects that go into

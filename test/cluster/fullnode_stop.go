@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,26 +10,34 @@ import (
 	"time"
 )
 
-// stopTimeout bounds how long the kernel may take to let go of what the node had.
+// stopTimeout bounds how long the kernel may take to let go of a node's control groups.
 const stopTimeout = 30 * time.Second
 
 // end kills the first process of the pid namespace, and the kernel kills all others and ends it after them
 // (pid_namespaces(7)). The mount and network namespaces go with the last of them, and with those what is in them.
 func (n *Node) end() error {
 	n.endForward()
-	err := n.forward.Wait()
+	errs := []error{n.forward.Wait()}
 	for _, p := range n.processes {
 		_ = p.signal(syscall.SIGKILL) // fails only if the process has ended
 		<-p.done
 	}
 	n.launcher.close()
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-	defer cancel()
-	err = errors.Join(err, n.cgroups.remove(ctx), os.RemoveAll(n.plan.dir), n.namespaces.members(), mountsUnder(n.plan.dir))
-	if err != nil {
-		return fmt.Errorf("stopping the full node: %w", err)
+	errs = append(errs, n.cgroups.remove(stopTimeout), os.RemoveAll(n.plan.dir), n.lock.Close(), n.namespaces.members(), mountsUnder(n.plan.dir))
+	return errors.Join(errs...)
+}
+
+// faults is what went wrong while the node ran.
+func (n *Node) faults() error {
+	var errs []error
+	for _, p := range n.processes {
+		select {
+		case <-p.done:
+			errs = append(errs, p.ended())
+		default:
+		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // namespaces are a node's own, as the links in /proc/PID/ns have them.

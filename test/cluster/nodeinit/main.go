@@ -3,7 +3,7 @@
 // it ends, the kernel ends everything in the namespaces. It knows nothing of Kubernetes but the paths and tunables that
 // its components don't let one choose.
 //
-//	nodeinit -dir DIR -address 10.250.0.2/8
+//	nodeinit -dir DIR -address 10.250.0.2/8 [directory that must stay visible]...
 package main
 
 import (
@@ -39,6 +39,9 @@ func run() error {
 	}
 	if os.Getpid() != 1 {
 		return errors.New("not the first process of a pid namespace: it would change the machine's own mounts and network")
+	}
+	if err := refuseHidden(append(flag.Args(), *dir)); err != nil {
+		return err
 	}
 	if err := prepareMounts(*dir); err != nil {
 		return fmt.Errorf("prepare mounts: %w", err)

@@ -28,6 +28,22 @@ func tunables() map[string]string {
 	}
 }
 
+// refuseHidden refuses needed directories that the replaced ones would hide.
+func refuseHidden(needed []string) error {
+	for _, dir := range needed {
+		real, err := filepath.EvalSymlinks(dir)
+		if err != nil {
+			return err
+		}
+		for _, target := range replaced() {
+			if strings.HasPrefix(real+"/", target+"/") {
+				return fmt.Errorf("directory %s is hidden by the node's own %s: choose another place by TMPDIR or XDG_CACHE_HOME", dir, target)
+			}
+		}
+	}
+	return nil
+}
+
 func prepareMounts(dir string) error {
 	// Private first, so that nothing goes back to the machine; then shared among those in here, which a kubelet asks of /.
 	for _, propagation := range []uintptr{unix.MS_PRIVATE, unix.MS_SHARED} {

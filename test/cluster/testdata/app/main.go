@@ -1,12 +1,12 @@
 // Command app is what the pods of the full node's test run:
 //
 //	app serve             answer on :8080 with the pod's name
-//	app get URL...        print the body of each
+//	app get URL...        print the body of each, as soon as it can be had
 //	app cat FILE...       print each
+//	app await FILE TEXT   return when the file holds the text
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,6 +35,12 @@ func run(verb string, args []string) error {
 		return each(args, get)
 	case "cat":
 		return each(args, os.ReadFile)
+	case "await":
+		for range time.Tick(100 * time.Millisecond) {
+			if content, err := os.ReadFile(args[0]); err != nil || string(content) == args[1] {
+				return err
+			}
+		}
 	}
 	return fmt.Errorf("no verb %q", verb)
 }
@@ -50,17 +56,19 @@ func each(args []string, read func(string) ([]byte, error)) error {
 	return nil
 }
 
+// get asks again until it gets an answer: a Service's rules follow its endpoints after a second.
 func get(url string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
+	client := http.Client{Timeout: 2 * time.Second}
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		response, err := client.Get(url)
+		if err == nil {
+			defer response.Body.Close()
+			return io.ReadAll(response.Body)
+		}
+		if time.Now().After(deadline) {
+			return nil, err
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	return io.ReadAll(response.Body)
 }
