@@ -114,11 +114,11 @@ func (c *cluster) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.fetches++
 		body = map[string]string{"issuer": c.issuer, "jwks_uri": "https://unreachable.example/keys"}
 	case "/openid/v1/jwks":
-		var set jose.JSONWebKeySet
+		keys := []any{map[string]string{"kty": "of the future", "kid": "key-1"}}
 		for id, key := range c.keys {
-			set.Keys = append(set.Keys, jose.JSONWebKey{Key: key.Public(), KeyID: id, Algorithm: "ES256", Use: "sig"})
+			keys = append(keys, jose.JSONWebKey{Key: key.Public(), KeyID: id, Algorithm: "ES256", Use: "sig"})
 		}
-		body = set
+		body = map[string]any{"keys": keys}
 	default:
 		return &http.Response{StatusCode: http.StatusNotFound, Body: http.NoBody, Request: r}, nil
 	}

@@ -106,9 +106,18 @@ func (c *keyCache) fetch(ctx context.Context) (*keySet, error) {
 	if err := c.read(ctx, "/.well-known/openid-configuration", &discovery); err != nil {
 		return nil, err
 	}
-	set := &keySet{issuer: discovery.Issuer, fetched: time.Now()}
-	if err := c.read(ctx, "/openid/v1/jwks", &set.keys); err != nil {
+	var published struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := c.read(ctx, "/openid/v1/jwks", &published); err != nil {
 		return nil, err
+	}
+	set := &keySet{issuer: discovery.Issuer, fetched: time.Now()}
+	for _, raw := range published.Keys {
+		var key jose.JSONWebKey
+		if key.UnmarshalJSON(raw) == nil { // keys of other kinds are to be ignored: RFC 7517, section 5
+			set.keys.Keys = append(set.keys.Keys, key)
+		}
 	}
 	if set.issuer == "" || len(set.keys.Keys) == 0 {
 		return nil, errors.New("the API server publishes no service account issuer or no key")

@@ -2,6 +2,7 @@ package sds
 
 import (
 	"context"
+	"log/slog"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -15,6 +16,15 @@ type Proxy struct {
 	Namespace string
 	PodName   string
 	PodUID    types.UID
+}
+
+// LogValue names the proxy in logs.
+func (p Proxy) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("uuid", p.UUID),
+		slog.String("identity", p.Identity.String()),
+		slog.String("pod", p.Namespace+"/"+p.PodName),
+	)
 }
 
 // Attestor finds out who asks. Both methods return a *Refusal when the answer

@@ -1,0 +1,118 @@
+package sds
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+// machine is the protocol of one stream; see sotw and delta.
+type machine[Request, Response any] interface {
+	request(r *Request, now time.Time) (step[Response], error)
+	announce(u issuer.Update, now time.Time) (step[Response], error)
+}
+
+// conversation is a stream of an attested proxy.
+type conversation[Request, Response any] struct {
+	server       *Server
+	stream       grpc.BidiStreamingServer[Request, Response]
+	proxy        Proxy
+	machine      machine[Request, Response]
+	subscription *issuer.Subscription // nil before the first request was found right
+}
+
+func (c *conversation[Request, Response]) run(ctx context.Context) error {
+	requests, failed := receive(ctx, c.stream)
+	for {
+		var err error
+		select {
+		case r := <-requests:
+			err = apart(func() error { return c.do(c.machine.request(r, time.Now())) })
+		case u := <-c.updates():
+			err = apart(func() error { return c.do(c.machine.announce(u, time.Now())) })
+		case err = <-failed:
+		case <-c.server.draining:
+			err = errDraining
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (c *conversation[Request, Response]) updates() <-chan issuer.Update {
+	if c.subscription == nil {
+		return nil
+	}
+	return c.subscription.Updates()
+}
+
+func (c *conversation[Request, Response]) close() {
+	if c.subscription != nil {
+		c.subscription.Close()
+	}
+}
+
+// receive hands on what the proxy sends, until it fails. Its goroutine ends
+// with the stream, which is when its handler returned: a stream's Recv does not
+// return earlier.
+func receive[Request, Response any](ctx context.Context, stream grpc.BidiStreamingServer[Request, Response]) (<-chan *Request, <-chan error) {
+	requests, failed := make(chan *Request), make(chan error, 1)
+	go func() {
+		for {
+			r, err := stream.Recv()
+			if err != nil {
+				failed <- err
+				return
+			}
+			select {
+			case requests <- r:
+			case <-ctx.Done():
+				failed <- status.FromContextError(ctx.Err()).Err()
+				return
+			}
+		}
+	}()
+	return requests, failed
+}
+
+// do carries out a step. Whether the proxy still stands is asked before each
+// push: a secret that changed is what a deleted pod must not get.
+func (c *conversation[Request, Response]) do(next step[Response], err error) error {
+	if err != nil {
+		return err
+	}
+	if c.subscription == nil {
+		c.subscription = c.server.options.Source.Subscribe(c.proxy.Identity)
+	}
+	c.note(next)
+	if next.response == nil {
+		return nil
+	}
+	if err := c.server.options.Attestor.Current(c.stream.Context(), c.proxy); err != nil {
+		return asRefusal(err)
+	}
+	if err := c.stream.Send(next.response); err != nil {
+		return err
+	}
+	c.server.options.Metrics.pushes.Inc()
+	return nil
+}
+
+// note passes on what the proxy said of what it was sent.
+func (c *conversation[Request, Response]) note(next step[Response]) {
+	if next.acked {
+		c.server.options.Metrics.acks.Inc()
+	}
+	if next.nacked {
+		c.server.options.Metrics.nacks.Inc()
+		c.server.options.Logger.Warn("a proxy rejected its secrets", "proxy", c.proxy, "detail", next.detail)
+	}
+	if next.inUse != 0 {
+		c.subscription.Ack(next.inUse)
+	}
+}
