@@ -1,0 +1,285 @@
+package sidecar_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/test/sidecar"
+)
+
+// control is a control plane in memory, and the network and the files of its
+// pods.
+type control struct {
+	t       *testing.T
+	manager *issuer.Manager
+	serving *sds.ServingCertificate
+	stop    context.CancelFunc // of the SDS server
+
+	attested atomic.Int64
+
+	mu        sync.Mutex
+	listeners map[string]*bufconn.Listener // by address
+	ca        []byte                       // what pods mount
+	tokens    map[string]string            // by namespace/account; the one that counts
+	group     errgroup.Group
+}
+
+const sdsAddress = "osm-controller.osm-system.svc:15128"
+
+func newControl(t *testing.T) *control {
+	t.Helper()
+	c := &control{
+		t:         t,
+		manager:   issuer.NewManager(issuer.Options{Linger: 24 * time.Hour}),
+		listeners: map[string]*bufconn.Listener{},
+		tokens:    map[string]string{},
+	}
+	ca := newCA(t)
+	c.setRoots(issuer.Root{Name: "first", Issuer: ca})
+	c.ca = c.manager.Bundle().PEM()
+	c.serving = sds.NewServingCertificate(c.manager, identity(t, "osm-system", "osm-controller"))
+	ctx, cancel := context.WithCancel(context.Background())
+	c.group.Go(func() error { return c.manager.Run(ctx) })
+	c.group.Go(func() error { return c.serving.Run(ctx) })
+	c.serve()
+	t.Cleanup(func() {
+		cancel()
+		c.stop()
+		if err := c.group.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func newCA(t *testing.T) *tresor.CA {
+	t.Helper()
+	root, key, err := tresor.NewRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := tresor.New(root, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca
+}
+
+func (c *control) setRoots(roots ...issuer.Root) {
+	c.t.Helper()
+	if err := c.manager.SetRoots(c.t.Context(), roots...); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// serve starts an SDS server.
+func (c *control) serve() {
+	c.t.Helper()
+	listener, err := c.listen(sdsAddress)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	server, err := sds.New(sds.Options{
+		Listener:       listener,
+		Source:         c.manager,
+		Attestor:       c,
+		GetCertificate: c.serving.GetCertificate,
+		Logger:         slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	c.stop = cancel
+	c.group.Go(func() error { return server.Run(ctx) })
+}
+
+// Attest takes a token that names its service account and is the last of it.
+func (c *control) Attest(_ context.Context, token string) (sds.Proxy, error) {
+	c.attested.Add(1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	account, _, _ := strings.Cut(token, " of ")
+	if c.tokens[account] != token {
+		return sds.Proxy{}, status.Error(codes.Unauthenticated, "an old token")
+	}
+	namespace, name, _ := strings.Cut(account, "/")
+	id, err := issuer.NewIdentity("cluster.local", namespace, name)
+	return sds.Proxy{Identity: id}, err
+}
+
+// Current implements sds.Attestor.
+func (c *control) Current(context.Context, sds.Proxy) error { return nil }
+
+// renewToken is what the kubelet does.
+func (c *control) renewToken(account string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tokens[account] = fmt.Sprintf("%s of %s", account, time.Now())
+}
+
+func (c *control) mount(ca []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ca = ca
+}
+
+func (c *control) listen(address string) (net.Listener, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := bufconn.Listen(64 << 10)
+	c.listeners[address] = l
+	return l, nil
+}
+
+var errNobody = errors.New("connection refused")
+
+func (c *control) dial(ctx context.Context, address string) (net.Conn, error) {
+	c.mu.Lock()
+	l := c.listeners[address]
+	c.mu.Unlock()
+	if l == nil {
+		return nil, errNobody
+	}
+	return l.DialContext(ctx)
+}
+
+func identity(t testing.TB, namespace, account string) issuer.Identity {
+	t.Helper()
+	id, err := issuer.NewIdentity("cluster.local", namespace, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// bootstrap is the config that the injector writes into a pod.
+func bootstrap(t testing.TB, namespace, account string) injector.Bootstrap {
+	t.Helper()
+	b, err := injector.ParseBootstrap([]byte(strings.NewReplacer("NAMESPACE", namespace, "ACCOUNT", account).Replace(`{
+		"mesh": "osm", "trustDomain": "cluster.local", "proxy": "1f0c2d1e-93f6-4f3a-8a53-4a1c38f1c1a0",
+		"identity": "spiffe://cluster.local/ns/NAMESPACE/sa/ACCOUNT", "logLevel": "warn",
+		"sds": {
+			"address": "osm-controller.osm-system.svc:15128",
+			"serverName": "osm-controller.osm-system.cluster.local",
+			"serverIdentity": "spiffe://cluster.local/ns/osm-system/sa/osm-controller",
+			"tokenFile": "/var/run/osm/token", "caFile": "/var/run/osm/ca.crt",
+			"certificate": "service-cert:NAMESPACE/ACCOUNT", "validation": "root-cert-for-mtls-inbound:NAMESPACE/ACCOUNT"
+		},
+		"inbound": {"listen": ":15003"}, "outbound": {"listen": "127.0.0.1:15001"},
+		"admin": {"listen": "127.0.0.1:15000"}, "readiness": {"listen": ":15902"}
+	}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// options are those of a pod with the host's name in every listener's address.
+func (c *control) options(host, namespace, account string) sidecar.Options {
+	c.t.Helper()
+	c.renewToken(namespace + "/" + account)
+	b := bootstrap(c.t, namespace, account)
+	return sidecar.Options{
+		Bootstrap: b,
+		Dial:      c.dial,
+		Listen: func(address string) (net.Listener, error) {
+			_, port, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			return c.listen(net.JoinHostPort(host, port))
+		},
+		ReadFile: func(name string) ([]byte, error) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			switch name {
+			case b.SDS.TokenFile:
+				return []byte(c.tokens[namespace+"/"+account] + "\n"), nil
+			case b.SDS.CAFile:
+				return c.ca, nil
+			}
+			return nil, fs.ErrNotExist
+		},
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+}
+
+// run runs a sidecar to the end of the test.
+func (c *control) run(o sidecar.Options) *sidecar.Sidecar {
+	c.t.Helper()
+	s, err := sidecar.New(o)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- s.Run(ctx) }()
+	c.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			c.t.Error(err)
+		}
+	})
+	return s
+}
+
+func (c *control) wait(s *sidecar.Sidecar, wished func(sidecar.State) bool) sidecar.State {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	defer cancel()
+	state, err := s.Wait(ctx, wished)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return state
+}
+
+// handshake has the client call the server, and returns what each side says.
+func handshake(t *testing.T, client, server *tls.Config) (clientErr, serverErr error) {
+	t.Helper()
+	l := bufconn.Listen(64 << 10)
+	served := make(chan error)
+	go func() {
+		raw, err := l.Accept()
+		if err == nil {
+			conn := tls.Server(raw, server)
+			if err = conn.HandshakeContext(t.Context()); err == nil {
+				_, err = conn.Write([]byte("x"))
+			}
+			err = errors.Join(err, raw.Close())
+		}
+		served <- err
+	}()
+	raw, err := l.DialContext(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := tls.Client(raw, client)
+	// With TLS 1.3 a server refuses a client after the client's part is done.
+	if clientErr = conn.HandshakeContext(t.Context()); clientErr == nil {
+		_, clientErr = conn.Read(make([]byte, 1))
+	}
+	raw.Close() // the server is done with it, too
+	return clientErr, <-served
+}

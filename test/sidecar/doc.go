@@ -1,0 +1,8 @@
+// Package sidecar is the reference sidecar: what the mesh's sidecar does with
+// its identity, in Go. It reads the same bootstrap config as Pipy, proves who it
+// is with the pod's service account token, gets certificate and trust bundle
+// over SDS, and terminates and originates mutual TLS with them.
+//
+// It stands in for Pipy where that cannot be had, and is the client of tests and
+// demos. What it must not know is how the control plane comes to its answers.
+package sidecar

@@ -1,0 +1,170 @@
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	secretv3 "github.com/envoyproxy/go-control-plane/envoy/service/secret/v3"
+	statuspb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/anypb"
+)
+
+const (
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
+	// nackDelay keeps the two ends from a loop if the server answers a NACK at
+	// once with what was rejected.
+	nackDelay = 5 * time.Second
+)
+
+// follow keeps a stream to the SDS server until ctx ends. It waits longer after
+// each that failed, until one lasted.
+func (s *Sidecar) follow(ctx context.Context) {
+	delay := firstRetry
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := s.session(ctx)
+		s.counters.connected.Store(false)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > lastRetry {
+			delay = firstRetry
+		}
+		s.note("the SDS stream ended", err)
+		select {
+		case <-time.After(delay/2 + rand.N(delay/2)):
+		case <-ctx.Done():
+		}
+		delay = min(2*delay, lastRetry)
+	}
+}
+
+func (s *Sidecar) note(what string, err error) {
+	text := err.Error()
+	s.counters.lastError.Store(&text)
+	s.options.Logger.Warn(what, "identity", s.options.Bootstrap.Identity, "error", err)
+}
+
+// session is one connection with one stream, as long as it lasts.
+func (s *Sidecar) session(ctx context.Context) error {
+	s.counters.sessions.Add(1)
+	conn, err := s.options.connect(s.State().bundle)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() // nothing is lost with it
+	client := secretv3.NewSecretDiscoveryServiceClient(conn)
+	if s.options.Incremental {
+		return s.followDelta(ctx, client)
+	}
+	return s.followAll(ctx, client)
+}
+
+// followAll speaks the state-of-the-world protocol.
+func (s *Sidecar) followAll(ctx context.Context, client secretv3.SecretDiscoveryServiceClient) error {
+	stream, err := client.StreamSecrets(ctx)
+	if err != nil {
+		return err
+	}
+	s.counters.connected.Store(true)
+	request := &discoveryv3.DiscoveryRequest{Node: s.options.node()}
+	for {
+		request.TypeUrl, request.ResourceNames, request.VersionInfo = secretType, s.options.names(), s.State().version
+		response, err := exchange(stream, request)
+		if err != nil {
+			return err
+		}
+		rejection := s.accept(response.GetResources(), response.GetVersionInfo(), nil)
+		request = &discoveryv3.DiscoveryRequest{ResponseNonce: response.GetNonce()}
+		if request.ErrorDetail, err = reject(ctx, rejection); err != nil {
+			return err
+		}
+	}
+}
+
+// followDelta speaks the incremental protocol.
+func (s *Sidecar) followDelta(ctx context.Context, client secretv3.SecretDiscoveryServiceClient) error {
+	stream, err := client.DeltaSecrets(ctx)
+	if err != nil {
+		return err
+	}
+	s.counters.connected.Store(true)
+	request := &discoveryv3.DeltaDiscoveryRequest{
+		Node:                    s.options.node(),
+		ResourceNamesSubscribe:  s.options.names(),
+		InitialResourceVersions: s.State().versions,
+	}
+	for {
+		request.TypeUrl = secretType
+		response, err := exchange(stream, request)
+		if err != nil {
+			return err
+		}
+		var resources []*anypb.Any
+		versions := map[string]string{}
+		for _, resource := range response.GetResources() {
+			resources = append(resources, resource.GetResource())
+			versions[resource.GetName()] = resource.GetVersion()
+		}
+		rejection := s.accept(resources, response.GetSystemVersionInfo(), versions)
+		request = &discoveryv3.DeltaDiscoveryRequest{ResponseNonce: response.GetNonce()}
+		if request.ErrorDetail, err = reject(ctx, rejection); err != nil {
+			return err
+		}
+	}
+}
+
+// exchange sends and waits for what comes next. Why a stream ended is said to
+// its reader alone.
+func exchange[Request, Response any](stream grpc.BidiStreamingClient[Request, Response], r *Request) (*Response, error) {
+	if err := stream.Send(r); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return stream.Recv()
+}
+
+// accept takes the resources into the state, all or none.
+func (s *Sidecar) accept(resources []*anypb.Any, version string, versions map[string]string) error {
+	next, err := s.State().with(s.options.Bootstrap, resources)
+	if err != nil {
+		s.counters.nacks.Add(1)
+		s.note("rejected secrets", err)
+		return err
+	}
+	s.counters.updates.Add(1)
+	s.replace(next.at(version, versions))
+	if leaf := next.Leaf(); leaf != nil {
+		s.options.Logger.Info("accepted secrets", "identity", s.options.Bootstrap.Identity,
+			"serial", leaf.SerialNumber.Text(16), "notAfter", leaf.NotAfter, "roots", len(next.bundle.Roots()))
+	}
+	return nil
+}
+
+// reject returns the detail of a NACK after a while, none for an ACK.
+func reject(ctx context.Context, rejection error) (*statuspb.Status, error) {
+	if rejection == nil {
+		return nil, nil
+	}
+	select {
+	case <-time.After(nackDelay):
+		return &statuspb.Status{Code: int32(codes.InvalidArgument), Message: rejection.Error()}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (o Options) names() []string {
+	return []string{o.Bootstrap.SDS.Certificate, o.Bootstrap.SDS.Validation}
+}
+
+func (o Options) node() *corev3.Node {
+	return &corev3.Node{Id: o.Bootstrap.Proxy, Cluster: o.Bootstrap.Mesh, UserAgentName: "osm-reference-sidecar"}
+}
