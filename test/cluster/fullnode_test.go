@@ -10,8 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -46,18 +44,62 @@ func TestAFullNodeRunsRealPodsAndLeavesNothing(t *testing.T) {
 	if err := errors.Join(n.Stop(), family.left()); err != nil {
 		t.Error(err)
 	}
-	if _, err := os.Stat(n.plan.dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("directory %s is left: %v", n.plan.dir, err)
-	}
+	assertGone(t, n.plan.dir)
 	before.compare(t)
+}
+
+func TestAFullNodeThatCanNotStartLeavesNothing(t *testing.T) {
+	requireRoot(t)
+	temporary, err := os.MkdirTemp("", "node") // whose path is shorter than t.TempDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.Remove(temporary); err != nil {
+			t.Error(err)
+		}
+	})
+	for sentence, tc := range map[string]struct {
+		options NodeOptions
+		want    string
+	}{
+		"an image that is missing": {
+			NodeOptions{Dir: filepath.Join(temporary, "a"), Images: []string{"missing.tar"}},
+			"importing images: missing.tar",
+		},
+		"a directory that the node hides": {
+			NodeOptions{Dir: "/var/lib/osm-cluster-test"},
+			"/var/lib/osm-cluster-test is hidden by the node's own /var/lib",
+		},
+		"a directory with too long a path": {
+			NodeOptions{Dir: filepath.Join(temporary, strings.Repeat("a", 70))},
+			"is not shorter than 70 bytes",
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			before := observe(t)
+			n, err := StartNode(t.Context(), tc.options)
+			if err == nil {
+				t.Fatalf("a node started: %v", n.Stop())
+			}
+			if !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want an error that says %q", err, tc.want)
+			}
+			assertGone(t, tc.options.Dir)
+			before.compare(t)
+		})
+	}
 }
 
 func TestAFullNodeEndsWithTheProcessThatStartedIt(t *testing.T) {
 	requireRoot(t)
 	const variable = "CLUSTER_TEST_STARTS_NODE"
 	if os.Getenv(variable) != "" {
-		startOwnNode(t)
-		fmt.Println("started")
+		n, err := StartNode(t.Context(), NodeOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println(n.plan.dir)
 		select {} // until it is killed
 	}
 	before := observe(t)
@@ -74,8 +116,9 @@ func TestAFullNodeEndsWithTheProcessThatStartedIt(t *testing.T) {
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "started\n" {
-		t.Fatalf("the process that starts a node says %q, %v", line, err)
+	dir, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the process that starts a node says %q: %v", dir, err)
 	}
 	family := descendants(t)
 	if err := other.Process.Kill(); err != nil {
@@ -88,6 +131,7 @@ func TestAFullNodeEndsWithTheProcessThatStartedIt(t *testing.T) {
 	if err := removeLeftovers(); err != nil { // as the next cluster does
 		t.Error(err)
 	}
+	assertGone(t, strings.TrimSpace(dir))
 	before.compare(t)
 }
 
@@ -110,85 +154,4 @@ func startOwnNode(t *testing.T) *Node {
 		}
 	})
 	return n
-}
-
-// family is the processes that come from this one, by their pid, with their command and start time, for pids come again.
-type family map[string]string
-
-func descendants(t *testing.T) family {
-	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	parents, found := map[string]string{}, family{}
-	for _, path := range stats {
-		if pid, parent, _ := identify(path); pid != "" {
-			parents[pid] = parent
-		}
-	}
-	self := strconv.Itoa(os.Getpid())
-	for pid := range parents {
-		for ancestor := parents[pid]; ancestor != ""; ancestor = parents[ancestor] {
-			if ancestor == self {
-				_, _, found[pid] = identify("/proc/" + pid + "/stat")
-			}
-		}
-	}
-	return found
-}
-
-// identify reads proc_pid_stat(5). All are empty when the process has ended.
-func identify(path string) (pid, parent, identity string) {
-	content, _ := os.ReadFile(path)
-	head, rest, ok := strings.Cut(string(content), ") ")
-	if !ok {
-		return "", "", ""
-	}
-	fields := strings.Fields(rest) // from the third on
-	pid, command, _ := strings.Cut(head, " (")
-	return pid, fields[1], command + " of " + fields[19]
-}
-
-// left is an error that names the processes that still are.
-func (f family) left() error {
-	var errs []error
-	for pid, identity := range f {
-		if _, _, now := identify("/proc/" + pid + "/stat"); now != "" && now == identity {
-			errs = append(errs, fmt.Errorf("process %s is left: %s", pid, identity))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// machine is what a node could leave behind: mounts, interfaces, control groups with its name's beginning, and files.
-type machine []string
-
-func observe(t *testing.T) machine {
-	t.Helper()
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := strings.Split(string(mounts), "\n")
-	for _, pattern := range []string{
-		"/sys/class/net/*", "/sys/fs/cgroup/osm-*", "/sys/fs/cgroup/*/osm-*", "/run/netns/*", "/opt/*", "/etc/cni/*", "/usr/libexec/*",
-		filepath.Join(os.TempDir(), dirPattern),
-	} {
-		paths, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen = append(seen, paths...)
-	}
-	return seen
-}
-
-func (m machine) compare(t *testing.T) {
-	t.Helper()
-	for _, now := range observe(t) {
-		if !slices.Contains(m, now) {
-			t.Errorf("was not there before: %s", now)
-		}
-	}
 }
