@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,12 +15,13 @@ import (
 
 // Certificate is an issued certificate with its chain and key. It is immutable
 // and says nothing of trust: see [TrustBundle].
+//
+// It holds text alone. A Manager keeps thousands and hands out copies, and each
+// that is parsed is fifty objects more for the garbage collector to walk.
 type Certificate struct {
-	chain    []*x509.Certificate
-	notAfter time.Time
-	key      crypto.Signer
 	chainPEM []byte
 	keyPEM   []byte
+	notAfter time.Time
 }
 
 // Certificate joins the request's key with the chain that an issuer returned
@@ -40,12 +40,11 @@ func (r *Request) Certificate(chain []*x509.Certificate) (*Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the key of %s: %w", r.commonName, err)
 	}
-	c := &Certificate{chain: slices.Clone(chain), notAfter: end, key: r.key}
-	c.keyPEM = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	for _, cert := range chain {
-		c.chainPEM = append(c.chainPEM, encodeCertificate(cert)...)
-	}
-	return c, nil
+	return &Certificate{
+		chainPEM: encodeCertificates(chain),
+		keyPEM:   encodePEM("PRIVATE KEY", keyDER),
+		notAfter: end,
+	}, nil
 }
 
 // earliestEnd is when the chain stops to verify: an intermediate may end before
@@ -90,9 +89,6 @@ func (r *Request) check(leaf *x509.Certificate, end time.Time) error {
 
 func equalURI(a, b *url.URL) bool { return a.String() == b.String() }
 
-// Leaf returns the certificate itself.
-func (c *Certificate) Leaf() *x509.Certificate { return c.chain[0] }
-
 // NotAfter returns when the certificate ends, as its issuer decided: with its
 // leaf, or with an intermediate that ends before.
 func (c *Certificate) NotAfter() time.Time { return c.notAfter }
@@ -103,18 +99,23 @@ func (c *Certificate) ChainPEM() []byte { return bytes.Clone(c.chainPEM) }
 // KeyPEM returns the private key as PKCS #8 PEM.
 func (c *Certificate) KeyPEM() []byte { return bytes.Clone(c.keyPEM) }
 
-// TLS returns the certificate for crypto/tls.
+// TLS returns the certificate for crypto/tls, parsed anew.
 func (c *Certificate) TLS() *tls.Certificate {
-	t := &tls.Certificate{PrivateKey: c.key, Leaf: c.chain[0]}
-	for _, cert := range c.chain {
-		t.Certificate = append(t.Certificate, cert.Raw)
+	pair, err := tls.X509KeyPair(c.chainPEM, c.keyPEM)
+	if err != nil {
+		// Both were encoded from what had been parsed and matched.
+		panic(fmt.Sprintf("issuer: a certificate does not decode: %v", err))
 	}
-	return t
+	return &pair
 }
+
+// Leaf returns the certificate itself, parsed anew.
+func (c *Certificate) Leaf() *x509.Certificate { return c.TLS().Leaf }
 
 // String names the certificate; it keeps the key out of whatever is printed.
 func (c *Certificate) String() string {
-	return fmt.Sprintf("certificate %s of %s until %s", c.Leaf().SerialNumber.Text(16), c.Leaf().Subject, c.NotAfter())
+	leaf := c.Leaf()
+	return fmt.Sprintf("certificate %s of %s until %s", leaf.SerialNumber.Text(16), leaf.Subject, c.NotAfter())
 }
 
 // LogValue keeps the key out of every log.
@@ -123,6 +124,6 @@ func (c *Certificate) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("subject", leaf.Subject.String()),
 		slog.String("serial", leaf.SerialNumber.Text(16)),
-		slog.Time("notAfter", leaf.NotAfter),
+		slog.Time("notAfter", c.NotAfter()),
 	)
 }

@@ -1,11 +1,13 @@
 package issuer_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"math/big"
 	"net"
 	"net/url"
@@ -160,7 +162,7 @@ func TestACertificateEndsWithTheFirstOfItsChain(t *testing.T) {
 
 func TestACertificateIsEncodedForEverybody(t *testing.T) {
 	ca := newCA(t)
-	for _, algorithm := range keyAlgorithms[:2] {
+	for _, algorithm := range keyAlgorithms {
 		m := newManager(t, issuer.Options{KeyAlgorithm: algorithm}, active("a", ca))
 		cert, err := m.IssueCertificate(t.Context(), identity(t, "bookstore-v1"))
 		if err != nil {
@@ -179,6 +181,11 @@ func TestACertificateIsEncodedForEverybody(t *testing.T) {
 		}
 		if !strings.HasPrefix(string(cert.KeyPEM()), "-----BEGIN PRIVATE KEY-----\n") {
 			t.Error("the key is not in PKCS #8")
+		}
+		for _, text := range [][]byte{cert.ChainPEM(), cert.KeyPEM()} {
+			if block, rest := pem.Decode(text); !bytes.Equal(pem.EncodeToMemory(block), text) || len(rest) > 0 {
+				t.Errorf("encoding/pem would write otherwise: %s", text)
+			}
 		}
 		cert.ChainPEM()[0], cert.KeyPEM()[0] = 'x', 'x'
 		if cert.ChainPEM()[0] != '-' || cert.KeyPEM()[0] != '-' {

@@ -5,9 +5,6 @@ import (
 	"time"
 )
 
-// issueTimeout bounds one issuance, whatever its issuer waits for.
-const issueTimeout = 30 * time.Second
-
 // issuance is one that is under way: the first who needs it carries it out, and
 // the others wait.
 type issuance struct {
@@ -55,9 +52,7 @@ func (m *Manager) carryOut(ctx context.Context, id Identity, i *issuance) {
 		delete(m.issuing, id)
 		close(i.done)
 	}()
-	bounded, cancel := context.WithTimeout(ctx, issueTimeout)
-	defer cancel()
-	i.certificate, i.err = m.issue(bounded, id)
+	i.certificate, i.err = m.issue(ctx, id)
 	i.abandoned = i.err != nil && ctx.Err() != nil
 }
 
@@ -68,7 +63,6 @@ func (m *Manager) issue(ctx context.Context, id Identity) (*Certificate, error) 
 		root, epoch := m.signer()
 		cert, err := m.issueFrom(ctx, root, id)
 		if err != nil {
-			m.failed(id)
 			return nil, err
 		}
 		if m.keep(id, cert, epoch) {
@@ -110,17 +104,4 @@ func (m *Manager) keep(id Identity, cert *Certificate, epoch uint64) bool {
 	m.plan(e)
 	m.announce(e)
 	return true
-}
-
-// failed schedules the next attempt, if anybody needs it: whoever asked for a
-// rotation has been told, and what is still fresh is renewed when it is due.
-func (m *Manager) failed(id Identity) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e := m.entries[id]
-	if e == nil || len(e.subscriptions) == 0 || m.fresh(e) {
-		return
-	}
-	e.failures++
-	m.schedule(e, time.Now().Add(retryDelay(e.failures)))
 }

@@ -11,70 +11,10 @@ const (
 	firstRetry = time.Second
 	lastRetry  = 5 * time.Minute
 
-	// longestSleep bounds how late a timer is that slept while the machine did:
-	// timers follow the monotonic clock, which stands still then, and
-	// certificates end by the wall clock.
-	longestSleep = 10 * time.Minute
+	// issueTimeout bounds an issuance in the background, whatever its issuer
+	// waits for: there is nobody else to give up.
+	issueTimeout = 30 * time.Second
 )
-
-// entry is what a Manager holds for an identity. The Manager's lock guards it.
-type entry struct {
-	identity      Identity
-	certificate   *Certificate // nil before the first
-	epoch         uint64       // of the root that signed it
-	renewAt       time.Time    // zero before the first
-	failures      int          // in a row
-	due           time.Time    // when Run is to look at it, by the wall clock
-	timer         *time.Timer  // wakes Run for that
-	version       uint64       // of its latest Update
-	subscriptions map[*Subscription]struct{}
-}
-
-func (e *entry) valid() bool {
-	return e.certificate != nil && time.Now().Before(e.certificate.NotAfter())
-}
-
-// newEntry has a version of its own, so that whoever subscribes is behind until
-// the first Update.
-func (m *Manager) newEntry(id Identity) *entry {
-	m.version++
-	e := &entry{identity: id, version: m.version, subscriptions: map[*Subscription]struct{}{}}
-	m.entries[id] = e
-	return e
-}
-
-// fresh reports whether the entry needs no other certificate yet.
-func (m *Manager) fresh(e *entry) bool {
-	return e.certificate != nil && e.epoch == m.epoch && time.Now().Before(e.renewAt)
-}
-
-// plan schedules what is next for the entry: to be given up when nobody
-// subscribes to it, otherwise a new certificate, at once or when it is time.
-func (m *Manager) plan(e *entry) {
-	switch {
-	case len(e.subscriptions) == 0:
-		m.schedule(e, time.Now().Add(m.options.Linger))
-	case m.fresh(e):
-		m.schedule(e, e.renewAt)
-	default:
-		m.schedule(e, time.Now())
-	}
-}
-
-func (m *Manager) schedule(e *entry, at time.Time) {
-	e.due = at.Round(0) // without the reading of the monotonic clock
-	m.sleep(e)
-}
-
-// sleep sets the entry's one timer.
-func (m *Manager) sleep(e *entry) {
-	in := min(time.Until(e.due), longestSleep)
-	if e.timer == nil {
-		e.timer = time.AfterFunc(in, func() { m.due.add(e.identity) })
-		return
-	}
-	e.timer.Reset(in)
-}
 
 // work does what falls due until ctx ends.
 func (m *Manager) work(ctx context.Context) {
@@ -89,8 +29,14 @@ func (m *Manager) work(ctx context.Context) {
 
 // refresh issues a certificate for the identity if that is due.
 func (m *Manager) refresh(ctx context.Context, id Identity) {
-	_, err := m.issueOnce(ctx, id, func() (*Certificate, bool) { return nil, !m.isDue(id) })
-	if err != nil && ctx.Err() == nil {
+	bounded, cancel := context.WithTimeout(ctx, issueTimeout)
+	defer cancel()
+	_, err := m.issueOnce(bounded, id, func() (*Certificate, bool) { return nil, !m.isDue(id) })
+	if err == nil {
+		return
+	}
+	m.failed(id)
+	if ctx.Err() == nil {
 		m.options.Logger.Error("cannot issue a certificate; will try again", "identity", id.String(), "error", err)
 	}
 }
@@ -111,6 +57,18 @@ func (m *Manager) isDue(id Identity) bool {
 		return false
 	}
 	return true
+}
+
+// failed schedules the next attempt, unless somebody else has issued meanwhile.
+func (m *Manager) failed(id Identity) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entries[id]
+	if e == nil || len(e.subscriptions) == 0 || m.fresh(e) {
+		return
+	}
+	e.failures++
+	m.schedule(e, time.Now().Add(retryDelay(e.failures)))
 }
 
 // renewalTime lies between 1/2 and 2/3 of the life that is left. Where exactly

@@ -57,6 +57,9 @@ func (m *Manager) Subscribe(id Identity) *Subscription {
 	if e == nil {
 		e = m.newEntry(id)
 	}
+	if e.subscriptions == nil {
+		e.subscriptions = map[*Subscription]struct{}{}
+	}
 	e.subscriptions[s] = struct{}{}
 	if len(e.subscriptions) == 1 {
 		m.plan(e)

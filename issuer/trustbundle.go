@@ -37,8 +37,8 @@ func NewTrustBundle(roots ...*x509.Certificate) TrustBundle {
 	var b TrustBundle
 	for _, k := range set {
 		b.roots = append(b.roots, k.root)
-		b.pem = append(b.pem, encodeCertificate(k.root)...)
 	}
+	b.pem = encodeCertificates(b.roots)
 	return b
 }
 
@@ -123,8 +123,4 @@ func (b TrustBundle) Pool() *x509.CertPool {
 		pool.AddCert(root)
 	}
 	return pool
-}
-
-func encodeCertificate(cert *x509.Certificate) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
 }
