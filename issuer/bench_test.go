@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/url"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -38,8 +39,8 @@ func BenchmarkIssueCertificate(b *testing.B) {
 	}
 }
 
-// BenchmarkBareP256 makes a key, a certificate and PEM of both, and keeps
-// nothing.
+// BenchmarkBareP256 makes a key, a certificate and PEM of both, checks nothing
+// and keeps nothing.
 func BenchmarkBareP256(b *testing.B) {
 	root, rootKey, err := tresor.NewRoot()
 	if err != nil {
@@ -50,7 +51,9 @@ func BenchmarkBareP256(b *testing.B) {
 		b.Fatal(err)
 	}
 	now := time.Now()
+	one := big.NewInt(1)
 	template := &x509.Certificate{
+		SerialNumber:          new(big.Int).Lsh(one, 127), // as long as a random one
 		Subject:               pkix.Name{CommonName: "bookstore-1.bookstore.cluster.local"},
 		DNSNames:              []string{"bookstore-1.bookstore.cluster.local"},
 		URIs:                  []*url.URL{uri},
@@ -61,8 +64,8 @@ func BenchmarkBareP256(b *testing.B) {
 		BasicConstraintsValid: true,
 	}
 	measureCPU(b)
-	for i := range b.N {
-		template.SerialNumber = big.NewInt(int64(i) + 1)
+	for range b.N {
+		template.SerialNumber.Add(template.SerialNumber, one)
 		bareP256(b, template, root, rootKey)
 	}
 }
@@ -89,6 +92,7 @@ func bareP256(b *testing.B, template, root *x509.Certificate, rootKey crypto.Sig
 func measureCPU(b *testing.B) {
 	b.Helper()
 	b.ReportAllocs()
+	runtime.GC() // of what the benchmark prepared
 	started := cpuTime(b)
 	b.Cleanup(func() { b.ReportMetric(float64(cpuTime(b)-started)/float64(b.N), "cpu-ns/op") })
 	b.ResetTimer()

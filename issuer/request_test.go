@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net/url"
 	"slices"
 	"strings"
@@ -168,7 +169,11 @@ func TestNoKeyIsEverPrinted(t *testing.T) {
 	slog.New(slog.NewTextHandler(&log, nil)).Info("text", "certificate", cert, "request", req)
 	fmt.Fprintf(&log, "%v %+v %s %v %+v %s %v", cert, cert, cert, req, req, req, issuer.Update{Certificate: cert})
 
-	secret := cert.TLS().PrivateKey.(*ecdsa.PrivateKey).D.String()
+	raw, err := cert.TLS().PrivateKey.(*ecdsa.PrivateKey).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := new(big.Int).SetBytes(raw).String() // as fmt would print the key
 	keyPEM := strings.Split(string(cert.KeyPEM()), "\n")[1]
 	for _, leak := range []string{secret, keyPEM, "PRIVATE KEY", "PrivateKey"} {
 		if strings.Contains(log.String(), leak) {
