@@ -27,7 +27,8 @@ func newSotW(identity issuer.Identity, tag string) *sotw {
 
 // request handles what the proxy sent. A request with an older nonce of this
 // stream is stale: the proxy wrote it before it saw the last response, and
-// answers that one too.
+// answers that one too. A request without a nonce answers nothing, and its names
+// count.
 func (m *sotw) request(r *discoveryv3.DiscoveryRequest, now time.Time) (sotwStep, error) {
 	var out sotwStep
 	if err := checkType(r.GetTypeUrl()); err != nil {
