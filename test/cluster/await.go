@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// startTimeout bounds each wait of a start. On an idle machine none takes more than a few seconds.
+const startTimeout = 2 * time.Minute
+
 // await returns when ready returns nil, or with an error when a process ends or the time is up.
 func await(ctx context.Context, what string, processes []*process, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("not there after %s", startTimeout))

@@ -29,8 +29,8 @@ type NodeOptions struct {
 }
 
 // Node is a running Kubernetes of one node with real pods. It has network, mount, pid, host name and IPC namespaces and
-// control groups of its own: it changes nothing on the machine, and all of its processes end with this one. It is safe
-// for concurrent use.
+// control groups of its own: it changes nothing that others on the machine use, and all of its processes end with this
+// one. It is safe for concurrent use.
 type Node struct {
 	plan       nodePlan
 	lock       *os.File

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,7 +58,7 @@ func (n *Node) importImages(ctx context.Context, archives []string) error {
 		}
 		c := n.plan.inside(n.pid(), command{path: "ctr", args: []string{"--namespace=k8s.io", "images", "import", absolute}})
 		cmd := exec.CommandContext(ctx, c.path, c.args...)
-		cmd.Env = c.env
+		cmd.Env, cmd.WaitDelay = c.env, time.Second // nsenter can be killed, what it runs can't be reached
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w\n%s", archive, err, out)
 		}

@@ -95,6 +95,15 @@ func get(t *testing.T, client *http.Client, url string) (string, error) {
 	return string(body), errors.Join(err, response.Body.Close())
 }
 
+func reachAPIServer(t *testing.T, _ *Node, client kubernetes.Interface) {
+	c := app("caller", "get", "https://kubernetes.default.svc/version")
+	c.Env = []corev1.EnvVar{{Name: "SSL_CERT_FILE", Value: "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"}}
+	_, lines := runPod(t, client, "caller", corev1.PodSpec{Containers: []corev1.Container{c}})
+	if version := strings.Join(lines, "\n"); !strings.Contains(version, "gitVersion") {
+		t.Errorf("got %q, want the API server's version", version)
+	}
+}
+
 func readVolume(t *testing.T, _ *Node, client kubernetes.Interface) {
 	createConfigMap(t, client, "settings", "configured")
 	pod, lines := runPod(t, client, "reader", volumePod(

@@ -17,9 +17,6 @@ import (
 	"github.com/osm-edge/osm/test/image"
 )
 
-// startTimeout bounds each wait of a start. On an idle machine none takes more than a few seconds.
-const startTimeout = 2 * time.Minute
-
 func startNode(ctx context.Context, bin string, packages debian, o NodeOptions) (*Node, error) {
 	began := time.Now()
 	dir, lock, err := claimDir(o.Dir)

@@ -27,6 +27,7 @@ func TestAFullNodeRunsRealPodsAndLeavesNothing(t *testing.T) {
 	t.Run("running", func(t *testing.T) {
 		for sentence, test := range map[string]func(*testing.T, *Node, kubernetes.Interface){
 			"a Service is reached by its address and by its name":          reachService,
+			"a pod reaches the API server by its name and can verify it":   reachAPIServer,
 			"a pod's volume holds its token, its labels and a ConfigMap":   readVolume,
 			"a ConfigMap that is changed changes in the pod's volume":      followConfigMap,
 			"a sidecar is ready before the containers and ends after them": runSidecar,

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,13 +16,17 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1], os.Args[2:]); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "app:", err)
 		os.Exit(1)
 	}
 }
 
-func run(verb string, args []string) error {
+func run(args []string) error {
+	if len(args) == 0 {
+		return errors.New("no verb")
+	}
+	verb, args := args[0], args[1:]
 	switch verb {
 	case "serve":
 		name, err := os.Hostname()
@@ -36,10 +41,11 @@ func run(verb string, args []string) error {
 	case "cat":
 		return each(args, os.ReadFile)
 	case "await":
-		for range time.Tick(100 * time.Millisecond) {
+		for {
 			if content, err := os.ReadFile(args[0]); err != nil || string(content) == args[1] {
 				return err
 			}
+			time.Sleep(100 * time.Millisecond)
 		}
 	}
 	return fmt.Errorf("no verb %q", verb)
