@@ -41,7 +41,8 @@ func newLauncher() *launcher {
 	return l
 }
 
-// close ends the thread, and with it, by SIGKILL, every process that still runs.
+// close lets go of the thread. Its processes must have ended: whether the kernel would kill them is not sure, for Go never
+// ends the first thread of the program, which may be this one.
 func (l *launcher) close() { l.once.Do(func() { close(l.forks) }) }
 
 // process is a running command.

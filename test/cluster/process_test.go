@@ -49,16 +49,6 @@ func TestAProcessIsAskedToEndAndKilledIfItDoesNot(t *testing.T) {
 	}
 }
 
-func TestTheEndOfItsLauncherKillsAProcess(t *testing.T) {
-	l := newLauncher()
-	p := shell(t, l, "trap '' TERM INT HUP")
-	l.close()
-	<-p.done
-	if got := p.state().String(); got != "signal: killed" {
-		t.Errorf("%s, want killed", got)
-	}
-}
-
 func TestAnEarlyEndIsToldWithTheEndOfTheLog(t *testing.T) {
 	l := newLauncher()
 	defer l.close()
