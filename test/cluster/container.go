@@ -66,15 +66,18 @@ func (c *container) run(ctx context.Context) int32 {
 		if time.Since(began) > 2*lastBackOff {
 			pause = firstBackOff
 		}
+		if ctx.Err() != nil {
+			return exit
+		}
+		c.update(func(s *corev1.ContainerStatus) {
+			s.LastTerminationState = s.State
+			s.State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
+		})
 		if !wait(ctx, pause) {
 			return exit
 		}
 		pause = min(2*pause, lastBackOff)
-		c.update(func(s *corev1.ContainerStatus) {
-			s.LastTerminationState = s.State
-			s.State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
-			s.RestartCount++
-		})
+		c.update(func(s *corev1.ContainerStatus) { s.RestartCount++ })
 	}
 }
 

@@ -71,7 +71,7 @@ func startParent(t *testing.T) (*exec.Cmd, io.Closer, string) {
 	return parent, stdin, strings.TrimSpace(kubeconfig)
 }
 
-// runServer runs a pod with a process that doesn't end when it is asked to.
+// runServer runs a pod with a process that doesn't end when it is asked to, and deletes the pod, which gives it 30 seconds.
 func runServer(t *testing.T, kubeconfig string) {
 	t.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
@@ -85,6 +85,9 @@ func runServer(t *testing.T, kubeconfig string) {
 	s := space{client: client, namespace: metav1.NamespaceDefault}
 	s.create(t, "deaf", corev1.PodSpec{Containers: []corev1.Container{probed("deaf")}})
 	s.awaitPod(t, "deaf", ready)
+	if err := client.CoreV1().Pods(s.namespace).Delete(t.Context(), "deaf", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // processesOf are the command lines of the processes that name the directory or work in it.

@@ -58,7 +58,7 @@ func findPort(service *corev1.Service, number int) (string, error) {
 			return port.Name, nil
 		}
 	}
-	return "", fmt.Errorf("port %[3]d is none of Service %[1]s/%[2]s: %[4]w", service.Namespace, service.Name, number, syscall.ECONNREFUSED)
+	return "", fmt.Errorf("the Service %s/%s has no port %d: %w", service.Namespace, service.Name, number, syscall.ECONNREFUSED)
 }
 
 func readyAddresses(slice *discoveryv1.EndpointSlice, name string) []string {

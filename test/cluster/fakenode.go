@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -32,13 +33,13 @@ type fakeNode struct {
 	wait sync.WaitGroup
 }
 
-// newNode makes the cluster's node. Its Run must be called: it gives the addresses back.
-func (c *Cluster) newNode(images map[string]string) (*fakeNode, error) {
+// newNode makes the cluster's node and registers it. Its Run must be called: it gives the addresses back.
+func (c *Cluster) newNode(ctx context.Context, images map[string]string) (*fakeNode, error) {
 	addresses, err := newPodAddresses()
 	if err != nil {
 		return nil, err
 	}
-	return &fakeNode{
+	n := &fakeNode{
 		client:    c.client,
 		launcher:  c.launcher,
 		plan:      c.plan,
@@ -47,16 +48,15 @@ func (c *Cluster) newNode(images map[string]string) (*fakeNode, error) {
 		images:    images,
 		log:       slog.New(slog.NewTextHandler(c.log, nil)),
 		pods:      map[types.UID]*podLife{},
-	}, nil
+	}
+	if err := n.register(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("registering the node: %w", err), addresses.close())
+	}
+	return n, nil
 }
 
-// Run is the node's life. When ctx ends, so do all processes of its pods.
+// Run is the node's life after it is registered. When ctx ends, so do all processes of its pods.
 func (n *fakeNode) Run(ctx context.Context) error {
-	defer n.addresses.close()
-	defer n.wait.Wait()
-	if err := n.register(ctx); err != nil {
-		return fmt.Errorf("registering the node: %w", err)
-	}
 	n.wait.Go(func() { n.beat(ctx) })
 	selector := fields.OneTermEqualSelector("spec.nodeName", nodeName)
 	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{
@@ -69,7 +69,8 @@ func (n *fakeNode) Run(ctx context.Context) error {
 		},
 	})
 	informer.RunWithContext(ctx)
-	return nil
+	n.wait.Wait()
+	return n.addresses.close()
 }
 
 // sync hands the pod's latest state to its life, which begins with the first.

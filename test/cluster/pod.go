@@ -73,8 +73,12 @@ func (p *podLife) note() {
 
 // forget ends a pod that the API has no more. Its processes get no time, if they still run: the deletion was forced.
 func (p *podLife) forget() {
-	p.grace.Store(0)
+	p.kill()
 	close(p.gone)
+}
+
+func (p *podLife) kill() {
+	p.grace.Store(0)
 	_ = p.signal(syscall.SIGKILL) // fails only if they have ended
 }
 
@@ -88,7 +92,12 @@ func (p *podLife) run(ctx context.Context) error {
 	}()
 	p.follow(ctx, end, finished)
 	end()
-	<-finished
+	select {
+	case <-finished:
+	case <-time.After(2 * podStopGrace): // a deletion has given them longer, but the cluster stops
+		p.kill()
+		<-finished
+	}
 	return os.RemoveAll(p.dir())
 }
 

@@ -66,7 +66,7 @@ func (c *Cluster) start(ctx, background context.Context, o Options) error {
 	if err := c.launch(background, c.plan.controllerManager(), c.plan.scheduler()); err != nil {
 		return err
 	}
-	if c.node, err = c.newNode(o.Images); err != nil {
+	if c.node, err = c.newNode(ctx, o.Images); err != nil {
 		return err
 	}
 	c.run(background, "watching Services", c.services.Run)
