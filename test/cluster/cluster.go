@@ -1,6 +1,7 @@
 // Package cluster runs a real Kubernetes for tests and demonstrations: etcd, API server, controllers and scheduler, built
-// once from Go modules and run as plain processes. It owns those processes, their keys and their directory, and leaves
-// nothing behind, whatever ends the process that started them. It knows Kubernetes and nothing of the mesh that is tested on it.
+// once from Go modules and run as plain processes. It owns those processes, their keys and their directory. No process outlives
+// the one that started it, whatever ends that; a directory that a killed one left is removed by the next start. It knows
+// Kubernetes and nothing of the mesh that is tested on it.
 //
 // Start gives a control plane with a node that runs chosen images as processes of this machine: fast, and without root.
 // StartNode gives a whole node with containers.
