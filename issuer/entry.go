@@ -2,11 +2,6 @@ package issuer
 
 import "time"
 
-// longestSleep bounds how late a timer is that slept while the machine did:
-// timers follow the monotonic clock, which stands still then, and certificates
-// end by the wall clock.
-const longestSleep = 10 * time.Minute
-
 // entry is what a Manager holds for an identity. The Manager's lock guards it.
 type entry struct {
 	identity      Identity
@@ -15,7 +10,7 @@ type entry struct {
 	renewAt       time.Time                  // zero before the first
 	failures      int                        // in a row
 	due           time.Time                  // when Run is to look at it, by the wall clock
-	timer         *time.Timer                // wakes Run for that
+	place         int                        // in the queue
 	version       uint64                     // of its latest Update
 	subscriptions map[*Subscription]struct{} // nil before the first
 }
@@ -28,7 +23,7 @@ func (e *entry) valid() bool {
 // the first Update.
 func (m *Manager) newEntry(id Identity) *entry {
 	m.version++
-	e := &entry{identity: id, version: m.version}
+	e := &entry{identity: id, version: m.version, place: outside}
 	m.entries[id] = e
 	return e
 }
@@ -49,19 +44,4 @@ func (m *Manager) plan(e *entry) {
 	default:
 		m.schedule(e, time.Now())
 	}
-}
-
-func (m *Manager) schedule(e *entry, at time.Time) {
-	e.due = at.Round(0) // without the reading of the monotonic clock
-	m.sleep(e)
-}
-
-// sleep sets the entry's one timer.
-func (m *Manager) sleep(e *entry) {
-	in := min(time.Until(e.due), longestSleep)
-	if e.timer == nil {
-		e.timer = time.AfterFunc(in, func() { m.due.add(e.identity) })
-		return
-	}
-	e.timer.Reset(in)
 }

@@ -30,7 +30,7 @@ type Options struct {
 // safe for concurrent use.
 type Manager struct {
 	options Options
-	due     *queue // of identities that Run is to look at
+	wake    chan struct{} // one slot: a worker is to look at the queue
 
 	mu      sync.Mutex
 	signing Root
@@ -39,6 +39,7 @@ type Manager struct {
 	epoch   uint64      // grows whenever another root signs
 	version uint64      // of the last Update
 	entries map[Identity]*entry
+	queue   queue // of those entries that no worker looks at
 	issuing map[Identity]*issuance
 }
 
@@ -62,7 +63,7 @@ func NewManager(o Options) *Manager {
 	}
 	return &Manager{
 		options: o,
-		due:     newQueue(),
+		wake:    make(chan struct{}, 1),
 		entries: map[Identity]*entry{},
 		issuing: map[Identity]*issuance{},
 	}

@@ -1,66 +1,111 @@
 package issuer
 
 import (
+	"container/heap"
 	"context"
-	"sync"
+	"time"
 )
 
-// queue hands identities to workers, each once however often it was added
-// before a worker took it.
-type queue struct {
-	mu      sync.Mutex
-	waiting []Identity
-	queued  map[Identity]struct{}
-	filled  chan struct{} // one slot: something may be waiting
-}
+// longestSleep bounds how late a worker is that slept while the machine did:
+// timers follow the monotonic clock, which stands still then, and certificates
+// end by the wall clock.
+const longestSleep = 10 * time.Minute
 
-func newQueue() *queue {
-	return &queue{queued: map[Identity]struct{}{}, filled: make(chan struct{}, 1)}
-}
+// queue holds entries in the order in which they fall due. The Manager's lock
+// guards it.
+type queue []*entry
 
-func (q *queue) add(id Identity) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if _, ok := q.queued[id]; ok {
+// put places the entry by when it falls due now.
+func (q *queue) put(e *entry, due time.Time) {
+	e.due = due.Round(0) // without the reading of the monotonic clock
+	if e.place == outside {
+		heap.Push(q, e)
 		return
 	}
-	q.queued[id] = struct{}{}
-	q.waiting = append(q.waiting, id)
-	q.wake()
+	heap.Fix(q, e.place)
 }
 
-// next waits for an identity. Once ctx has ended there is none, whatever waits.
-func (q *queue) next(ctx context.Context) (Identity, error) {
+func (q *queue) remove(e *entry) {
+	if e.place != outside {
+		heap.Remove(q, e.place)
+	}
+}
+
+// outside is the place of an entry that is not in the queue.
+const outside = -1
+
+// Len implements heap.Interface.
+func (q queue) Len() int { return len(q) }
+
+// Less implements heap.Interface.
+func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
+
+// Swap implements heap.Interface.
+func (q queue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].place, q[j].place = i, j
+}
+
+// Push implements heap.Interface.
+func (q *queue) Push(x any) {
+	e := x.(*entry)
+	e.place = len(*q)
+	*q = append(*q, e)
+}
+
+// Pop implements heap.Interface.
+func (q *queue) Pop() any {
+	last := len(*q) - 1
+	e := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	e.place = outside
+	return e
+}
+
+// schedule has Run look at the entry when it falls due.
+func (m *Manager) schedule(e *entry, due time.Time) {
+	m.queue.put(e, due)
+	if e.place == 0 {
+		m.wakeWorker()
+	}
+}
+
+func (m *Manager) wakeWorker() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// next waits for an entry that is due. Once ctx has ended there is none.
+func (m *Manager) next(ctx context.Context) (*entry, bool) {
 	for ctx.Err() == nil {
-		if id, ok := q.take(); ok {
-			return id, nil
+		e, wait := m.takeDue()
+		if e != nil {
+			return e, true
 		}
 		select {
-		case <-q.filled:
+		case <-time.After(wait):
+		case <-m.wake:
 		case <-ctx.Done():
 		}
 	}
-	return Identity{}, ctx.Err()
+	return nil, false
 }
 
-func (q *queue) take() (Identity, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.waiting) == 0 {
-		return Identity{}, false
+// takeDue takes the first entry out of the queue, or says when to look again.
+func (m *Manager) takeDue() (*entry, time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.queue) == 0 {
+		return nil, longestSleep
 	}
-	id := q.waiting[0]
-	q.waiting = q.waiting[1:]
-	delete(q.queued, id)
-	if len(q.waiting) > 0 {
-		q.wake()
+	first := m.queue[0]
+	if wait := time.Until(first.due); wait > 0 {
+		return nil, min(wait, longestSleep)
 	}
-	return id, true
-}
-
-func (q *queue) wake() {
-	select {
-	case q.filled <- struct{}{}:
-	default:
-	}
+	m.queue.remove(first)
+	m.wakeWorker() // another one, for what is first now
+	return first, 0
 }

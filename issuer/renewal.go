@@ -19,11 +19,11 @@ const (
 // work does what falls due until ctx ends.
 func (m *Manager) work(ctx context.Context) {
 	for {
-		id, err := m.due.next(ctx)
-		if err != nil {
+		e, ok := m.next(ctx)
+		if !ok {
 			return
 		}
-		m.refresh(ctx, id)
+		m.refresh(ctx, e.identity)
 	}
 }
 
@@ -49,26 +49,30 @@ func (m *Manager) isDue(id Identity) bool {
 	case e == nil:
 		return false
 	case time.Now().Before(e.due):
-		m.sleep(e)
+		m.schedule(e, e.due) // it may be outside of the queue
 		return false
 	case len(e.subscriptions) == 0:
-		e.timer.Stop()
+		m.queue.remove(e)
 		delete(m.entries, id)
 		return false
 	}
 	return true
 }
 
-// failed schedules the next attempt, unless somebody else has issued meanwhile.
+// failed schedules the next attempt, or what is next without one: somebody else
+// may have issued meanwhile, or the last subscriber left.
 func (m *Manager) failed(id Identity) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entries[id]
-	if e == nil || len(e.subscriptions) == 0 || m.fresh(e) {
-		return
+	switch {
+	case e == nil:
+	case len(e.subscriptions) == 0 || m.fresh(e):
+		m.plan(e)
+	default:
+		e.failures++
+		m.schedule(e, time.Now().Add(retryDelay(e.failures)))
 	}
-	e.failures++
-	m.schedule(e, time.Now().Add(retryDelay(e.failures)))
 }
 
 // renewalTime lies between 1/2 and 2/3 of the life that is left. Where exactly
