@@ -13,7 +13,7 @@ import (
 // domain. It is a comparable value; the zero Identity is not valid. Identities
 // are compared as values, never by pattern.
 type Identity struct {
-	trustDomain    spiffeid.TrustDomain
+	spiffeID       spiffeid.ID
 	namespace      string
 	serviceAccount string
 }
@@ -34,7 +34,11 @@ func NewIdentity(trustDomain, namespace, serviceAccount string) (Identity, error
 	if problems := validation.IsDNS1123Subdomain(serviceAccount); len(problems) > 0 {
 		return Identity{}, fmt.Errorf("service account %q: %s", serviceAccount, strings.Join(problems, "; "))
 	}
-	id := Identity{trustDomain: td, namespace: namespace, serviceAccount: serviceAccount}
+	spiffeID, err := spiffeid.FromSegments(td, "ns", namespace, "sa", serviceAccount)
+	if err != nil {
+		return Identity{}, fmt.Errorf("SPIFFE ID of service account %q in namespace %q: %w", serviceAccount, namespace, err)
+	}
+	id := Identity{spiffeID: spiffeID, namespace: namespace, serviceAccount: serviceAccount}
 	if n := len(id.CommonName()); n > validation.DNS1123SubdomainMaxLength {
 		return Identity{}, fmt.Errorf("service account %q: its certificate name %q has %d characters, a DNS name has at most %d",
 			serviceAccount, id.CommonName(), n, validation.DNS1123SubdomainMaxLength)
@@ -58,7 +62,7 @@ func parseTrustDomain(name string) (spiffeid.TrustDomain, error) {
 }
 
 // TrustDomain returns the trust domain, for example "cluster.local".
-func (id Identity) TrustDomain() string { return id.trustDomain.Name() }
+func (id Identity) TrustDomain() string { return id.spiffeID.TrustDomain().Name() }
 
 // Namespace returns the service account's namespace.
 func (id Identity) Namespace() string { return id.namespace }
@@ -68,17 +72,12 @@ func (id Identity) ServiceAccount() string { return id.serviceAccount }
 
 // SPIFFEID returns spiffe://<trust domain>/ns/<namespace>/sa/<service account>,
 // and the zero ID for the zero Identity.
-func (id Identity) SPIFFEID() spiffeid.ID {
-	if id == (Identity{}) {
-		return spiffeid.ID{}
-	}
-	return spiffeid.RequireFromSegments(id.trustDomain, "ns", id.namespace, "sa", id.serviceAccount)
-}
+func (id Identity) SPIFFEID() spiffeid.ID { return id.spiffeID }
 
 // CommonName returns <service account>.<namespace>.<trust domain>. No two
 // identities of a trust domain share it: a namespace holds no dot.
 func (id Identity) CommonName() string {
-	return id.serviceAccount + "." + id.namespace + "." + id.trustDomain.Name()
+	return id.serviceAccount + "." + id.namespace + "." + id.TrustDomain()
 }
 
 // String returns the SPIFFE ID.
@@ -86,5 +85,5 @@ func (id Identity) String() string {
 	if id == (Identity{}) {
 		return "no identity"
 	}
-	return id.SPIFFEID().String()
+	return id.spiffeID.String()
 }
