@@ -87,7 +87,7 @@ func (r *Request) check(leaf *x509.Certificate, end time.Time) error {
 	return nil
 }
 
-func equalURI(a, b *url.URL) bool { return a.String() == b.String() }
+func equalURI(a, b *url.URL) bool { return *a == *b }
 
 // NotAfter returns when the certificate ends, as its issuer decided: with its
 // leaf, or with an intermediate that ends before.

@@ -36,9 +36,10 @@ func NewServiceRequest(algorithm KeyAlgorithm, id Identity) (*Request, error) {
 	if id == (Identity{}) {
 		return nil, errors.New("a request for no identity")
 	}
+	name := id.CommonName()
 	return newRequest(algorithm, Request{
-		commonName: id.CommonName(),
-		dnsNames:   []string{id.CommonName()},
+		commonName: name,
+		dnsNames:   []string{name},
 		uris:       []*url.URL{id.SPIFFEID().URL()},
 		usages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	})
