@@ -1,0 +1,154 @@
+// Package rootsecret keeps a root in a Kubernetes Secret. The first to create
+// the Secret decides which root it is, and everybody else adopts it. A Secret
+// that holds no usable root is refused and never overwritten.
+package rootsecret
+
+import (
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+// The keys of the Secret.
+const (
+	CertificateKey = "ca.crt"      // the root certificate, PEM
+	PrivateKeyKey  = "private.key" // its key, PEM
+	ExpirationKey  = "expiration"  // its end, ISO 8601 with milliseconds
+)
+
+const (
+	expirationLayout = "2006-01-02T15:04:05.000Z"
+
+	// expirationSlack forgives an expiration that was written in local time.
+	expirationSlack = 24 * time.Hour
+)
+
+// Root is a root certificate and its key.
+type Root struct {
+	Certificate *x509.Certificate
+	Key         crypto.Signer
+}
+
+// RefusedError says why a Secret holds no usable root.
+type RefusedError struct {
+	Namespace, Name string
+	Key             string // of the Secret's data
+	Problem         string
+	Mend            string
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("secret %s/%s is refused: key %q: %s; to mend it, %s", e.Namespace, e.Name, e.Key, e.Problem, e.Mend)
+}
+
+const (
+	mendCertificate = "put the PEM certificate of one root CA there, or delete the secret to have a new root made"
+	mendKey         = "put the PEM private key of ca.crt there, or delete the secret to have a new root made"
+	mendExpiration  = "remove that key, it is then written again from ca.crt"
+)
+
+// Parse reads the root of a Secret. The error is a *RefusedError if the root
+// cannot be used at the given time. A missing expiration is no error.
+func Parse(secret *corev1.Secret, now time.Time) (Root, error) {
+	refuse := func(key, mend string, err error) (Root, error) {
+		return Root{}, &RefusedError{secret.Namespace, secret.Name, key, err.Error(), mend}
+	}
+	cert, err := parseCertificate(secret.Data[CertificateKey], now)
+	if err != nil {
+		return refuse(CertificateKey, mendCertificate, err)
+	}
+	key, err := parseKey(secret.Data[PrivateKeyKey])
+	if err != nil {
+		return refuse(PrivateKeyKey, mendKey, err)
+	}
+	if public, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(key.Public()) {
+		return refuse(PrivateKeyKey, mendKey, errors.New("it is the key of another certificate"))
+	}
+	if err := checkExpiration(secret.Data, cert.NotAfter); err != nil {
+		return refuse(ExpirationKey, mendExpiration, err)
+	}
+	return Root{cert, key}, nil
+}
+
+func parseCertificate(data []byte, now time.Time) (*x509.Certificate, error) {
+	if len(data) == 0 {
+		return nil, errors.New("it is missing or empty")
+	}
+	certs, err := issuer.ParseCertificates(data)
+	if err != nil {
+		return nil, err
+	}
+	if len(certs) > 1 {
+		return nil, fmt.Errorf("it holds %d certificates, not one", len(certs))
+	}
+	return certs[0], issuer.CheckRoot(certs[0], now)
+}
+
+// parseKey reads PKCS #8, which is what is written, and the two older forms
+// that an operator's own tools may have made. It never repeats what it read.
+func parseKey(data []byte) (crypto.Signer, error) {
+	if len(data) == 0 {
+		return nil, errors.New("it is missing or empty")
+	}
+	block, rest := pem.Decode(data)
+	if block == nil {
+		return nil, errors.New("it is not PEM")
+	}
+	if extra, _ := pem.Decode(rest); extra != nil {
+		return nil, errors.New("it holds more than one PEM block")
+	}
+	var key any
+	var err error
+	switch block.Type {
+	case "PRIVATE KEY":
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case "EC PRIVATE KEY":
+		key, err = x509.ParseECPrivateKey(block.Bytes)
+	case "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	default:
+		return nil, fmt.Errorf("it is a PEM block of type %q, not PRIVATE KEY", block.Type)
+	}
+	signer, ok := key.(crypto.Signer)
+	if err != nil || !ok {
+		return nil, errors.New("it is not a private key that can sign")
+	}
+	return signer, nil
+}
+
+func checkExpiration(data map[string][]byte, notAfter time.Time) error {
+	value, ok := data[ExpirationKey]
+	if !ok {
+		return nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, string(value))
+	if err != nil {
+		return fmt.Errorf("%q is not an ISO 8601 time such as %s", truncate(value), notAfter.UTC().Format(expirationLayout))
+	}
+	if d := t.Sub(notAfter).Abs(); d > expirationSlack {
+		return fmt.Errorf("it says %s, and ca.crt ends at %s", t.UTC().Format(time.RFC3339), notAfter.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+func truncate(value []byte) []byte { return value[:min(len(value), 40)] }
+
+// encode returns the data of a Secret that holds the root.
+func encode(root Root) (map[string][]byte, error) {
+	key, err := x509.MarshalPKCS8PrivateKey(root.Key)
+	if err != nil {
+		return nil, fmt.Errorf("encode the root key: %w", err)
+	}
+	return map[string][]byte{
+		CertificateKey: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate.Raw}),
+		PrivateKeyKey:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
+		ExpirationKey:  []byte(root.Certificate.NotAfter.UTC().Format(expirationLayout)),
+	}, nil
+}

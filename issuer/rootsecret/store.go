@@ -1,0 +1,84 @@
+package rootsecret
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+)
+
+// Store is the Secret of a root.
+type Store struct {
+	// Secrets is the client of the Secret's namespace.
+	Secrets typedcorev1.SecretInterface
+	// Name is the Secret's name.
+	Name string
+	// Labels are given to a Secret that is created.
+	Labels map[string]string
+}
+
+// Ensure returns the Secret's root. If there is no Secret it makes a root and
+// creates one; if somebody else does so at the same time, theirs counts. The
+// only thing that is ever written to a Secret that exists is a missing
+// expiration.
+func (s *Store) Ensure(ctx context.Context, makeRoot func() (Root, error)) (Root, error) {
+	secret, err := s.Secrets.Get(ctx, s.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		secret, err = s.create(ctx, makeRoot)
+	}
+	if err != nil {
+		return Root{}, err
+	}
+	root, err := Parse(secret, time.Now())
+	if err != nil {
+		return Root{}, err
+	}
+	return root, s.completeExpiration(ctx, secret, root)
+}
+
+func (s *Store) create(ctx context.Context, makeRoot func() (Root, error)) (*corev1.Secret, error) {
+	root, err := makeRoot()
+	if err != nil {
+		return nil, fmt.Errorf("make a root for secret %s: %w", s.Name, err)
+	}
+	data, err := encode(root)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := s.Secrets.Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: s.Name, Labels: s.Labels},
+		Type:       corev1.SecretTypeOpaque,
+		Data:       data,
+	}, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		return s.Secrets.Get(ctx, s.Name, metav1.GetOptions{})
+	}
+	return secret, err
+}
+
+// completeExpiration adds the expiration to a Secret of an older mesh, which
+// did not write one. The resource version keeps it from touching a Secret that
+// was replaced meanwhile; that one is then somebody else's to complete.
+func (s *Store) completeExpiration(ctx context.Context, secret *corev1.Secret, root Root) error {
+	if _, ok := secret.Data[ExpirationKey]; ok {
+		return nil
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]string{"resourceVersion": secret.ResourceVersion},
+		"data":     map[string][]byte{ExpirationKey: []byte(root.Certificate.NotAfter.UTC().Format(expirationLayout))},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = s.Secrets.Patch(ctx, s.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
+}
