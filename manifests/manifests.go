@@ -9,6 +9,7 @@ import (
 	"io/fs"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
 )
 
@@ -45,4 +46,25 @@ func CRDs(meshNamespace string) ([]*apiextensionsv1.CustomResourceDefinition, er
 		crds = append(crds, crd)
 	}
 	return crds, nil
+}
+
+// Labels returns the labels of the objects of a mesh.
+func Labels(meshName, version string) map[string]string {
+	return map[string]string{
+		"app.kubernetes.io/name":     "openservicemesh.io",
+		"app.kubernetes.io/instance": meshName,
+		"app.kubernetes.io/version":  version,
+	}
+}
+
+// Owned selects the objects of a mesh, of whatever version.
+func Owned(meshName string) labels.Selector {
+	set := Labels(meshName, "")
+	delete(set, "app.kubernetes.io/version")
+	return labels.SelectorFromSet(set)
+}
+
+// Monitored selects the namespaces of a mesh.
+func Monitored(meshName string) labels.Selector {
+	return labels.SelectorFromSet(labels.Set{"openservicemesh.io/monitored-by": meshName})
 }
