@@ -1,0 +1,93 @@
+// Package component is what the mesh's three daemons have in common: flags,
+// logging, the Kubernetes client, and the server of metrics, health and version.
+package component
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+)
+
+// Options are the settings of every daemon.
+type Options struct {
+	// MeshName tells meshes of a cluster apart.
+	MeshName string
+	// Namespace is the mesh namespace.
+	Namespace string
+	// BindAddress is the address that servers listen on; all when empty.
+	BindAddress string
+	// LogLevel is the least level that is logged.
+	LogLevel slog.Level
+}
+
+// AddFlags adds the flags of the options, with their defaults.
+func (o *Options) AddFlags(fs *flag.FlagSet) {
+	fs.StringVar(&o.MeshName, "mesh-name", "osm", "name of the mesh")
+	fs.StringVar(&o.Namespace, "namespace", "osm-system", "the mesh namespace")
+	fs.StringVar(&o.BindAddress, "bind-address", "", "address to listen on; all addresses when empty")
+	fs.TextVar(&o.LogLevel, "log-level", slog.LevelInfo, "least level to log: debug, info, warn or error")
+}
+
+// Listen returns the address of a port.
+func (o *Options) Listen(port int) string {
+	return net.JoinHostPort(o.BindAddress, strconv.Itoa(port))
+}
+
+// Logger logs JSON to standard error, and makes the Kubernetes libraries do the
+// same.
+func (o *Options) Logger(name string) *slog.Logger {
+	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: o.LogLevel})
+	logger := slog.New(handler).With("component", name)
+	slog.SetDefault(logger)
+	klog.SetLogger(logr.FromSlogHandler(logger.Handler()))
+	return logger
+}
+
+// RESTConfig returns the configuration of KUBECONFIG, or that of the Pod.
+func RESTConfig(name string) (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv(clientcmd.RecommendedConfigPathEnvVar))
+	if err != nil {
+		return nil, fmt.Errorf("find the Kubernetes API server: %w", err)
+	}
+	config.UserAgent = name + "/" + Version()
+	config.QPS, config.Burst = 50, 100
+	return config, nil
+}
+
+// Main runs a daemon until it fails or is told to end by SIGTERM or SIGINT, and
+// exits.
+func Main(name string, run func(ctx context.Context, args []string) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	err := run(ctx, os.Args[1:])
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		os.Exit(1)
+	}
+}
+
+// Parse parses the arguments; a daemon takes flags only.
+func Parse(fs *flag.FlagSet, args []string) error {
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	return nil
+}

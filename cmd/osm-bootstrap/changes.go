@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/metadata/metadatainformer"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/osm-edge/osm/bootstrap"
+)
+
+// object names one object that bootstrap sets.
+type object struct {
+	resource        schema.GroupVersionResource
+	namespace, name string
+}
+
+// watched returns what bootstrap sets and others may change: deleting the root
+// is how an operator replaces it, and an upgrade of the chart may clear a
+// caBundle.
+func watched(o *options) []object {
+	secrets := schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+	webhooks := schema.GroupVersion{Group: "admissionregistration.k8s.io", Version: "v1"}
+	objects := []object{
+		{secrets, o.Namespace, o.rootSecret},
+		{webhooks.WithResource("mutatingwebhookconfigurations"), "", o.mutatingWebhook},
+		{webhooks.WithResource("validatingwebhookconfigurations"), "", o.validatingWebhook},
+	}
+	for _, name := range bootstrap.ServingSecrets() {
+		objects = append(objects, object{secrets, o.Namespace, name})
+	}
+	return objects
+}
+
+// changes tells of changes to some objects. It reads their metadata only.
+type changes struct {
+	client  metadata.Interface
+	objects []object
+	signal  chan struct{} // one slot
+}
+
+func newChanges(client metadata.Interface, objects []object) *changes {
+	return &changes{client: client, objects: objects, signal: make(chan struct{}, 1)}
+}
+
+// Run watches until ctx ends.
+func (c *changes) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, o := range c.objects {
+		informer := metadatainformer.NewFilteredMetadataInformer(c.client, o.resource, o.namespace, 0, cache.Indexers{},
+			func(list *metav1.ListOptions) {
+				list.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, o.name).String()
+			}).Informer()
+		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+			AddFunc:    func(any) { c.changed() },
+			UpdateFunc: func(any, any) { c.changed() },
+			DeleteFunc: func(any) { c.changed() },
+		})
+		if err != nil {
+			return err
+		}
+		group.Go(func() error {
+			informer.RunWithContext(ctx)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func (c *changes) changed() {
+	select {
+	case c.signal <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"golang.org/x/sync/errgroup"
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+
+	"github.com/osm-edge/osm/bootstrap"
+	"github.com/osm-edge/osm/cmd/internal/component"
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/manifests"
+	"github.com/osm-edge/osm/trust"
+	"github.com/osm-edge/osm/webhook"
+)
+
+const (
+	service     = "osm-bootstrap"
+	convertPort = 9443
+)
+
+func run(ctx context.Context, args []string) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	logger := o.Logger(name)
+	config, err := component.RESTConfig(name)
+	if err != nil {
+		return err
+	}
+	steps, err := newBootstrap(o, config, logger)
+	if err != nil {
+		return err
+	}
+	if o.once {
+		return steps.Once(ctx)
+	}
+	return serve(ctx, o, config, steps, logger)
+}
+
+// serve keeps repeating the steps and answers conversions.
+func serve(ctx context.Context, o *options, config *rest.Config, steps *bootstrap.Bootstrap, logger *slog.Logger) error {
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	objects, err := metadata.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	certificates := webhook.NewSecretSource(webhook.SecretSourceOptions{
+		Namespace:  o.Namespace,
+		Name:       bootstrap.ServingSecret(service),
+		ServerName: service + "." + o.Namespace + ".svc",
+		Client:     client,
+		Logger:     logger,
+	})
+	converter, err := webhook.NewServer(webhook.ServerOptions{
+		Address:      o.Listen(convertPort),
+		Certificates: certificates,
+		Handlers:     map[string]http.Handler{"/convert": webhook.NewConverter(logger)},
+		Logger:       logger,
+	})
+	if err != nil {
+		return err
+	}
+	changes := newChanges(objects, watched(o))
+	runner := &bootstrap.Runner{Bootstrap: steps, Changed: changes.signal}
+	ops := &component.OpsServer{
+		Options:  &o.Options,
+		Registry: component.NewRegistry(),
+		Ready:    func() error { return errors.Join(runner.Ready(), certificates.Ready()) },
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, run := range []func(context.Context) error{changes.Run, runner.Run, certificates.Run, converter.Run, ops.Run} {
+		group.Go(func() error { return run(ctx) })
+	}
+	return group.Wait()
+}
+
+func newBootstrap(o *options, config *rest.Config, logger *slog.Logger) (*bootstrap.Bootstrap, error) {
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	extensions, err := apiextensions.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	crds, err := crdNames(o.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	instance, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	labels := manifests.Labels(o.MeshName, component.Version())
+	record := &trust.Record{ConfigMaps: client.CoreV1().ConfigMaps(o.Namespace)}
+	return bootstrap.New(bootstrap.Options{
+		MeshNamespace: o.Namespace,
+		Secrets:       client.CoreV1().Secrets(o.Namespace),
+		CRDs:          extensions.ApiextensionsV1().CustomResourceDefinitions(),
+		RootSecret:    o.rootSecret,
+		Labels:        labels,
+		Trusted: func(ctx context.Context) (issuer.TrustBundle, error) {
+			state, err := record.Read(ctx)
+			return state.Bundle(), err
+		},
+		CABundles: webhook.NewCABundles(webhook.CABundlesOptions{
+			Webhooks:                        client.AdmissionregistrationV1(),
+			Definitions:                     extensions.ApiextensionsV1(),
+			MutatingWebhookConfigurations:   []string{o.mutatingWebhook},
+			ValidatingWebhookConfigurations: []string{o.validatingWebhook},
+			CustomResourceDefinitions:       crds,
+			Logger:                          logger,
+		}),
+		Reporter: &bootstrap.Events{Client: client.EventsV1().Events(o.Namespace), Instance: instance, Labels: labels},
+		Logger:   logger,
+	}), nil
+}
+
+func crdNames(namespace string) ([]string, error) {
+	crds, err := manifests.CRDs(namespace)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, crd := range crds {
+		names = append(names, crd.Name)
+	}
+	return names, nil
+}

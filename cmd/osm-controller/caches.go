@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	listersv1 "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/trust"
+)
+
+// caches hold what is looked up often: the namespaces, the pods that have a
+// sidecar, and the copies of the trust bundle.
+type caches struct {
+	factories  []informers.SharedInformerFactory
+	namespaces cache.SharedIndexInformer
+	pods       cache.SharedIndexInformer
+	configMaps cache.SharedIndexInformer
+}
+
+func newCaches(client kubernetes.Interface) (*caches, error) {
+	all := informers.NewSharedInformerFactory(client, 0)
+	proxies := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
+		o.LabelSelector = injector.ProxyLabel
+	}))
+	bundles := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
+		o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, trust.ConfigMapName).String()
+	}))
+	c := &caches{
+		factories:  []informers.SharedInformerFactory{all, proxies, bundles},
+		namespaces: all.Core().V1().Namespaces().Informer(),
+		pods:       proxies.Core().V1().Pods().Informer(),
+		configMaps: bundles.Core().V1().ConfigMaps().Informer(),
+	}
+	return c, c.pods.SetTransform(essentials)
+}
+
+// essentials keeps of a pod what attestation asks for.
+func essentials(object any) (any, error) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil
+	}
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:         pod.Namespace,
+			Name:              pod.Name,
+			UID:               pod.UID,
+			ResourceVersion:   pod.ResourceVersion,
+			DeletionTimestamp: pod.DeletionTimestamp,
+			Labels:            map[string]string{injector.ProxyLabel: pod.Labels[injector.ProxyLabel]},
+		},
+		Spec:   corev1.PodSpec{ServiceAccountName: pod.Spec.ServiceAccountName},
+		Status: corev1.PodStatus{Phase: pod.Status.Phase},
+	}, nil
+}
+
+// follow calls changed with the namespace of whatever decides on its bundle.
+func (c *caches) follow(changed func(namespace string)) error {
+	tell := func(object any) {
+		if tombstone, ok := object.(cache.DeletedFinalStateUnknown); ok {
+			object = tombstone.Obj
+		}
+		switch o := object.(type) {
+		case *corev1.Namespace:
+			changed(o.Name)
+		case *corev1.ConfigMap:
+			changed(o.Namespace)
+		}
+	}
+	handler := cache.ResourceEventHandlerFuncs{
+		AddFunc:    tell,
+		UpdateFunc: func(_, object any) { tell(object) },
+		DeleteFunc: tell,
+	}
+	_, err := c.namespaces.AddEventHandler(handler)
+	_, err2 := c.configMaps.AddEventHandler(handler)
+	return errors.Join(err, err2)
+}
+
+func (c *caches) podLister() listersv1.PodLister { return listersv1.NewPodLister(c.pods.GetIndexer()) }
+
+func (c *caches) namespaceLister() listersv1.NamespaceLister {
+	return listersv1.NewNamespaceLister(c.namespaces.GetIndexer())
+}
+
+func (c *caches) configMapLister() listersv1.ConfigMapLister {
+	return listersv1.NewConfigMapLister(c.configMaps.GetIndexer())
+}
+
+// start fills the caches and waits until they are; false means ctx ended first.
+func (c *caches) start(ctx context.Context) bool {
+	for _, factory := range c.factories {
+		factory.StartWithContext(ctx)
+	}
+	return cache.WaitForCacheSync(ctx.Done(), c.synced)
+}
+
+func (c *caches) synced() bool {
+	return c.namespaces.HasSynced() && c.pods.HasSynced() && c.configMaps.HasSynced()
+}
+
+// wait returns when everything that start started has ended.
+func (c *caches) wait() {
+	for _, factory := range c.factories {
+		factory.Shutdown()
+	}
+}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/osm-edge/osm/cmd/internal/component"
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/provider"
+	"github.com/osm-edge/osm/manifests"
+	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/trust"
+	"github.com/osm-edge/osm/webhook"
+)
+
+const (
+	sdsPort      = 15128
+	validatePort = 9093
+
+	validatorService = "osm-validator"
+	validatorSecret  = "osm-validator-tls"
+)
+
+func run(ctx context.Context, args []string) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	logger := o.Logger(name)
+	config, err := component.RESTConfig(name)
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	c, err := newController(ctx, o, client, logger)
+	if err != nil {
+		return err
+	}
+	return c.run(ctx)
+}
+
+// controller is the parts of osm-controller, put together.
+type controller struct {
+	caches    *caches
+	manager   *issuer.Manager
+	publisher *trust.Publisher
+	root      *provider.Tresor
+	serving   *sds.ServingCertificate
+	sds       *sds.Server
+	validator *webhook.Server
+	validated *webhook.SecretSource
+	ops       *component.OpsServer
+}
+
+func newController(ctx context.Context, o *options, client kubernetes.Interface, logger *slog.Logger) (*controller, error) {
+	registry := component.NewRegistry()
+	self, err := issuer.NewIdentity(o.trustDomain, o.Namespace, name)
+	if err != nil {
+		return nil, err
+	}
+	c := &controller{}
+	if c.caches, err = newCaches(client); err != nil {
+		return nil, err
+	}
+	c.manager = issuer.NewManager(issuer.Options{
+		TTL:          o.validity,
+		KeyAlgorithm: o.keyAlgorithm,
+		Metrics:      issuer.NewMetrics(registry),
+		Logger:       logger,
+	})
+	c.publisher = newPublisher(o, client, c.caches, logger)
+	c.root = newRoot(o, client, c.manager, c.publisher, logger)
+	c.serving = sds.NewServingCertificate(c.manager, self)
+	if c.sds, err = newSDS(ctx, o, client, c, registry, logger); err != nil {
+		return nil, err
+	}
+	if err := c.addValidator(o, client, logger); err != nil {
+		return nil, err
+	}
+	c.ops = &component.OpsServer{Options: &o.Options, Registry: registry, Ready: c.ready}
+	return c, c.caches.follow(c.publisher.Changed)
+}
+
+func newPublisher(o *options, client kubernetes.Interface, c *caches, logger *slog.Logger) *trust.Publisher {
+	return trust.NewPublisher(trust.PublisherOptions{
+		Client:        client.CoreV1(),
+		Namespaces:    c.namespaceLister(),
+		ConfigMaps:    c.configMapLister(),
+		Monitored:     manifests.Monitored(o.MeshName),
+		MeshNamespace: o.Namespace,
+		Labels:        manifests.Labels(o.MeshName, component.Version()),
+		Owned:         manifests.Owned(o.MeshName),
+		Logger:        logger,
+	})
+}
+
+// newRoot follows the root. What is to be trusted is recorded and published
+// before anything is signed with it.
+func newRoot(o *options, client kubernetes.Interface, manager *issuer.Manager, publisher *trust.Publisher, logger *slog.Logger) *provider.Tresor {
+	record := &trust.Record{
+		ConfigMaps: client.CoreV1().ConfigMaps(o.Namespace),
+		Labels:     manifests.Labels(o.MeshName, component.Version()),
+		Overlap:    o.validity + issuer.ClockSkew,
+	}
+	return provider.NewTresor(provider.TresorOptions{
+		Client:    client,
+		Namespace: o.Namespace,
+		Secret:    o.rootSecret,
+		Manager:   manager,
+		Trust: func(ctx context.Context, current issuer.TrustBundle) (issuer.TrustBundle, error) {
+			state, err := record.Advance(ctx, current)
+			if err != nil {
+				return issuer.TrustBundle{}, err
+			}
+			return state.Bundle(), publisher.Set(state.Bundle())
+		},
+		Logger: logger,
+	})
+}
+
+func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *controller, registry *prometheus.Registry, logger *slog.Logger) (*sds.Server, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Listen(sdsPort))
+	if err != nil {
+		return nil, err
+	}
+	return sds.New(sds.Options{
+		Listener: listener,
+		Source:   c.manager,
+		Attestor: sds.NewPodAttestor(sds.PodAttestorOptions{
+			TrustDomain:  o.trustDomain,
+			API:          client.CoreV1().RESTClient(),
+			TokenReviews: client.AuthenticationV1().TokenReviews(),
+			Pods:         c.caches.podLister(),
+			LivePods:     client.CoreV1(),
+		}),
+		GetCertificate: c.serving.GetCertificate,
+		Metrics:        sds.NewMetrics(registry),
+		Logger:         logger,
+	})
+}
+
+func (c *controller) addValidator(o *options, client kubernetes.Interface, logger *slog.Logger) error {
+	handler, err := webhook.Admission(admission.HandlerFunc(webhook.Validate), logger)
+	if err != nil {
+		return err
+	}
+	c.validated = webhook.NewSecretSource(webhook.SecretSourceOptions{
+		Namespace:  o.Namespace,
+		Name:       validatorSecret,
+		ServerName: validatorService + "." + o.Namespace + ".svc",
+		Client:     client,
+		Logger:     logger,
+	})
+	c.validator, err = webhook.NewServer(webhook.ServerOptions{
+		Address:      o.Listen(validatePort),
+		Certificates: c.validated,
+		Handlers:     map[string]http.Handler{"/validate": handler},
+		Logger:       logger,
+	})
+	return err
+}
+
+// ready is the readiness of SDS and of the webhook: a replica that cannot do
+// both gets no new connections.
+func (c *controller) ready() error {
+	if !c.caches.synced() {
+		return errors.New("pods and namespaces are not cached yet")
+	}
+	_, err := c.serving.GetCertificate(nil)
+	return errors.Join(c.root.Ready(), err, c.validated.Ready())
+}
+
+func (c *controller) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	defer c.caches.wait()
+	for _, run := range []func(context.Context) error{c.ops.Run, c.validated.Run, c.validator.Run} {
+		group.Go(func() error { return run(ctx) })
+	}
+	group.Go(func() error {
+		if !c.caches.start(ctx) {
+			return nil // told to end
+		}
+		return c.issue(ctx)
+	})
+	return group.Wait()
+}
+
+// issue runs what needs the caches.
+func (c *controller) issue(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, run := range []func(context.Context) error{c.publisher.Run, c.root.Run, c.manager.Run, c.serving.Run, c.sds.Run} {
+		group.Go(func() error { return run(ctx) })
+	}
+	return group.Wait()
+}
