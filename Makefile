@@ -1,0 +1,56 @@
+# `make help` lists the targets.
+export CGO_ENABLED ?= 0
+GO ?= go
+VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo devel)
+IMAGE_REGISTRY ?= flomesh
+IMAGE_TAG ?= $(VERSION)
+
+COMPONENTS := osm-bootstrap osm-injector osm-controller
+LDFLAGS := -s -w -X github.com/osm-edge/osm/cmd/internal/component.version=$(VERSION)
+
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the mesh's binaries into bin/
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(COMPONENTS:%=./cmd/%)
+
+demo: build ## show the main job on a local Kubernetes (KEEP=1 leaves it running)
+	@$(GO) build -o bin/demo ./test/demo && exec bin/demo $(if $(KEEP),-keep)
+
+test: kubernetes ## run the tests, on a real API server
+	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...
+
+kubernetes: ## build the Kubernetes of the tests, once
+	@$(GO) run ./test/cluster/build >/dev/null
+
+lint: ## gofmt, go vet and staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags e2e ./test/...
+	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags e2e ./test/...
+
+generate: ## write the generated files anew
+	$(GO) test ./manifests/render ./injector -update
+
+verify: ## fail if a generated file or go.mod is stale
+	$(GO) mod tidy -diff
+	$(GO) test -count 1 ./manifests/render ./injector
+
+bench: ## measure what the budgets are about
+	$(GO) test -run '^$$' -bench . -benchmem ./issuer ./injector ./sds
+
+images: build ## pack an OCI image archive of each binary into dist/
+	@mkdir -p dist && for c in $(COMPONENTS); do \
+	  $(GO) run ./test/image/pack -o dist/$$c.tar -name $(IMAGE_REGISTRY)/$$c:$(IMAGE_TAG) bin/$$c || exit 1; done
+	@ls -l dist
+
+e2e: kubernetes ## run the tests that need root: real pods on a full node
+	$(GO) test -count 1 -timeout 20m -tags e2e -v ./test/cluster ./test/e2e
+
+clean: ## remove bin/ and dist/
+	rm -rf bin dist
+
+.PHONY: help build demo test kubernetes lint generate verify bench images e2e clean
