@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/util/retry"
 )
 
 // Store is the Secret of a root.
@@ -28,6 +29,19 @@ type Store struct {
 // only thing that is ever written to a Secret that exists is a missing
 // expiration.
 func (s *Store) Ensure(ctx context.Context, makeRoot func() (Root, error)) (Root, error) {
+	var root Root
+	err := retry.OnError(retry.DefaultBackoff, replacedMeanwhile, func() (err error) {
+		root, err = s.ensure(ctx, makeRoot)
+		return err
+	})
+	return root, err
+}
+
+// replacedMeanwhile holds for a Secret that was changed or deleted between two
+// calls: the root that was read may be nobody's any more.
+func replacedMeanwhile(err error) bool { return apierrors.IsConflict(err) || apierrors.IsNotFound(err) }
+
+func (s *Store) ensure(ctx context.Context, makeRoot func() (Root, error)) (Root, error) {
 	secret, err := s.Secrets.Get(ctx, s.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		secret, err = s.create(ctx, makeRoot)
@@ -39,7 +53,10 @@ func (s *Store) Ensure(ctx context.Context, makeRoot func() (Root, error)) (Root
 	if err != nil {
 		return Root{}, err
 	}
-	return root, s.completeExpiration(ctx, secret, root)
+	if err := s.completeExpiration(ctx, secret, root); err != nil {
+		return Root{}, err
+	}
+	return root, nil
 }
 
 func (s *Store) create(ctx context.Context, makeRoot func() (Root, error)) (*corev1.Secret, error) {
@@ -64,7 +81,7 @@ func (s *Store) create(ctx context.Context, makeRoot func() (Root, error)) (*cor
 
 // completeExpiration adds the expiration to a Secret of an older mesh, which
 // did not write one. The resource version keeps it from touching a Secret that
-// was replaced meanwhile; that one is then somebody else's to complete.
+// was replaced meanwhile.
 func (s *Store) completeExpiration(ctx context.Context, secret *corev1.Secret, root Root) error {
 	if _, ok := secret.Data[ExpirationKey]; ok {
 		return nil
@@ -77,8 +94,5 @@ func (s *Store) completeExpiration(ctx context.Context, secret *corev1.Secret, r
 		return err
 	}
 	_, err = s.Secrets.Patch(ctx, s.Name, types.MergePatchType, patch, metav1.PatchOptions{})
-	if apierrors.IsConflict(err) {
-		return nil
-	}
 	return err
 }
