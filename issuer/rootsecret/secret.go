@@ -4,6 +4,7 @@
 package rootsecret
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
@@ -97,12 +98,11 @@ func parseKey(data []byte) (crypto.Signer, error) {
 	if len(data) == 0 {
 		return nil, errors.New("it is missing or empty")
 	}
+	data = bytes.TrimSpace(data)
 	block, rest := pem.Decode(data)
-	if block == nil {
-		return nil, errors.New("it is not PEM")
-	}
-	if extra, _ := pem.Decode(rest); extra != nil {
-		return nil, errors.New("it holds more than one PEM block")
+	// pem.Decode skips text, and a malformed block if it finds another after it.
+	if block == nil || len(rest) > 0 || bytes.LastIndex(data, []byte("-----BEGIN ")) != 0 {
+		return nil, errors.New("it is not one PEM block and nothing else")
 	}
 	var key any
 	var err error
@@ -130,15 +130,14 @@ func checkExpiration(data map[string][]byte, notAfter time.Time) error {
 	}
 	t, err := time.Parse(time.RFC3339Nano, string(value))
 	if err != nil {
-		return fmt.Errorf("%q is not an ISO 8601 time such as %s", truncate(value), notAfter.UTC().Format(expirationLayout))
+		// The value is not repeated: a key may have been put there by mistake.
+		return fmt.Errorf("it is not an ISO 8601 time such as %s", notAfter.UTC().Format(expirationLayout))
 	}
 	if d := t.Sub(notAfter).Abs(); d > expirationSlack {
 		return fmt.Errorf("it says %s, and ca.crt ends at %s", t.UTC().Format(time.RFC3339), notAfter.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
-
-func truncate(value []byte) []byte { return value[:min(len(value), 40)] }
 
 // encode returns the data of a Secret that holds the root.
 func encode(root Root) (map[string][]byte, error) {
