@@ -1,0 +1,101 @@
+// Package integration tests the mesh's own binaries against a real API server:
+// what only that can prove.
+package integration
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/osm-edge/osm/test/cluster"
+	"github.com/osm-edge/osm/test/mesh"
+)
+
+// bin is the directory of the mesh's binaries.
+var bin string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := withBinaries(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func withBinaries(m *testing.M) (int, error) {
+	var err error
+	if bin, err = os.MkdirTemp("", "osm-bin"); err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(bin)
+	build := exec.Command("go", "build", "-trimpath", "-o", bin, "../../cmd/osm-bootstrap", "../../cmd/osm-injector", "../../cmd/osm-controller")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("build the mesh: %w\n%s", err, out)
+	}
+	return m.Run(), nil
+}
+
+// startCluster starts a control plane for a test.
+func startCluster(t *testing.T) (*cluster.Cluster, kubernetes.Interface) {
+	t.Helper()
+	images := map[string]string{}
+	for _, name := range mesh.Components {
+		images["flomesh/"+name] = filepath.Join(bin, name)
+	}
+	c, err := cluster.Start(t.Context(), cluster.Options{Images: images})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	client, err := kubernetes.NewForConfig(c.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, client
+}
+
+// startMesh starts a control plane with the mesh on it.
+func startMesh(t *testing.T, values map[string]any) (*cluster.Cluster, kubernetes.Interface) {
+	t.Helper()
+	c, client := startCluster(t)
+	if err := mesh.Install(within(t, time.Minute), c.Config(), values); err != nil {
+		showLogs(t, c)
+		t.Fatal(err)
+	}
+	return c, client
+}
+
+// within bounds what waits for the cluster.
+func within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func showLogs(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(c.LogDir(), "pods", mesh.Namespace, "*"))
+	if err != nil {
+		t.Error(err)
+	}
+	for _, name := range logs {
+		if data, err := os.ReadFile(name); err == nil {
+			t.Logf("%s\n%s", filepath.Base(name), data[max(0, len(data)-4000):])
+		}
+	}
+}
