@@ -1,0 +1,121 @@
+package integration
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/osm-edge/osm/injector"
+)
+
+const (
+	monitored = "openservicemesh.io/monitored-by"
+	ignored   = "openservicemesh.io/ignore"
+	injection = "openservicemesh.io/sidecar-injection"
+)
+
+func testInjection(t *testing.T, client kubernetes.Interface) {
+	tests := []struct {
+		name        string
+		namespace   string
+		labels      map[string]string
+		nsInjection string
+		injection   string
+		hostNetwork bool
+		injected    bool
+		refused     string
+	}{
+		{name: "a labelled namespace", labels: map[string]string{monitored: "osm"}, injected: true},
+		{name: "a labelled namespace that says yes", labels: map[string]string{monitored: "osm"}, nsInjection: "enabled", injected: true},
+		{name: "a pod that says no", labels: map[string]string{monitored: "osm"}, injection: "disabled"},
+		{name: "a namespace that says no", labels: map[string]string{monitored: "osm"}, nsInjection: "no"},
+		{name: "a pod that says yes in a namespace that says no", labels: map[string]string{monitored: "osm"}, nsInjection: "false", injection: "true", injected: true},
+		{name: "a pod that says maybe", labels: map[string]string{monitored: "osm"}, injection: "maybe", refused: injection},
+		{name: "a namespace of another mesh", labels: map[string]string{monitored: "other"}, injection: "yes"},
+		{name: "an unlabelled namespace", injection: "yes"},
+		{name: "an ignored namespace", labels: map[string]string{monitored: "osm", ignored: ""}, injection: "yes"},
+		{name: "the host's network", labels: map[string]string{monitored: "osm"}, injection: "yes", hostNetwork: true},
+		{name: "kube-system", namespace: "kube-system", injection: "yes"},
+		{name: "the mesh namespace", namespace: "osm-system", injection: "yes"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			namespace := test.namespace
+			if namespace == "" {
+				namespace = createNamespace(t, client, test.labels, test.nsInjection)
+			}
+			pod := &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{GenerateName: "app-"},
+				Spec: corev1.PodSpec{
+					HostNetwork:                  test.hostNetwork,
+					AutomountServiceAccountToken: new(false),
+					Containers:                   []corev1.Container{{Name: "app", Image: "example/app:1"}},
+				},
+			}
+			if test.injection != "" {
+				pod.Annotations = map[string]string{injection: test.injection}
+			}
+			dryRun := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+			created, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod, dryRun)
+			if test.refused != "" {
+				if err == nil || !strings.Contains(err.Error(), test.refused) {
+					t.Errorf("got %v, want a refusal that names %s", err, test.refused)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := hasSidecar(created); got != test.injected {
+				t.Errorf("injected: %t, want %t", got, test.injected)
+			}
+			if !test.injected && (len(created.Spec.Volumes) > 0 || created.Labels[injector.ProxyLabel] != "") {
+				t.Error("the pod was changed")
+			}
+		})
+	}
+	t.Run("an injected pod's manifest changes nothing when it is created again", func(t *testing.T) {
+		namespace := createNamespace(t, client, map[string]string{monitored: "osm"}, "")
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: "app"},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "example/app:1"}}},
+		}
+		first, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first.ResourceVersion, first.UID, first.Status = "", "", corev1.PodStatus{}
+		second, err := client.CoreV1().Pods(namespace).Create(t.Context(), first.DeepCopy(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(second.Spec.Containers) != 2 || len(second.Spec.Volumes) != len(first.Spec.Volumes) ||
+			second.Labels[injector.ProxyLabel] != first.Labels[injector.ProxyLabel] {
+			t.Errorf("the pod has %d containers and %d volumes", len(second.Spec.Containers), len(second.Spec.Volumes))
+		}
+	})
+}
+
+func hasSidecar(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == "sidecar" })
+}
+
+// createNamespace creates a namespace and the default service account that a
+// controller would create a moment later.
+func createNamespace(t *testing.T, client kubernetes.Interface, labels map[string]string, says string) string {
+	t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-", Labels: labels}}
+	if says != "" {
+		namespace.Annotations = map[string]string{injection: says}
+	}
+	created, err := client.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, client, created.Name)
+	return created.Name
+}

@@ -1,0 +1,210 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/osm-edge/osm/test/cluster"
+	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/sidecar"
+	"github.com/osm-edge/osm/trust"
+)
+
+func TestMesh(t *testing.T) {
+	c, client := startMesh(t, nil)
+	defer func() {
+		if t.Failed() {
+			showLogs(t, c)
+		}
+	}()
+	t.Run("injects", func(t *testing.T) { testInjection(t, client) })
+	t.Run("serves metrics, health and version", func(t *testing.T) { testOps(t, c, client) })
+	t.Run("publishes its roots in monitored namespaces", func(t *testing.T) { testTrustBundle(t, client) })
+	t.Run("validates its configuration", func(t *testing.T) { testValidation(t, client) })
+	t.Run("replaces a deleted root by itself", func(t *testing.T) { testDeletedRoot(t, c, client) })
+	t.Run("restores a caBundle that was cleared", func(t *testing.T) { testClearedBundle(t, client) })
+}
+
+// waitFor waits for the default service account of a namespace.
+func waitFor(t *testing.T, client kubernetes.Interface, namespace string) {
+	t.Helper()
+	eventually(t, "the default service account", func(ctx context.Context) (bool, error) {
+		_, err := client.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
+func eventually(t *testing.T, what string, done func(context.Context) (bool, error)) {
+	t.Helper()
+	if err := wait.PollUntilContextCancel(within(t, 30*time.Second), 50*time.Millisecond, true, done); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+func testOps(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
+	for _, component := range mesh.Components {
+		pod, err := mesh.Pod(within(t, time.Minute), client, mesh.Namespace, component)
+		if err != nil {
+			t.Fatal(err)
+		}
+		get := func(path string) string { return get(t, c, net.JoinHostPort(pod.Status.PodIP, "9091"), path) }
+		if got := get("/healthz"); got != "ok\n" {
+			t.Errorf("%s /healthz: %q", component, got)
+		}
+		if got := get("/readyz"); got != "ok\n" {
+			t.Errorf("%s /readyz: %q", component, got)
+		}
+		if got := get("/metrics"); !strings.Contains(got, "\ngo_goroutines ") {
+			t.Errorf("%s /metrics has no process metrics", component)
+		}
+		var version struct{ Version, Go string }
+		if err := json.Unmarshal([]byte(get("/version")), &version); err != nil || version.Version == "" || version.Go == "" {
+			t.Errorf("%s /version: %+v, %v", component, version, err)
+		}
+	}
+}
+
+func get(t *testing.T, c *cluster.Cluster, address, path string) string {
+	t.Helper()
+	transport := &http.Transport{DialContext: c.Dial, DisableKeepAlives: true}
+	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	response, err := client.Get("http://" + address + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Errorf("%s: %s %v", path, response.Status, err)
+	}
+	return string(body)
+}
+
+func testTrustBundle(t *testing.T, client kubernetes.Interface) {
+	root := encode(readRoot(t, client).Certificate)
+	joined := createNamespace(t, client, map[string]string{monitored: "osm"}, "")
+	outside := createNamespace(t, client, nil, "")
+	bundle := func(ctx context.Context) (*corev1.ConfigMap, error) {
+		return client.CoreV1().ConfigMaps(joined).Get(ctx, trust.ConfigMapName, metav1.GetOptions{})
+	}
+	published := func(ctx context.Context) (bool, error) {
+		cm, err := bundle(ctx)
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil && len(cm.Data) == 1 && cm.Data[trust.BundleKey] == string(root), err
+	}
+	eventually(t, "the bundle is published", published)
+
+	cm, err := bundle(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cm.Data[trust.BundleKey] = "tampered"
+	if _, err := client.CoreV1().ConfigMaps(joined).Update(t.Context(), cm, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a changed bundle is put right", published)
+	if err := client.CoreV1().ConfigMaps(joined).Delete(t.Context(), trust.ConfigMapName, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a deleted bundle is put back", published)
+	if _, err := client.CoreV1().ConfigMaps(outside).Get(t.Context(), trust.ConfigMapName, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("a namespace outside of the mesh has a bundle: %v", err)
+	}
+}
+
+func testValidation(t *testing.T, client kubernetes.Interface) {
+	create := func(spec string) error {
+		object := fmt.Sprintf(`{"apiVersion":"config.openservicemesh.io/v1alpha2","kind":"MeshConfig","metadata":{"name":"osm-mesh-config"},"spec":%s}`, spec)
+		return client.Discovery().RESTClient().Post().
+			AbsPath("/apis/config.openservicemesh.io/v1alpha2/namespaces/osm-system/meshconfigs").
+			Param("dryRun", "All").SetHeader("Content-Type", "application/json").Body([]byte(object)).Do(t.Context()).Error()
+	}
+	if err := create(`{"certificate":{"serviceCertValidityDuration":"1h30m"}}`); err != nil {
+		t.Error(err)
+	}
+	err := create(`{"certificate":{"serviceCertValidityDuration":"a day"}}`)
+	if err == nil || !strings.Contains(err.Error(), "serviceCertValidityDuration") {
+		t.Errorf("got %v, want a refusal that names the field", err)
+	}
+}
+
+func testDeletedRoot(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
+	pod := deploy(t, client, "bookbuyer", "bookbuyer")
+	options, err := mesh.ProxyOptions(c, client, pod, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := sidecar.New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- proxy.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	before, err := proxy.Wait(within(t, 30*time.Second), sidecar.State.Ready)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := readRoot(t, client).Certificate
+	deleteSecret(t, client, rootSecret)
+	eventually(t, "the new root", func(ctx context.Context) (bool, error) {
+		secret, err := client.CoreV1().Secrets(mesh.Namespace).Get(ctx, rootSecret, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil && !bytes.Equal(secret.Data["ca.crt"], encode(old)), err
+	})
+	root := readRoot(t, client).Certificate
+	after, err := proxy.Wait(within(t, 30*time.Second), func(s sidecar.State) bool { return s.Leaf().CheckSignatureFrom(root) == nil })
+	if err != nil {
+		t.Fatalf("the certificate is not of the new root: %v", err)
+	}
+	if before.Leaf().Equal(after.Leaf()) {
+		t.Error("the certificate is the old one")
+	}
+	if n := len(after.Bundle().Roots()); n != 2 {
+		t.Errorf("%d roots are trusted, want the new one and, for a while, the old one", n)
+	}
+}
+
+func testClearedBundle(t *testing.T, client kubernetes.Interface) {
+	webhooks := client.AdmissionregistrationV1().MutatingWebhookConfigurations()
+	webhook, err := webhooks.Get(t.Context(), "osm-webhook-osm", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	webhook.Webhooks[0].ClientConfig.CABundle = nil
+	if _, err := webhooks.Update(t.Context(), webhook, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the caBundle", func(ctx context.Context) (bool, error) {
+		webhook, err := webhooks.Get(ctx, webhook.Name, metav1.GetOptions{})
+		return err == nil && len(webhook.Webhooks[0].ClientConfig.CABundle) > 0, err
+	})
+}
