@@ -51,11 +51,12 @@ func (s State) Next(current issuer.TrustBundle, now time.Time, overlap time.Dura
 		}
 		end, retiring := s.retiring[id]
 		if !retiring {
-			end = now.Add(overlap)
+			// As it is recorded: in whole seconds, and never early.
+			end = now.Add(overlap + time.Second).UTC().Truncate(time.Second)
 		}
 		if now.Before(end) && now.Before(root.NotAfter) {
 			roots = append(roots, root)
-			next.retiring[id] = end.UTC().Truncate(time.Second)
+			next.retiring[id] = end
 		}
 	}
 	next.bundle = issuer.NewTrustBundle(roots...)
