@@ -115,10 +115,20 @@ func (p *Publisher) publish(ctx context.Context, namespace string) error {
 	case cm.Data[BundleKey] == data[BundleKey] && len(cm.Data) == 1:
 		return nil
 	}
+	return p.update(ctx, cm, data)
+}
+
+func (p *Publisher) update(ctx context.Context, cm *corev1.ConfigMap, data map[string]string) error {
 	cm = cm.DeepCopy()
 	cm.Data = data
-	_, err = p.Client.ConfigMaps(namespace).Update(ctx, cm, metav1.UpdateOptions{})
-	return err
+	_, err := p.Client.ConfigMaps(cm.Namespace).Update(ctx, cm, metav1.UpdateOptions{})
+	switch {
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+		return nil // by another replica, or somebody else; the cache will say with what
+	case err != nil:
+		return fmt.Errorf("update configmap %s/%s: %w", cm.Namespace, cm.Name, err)
+	}
+	return nil
 }
 
 func (p *Publisher) create(ctx context.Context, namespace string, data map[string]string) error {
