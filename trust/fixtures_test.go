@@ -1,0 +1,59 @@
+package trust
+
+import (
+	"crypto/x509"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/tresor"
+)
+
+// newRoots returns roots that a test can name by one letter each: a, b, c.
+func newRoots(t *testing.T, names string) letters {
+	t.Helper()
+	l := letters{}
+	for _, name := range strings.Split(names, "") {
+		root, _, err := tresor.NewRoot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l[name] = root
+	}
+	return l
+}
+
+type letters map[string]*x509.Certificate
+
+func (l letters) bundle(names string) issuer.TrustBundle {
+	var roots []*x509.Certificate
+	for _, name := range strings.Split(names, "") {
+		roots = append(roots, l[name])
+	}
+	return issuer.NewTrustBundle(roots...)
+}
+
+// names returns which roots are trusted, in the order of the alphabet.
+func (l letters) names(b issuer.TrustBundle) string {
+	var names []string
+	for name, root := range l {
+		if slices.ContainsFunc(b.Roots(), root.Equal) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, "")
+}
+
+// retiring returns which roots are to be dropped, and how long after now.
+func (l letters) retiring(s State, now time.Time) map[string]time.Duration {
+	left := map[string]time.Duration{}
+	for name, root := range l {
+		if end, ok := s.retiring[fingerprint(root)]; ok {
+			left[name] = end.Sub(now)
+		}
+	}
+	return left
+}

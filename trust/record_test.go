@@ -1,0 +1,130 @@
+package trust
+
+import (
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+)
+
+func newRecord(client *fake.Clientset) *Record {
+	return &Record{ConfigMaps: client.CoreV1().ConfigMaps("osm-system"), Labels: meshLabels, Overlap: overlap}
+}
+
+func mustAdvance(t *testing.T, r *Record, roots letters, current, want string) {
+	t.Helper()
+	state, err := r.Advance(t.Context(), roots.bundle(current))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := r.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !same(state, read) {
+		t.Error("another state is recorded than returned")
+	}
+	if got := roots.names(state.Bundle()); got != want {
+		t.Errorf("trusted are %s, want %s", got, want)
+	}
+}
+
+func TestTheRecordOutlivesItsProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		roots, client := newRoots(t, "ab"), fake.NewClientset()
+		mustAdvance(t, newRecord(client), roots, "a", "a")
+		mustAdvance(t, newRecord(client), roots, "b", "ab")
+		time.Sleep(overlap + 2*time.Second)
+		mustAdvance(t, newRecord(client), roots, "b", "b")
+		cm, err := client.CoreV1().ConfigMaps("osm-system").Get(t.Context(), ConfigMapName, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !maps.Equal(cm.Labels, meshLabels) || len(cm.Data) != 1 {
+			t.Errorf("the configmap has labels %v and %d keys", cm.Labels, len(cm.Data))
+		}
+	})
+}
+
+func TestNothingIsRecordedAtFirst(t *testing.T) {
+	state, err := newRecord(fake.NewClientset()).Read(t.Context())
+	if err != nil || !state.Bundle().IsEmpty() {
+		t.Errorf("read %v, error %v", state.Bundle(), err)
+	}
+}
+
+func TestWhatIsRecordedIsNotWrittenAgain(t *testing.T) {
+	roots, client := newRoots(t, "a"), fake.NewClientset()
+	for range 3 {
+		if _, err := newRecord(client).Advance(t.Context(), roots.bundle("a")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustDo(t, client, "get create get get")
+}
+
+func TestAMalformedRecordIsNotOverwritten(t *testing.T) {
+	roots := newRoots(t, "a")
+	client := fake.NewClientset(configMap("osm-system", meshLabels, map[string]string{BundleKey: "garbage"}))
+	_, err := newRecord(client).Advance(t.Context(), roots.bundle("a"))
+	if err == nil {
+		t.Fatal("taken")
+	}
+	for _, want := range []string{"configmap osm-system/osm-trust-bundle", `key "ca.crt"`, "to mend it, delete it"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q lacks %q", err, want)
+		}
+	}
+	mustDo(t, client, "get")
+}
+
+func TestReplicasThatAdvanceAtTheSameTimeAgree(t *testing.T) {
+	tests := map[string]struct{ verb, before, want string }{
+		"one loses the create": {"create", "", "bc"},
+		"one loses the update": {"update", "a", "abc"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				roots, client := newRoots(t, "abc"), fake.NewClientset()
+				if test.before != "" {
+					mustAdvance(t, newRecord(client), roots, test.before, test.before)
+				}
+				other := State{}.Next(roots.bundle(test.before), time.Now(), overlap).Next(roots.bundle("b"), time.Now(), overlap)
+				loseTo(t, client, test.verb, other)
+				mustAdvance(t, newRecord(client), roots, "c", test.want)
+			})
+		})
+	}
+}
+
+// loseTo makes the first write come after another replica's.
+func loseTo(t *testing.T, client *fake.Clientset, verb string, other State) {
+	t.Helper()
+	data, err := other.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := false
+	client.PrependReactor(verb, "configmaps", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		if lost {
+			return false, nil, nil
+		}
+		lost = true
+		cm, tracker := configMap("osm-system", meshLabels, data), client.Tracker()
+		if verb == "create" {
+			return true, nil, errors.Join(tracker.Add(cm), apierrors.NewAlreadyExists(corev1.Resource("configmaps"), ConfigMapName))
+		}
+		conflict := apierrors.NewConflict(corev1.Resource("configmaps"), ConfigMapName, errors.New("it has changed"))
+		return true, nil, errors.Join(tracker.Update(action.GetResource(), cm, "osm-system"), conflict)
+	})
+}
