@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"math/rand/v2"
 	"time"
@@ -36,7 +37,7 @@ func (m *Manager) refresh(ctx context.Context, id Identity) {
 		return
 	}
 	m.failed(id)
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !errors.Is(err, ErrNoRoot) { // as long as a start takes, there is none
 		m.options.Logger.Error("cannot issue a certificate; will try again", "identity", id.String(), "error", err)
 	}
 }
