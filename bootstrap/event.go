@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,7 +18,7 @@ import (
 	"github.com/osm-edge/osm/issuer/rootsecret"
 )
 
-// maxNote is the longest note that the API server takes.
+// maxNote is the longest note that the API server takes, in bytes.
 const maxNote = 1024
 
 // Events reports by Events of the mesh namespace. It implements Reporter.
@@ -47,7 +48,7 @@ func (e *Events) Refused(ctx context.Context, refused *rootsecret.RefusedError) 
 		Reason:              "RootRefused",
 		Type:                corev1.EventTypeWarning,
 		Regarding:           corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Namespace: refused.Namespace, Name: refused.Name},
-		Note:                note[:min(len(note), maxNote)],
+		Note:                strings.ToValidUTF8(note[:min(len(note), maxNote)], ""), // no half of a letter
 	}
 	_, err := e.Client.Create(ctx, event, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
