@@ -21,6 +21,7 @@ func (b *Bootstrap) applyCRDs(ctx context.Context) error {
 		return err
 	}
 	for _, crd := range crds {
+		crd.Labels = b.Labels
 		patch, err := json.Marshal(crd)
 		if err != nil {
 			return err
