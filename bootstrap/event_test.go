@@ -1,0 +1,90 @@
+package bootstrap
+
+import (
+	"maps"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/osm-edge/osm/issuer/rootsecret"
+)
+
+// report reports the refusals and returns the Events that are there then.
+func report(t *testing.T, refusals ...*rootsecret.RefusedError) []eventsv1.Event {
+	t.Helper()
+	client := fake.NewClientset().EventsV1().Events("osm-system")
+	events := &Events{Client: client, Instance: "osm-bootstrap-0", Labels: meshLabels}
+	for _, refused := range refusals {
+		if err := events.Refused(t.Context(), refused); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := client.List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list.Items
+}
+
+func refusal(problem string) *rootsecret.RefusedError {
+	return &rootsecret.RefusedError{Namespace: "osm-system", Name: "osm-ca-bundle", Key: "ca.crt", Problem: problem, Mend: "delete it"}
+}
+
+func TestARefusalIsAnEventOfTheSecret(t *testing.T) {
+	events := report(t, refusal("it is missing"))
+	if len(events) != 1 {
+		t.Fatalf("%d events", len(events))
+	}
+	event := events[0]
+	want := corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Namespace: "osm-system", Name: "osm-ca-bundle"}
+	if event.Regarding != want || event.Namespace != "osm-system" || event.Type != corev1.EventTypeWarning || event.Reason != "RootRefused" {
+		t.Errorf("event %+v", event)
+	}
+	if event.Note != refusal("it is missing").Error() {
+		t.Errorf("the note is %q", event.Note)
+	}
+	// What events.k8s.io/v1 requires beside.
+	if event.EventTime.IsZero() || event.ReportingController == "" || event.ReportingInstance != "osm-bootstrap-0" || event.Action == "" {
+		t.Errorf("event %+v", event)
+	}
+	if !maps.Equal(event.Labels, meshLabels) {
+		t.Errorf("labels %v", event.Labels)
+	}
+}
+
+func TestARefusalIsSaidOnce(t *testing.T) {
+	if n := len(report(t, refusal("it is missing"), refusal("it is missing"), refusal("it has expired"))); n != 2 {
+		t.Errorf("%d events, want one for each problem", n)
+	}
+}
+
+func TestANoteIsCutWhereTheAPIServerTakesIt(t *testing.T) {
+	for _, lead := range []string{"", ".", ".."} {
+		note := report(t, refusal(lead+strings.Repeat("語", 2000)))[0].Note
+		if len(note) > 1024 || len(note) < 1000 || !utf8.ValidString(note) {
+			t.Errorf("a note of %d bytes, valid UTF-8 %t", len(note), utf8.ValidString(note))
+		}
+	}
+}
+
+func TestAReportThatFailsDoesNotHideTheRefusal(t *testing.T) {
+	client := fake.NewClientset()
+	client.PrependReactor("create", "events", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, errForbidden
+	})
+	m := newMesh(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "osm-system", Name: "osm-ca-bundle"}})
+	m.Reporter = &Events{Client: client.EventsV1().Events("osm-system")}
+	err := m.Once(t.Context())
+	for _, want := range []string{"osm-ca-bundle is refused", "report the refusal: forbidden"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v lacks %q", err, want)
+		}
+	}
+}

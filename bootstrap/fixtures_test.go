@@ -1,0 +1,199 @@
+package bootstrap
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"log/slog"
+	"math/big"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	extensionsfake "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset/fake"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/tresor"
+)
+
+var meshLabels = map[string]string{
+	"app.kubernetes.io/name": "openservicemesh.io", "app.kubernetes.io/instance": "osm", "app.kubernetes.io/version": "v1",
+}
+
+// mesh is a Bootstrap and what it was seen to do.
+type mesh struct {
+	*Bootstrap
+	client     *fake.Clientset
+	extensions *extensionsfake.Clientset
+	trusted    func() (issuer.TrustBundle, error)
+	published  []published
+	refused    []*rootsecret.RefusedError
+	logged     bytes.Buffer
+}
+
+// published is a bundle, and which serving certificates there were by then.
+type published struct {
+	bundle issuer.TrustBundle
+	served int
+}
+
+func newMesh(objects ...runtime.Object) *mesh {
+	m := &mesh{
+		client:     fake.NewClientset(objects...),
+		extensions: extensionsfake.NewClientset(),
+		trusted:    func() (issuer.TrustBundle, error) { return issuer.TrustBundle{}, nil },
+	}
+	m.extensions.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, &apiextensionsv1.CustomResourceDefinition{}, nil
+	})
+	m.Bootstrap = New(Options{
+		MeshNamespace: "osm-system",
+		Secrets:       m.client.CoreV1().Secrets("osm-system"),
+		CRDs:          m.extensions.ApiextensionsV1().CustomResourceDefinitions(),
+		RootSecret:    "osm-ca-bundle",
+		Labels:        meshLabels,
+		Trusted:       func(context.Context) (issuer.TrustBundle, error) { return m.trusted() },
+		CABundles:     m,
+		Reporter:      m,
+		Logger:        slog.New(slog.NewTextHandler(&m.logged, nil)),
+	})
+	return m
+}
+
+// Publish implements CABundles.
+func (m *mesh) Publish(ctx context.Context, bundle []byte) error {
+	parsed, err := issuer.ParseTrustBundle(bundle)
+	if err != nil {
+		return err
+	}
+	p := published{bundle: parsed}
+	for _, name := range ServingSecrets() {
+		if _, err := m.Secrets.Get(ctx, name, metav1.GetOptions{}); err == nil {
+			p.served++
+		}
+	}
+	m.published = append(m.published, p)
+	return nil
+}
+
+// Refused implements Reporter.
+func (m *mesh) Refused(_ context.Context, refused *rootsecret.RefusedError) error {
+	m.refused = append(m.refused, refused)
+	return nil
+}
+
+func (m *mesh) secret(t *testing.T, name string) *corev1.Secret {
+	t.Helper()
+	secret, err := m.Secrets.Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret
+}
+
+// currentRoot returns the root that the mesh has.
+func (m *mesh) currentRoot(t *testing.T) *x509.Certificate {
+	t.Helper()
+	root, err := rootsecret.Parse(m.secret(t, "osm-ca-bundle"), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root.Certificate
+}
+
+func mustOnce(t *testing.T, m *mesh) {
+	t.Helper()
+	if err := m.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newCA(t *testing.T) *tresor.CA {
+	t.Helper()
+	root, key, err := tresor.NewRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := tresor.New(root, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca
+}
+
+// newShortCA returns a CA whose root ends after the given time.
+func newShortCA(t *testing.T, life time.Duration) *tresor.CA {
+	t.Helper()
+	key, err := issuer.GenerateRootKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := sign(t, &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "root"},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(life),
+		KeyUsage:              x509.KeyUsageCertSign,
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+	}, key)
+	ca, err := tresor.New(root, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca
+}
+
+func sign(t *testing.T, template *x509.Certificate, key crypto.Signer) *x509.Certificate {
+	t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+// serving returns the data of a Secret with a certificate of the CA.
+func serving(t *testing.T, ca *tresor.CA, host string, ttl time.Duration) map[string][]byte {
+	t.Helper()
+	req, err := issuer.NewServingRequest(issuer.DefaultKeyAlgorithm, host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain, err := ca.Issue(t.Context(), req, ttl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := req.Certificate(chain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string][]byte{corev1.TLSCertKey: cert.ChainPEM(), corev1.TLSPrivateKeyKey: cert.KeyPEM()}
+}
+
+func leafOf(t *testing.T, secret *corev1.Secret) *x509.Certificate {
+	t.Helper()
+	block, _ := pem.Decode(secret.Data[corev1.TLSCertKey])
+	if block == nil {
+		t.Fatalf("secret %s holds no certificate", secret.Name)
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leaf
+}
