@@ -1,0 +1,31 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+)
+
+const (
+	attemptTimeout = 10 * time.Second
+	retryEvery     = time.Second
+)
+
+// await returns once try returns nil; when ctx ends first, with its last error.
+func await(ctx context.Context, try func(context.Context) error) error {
+	var last error
+	err := wait.PollUntilContextCancel(ctx, retryEvery, true, func(ctx context.Context) (bool, error) {
+		ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+		defer cancel()
+		last = try(ctx)
+		return last == nil, nil
+	})
+	if err != nil {
+		return errors.Join(err, last)
+	}
+	return nil
+}

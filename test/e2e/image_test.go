@@ -1,0 +1,46 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"testing"
+
+	"github.com/osm-edge/osm/test/image"
+)
+
+const (
+	registry = "localhost"
+	tag      = "e2e"
+)
+
+func imageOf(binary string) string { return registry + "/" + binary + ":" + tag }
+
+// pack builds the mesh's binaries and those of its pods, and returns an image
+// archive of each.
+func pack(t *testing.T) []string {
+	t.Helper()
+	const module = "github.com/osm-edge/osm/"
+	packages := []string{
+		module + "cmd/osm-bootstrap", module + "cmd/osm-injector", module + "cmd/osm-controller",
+		module + "test/sidecar/cmd/sidecar", module + "test/e2e/app",
+	}
+	dir := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", append([]string{"build", "-trimpath", "-o", dir}, packages...)...)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	var archives []string
+	for _, p := range packages {
+		binary := filepath.Join(dir, path.Base(p))
+		if err := image.PackFile(binary+".tar", image.Options{Binary: binary, Name: imageOf(path.Base(p))}); err != nil {
+			t.Fatal(err)
+		}
+		archives = append(archives, binary+".tar")
+	}
+	return archives
+}

@@ -1,0 +1,92 @@
+//go:build e2e
+
+// Package e2e installs the mesh from its chart and its images on a node with
+// real pods, and uses it as an operator and an application do: by kubectl,
+// Services, and what pods present and answer. How the parts of the mesh come to
+// that is not its business.
+package e2e
+
+import (
+	"context"
+	"crypto/x509"
+	"os"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/osm-edge/osm/test/cluster"
+)
+
+// stepTimeout bounds a step, in which pods may wait for the kubelet to renew
+// their volumes.
+const stepTimeout = 3 * time.Minute
+
+// trial is what the steps of a test share.
+type trial struct {
+	node   *cluster.Node
+	client kubernetes.Interface
+	home   string // of kubectl
+
+	root         *x509.Certificate // of the mesh, as last read
+	buyer, store *corev1.Pod
+}
+
+func TestAMeshOfRealPodsGetsItsCertificatesAndFollowsItsRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("a full node needs root, which CI has")
+	}
+	tr := startTrial(t)
+	for _, step := range []struct {
+		sentence string
+		take     func(context.Context) error
+	}{
+		{"the chart is installed and osm-bootstrap makes the root", tr.install},
+		{"osm-bootstrap completes as a Job, which changes nothing", tr.bootstrapOnce},
+		{"pods of labelled namespaces get a sidecar and are ready", tr.deploy},
+		{"each sidecar holds the certificate of its service account", tr.checkSidecars},
+		{"a sidecar talks to nobody without a certificate", tr.checkAnonymous},
+		{"the application is told who calls it over mutual TLS", tr.call},
+		{"a sidecar calls nobody but whom its application means", tr.callAnother},
+		{"the root is replaced as the guide says", tr.replaceRoot},
+		{"the sidecars follow to the new root in the pods that they are in", tr.follow},
+		{"the sidecars are connected to the new osm-controller", tr.checkStreams},
+		{"the webhooks serve certificates of the new root", tr.checkWebhooks},
+		{"they call each other on the new root", tr.call},
+		{"a new pod gets a sidecar and is called", tr.replaceStore},
+	} {
+		held := t.Run(step.sentence, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), stepTimeout)
+			defer cancel()
+			if err := step.take(ctx); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if !held {
+			break
+		}
+	}
+}
+
+// startTrial starts the node. When the test is over, nothing of it may be left.
+func startTrial(t *testing.T) *trial {
+	t.Helper()
+	node, err := cluster.StartNode(t.Context(), cluster.NodeOptions{Images: pack(t), Log: t.Output()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := &trial{node: node, home: t.TempDir()}
+	t.Cleanup(func() {
+		if t.Failed() {
+			tr.report(t.Output())
+		}
+		if err := node.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if tr.client, err = kubernetes.NewForConfig(node.Config()); err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
