@@ -48,7 +48,7 @@ images: build ## pack an OCI image archive of each binary into dist/
 	@ls -l dist
 
 e2e: kubernetes ## run the tests that need root: real pods on a full node
-	$(GO) test -count 1 -timeout 20m -tags e2e -v ./test/cluster ./test/e2e
+	$(GO) test -p 1 -count 1 -timeout 20m -tags e2e -v ./test/cluster ./test/e2e
 
 clean: ## remove bin/ and dist/
 	rm -rf bin dist
