@@ -1,6 +1,6 @@
 {{- define "osm.labels" -}}
 app.kubernetes.io/name: openservicemesh.io
-app.kubernetes.io/instance: {{ .Values.osm.meshName }}
+app.kubernetes.io/instance: {{ .Values.osm.meshName | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 
@@ -28,7 +28,7 @@ apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: {{ .component }}
-  namespace: {{ .root.Release.Namespace }}
+  namespace: {{ .root.Release.Namespace | quote }}
   labels:
     {{- include "osm.labels" .root | nindent 4 }}
     app: {{ .component }}
@@ -99,7 +99,7 @@ apiVersion: v1
 kind: Service
 metadata:
   name: {{ .name }}
-  namespace: {{ .root.Release.Namespace }}
+  namespace: {{ .root.Release.Namespace | quote }}
   labels:
     {{- include "osm.labels" .root | nindent 4 }}
     app: {{ .component }}
@@ -120,7 +120,7 @@ apiVersion: v1
 kind: ServiceAccount
 metadata:
   name: {{ .component }}
-  namespace: {{ .root.Release.Namespace }}
+  namespace: {{ .root.Release.Namespace | quote }}
   labels:
     {{- include "osm.labels" .root | nindent 4 }}
 ---
@@ -128,7 +128,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata:
   name: {{ .component }}
-  namespace: {{ .root.Release.Namespace }}
+  namespace: {{ .root.Release.Namespace | quote }}
   labels:
     {{- include "osm.labels" .root | nindent 4 }}
 roleRef:
@@ -138,7 +138,7 @@ roleRef:
 subjects:
   - kind: ServiceAccount
     name: {{ .component }}
-    namespace: {{ .root.Release.Namespace }}
+    namespace: {{ .root.Release.Namespace | quote }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
@@ -153,5 +153,5 @@ roleRef:
 subjects:
   - kind: ServiceAccount
     name: {{ .component }}
-    namespace: {{ .root.Release.Namespace }}
+    namespace: {{ .root.Release.Namespace | quote }}
 {{- end -}}
