@@ -1,0 +1,121 @@
+package render
+
+import (
+	"slices"
+	"testing"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+// secrets are all that each component may do to Secrets, as verb and name.
+var secrets = map[string][]string{
+	"osm-injector": {"get osm-injector-tls", "list osm-injector-tls", "watch osm-injector-tls"},
+	"osm-controller": {
+		"get osm-ca-bundle", "get osm-validator-tls", "list osm-ca-bundle", "list osm-validator-tls",
+		"watch osm-ca-bundle", "watch osm-validator-tls",
+	},
+	"osm-bootstrap": {
+		"create *", "get osm-bootstrap-tls", "get osm-ca-bundle", "get osm-injector-tls", "get osm-validator-tls",
+		"list osm-bootstrap-tls", "list osm-ca-bundle", "list osm-injector-tls", "list osm-validator-tls",
+		"patch osm-ca-bundle", "update osm-bootstrap-tls", "update osm-injector-tls", "update osm-validator-tls",
+		"watch osm-bootstrap-tls", "watch osm-ca-bundle", "watch osm-injector-tls", "watch osm-validator-tls",
+	},
+}
+
+func TestAComponentTouchesOnlyTheSecretsItNeeds(t *testing.T) {
+	objects := mustRender(t, Options{Namespace: "osm-system"})
+	for _, component := range components {
+		t.Run(component, func(t *testing.T) {
+			role := find[rbacv1.Role](t, objects, "Role", component)
+			if got := rightsTo("secrets", role.Rules); !slices.Equal(got, secrets[component]) {
+				t.Errorf("it may %q, want %q", got, secrets[component])
+			}
+			everywhere := find[rbacv1.ClusterRole](t, objects, "ClusterRole", component+"-osm")
+			if got := rightsTo("secrets", everywhere.Rules); len(got) > 0 {
+				t.Errorf("in every namespace it may %q", got)
+			}
+		})
+	}
+}
+
+// rightsTo returns verbs and names, a star for any.
+func rightsTo(resource string, rules []rbacv1.PolicyRule) []string {
+	var rights []string
+	for _, rule := range rules {
+		if !slices.Contains(rule.Resources, resource) {
+			continue
+		}
+		names := rule.ResourceNames
+		if len(names) == 0 {
+			names = []string{"*"}
+		}
+		for _, verb := range rule.Verbs {
+			for _, name := range names {
+				rights = append(rights, verb+" "+name)
+			}
+		}
+	}
+	slices.Sort(rights)
+	return rights
+}
+
+func TestTheNameOfTheRootsSecretIsThatOfTheRights(t *testing.T) {
+	objects := mustRender(t, Options{Namespace: "osm-system", Values: osm(map[string]any{"caBundleSecretName": "123"})})
+	for component, want := range map[string]string{"osm-bootstrap": "patch 123", "osm-controller": "watch 123"} {
+		if got := rightsTo("secrets", find[rbacv1.Role](t, objects, "Role", component).Rules); !slices.Contains(got, want) {
+			t.Errorf("%s may %q, want %s", component, got, want)
+		}
+	}
+}
+
+func TestNoRightIsAWildcardOrDeletes(t *testing.T) {
+	objects := mustRender(t, Options{Namespace: "osm-system"})
+	for _, component := range components {
+		rules := find[rbacv1.Role](t, objects, "Role", component).Rules
+		rules = append(rules, find[rbacv1.ClusterRole](t, objects, "ClusterRole", component+"-osm").Rules...)
+		for _, rule := range rules {
+			all := slices.Concat(rule.Verbs, rule.APIGroups, rule.Resources, rule.ResourceNames, rule.NonResourceURLs)
+			for _, never := range []string{"*", "delete", "deletecollection", "escalate", "bind", "impersonate"} {
+				if slices.Contains(all, never) {
+					t.Errorf("%s has a rule %v", component, rule)
+				}
+			}
+		}
+	}
+}
+
+func TestTheInjectorWritesNothing(t *testing.T) {
+	objects := mustRender(t, Options{Namespace: "osm-system"})
+	rules := slices.Concat(find[rbacv1.Role](t, objects, "Role", "osm-injector").Rules,
+		find[rbacv1.ClusterRole](t, objects, "ClusterRole", "osm-injector-osm").Rules)
+	for _, rule := range rules {
+		for _, verb := range rule.Verbs {
+			if !slices.Contains([]string{"get", "list", "watch"}, verb) {
+				t.Errorf("it may %s %v", verb, rule.Resources)
+			}
+		}
+	}
+}
+
+func TestEachComponentHasAnAccountAndRolesOfItsOwn(t *testing.T) {
+	objects := mustRender(t, Options{Namespace: "osm-system"})
+	for _, kind := range []string{"ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"} {
+		if n := len(ofKind(objects, kind)); n != len(components) {
+			t.Errorf("%d of %s, want %d", n, kind, len(components))
+		}
+	}
+	for _, component := range components {
+		local := find[rbacv1.RoleBinding](t, objects, "RoleBinding", component)
+		everywhere := find[rbacv1.ClusterRoleBinding](t, objects, "ClusterRoleBinding", component+"-osm")
+		if local.RoleRef.Kind != "Role" || local.RoleRef.Name != component {
+			t.Errorf("%s is bound to %v", component, local.RoleRef)
+		}
+		if everywhere.RoleRef.Kind != "ClusterRole" || everywhere.RoleRef.Name != component+"-osm" {
+			t.Errorf("%s is bound to %v", component, everywhere.RoleRef)
+		}
+		want := []rbacv1.Subject{{Kind: "ServiceAccount", Name: component, Namespace: "osm-system"}}
+		if !slices.Equal(local.Subjects, want) || !slices.Equal(everywhere.Subjects, want) {
+			t.Errorf("bound are %v and %v, want %v", local.Subjects, everywhere.Subjects, want)
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package render
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+)
+
+func TestValuesThatAreWrongAreRefusedByName(t *testing.T) {
+	provider := func(key string, value any) map[string]any {
+		return map[string]any{"certificateProvider": map[string]any{key: value}}
+	}
+	injector := func(key string, value any) map[string]any {
+		return map[string]any{"injector": map[string]any{key: value}}
+	}
+	tests := map[string]struct {
+		values map[string]any
+		want   string
+	}{
+		"an unknown provider":            {provider("kind", "letsencrypt"), "/osm/certificateProvider/kind"},
+		"a duration without unit":        {provider("serviceCertValidityDuration", "24"), "/osm/certificateProvider/serviceCertValidityDuration"},
+		"a duration of days":             {provider("serviceCertValidityDuration", "1d"), "/osm/certificateProvider/serviceCertValidityDuration"},
+		"a duration below zero":          {provider("serviceCertValidityDuration", "-1h"), "/osm/certificateProvider/serviceCertValidityDuration"},
+		"a duration that is a number":    {provider("serviceCertValidityDuration", 24), "/osm/certificateProvider/serviceCertValidityDuration"},
+		"the guide's duration, wrong":    {map[string]any{"serviceCertValidityDuration": "1d"}, "/osm/serviceCertValidityDuration"},
+		"an unknown key algorithm":       {provider("keyAlgorithm", "dsa"), "/osm/certificateProvider/keyAlgorithm"},
+		"an RSA key that is too short":   {provider("certKeyBitSize", 1024), "/osm/certificateProvider/certKeyBitSize"},
+		"an RSA key size in words":       {provider("certKeyBitSize", "2048"), "/osm/certificateProvider/certKeyBitSize"},
+		"a mesh name with a space":       {map[string]any{"meshName": "my mesh"}, "/osm/meshName"},
+		"an empty mesh name":             {map[string]any{"meshName": ""}, "/osm/meshName"},
+		"a trust domain in capitals":     {map[string]any{"trustDomain": "Cluster.Local"}, "/osm/trustDomain"},
+		"a secret name that is a list":   {map[string]any{"caBundleSecretName": "a, b"}, "/osm/caBundleSecretName"},
+		"an empty secret name":           {map[string]any{"caBundleSecretName": ""}, "/osm/caBundleSecretName"},
+		"a webhook prefix in capitals":   {map[string]any{"webhookConfigNamePrefix": "OSM"}, "/osm/webhookConfigNamePrefix"},
+		"an unknown log level":           {map[string]any{"controllerLogLevel": "trace"}, "/osm/controllerLogLevel"},
+		"an unknown pull policy":         {map[string]any{"image": map[string]any{"pullPolicy": "Sometimes"}}, "/osm/image/pullPolicy"},
+		"no replica":                     {injector("replicaCount", 0), "/osm/injector/replicaCount"},
+		"half a replica":                 {injector("replicaCount", 1.5), "/osm/injector/replicaCount"},
+		"a timeout of no time":           {injector("webhookTimeoutSeconds", 0), "/osm/injector/webhookTimeoutSeconds"},
+		"a timeout that is too long":     {injector("webhookTimeoutSeconds", 31), "/osm/injector/webhookTimeoutSeconds"},
+		"a provider that is removed":     {map[string]any{"certificateProvider": nil}, "'certificateProvider'"},
+		"a component that is not a dict": {map[string]any{"osmController": "on"}, "/osm/osmController"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if _, err := Chart(Options{Namespace: "osm-system", Values: osm(test.values)}); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want one that names %s", err, test.want)
+			}
+		})
+	}
+}
+
+func TestValuesReachWhomTheyAreFor(t *testing.T) {
+	tests := map[string]struct {
+		values    map[string]any
+		component string
+		want      string
+	}{
+		"a duration":                            {map[string]any{"certificateProvider": map[string]any{"serviceCertValidityDuration": "1h30m"}}, "osm-controller", "--service-cert-validity-duration=1h30m"},
+		"a duration as the guide has it":        {map[string]any{"serviceCertValidityDuration": "1.5h"}, "osm-controller", "--service-cert-validity-duration=1.5h"},
+		"an algorithm":                          {map[string]any{"certificateProvider": map[string]any{"keyAlgorithm": "ed25519"}}, "osm-controller", "--key-algorithm=ed25519"},
+		"an RSA key size":                       {map[string]any{"certificateProvider": map[string]any{"certKeyBitSize": 2048}}, "osm-controller", "--key-algorithm=rsa-2048"},
+		"an RSA key size, as JSON has numbers":  {map[string]any{"certificateProvider": map[string]any{"certKeyBitSize": 4096.0}}, "osm-controller", "--key-algorithm=rsa-4096"},
+		"a trust domain, to the controller":     {map[string]any{"trustDomain": "mesh.example"}, "osm-controller", "--trust-domain=mesh.example"},
+		"a trust domain, to the injector":       {map[string]any{"trustDomain": "mesh.example"}, "osm-injector", "--trust-domain=mesh.example"},
+		"a secret name, to the bootstrap":       {map[string]any{"caBundleSecretName": "my-root"}, "osm-bootstrap", "--ca-bundle-secret-name=my-root"},
+		"a secret name, to the controller":      {map[string]any{"caBundleSecretName": "my-root"}, "osm-controller", "--ca-bundle-secret-name=my-root"},
+		"a webhook prefix and mesh name":        {map[string]any{"webhookConfigNamePrefix": "w", "meshName": "m"}, "osm-bootstrap", "--mutating-webhook=w-m"},
+		"a mesh name, to the validator's":       {map[string]any{"meshName": "m"}, "osm-bootstrap", "--validating-webhook=osm-validator-mesh-m"},
+		"a sidecar's image":                     {map[string]any{"sidecarImage": "example/pipy:1"}, "osm-injector", "--sidecar-image=example/pipy:1"},
+		"a pull policy, to the sidecars":        {map[string]any{"image": map[string]any{"pullPolicy": "Always"}}, "osm-injector", "--sidecar-image-pull-policy=Always"},
+		"a log level":                           {map[string]any{"controllerLogLevel": "debug"}, "osm-bootstrap", "--log-level=debug"},
+		"values that an older release also had": {map[string]any{"enforceSingleMesh": true}, "osm-bootstrap", "--mesh-name=osm"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			mustHaveArgs(t, mustRender(t, Options{Namespace: "osm-system", Values: osm(test.values)}), test.component, test.want)
+		})
+	}
+}
+
+func TestTheMutatingWebhookIsNamedAndTimedAsSet(t *testing.T) {
+	objects := mustRender(t, Options{Namespace: "osm-system", Values: osm(map[string]any{
+		"meshName": "m", "webhookConfigNamePrefix": "w", "injector": map[string]any{"webhookTimeoutSeconds": 30},
+	})})
+	w := find[admissionregistrationv1.MutatingWebhookConfiguration](t, objects, "MutatingWebhookConfiguration", "w-m").Webhooks[0]
+	if *w.TimeoutSeconds != 30 {
+		t.Errorf("the timeout is %d s", *w.TimeoutSeconds)
+	}
+	if !slices.Equal(w.NamespaceSelector.MatchExpressions[0].Values, []string{"m"}) {
+		t.Errorf("it selects namespaces of mesh %q", w.NamespaceSelector.MatchExpressions[0].Values)
+	}
+}
+
+func TestImagesComeFromTheRegistry(t *testing.T) {
+	tests := map[string]struct {
+		image map[string]any
+		want  string
+	}{
+		"a registry and a tag": {map[string]any{"registry": "registry.example/osm", "tag": "v1"}, "registry.example/osm/osm-injector:v1"},
+		"no registry":          {map[string]any{"registry": "", "tag": "v1"}, "osm-injector:v1"},
+		"no tag":               {map[string]any{"registry": "osm"}, "osm/osm-injector:0.1.0"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			objects := mustRender(t, Options{Namespace: "osm-system", Values: osm(map[string]any{"image": test.image})})
+			if got := find[appsv1.Deployment](t, objects, "Deployment", "osm-injector").Spec.Template.Spec.Containers[0].Image; got != test.want {
+				t.Errorf("the image is %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestTheCallersValuesAreLeftAlone(t *testing.T) {
+	values := func() map[string]any {
+		return osm(map[string]any{"certificateProvider": map[string]any{"kind": "tresor"}})
+	}
+	given := values()
+	mustRender(t, Options{Namespace: "osm-system", Values: given})
+	if !reflect.DeepEqual(given, values()) {
+		t.Errorf("they became %v", given)
+	}
+}
