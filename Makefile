@@ -2,7 +2,7 @@
 export CGO_ENABLED ?= 0
 GO ?= go
 VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo devel)
-IMAGE_REGISTRY ?= flomesh
+IMAGE_REGISTRY ?= localhost
 IMAGE_TAG ?= $(VERSION)
 
 COMPONENTS := osm-bootstrap osm-injector osm-controller

@@ -23,7 +23,7 @@ const User = "65532:65532"
 // Options says what to pack.
 type Options struct {
 	Binary string            // path of a statically linked ELF executable; its base name becomes the entrypoint, at the image's root
-	Name   string            // full reference with registry and tag, e.g. docker.io/flomesh/osm-injector:v1.2.3
+	Name   string            // full reference with registry and tag, e.g. registry.example/osm/osm-injector:v1.2.3
 	Labels map[string]string // labels of the image's configuration; none by default
 }
 

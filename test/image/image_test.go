@@ -20,7 +20,7 @@ import (
 	"github.com/osm-edge/osm/test/image"
 )
 
-const reference = "docker.io/flomesh/hello:v1"
+const reference = "registry.example/osm/hello:v1"
 
 func TestPackingTwiceGivesTheSameBytes(t *testing.T) {
 	o := image.Options{Binary: compile(t), Name: reference, Labels: map[string]string{"b": "2", "a": "1"}}
@@ -79,7 +79,7 @@ func TestWhatCanNotRunInAnImageIsRefused(t *testing.T) {
 		{"a dynamically linked binary", dynamic(t), reference, "build it with CGO_ENABLED=0"},
 		{"a script", script, reference, "not a Linux executable"},
 		{"a file that does not exist", script + ".missing", reference, "no such file"},
-		{"a name without tag", script, "docker.io/flomesh/hello", "registry/repository:tag"},
+		{"a name without tag", script, "registry.example/osm/hello", "registry/repository:tag"},
 		{"a name without registry", script, "hello:v1", "registry/repository:tag"},
 	} {
 		t.Run(tc.sentence, func(t *testing.T) {

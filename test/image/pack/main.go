@@ -1,6 +1,6 @@
 // Command pack writes a static binary as an OCI image archive:
 //
-//	go run ./test/image/pack -o dist/osm-injector.tar -name docker.io/flomesh/osm-injector:dev bin/osm-injector
+//	go run ./test/image/pack -o dist/osm-injector.tar -name registry.example/osm/osm-injector:dev bin/osm-injector
 package main
 
 import (
@@ -23,7 +23,7 @@ func main() {
 func run(args []string) error {
 	flags := flag.NewFlagSet("pack", flag.ContinueOnError)
 	out := flags.String("o", "", "archive to `write`")
-	name := flags.String("name", "", "the image's full `reference`, e.g. docker.io/flomesh/osm-injector:dev")
+	name := flags.String("name", "", "the image's full `reference`, e.g. registry.example/osm/osm-injector:dev")
 	labels := map[string]string{}
 	flags.Func("label", "a `key=value` label of the image, may be given again", func(s string) error {
 		key, value, ok := strings.Cut(s, "=")
