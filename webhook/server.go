@@ -41,8 +41,11 @@ type ServerOptions struct {
 	// Handlers by exact path, such as "/mutate-pod-creation". They see only
 	// POST requests with a bounded JSON body. Required.
 	Handlers map[string]http.Handler
-	// DrainTimeout is how long requests in flight may take to end once the
-	// server is told to stop. Default 10 seconds.
+	// Linger is how long the server goes on once it is told to stop, for those
+	// who still call it. Default: not at all.
+	Linger time.Duration
+	// DrainTimeout is how long requests in flight may take to end after that.
+	// Default 10 seconds.
 	DrainTimeout time.Duration
 	// Logger gets the connection errors. Default: none are logged.
 	Logger *slog.Logger
@@ -85,10 +88,11 @@ func (s *Server) Run(ctx context.Context) error {
 	return s.Serve(ctx, listener)
 }
 
-// Serve serves on listener, which it closes, until ctx ends; then it lets the
-// requests in flight end within the drain timeout and returns nil.
+// Serve serves on listener, which it closes, until ctx ends and the linger time
+// is over; then it lets the requests in flight end within the drain timeout and
+// returns nil.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	server := s.httpServer()
+	server := s.httpServer(ctx)
 	served := make(chan error, 1)
 	go func() { served <- server.ServeTLS(listener, "", "") }()
 	select {
@@ -96,6 +100,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		return fmt.Errorf("webhook server: serving on %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
+	<-time.After(s.options.Linger)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.DrainTimeout)
 	defer cancel()
 	err := server.Shutdown(drain)
@@ -107,9 +112,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return err
 }
 
-func (s *Server) httpServer() *http.Server {
+func (s *Server) httpServer(ctx context.Context) *http.Server {
 	return &http.Server{
-		Handler: s.handler,
+		Handler: partingAfter(ctx, s.handler),
 		TLSConfig: &tls.Config{
 			// API servers of every supported version speak TLS 1.3, which is
 			// then chosen; 1.2 is for those configured down to it.
@@ -123,4 +128,15 @@ func (s *Server) httpServer() *http.Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
 	}
+}
+
+// partingAfter closes each connection with its next answer once ctx has ended,
+// so that none is closed as a request comes: the API server does not repeat it.
+func partingAfter(ctx context.Context, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ctx.Err() != nil {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
