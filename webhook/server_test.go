@@ -58,16 +58,14 @@ func start(t *testing.T, certificates webhook.CertificateSource, handlers map[st
 	}
 }
 
-// newClient trusts ca and calls the server by its service name over HTTP/2, as
-// an API server does, but on a new connection each time.
+// newClient trusts ca and calls the server by its service name over HTTP/1.1,
+// as an API server does, but on a new connection each time.
 func newClient(ca *testCA, edits ...func(*tls.Config)) *http.Client {
 	config := &tls.Config{RootCAs: ca.pool(), ServerName: serverName}
 	for _, edit := range edits {
 		edit(config)
 	}
-	return &http.Client{Transport: &http.Transport{
-		TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true,
-	}}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
 }
 
 func post(t *testing.T, client *http.Client, url, contentType string, body io.Reader) (int, string) {
