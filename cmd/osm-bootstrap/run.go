@@ -67,6 +67,7 @@ func serve(ctx context.Context, o *options, config *rest.Config, steps *bootstra
 		Address:      o.Listen(convertPort),
 		Certificates: certificates,
 		Handlers:     map[string]http.Handler{"/convert": webhook.NewConverter(logger)},
+		Linger:       component.Linger,
 		Logger:       logger,
 	})
 	if err != nil {

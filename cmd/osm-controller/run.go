@@ -166,6 +166,7 @@ func (c *controller) addValidator(o *options, client kubernetes.Interface, logge
 		Address:      o.Listen(validatePort),
 		Certificates: c.validated,
 		Handlers:     map[string]http.Handler{"/validate": handler},
+		Linger:       component.Linger,
 		Logger:       logger,
 	})
 	return err

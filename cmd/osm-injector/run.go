@@ -55,6 +55,7 @@ func run(ctx context.Context, args []string) error {
 		Address:      o.Listen(mutatePort),
 		Certificates: certificates,
 		Handlers:     map[string]http.Handler{"/mutate-pod-creation": handler},
+		Linger:       component.Linger,
 		Logger:       logger,
 	})
 	if err != nil {
