@@ -7,6 +7,8 @@ IMAGE_TAG ?= $(VERSION)
 
 COMPONENTS := osm-bootstrap osm-injector osm-controller
 LDFLAGS := -s -w -X github.com/osm-edge/osm/cmd/internal/component.version=$(VERSION)
+# gRPC's traces would bring in templates, and with them every method there is: half of osm-controller's size.
+TAGS := grpcnotrace
 
 .DEFAULT_GOAL := help
 
@@ -14,7 +16,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the mesh's binaries into bin/
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(COMPONENTS:%=./cmd/%)
+	$(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ $(COMPONENTS:%=./cmd/%)
 
 demo: build ## show the main job on a local Kubernetes (KEEP=1 leaves it running)
 	@$(GO) build -o bin/demo ./test/demo && exec bin/demo $(if $(KEEP),-keep)
