@@ -7,14 +7,17 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
@@ -34,10 +37,23 @@ type Options struct {
 
 // AddFlags adds the flags of the options, with their defaults.
 func (o *Options) AddFlags(fs *flag.FlagSet) {
-	fs.StringVar(&o.MeshName, "mesh-name", "osm", "name of the mesh")
-	fs.StringVar(&o.Namespace, "namespace", "osm-system", "the mesh namespace")
+	o.MeshName, o.Namespace = "osm", "osm-system"
+	// An empty namespace would be every namespace to the Kubernetes client.
+	fs.Func("mesh-name", "name of the mesh (default osm)", label(&o.MeshName))
+	fs.Func("namespace", "the mesh namespace (default osm-system)", label(&o.Namespace))
 	fs.StringVar(&o.BindAddress, "bind-address", "", "address to listen on; all addresses when empty")
 	fs.TextVar(&o.LogLevel, "log-level", slog.LevelInfo, "least level to log: debug, info, warn or error")
+}
+
+// label sets a name that is a DNS label, as those of namespaces are (RFC 1123).
+func label(name *string) func(string) error {
+	return func(value string) error {
+		if problems := validation.IsDNS1123Label(value); problems != nil {
+			return errors.New(strings.Join(problems, "; "))
+		}
+		*name = value
+		return nil
+	}
 }
 
 // Listen returns the address of a port.
@@ -83,7 +99,13 @@ func Main(name string, run func(ctx context.Context, args []string) error) {
 
 // Parse parses the arguments; a daemon takes flags only.
 func Parse(fs *flag.FlagSet, args []string) error {
-	if err := fs.Parse(args); err != nil {
+	fs.SetOutput(io.Discard) // of the flag package, which prints errors that it returns
+	err := fs.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fs.SetOutput(os.Stderr)
+		fs.Usage()
+	}
+	if err != nil {
 		return err
 	}
 	if fs.NArg() > 0 {
