@@ -1,0 +1,104 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/trust"
+)
+
+func TestOfAPodOnlyWhatAttestationAsksForIsCached(t *testing.T) {
+	now := metav1.Now()
+	meta := metav1.ObjectMeta{
+		Namespace: "bookstore", Name: "bookstore-v2-0", UID: "1", ResourceVersion: "2", DeletionTimestamp: &now,
+		Labels: map[string]string{injector.ProxyLabel: "3"},
+	}
+	want := corev1.Pod{
+		ObjectMeta: meta,
+		Spec:       corev1.PodSpec{ServiceAccountName: "bookstore-v2"},
+		Status:     corev1.PodStatus{Phase: corev1.PodRunning},
+	}
+	whole := want.DeepCopy()
+	whole.Labels["app"] = "bookstore"
+	whole.Annotations = map[string]string{"note": "long"}
+	whole.Spec.Containers = []corev1.Container{{Name: "bookstore", Env: []corev1.EnvVar{{Name: "TOKEN", Value: "secret"}}}}
+	object, err := essentials(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		t.Fatalf("a %T", object)
+	}
+	if pod.Spec.Containers != nil || pod.Annotations != nil || !maps.Equal(pod.Labels, meta.Labels) {
+		t.Errorf("kept %v", pod)
+	}
+	if pod.Namespace != meta.Namespace || pod.Name != meta.Name || pod.UID != meta.UID || pod.ResourceVersion != meta.ResourceVersion ||
+		pod.DeletionTimestamp == nil || pod.Spec.ServiceAccountName != want.Spec.ServiceAccountName || pod.Status.Phase != want.Status.Phase {
+		t.Errorf("kept %v, want %v", pod, want)
+	}
+	if whole.Spec.Containers == nil {
+		t.Error("the pod that was given is changed")
+	}
+}
+
+func TestWhateverDecidesOnABundleIsFollowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		c, err := newCaches(client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := make(chan string, 10)
+		if err := c.follow(func(namespace string) { changed <- namespace }); err != nil {
+			t.Fatal(err)
+		}
+		if c.synced() {
+			t.Error("synced before the start")
+		}
+		if !c.start(t.Context()) || !c.synced() {
+			t.Error("not synced after the start")
+		}
+		t.Cleanup(c.wait)
+
+		namespaces, bundles := client.CoreV1().Namespaces(), client.CoreV1().ConfigMaps("bookstore")
+		cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "bookstore", Name: trust.ConfigMapName}}
+		steps := map[string]func() error{
+			"a namespace comes": func() error {
+				_, err := namespaces.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bookstore"}}, metav1.CreateOptions{})
+				return err
+			},
+			"its copy comes":   func() error { _, err := bundles.Create(t.Context(), cm, metav1.CreateOptions{}); return err },
+			"its copy changes": func() error { _, err := bundles.Update(t.Context(), cm, metav1.UpdateOptions{}); return err },
+			"its copy goes":    func() error { return bundles.Delete(t.Context(), cm.Name, metav1.DeleteOptions{}) },
+		}
+		for _, step := range []string{"a namespace comes", "its copy comes", "its copy changes", "its copy goes"} {
+			if err := steps[step](); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if got := drain(changed); !slices.Equal(got, []string{"bookstore"}) {
+				t.Errorf("when %s, told of %q", step, got)
+			}
+		}
+	})
+}
+
+func drain(names <-chan string) []string {
+	var all []string
+	for {
+		select {
+		case name := <-names:
+			all = append(all, name)
+		default:
+			return all
+		}
+	}
+}
