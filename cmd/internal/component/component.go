@@ -73,7 +73,11 @@ func (o *Options) Logger(name string) *slog.Logger {
 
 // RESTConfig returns the configuration of KUBECONFIG, or that of the Pod.
 func RESTConfig(name string) (*rest.Config, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv(clientcmd.RecommendedConfigPathEnvVar))
+	load := rest.InClusterConfig
+	if file := os.Getenv(clientcmd.RecommendedConfigPathEnvVar); file != "" {
+		load = func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", file) }
+	}
+	config, err := load()
 	if err != nil {
 		return nil, fmt.Errorf("find the Kubernetes API server: %w", err)
 	}
