@@ -65,7 +65,7 @@ func newClient(ca *testCA, edits ...func(*tls.Config)) *http.Client {
 	for _, edit := range edits {
 		edit(config)
 	}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}}
 }
 
 func post(t *testing.T, client *http.Client, url, contentType string, body io.Reader) (int, string) {
@@ -75,6 +75,9 @@ func post(t *testing.T, client *http.Client, url, contentType string, body io.Re
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", contentType)
+	// A refusal comes before the body is sent (RFC 9110, section 10.1.1), so
+	// that it isn't lost with a connection that is closed on the sender.
+	request.Header.Set("Expect", "100-continue")
 	response, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)
