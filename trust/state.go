@@ -63,17 +63,6 @@ func (s State) Next(current issuer.TrustBundle, now time.Time, overlap time.Dura
 	return next
 }
 
-// NextChange returns when the first root is to be dropped, and false if none is.
-func (s State) NextChange() (time.Time, bool) {
-	var first time.Time
-	for _, end := range s.retiring {
-		if first.IsZero() || end.Before(first) {
-			first = end
-		}
-	}
-	return first, !first.IsZero()
-}
-
 func fingerprint(root *x509.Certificate) string {
 	sum := sha256.Sum256(root.Raw)
 	return hex.EncodeToString(sum[:])

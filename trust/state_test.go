@@ -123,18 +123,6 @@ func TestARootIsNotDroppedEarlyForBeingRecordedInSeconds(t *testing.T) {
 	}
 }
 
-func TestNextChangeIsTheFirstEnd(t *testing.T) {
-	roots := newRoots(t, "abc")
-	state := State{}.Next(roots.bundle("a"), noon, overlap)
-	if end, ok := state.NextChange(); ok {
-		t.Errorf("nothing retires, and yet something changes at %s", end)
-	}
-	state = state.Next(roots.bundle("b"), noon, overlap).Next(roots.bundle("c"), noon.Add(time.Hour), overlap)
-	if end, ok := state.NextChange(); !ok || end.Sub(noon) != overlap+time.Second {
-		t.Errorf("the next change is %s after noon", end.Sub(noon))
-	}
-}
-
 func TestAMalformedRecordIsRefusedByItsKey(t *testing.T) {
 	roots := newRoots(t, "a")
 	whole := string(roots.bundle("a").PEM())
