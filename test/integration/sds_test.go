@@ -3,6 +3,8 @@ package integration
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -118,7 +120,8 @@ func askSotW(t *testing.T, ctx context.Context, stubs secretv3.SecretDiscoverySe
 	if err != nil {
 		return err
 	}
-	if err := stream.Send(&discoveryv3.DiscoveryRequest{TypeUrl: kind, ResourceNames: []string{secret}}); err != nil {
+	err = stream.Send(&discoveryv3.DiscoveryRequest{TypeUrl: kind, ResourceNames: []string{secret}})
+	if err != nil && !errors.Is(err, io.EOF) { // the stream has ended: Recv tells why
 		return err
 	}
 	response, err := stream.Recv()
@@ -136,7 +139,8 @@ func askDelta(t *testing.T, ctx context.Context, stubs secretv3.SecretDiscoveryS
 	if err != nil {
 		return err
 	}
-	if err := stream.Send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: kind, ResourceNamesSubscribe: []string{secret}}); err != nil {
+	err = stream.Send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: kind, ResourceNamesSubscribe: []string{secret}})
+	if err != nil && !errors.Is(err, io.EOF) { // the stream has ended: Recv tells why
 		return err
 	}
 	response, err := stream.Recv()
