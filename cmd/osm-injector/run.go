@@ -14,6 +14,7 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/webhook"
 )
 
@@ -37,8 +38,8 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	factory := informers.NewSharedInformerFactory(client, 0)
-	namespaces := factory.Core().V1().Namespaces()
-	cached := namespaces.Informer().HasSynced
+	informer := factory.Core().V1().Namespaces()
+	cached := informer.Informer().HasSynced
 	certificates := webhook.NewSecretSource(webhook.SecretSourceOptions{
 		Namespace:  o.Namespace,
 		Name:       servingSecret,
@@ -47,7 +48,8 @@ func run(ctx context.Context, args []string) error {
 		Logger:     logger,
 	})
 	registry := component.NewRegistry()
-	handler, err := newHandler(o, namespaces.Lister(), registry, logger)
+	lookup := &namespaces{informer.Lister(), client.CoreV1().Namespaces(), manifests.Monitored(o.MeshName)}
+	handler, err := newHandler(o, lookup, registry, logger)
 	if err != nil {
 		return err
 	}

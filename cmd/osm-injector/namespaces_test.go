@@ -1,0 +1,62 @@
+package main
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+	listersv1 "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/osm-edge/osm/manifests"
+)
+
+func TestTheAPIServerIsAskedWhereTheCacheIsBehind(t *testing.T) {
+	joined := map[string]string{"openservicemesh.io/monitored-by": "osm"}
+	tests := map[string]struct {
+		cached, live map[string]string // labels; no such namespace when nil
+		lookups      int
+		missing      bool
+	}{
+		"known to be of the mesh":         {cached: joined, live: joined},
+		"labelled a moment ago":           {cached: map[string]string{}, live: joined, lookups: 1},
+		"created a moment ago":            {live: joined, lookups: 1},
+		"gone":                            {lookups: 1, missing: true},
+		"of another mesh until now":       {cached: map[string]string{"openservicemesh.io/monitored-by": "other"}, live: joined, lookups: 1},
+		"not of the mesh, whoever called": {cached: map[string]string{}, live: map[string]string{}, lookups: 1},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			named := func(labels map[string]string) *corev1.Namespace {
+				return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: labels}}
+			}
+			client := fake.NewClientset()
+			if test.live != nil {
+				client = fake.NewClientset(named(test.live))
+			}
+			indexer := cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{})
+			if test.cached != nil {
+				if err := indexer.Add(named(test.cached)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			lookup := &namespaces{
+				cached:    listersv1.NewNamespaceLister(indexer),
+				live:      client.CoreV1().Namespaces(),
+				monitored: manifests.Monitored("osm"),
+			}
+			namespace, err := lookup.Get("shop")
+			if apierrors.IsNotFound(err) != test.missing {
+				t.Fatalf("error %v", err)
+			}
+			if !test.missing && namespace.Labels["openservicemesh.io/monitored-by"] != test.live["openservicemesh.io/monitored-by"] {
+				t.Errorf("labels %v, want %v", namespace.Labels, test.live)
+			}
+			if n := len(client.Actions()); n != test.lookups {
+				t.Errorf("%d lookups, want %d", n, test.lookups)
+			}
+		})
+	}
+}
