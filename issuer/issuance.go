@@ -49,7 +49,9 @@ func (m *Manager) carryOut(ctx context.Context, id Identity, i *issuance) {
 	defer func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		delete(m.issuing, id)
+		if m.issuing[id] == i {
+			delete(m.issuing, id)
+		}
 		close(i.done)
 	}()
 	i.certificate, i.err = m.issue(ctx, id)
@@ -89,6 +91,8 @@ func (m *Manager) issueFrom(ctx context.Context, root Root, id Identity) (cert *
 }
 
 // keep stores and announces the certificate; false if its root signs no more.
+// The issuance ends with it: whoever has seen the certificate and asks for
+// another must not be handed the same one again.
 func (m *Manager) keep(id Identity, cert *Certificate, epoch uint64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -101,6 +105,7 @@ func (m *Manager) keep(id Identity, cert *Certificate, epoch uint64) bool {
 	}
 	e.certificate, e.epoch, e.failures = cert, epoch, 0
 	e.renewAt = renewalTime(id, time.Now(), cert.NotAfter())
+	delete(m.issuing, id)
 	m.plan(e)
 	m.announce(e)
 	return true

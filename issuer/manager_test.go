@@ -254,3 +254,45 @@ func failWhile(down *atomic.Bool) func(context.Context) error {
 		return nil
 	}
 }
+
+func TestARotationIsNotServedByTheIssuanceBeforeIt(t *testing.T) {
+	m := newManager(t, issuer.Options{}, active("root", newCA(t)))
+	id := identity(t, "bookstore-v2")
+	s := m.Subscribe(id)
+	defer s.Close()
+	for range 1000 {
+		first := make(chan error, 1)
+		go func() {
+			_, err := m.RotateCertificate(t.Context(), id)
+			first <- err
+		}()
+		announced := <-s.Updates()
+		rotated, err := m.RotateCertificate(t.Context(), id)
+		if err = errors.Join(err, <-first); err != nil {
+			t.Fatal(err)
+		}
+		if rotated == announced.Certificate {
+			t.Fatal("a rotation returned the certificate that was announced before it began")
+		}
+		<-s.Updates()
+	}
+}
+
+func TestARootThatIsReplacedWhileACertificateIsKeptSignsAllTheSame(t *testing.T) {
+	m := startManager(t, issuer.Options{}, active("root", newCA(t)))
+	s := m.Subscribe(identity(t, "bookstore-v2"))
+	defer s.Close()
+	within := time.After(time.Minute)
+	for range 300 {
+		ca := newCA(t)
+		setRoots(t, m, active("root", ca))
+		for signed := false; !signed; {
+			select {
+			case u := <-s.Updates():
+				signed = u.Certificate.Leaf().CheckSignatureFrom(ca.Root()) == nil
+			case <-within:
+				t.Fatal("the new root never signed a certificate")
+			}
+		}
+	}
+}
