@@ -3,6 +3,8 @@ package injector
 import (
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 
 	kjson "sigs.k8s.io/json"
 )
@@ -35,13 +37,21 @@ type Bootstrap struct {
 	SDS SDS `json:"sds"`
 	// Inbound takes the mTLS connections of peers.
 	Inbound Listener `json:"inbound"`
-	// Outbound takes the application's connections, to make them mTLS.
+	// Outbound takes the application's connections, to make them mTLS. It
+	// listens on loopback only.
 	Outbound Listener `json:"outbound"`
-	// Admin serves what an operator asks for, such as /certs.
+	// Admin serves what an operator asks for, such as /certs. It listens on
+	// loopback only.
 	Admin Listener `json:"admin"`
 	// Readiness serves the kubelet /ready, which is 200 while the sidecar
-	// holds a valid certificate and the roots to verify peers with.
+	// holds a valid certificate and the roots to verify peers with. It takes
+	// those Probes as well that are on its port.
 	Readiness Listener `json:"readiness"`
+	// Metrics serves /stats/prometheus.
+	Metrics Listener `json:"metrics"`
+	// Probes are what the kubelet asks the application through the sidecar,
+	// because the application's own ports are open to verified peers only.
+	Probes []Probe `json:"probes,omitempty"`
 }
 
 // SDS is how a sidecar gets its certificate and the roots it trusts.
@@ -65,10 +75,51 @@ type SDS struct {
 
 // Listener is where a sidecar accepts connections.
 type Listener struct {
-	// Listen is <ip>:<port>; without an ip, every address of the pod, IPv4
-	// and IPv6.
-	Listen string `json:"listen"`
+	// Listen are addresses of the form <ip>:<port>; without an ip, every
+	// address of the pod, IPv4 and IPv6. An address of a family that the pod
+	// does not have is passed over.
+	Listen []string `json:"listen"`
 }
+
+// Probe is a question of the kubelet's (a probe or a lifecycle hook) that the
+// sidecar passes on to the application at loopback, and answers as the
+// application does. It is the one thing that reaches the application without
+// mutual TLS, so it is this question only: GET, this path, no other.
+type Probe struct {
+	// Port is the sidecar's that the kubelet asks, at every address of the pod.
+	Port uint16 `json:"port"`
+	// Path that the kubelet asks for, such as /osm/app/liveness.
+	Path string `json:"path"`
+	// Kind is http, https, tcp or grpc: how the application is asked.
+	Kind ProbeKind `json:"kind"`
+	// Target is the application's port.
+	Target uint16 `json:"target"`
+	// TargetPath is what the application is asked for, with its query, of http
+	// and https.
+	TargetPath string `json:"targetPath,omitempty"`
+	// Service is the service of the gRPC health checking protocol, of grpc.
+	Service string `json:"service,omitempty"`
+	// TimeoutSeconds is when the kubelet gives up, in seconds.
+	TimeoutSeconds int32 `json:"timeoutSeconds"`
+}
+
+// ProbeKind is how a sidecar asks the application.
+type ProbeKind string
+
+// The kinds of probes, as in Kubernetes.
+const (
+	// HTTPProbe passes on the kubelet's request and the application's answer.
+	HTTPProbe ProbeKind = "http"
+	// HTTPSProbe does so over TLS. As the kubelet does, it verifies no
+	// certificate: what answers is in the pod itself, and nothing is made of who
+	// it is.
+	HTTPSProbe ProbeKind = "https"
+	// TCPProbe is 200 if the port takes a connection, 503 otherwise.
+	TCPProbe ProbeKind = "tcp"
+	// GRPCProbe is 200 if grpc.health.v1.Health/Check says SERVING, 503
+	// otherwise.
+	GRPCProbe ProbeKind = "grpc"
+)
 
 // ParseBootstrap reads a Bootstrap strictly: unknown, repeated and missing
 // fields are errors, and so are values that contradict each other. The error
@@ -88,6 +139,22 @@ func ParseBootstrap(data []byte) (Bootstrap, error) {
 	return bootstrap, nil
 }
 
+// loopback stands for 127.0.0.1 and ::1, where the kernel leads what it
+// intercepts of the pod's own connections.
+const loopback = "localhost"
+
+func listenOn(host string, port int) Listener {
+	hosts := []string{host}
+	if host == loopback {
+		hosts = []string{"127.0.0.1", "::1"}
+	}
+	var l Listener
+	for _, h := range hosts {
+		l.Listen = append(l.Listen, net.JoinHostPort(h, strconv.Itoa(port)))
+	}
+	return l
+}
+
 // newBootstrap is what the proxy of an identity is told.
 func newBootstrap(config *Config, id identity, proxy string) Bootstrap {
 	return Bootstrap{
@@ -105,9 +172,10 @@ func newBootstrap(config *Config, id identity, proxy string) Bootstrap {
 			Certificate:    id.certificateName(),
 			Validation:     id.validationName(),
 		},
-		Inbound:   Listener{fmt.Sprintf(":%d", inboundPort)},
-		Outbound:  Listener{fmt.Sprintf("127.0.0.1:%d", outboundPort)},
-		Admin:     Listener{fmt.Sprintf("127.0.0.1:%d", adminPort)},
-		Readiness: Listener{fmt.Sprintf(":%d", readinessPort)},
+		Inbound:   listenOn("", inboundPort),
+		Outbound:  listenOn(loopback, outboundPort),
+		Admin:     listenOn("127.0.0.1", adminPort),
+		Readiness: listenOn("", readinessPort),
+		Metrics:   listenOn("", metricsPort),
 	}
 }

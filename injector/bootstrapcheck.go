@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -27,10 +28,14 @@ func (b Bootstrap) check() error {
 	report("sds.address", checkAddress(b.SDS.Address))
 	report("sds.tokenFile", checkFile(b.SDS.TokenFile))
 	report("sds.caFile", checkFile(b.SDS.CAFile))
-	report("inbound.listen", checkListen(b.Inbound.Listen))
-	report("outbound.listen", checkListen(b.Outbound.Listen))
-	report("admin.listen", checkListen(b.Admin.Listen))
-	report("readiness.listen", checkListen(b.Readiness.Listen))
+	report("inbound.listen", b.Inbound.check())
+	report("outbound.listen", b.Outbound.check())
+	report("admin.listen", b.Admin.check())
+	report("readiness.listen", b.Readiness.check())
+	report("metrics.listen", b.Metrics.check())
+	for i, probe := range b.Probes {
+		report(fmt.Sprintf("probes[%d]", i), probe.check())
+	}
 	return errors.Join(problems...)
 }
 
@@ -82,6 +87,37 @@ func checkProxy(proxy string) error {
 func checkFile(name string) error {
 	if !path.IsAbs(name) || path.Clean(name) != name {
 		return fmt.Errorf("%q is not an absolute path", name)
+	}
+	return nil
+}
+
+func (l Listener) check() error {
+	if len(l.Listen) == 0 {
+		return errors.New("missing")
+	}
+	for _, address := range l.Listen {
+		if err := checkListen(address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p Probe) check() error {
+	http := p.Kind == HTTPProbe || p.Kind == HTTPSProbe
+	switch {
+	case p.Port == 0 || p.Target == 0:
+		return errors.New("lacks port or target")
+	case !strings.HasPrefix(p.Path, "/"):
+		return fmt.Errorf("path %q does not begin with a slash", p.Path)
+	case !http && p.Kind != TCPProbe && p.Kind != GRPCProbe:
+		return fmt.Errorf("kind %q is not http, https, tcp or grpc", p.Kind)
+	case http != strings.HasPrefix(p.TargetPath, "/"):
+		return fmt.Errorf("targetPath %q does not go with kind %s", p.TargetPath, p.Kind)
+	case p.Service != "" && p.Kind != GRPCProbe:
+		return fmt.Errorf("service does not go with kind %s", p.Kind)
+	case p.TimeoutSeconds < 1:
+		return fmt.Errorf("timeoutSeconds %d is not positive", p.TimeoutSeconds)
 	}
 	return nil
 }

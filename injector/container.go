@@ -14,9 +14,14 @@ const (
 	inboundPort  = 15003
 	outboundPort = 15001
 	adminPort    = 15000
+	metricsPort  = 15010
+	// The kubelet's questions to the application, by what they are about.
+	livenessPort = 15901
 	// readinessPort serves /ready, because the kubelet calls from outside the
 	// pod and the admin port listens on loopback only.
 	readinessPort = 15902
+	startupPort   = 15903
+	tcpProbePort  = 15904
 )
 
 func sidecar(config *Config) corev1.Container {
