@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -32,6 +33,19 @@ type Settings struct {
 	ImagePullPolicy corev1.PullPolicy
 	// SidecarResources are the sidecar's requests and limits. Default: none.
 	SidecarResources corev1.ResourceRequirements
+
+	// InboundPortExclusions are ports of pods that their sidecars leave alone.
+	InboundPortExclusions []uint16
+	// OutboundPortExclusions are ports that pods reach past their sidecars.
+	OutboundPortExclusions []uint16
+	// OutboundRangeExclusions are addresses that pods reach past their sidecars.
+	OutboundRangeExclusions []netip.Prefix
+	// OutboundRangeInclusions are the only addresses that pods reach through
+	// their sidecars. Default: all.
+	OutboundRangeInclusions []netip.Prefix
+	// InterfaceExclusions are the names of pods' network interfaces that their
+	// sidecars leave alone, such as "net1".
+	InterfaceExclusions []string
 
 	// SDSAddress is the host:port where sidecars get their certificates.
 	// Default: osm-controller.<Namespace>.svc:15128.
