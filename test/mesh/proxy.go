@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,7 +27,8 @@ const tokenLife = time.Hour
 // ProxyOptions returns what a sidecar of this process needs to stand in for that
 // of an injected pod: the pod's own bootstrap config, a token that is bound to
 // the pod, the trust bundle of its namespace, and its addresses. The listeners
-// are opened on the loopback address that the cluster leads the pod's to.
+// are opened on the loopback address that the cluster leads the pod's to, which
+// is IPv4.
 func ProxyOptions(c *cluster.Cluster, client kubernetes.Interface, pod *corev1.Pod, logger *slog.Logger) (sidecar.Options, error) {
 	bootstrap, err := injector.ParseBootstrap([]byte(pod.Annotations[injector.BootstrapAnnotation]))
 	if err != nil {
@@ -61,9 +64,12 @@ func mounted(ctx context.Context, c *cluster.Cluster, client kubernetes.Interfac
 }
 
 func listen(pod *corev1.Pod, address string) (net.Listener, error) {
-	_, port, err := net.SplitHostPort(address)
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
+		return nil, fmt.Errorf("listen on %s: %w", address, syscall.EADDRNOTAVAIL)
 	}
 	return net.Listen("tcp", net.JoinHostPort("127."+strings.TrimPrefix(pod.Status.PodIP, "10."), port))
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -186,8 +187,8 @@ func bootstrap(t testing.TB, namespace, account string) injector.Bootstrap {
 			"tokenFile": "/var/run/osm/token", "caFile": "/var/run/osm/ca.crt",
 			"certificate": "service-cert:NAMESPACE/ACCOUNT", "validation": "root-cert-for-mtls-inbound:NAMESPACE/ACCOUNT"
 		},
-		"inbound": {"listen": ":15003"}, "outbound": {"listen": "127.0.0.1:15001"},
-		"admin": {"listen": "127.0.0.1:15000"}, "readiness": {"listen": ":15902"}
+		"inbound": {"listen": [":15003"]}, "outbound": {"listen": ["127.0.0.1:15001", "[::1]:15001"]},
+		"admin": {"listen": ["127.0.0.1:15000"]}, "readiness": {"listen": [":15902"]}, "metrics": {"listen": [":15010"]}
 	}`)))
 	if err != nil {
 		t.Fatal(err)
@@ -204,9 +205,12 @@ func (c *control) options(host, namespace, account string) sidecar.Options {
 		Bootstrap: b,
 		Dial:      c.dial,
 		Listen: func(address string) (net.Listener, error) {
-			_, port, err := net.SplitHostPort(address)
+			name, port, err := net.SplitHostPort(address)
 			if err != nil {
 				return nil, err
+			}
+			if name == "::1" {
+				return nil, fmt.Errorf("listen on %s: %w", address, syscall.EADDRNOTAVAIL)
 			}
 			return c.listen(net.JoinHostPort(host, port))
 		},

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"slices"
 	"time"
 )
 
@@ -26,7 +25,7 @@ func (s *Sidecar) inbound() http.Handler {
 		ErrorHandler: s.unreachable,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.isOwn(s.application(r.Host)) {
+		if s.isOwn(portOf(s.application(r.Host))) {
 			http.Error(w, "that port is the sidecar's own", http.StatusForbidden)
 			return
 		}
@@ -45,22 +44,6 @@ func (s *Sidecar) application(host string) string {
 		port = "80"
 	}
 	return net.JoinHostPort("127.0.0.1", port)
-}
-
-// isOwn keeps peers from what listens on loopback because they may not use it.
-func (s *Sidecar) isOwn(address string) bool {
-	b := s.options.Bootstrap
-	own := []string{portOf(b.Inbound.Listen), portOf(b.Outbound.Listen), portOf(b.Admin.Listen), portOf(b.Readiness.Listen)}
-	return slices.Contains(own, portOf(address))
-}
-
-// portOf returns the port of host:port, "none" of anything else.
-func portOf(address string) string {
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return "none"
-	}
-	return port
 }
 
 func (s *Sidecar) unreachable(w http.ResponseWriter, r *http.Request, err error) {

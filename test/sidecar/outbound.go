@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -33,7 +34,7 @@ func (s *Sidecar) outbound() http.Handler {
 		proxy := &httputil.ReverseProxy{
 			Rewrite: func(r *httputil.ProxyRequest) {
 				r.Out.URL.Scheme = "https"
-				r.Out.URL.Host = net.JoinHostPort((&url.URL{Host: r.In.Host}).Hostname(), portOf(s.options.Bootstrap.Inbound.Listen))
+				r.Out.URL.Host = net.JoinHostPort((&url.URL{Host: r.In.Host}).Hostname(), s.inboundPort())
 				r.Out.Host = r.In.Host
 				r.Out.Header.Del(PeerHeader)
 			},
@@ -42,6 +43,11 @@ func (s *Sidecar) outbound() http.Handler {
 		}
 		proxy.ServeHTTP(w, r)
 	})
+}
+
+// inboundPort is the sidecars' own, and every other's in the mesh.
+func (s *Sidecar) inboundPort() string {
+	return strconv.Itoa(int(portOf(s.options.Bootstrap.Inbound.Listen[0])))
 }
 
 func (s *Sidecar) towards(peer issuer.Identity) http.RoundTripper {

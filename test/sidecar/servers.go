@@ -29,33 +29,33 @@ func (s *Sidecar) servers() ([]*server, error) {
 	admin := s.admin()
 	var open []*server
 	for _, l := range []struct {
-		name, address string
-		handler       http.Handler
-		tls           *tls.Config
+		name      string
+		addresses []string
+		handler   http.Handler
+		tls       *tls.Config
 	}{
 		{"inbound", b.Inbound.Listen, s.inbound(), s.ServerTLS(nil)},
 		{"outbound", b.Outbound.Listen, s.outbound(), nil},
 		{"admin", b.Admin.Listen, admin, nil},
 		{"readiness", b.Readiness.Listen, admin, nil},
 	} {
-		if l.address == "" {
-			continue
-		}
-		listener, err := s.options.Listen(l.address)
+		listeners, err := s.listen(l.name, l.addresses)
 		if err != nil {
 			for _, server := range open {
 				server.listener.Close() // nobody has connected yet
 			}
-			return nil, fmt.Errorf("open the %s listener: %w", l.name, err)
+			return nil, err
 		}
-		if l.tls != nil {
-			listener = tls.NewListener(listener, l.tls)
+		for _, listener := range listeners {
+			if l.tls != nil {
+				listener = tls.NewListener(listener, l.tls)
+			}
+			open = append(open, &server{l.name, listener, &http.Server{
+				Handler:           l.handler,
+				ReadHeaderTimeout: headerTimeout,
+				ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
+			}})
 		}
-		open = append(open, &server{l.name, listener, &http.Server{
-			Handler:           l.handler,
-			ReadHeaderTimeout: headerTimeout,
-			ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
-		}})
 	}
 	return open, nil
 }

@@ -1,0 +1,60 @@
+package sidecar
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"syscall"
+)
+
+// listen opens a listener on each of the addresses that the pod has, all or
+// none. One address at least has to be of a family that the pod has.
+func (s *Sidecar) listen(name string, addresses []string) ([]net.Listener, error) {
+	var open []net.Listener
+	var absent error
+	for _, address := range addresses {
+		listener, err := s.options.Listen(address)
+		switch {
+		case err == nil:
+			open = append(open, listener)
+		case errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL):
+			absent = err
+		default:
+			closeAll(open)
+			return nil, fmt.Errorf("open the %s listener: %w", name, err)
+		}
+	}
+	if len(open) == 0 && absent != nil {
+		return nil, fmt.Errorf("open the %s listener: %w", name, absent)
+	}
+	return open, nil
+}
+
+// closeAll is for listeners that nobody has connected to yet.
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close() // it was never used
+	}
+}
+
+// isOwn keeps peers from what listens on loopback because they may not use it.
+func (s *Sidecar) isOwn(port uint16) bool {
+	b := s.options.Bootstrap
+	own := slices.Concat(b.Inbound.Listen, b.Outbound.Listen, b.Admin.Listen, b.Readiness.Listen, b.Metrics.Listen)
+	return slices.ContainsFunc(own, func(address string) bool { return portOf(address) == port })
+}
+
+// portOf returns the port of host:port, 0 of anything else.
+func portOf(address string) uint16 {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return 0
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(number)
+}
