@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func testBootstrap(t testing.TB) Bootstrap {
@@ -31,8 +33,8 @@ func TestABootstrapIsReadAsItWasWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != want {
-		t.Errorf("got %+v, want %+v", got, want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -57,10 +59,10 @@ func TestABootstrapThatContradictsItselfIsRefusedByField(t *testing.T) {
 		"port 0":                          {func(b *Bootstrap) { b.SDS.Address = "controller:0" }, "from 1 to 65535"},
 		"a relative token file":           {func(b *Bootstrap) { b.SDS.TokenFile = "token" }, "sds.tokenFile: "},
 		"a roundabout CA file":            {func(b *Bootstrap) { b.SDS.CAFile = "/var/../ca.crt" }, "sds.caFile: "},
-		"an inbound port out of range":    {func(b *Bootstrap) { b.Inbound.Listen = ":70000" }, "inbound.listen: "},
-		"an outbound host name":           {func(b *Bootstrap) { b.Outbound.Listen = "localhost:15001" }, "outbound.listen: "},
-		"no admin listener":               {func(b *Bootstrap) { b.Admin.Listen = "" }, "admin.listen: "},
-		"no readiness listener":           {func(b *Bootstrap) { b.Readiness.Listen = "15902" }, "readiness.listen: "},
+		"an inbound port out of range":    {func(b *Bootstrap) { b.Inbound.Listen = []string{":70000"} }, "inbound.listen: "},
+		"an outbound host name":           {func(b *Bootstrap) { b.Outbound.Listen = []string{"localhost:15001"} }, "outbound.listen: "},
+		"no admin listener":               {func(b *Bootstrap) { b.Admin.Listen = nil }, "admin.listen: "},
+		"no readiness listener":           {func(b *Bootstrap) { b.Readiness.Listen = []string{"15902"} }, "readiness.listen: "},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +94,7 @@ func TestABootstrapIsParsedStrictly(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v lacks %q", err, test.want)
 			}
-			if got != (Bootstrap{}) {
+			if !cmp.Equal(got, Bootstrap{}) {
 				t.Error("half a bootstrap is returned")
 			}
 		})
@@ -111,7 +113,7 @@ func FuzzParseBootstrap(f *testing.F) {
 			return
 		}
 		again, err := ParseBootstrap(encoded(t, bootstrap))
-		if err != nil || again != bootstrap {
+		if err != nil || !cmp.Equal(again, bootstrap) {
 			t.Errorf("%+v became %+v, %v", bootstrap, again, err)
 		}
 	})
