@@ -1,0 +1,90 @@
+package injector
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+const metricsAnnotation = "openservicemesh.io/metrics"
+
+// overrides is what the mesh, a namespace and a pod together say about the
+// pod's sidecar. What only the mesh speaks of is the Config's own and not to be
+// changed.
+type overrides struct {
+	// resources of the sidecar: each is the pod's, or else the namespace's, or
+	// else the mesh's.
+	resources corev1.ResourceRequirements
+	// inboundPorts and outboundPorts are left alone by the sidecar, as the mesh
+	// or the pod says, in order.
+	inboundPorts, outboundPorts []uint16
+	// excludeRanges are destinations that are left alone, as the mesh or the
+	// pod says, in order.
+	excludeRanges []netip.Prefix
+	// includeRanges are the only destinations that are not left alone, if there
+	// are any, as the mesh or the pod says, in order. So a pod adds to what the
+	// mesh includes; only where the mesh includes all it can narrow it.
+	includeRanges []netip.Prefix
+	// metrics tells whether the namespace has them scraped.
+	metrics bool
+	// warnings are for whoever creates the pod.
+	warnings []string
+}
+
+// readOverrides reads the annotations of a pod that gets a sidecar, and of its
+// namespace. The error is a refusal of the pod: it names the object and every
+// annotation of it that is wrong, overridden or not, and says what to write.
+func readOverrides(pod *corev1.Pod, namespace *corev1.Namespace, config *Config) (overrides, error) {
+	metrics, metricsErr := parseMetrics(namespace.Annotations)
+	offered, offeredErr := annotatedResources(namespace.Annotations)
+	if err := errors.Join(metricsErr, offeredErr); err != nil {
+		return overrides{}, fmt.Errorf("namespace %s: %w", namespace.Name, err)
+	}
+	o, listsErr := annotatedLists(pod.Annotations, config)
+	wanted, wantedErr := annotatedResources(pod.Annotations)
+	err := errors.Join(listsErr, wantedErr)
+	if err == nil {
+		o.resources, err = mergeResources(
+			resourceLayer{"the mesh-wide setting", config.settings.SidecarResources},
+			resourceLayer{"the namespace's annotation", offered},
+			resourceLayer{"the pod's annotation", wanted})
+	}
+	if err != nil {
+		return overrides{}, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err)
+	}
+	o.metrics = metrics
+	o.warnings = strays(pod, namespace)
+	return o, nil
+}
+
+// annotatedLists merges a pod's lists of ports and ranges with the mesh's.
+func annotatedLists(annotations map[string]string, config *Config) (overrides, error) {
+	settings := &config.settings
+	inbound, inboundErr := annotatedPorts(annotations, inboundPortsAnnotation, settings.InboundPortExclusions)
+	outbound, outboundErr := annotatedPorts(annotations, outboundPortsAnnotation, settings.OutboundPortExclusions)
+	exclude, excludeErr := annotatedRanges(annotations, excludedRangesAnnotation, settings.OutboundRangeExclusions)
+	include, includeErr := annotatedRanges(annotations, includedRangesAnnotation, settings.OutboundRangeInclusions)
+	if err := errors.Join(inboundErr, outboundErr, excludeErr, includeErr); err != nil {
+		return overrides{}, err
+	}
+	return overrides{inboundPorts: inbound, outboundPorts: outbound, excludeRanges: exclude, includeRanges: include}, nil
+}
+
+// parseMetrics takes the words that parseInjection takes.
+func parseMetrics(annotations map[string]string) (bool, error) {
+	value, set := annotations[metricsAnnotation]
+	if !set {
+		return false, nil
+	}
+	switch strings.ToLower(value) {
+	case "enabled", "yes", "true":
+		return true, nil
+	case "disabled", "no", "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("annotation %s is %.64q: set it to enabled, yes or true to have its pods scraped, to disabled, no or false otherwise, or remove it",
+		metricsAnnotation, value)
+}
