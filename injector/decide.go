@@ -15,51 +15,77 @@ const (
 	injectionAnnotation = "openservicemesh.io/sidecar-injection"
 )
 
-// decision is whether a pod gets a sidecar, and why.
-type decision struct {
+// verdict is whether a pod gets a sidecar, and why.
+type verdict struct {
 	inject bool
-	reason string
+	reason Reason
 }
 
 // decide tells whether pod, about to be created in namespace, gets a sidecar.
-// An error is a refusal of the pod and says what to change.
-func decide(pod *corev1.Pod, namespace *corev1.Namespace, config *Config) (decision, error) {
-	if reason := untouched(pod, namespace, config); reason != "" {
-		return decision{reason: reason}, nil
+// An error is a refusal of the pod and says what to change. What the mesh has
+// no business with is not refused, whatever it says.
+func decide(pod *corev1.Pod, namespace *corev1.Namespace, config *Config) (verdict, error) {
+	if reason := outside(namespace, config); reason != "" {
+		return verdict{reason: reason}, nil
 	}
+	asked, err := ask(pod, namespace)
+	if reason := unfit(pod); reason != "" && (asked.inject || err != nil) {
+		return verdict{reason: reason}, nil
+	}
+	return asked, err
+}
+
+// ask hears the pod and its namespace.
+func ask(pod *corev1.Pod, namespace *corev1.Namespace) (verdict, error) {
 	wanted, err := parseInjection(pod.Annotations)
 	if err != nil {
-		return decision{}, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err)
+		return verdict{}, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err)
 	}
 	offered, err := parseInjection(namespace.Annotations)
 	if err != nil {
-		return decision{}, fmt.Errorf("namespace %s: %w", namespace.Name, err)
+		return verdict{}, fmt.Errorf("namespace %s: %w", namespace.Name, err)
 	}
 	switch {
 	case wanted == yes:
-		return decision{inject: true, reason: "the pod asks for it"}, nil
+		return verdict{inject: true, reason: podAsks}, nil
 	case wanted == no:
-		return decision{reason: "the pod declines it"}, nil
+		return verdict{reason: podDeclines}, nil
 	case offered == no:
-		return decision{reason: "the namespace declines it and the pod does not ask for it"}, nil
+		return verdict{reason: namespaceDeclines}, nil
 	}
-	return decision{inject: true, reason: "the namespace is monitored"}, nil
+	return verdict{inject: true, reason: namespaceMonitored}, nil
 }
 
-// untouched returns why a pod is none of the mesh's business, or nothing. What
-// the mesh has no business with is not refused either, whatever it says.
-func untouched(pod *corev1.Pod, namespace *corev1.Namespace, config *Config) string {
-	_, ignored := namespace.Labels[ignoreLabel]
+// outside returns why a namespace is none of the mesh's business, or nothing.
+func outside(namespace *corev1.Namespace, config *Config) Reason {
 	system := []string{metav1.NamespaceSystem, metav1.NamespacePublic, corev1.NamespaceNodeLease, config.settings.Namespace}
+	_, ignored := namespace.Labels[ignoreLabel]
 	switch {
 	case slices.Contains(system, namespace.Name):
-		return "the namespace belongs to Kubernetes or to the mesh itself"
+		return systemNamespace
 	case ignored:
-		return "the namespace is labelled to be ignored"
+		return namespaceIgnored
 	case namespace.Labels[monitoredByLabel] != config.settings.MeshName:
-		return "the namespace is not monitored by this mesh"
+		return namespaceNotMonitored
+	}
+	return ""
+}
+
+// unfit returns why no sidecar would work in a pod, or nothing.
+func unfit(pod *corev1.Pod) Reason {
+	_, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]
+	switch {
 	case pod.Spec.HostNetwork:
-		return "the pod uses the host's network"
+		return hostNetwork
+	case pod.Spec.OS != nil && pod.Spec.OS.Name == corev1.Windows,
+		pod.Spec.NodeSelector[corev1.LabelOSStable] == string(corev1.Windows):
+		return windows
+	case mirror:
+		// It stands for a pod that runs already, from a file of its node.
+		return mirrorPod
+	case len(pod.Spec.Containers) == 0:
+		// The API server refuses it, and would not if it had a sidecar.
+		return noContainers
 	}
 	return ""
 }

@@ -3,12 +3,15 @@ package injector
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
@@ -17,6 +20,15 @@ import (
 // client-go NamespaceLister does. The object is only read.
 type Namespaces interface {
 	Get(name string) (*corev1.Namespace, error)
+}
+
+// Refusals hears of the pods that are refused, so that who wonders where they
+// are can read why.
+type Refusals interface {
+	// Refused is told of a pod that is not created, what namespace it was to be
+	// in, and why: err says the mend. The pod is only read. An answer waits for
+	// Refused to return, so it must not wait for others.
+	Refused(pod *corev1.Pod, namespace string, err error)
 }
 
 // Options are what a Handler works with.
@@ -28,6 +40,8 @@ type Options struct {
 	Namespaces Namespaces
 	// Registerer takes the handler's metrics. Required.
 	Registerer prometheus.Registerer
+	// Refusals is told of refused pods. Default: nobody is.
+	Refusals Refusals
 	// NewProxyID returns a new proxy's id, a UUID. Default: a random one.
 	NewProxyID func() string
 	// Logger gets one line an admission. Default: none is logged.
@@ -63,39 +77,56 @@ func NewHandler(options Options) (*Handler, error) {
 
 // Handle answers with a patch that adds the sidecar, with no patch for a pod
 // that gets none or has it, with 403 and the mend for a pod that can't be
-// injected, and with 400 or 500 when the fault is not the pod's. It changes
-// nothing, so a dry run is answered like any other request.
+// injected, and with 400 or 500 when the fault is not the pod's. A dry run
+// differs only in that nobody is told of a refusal.
 func (h *Handler) Handle(ctx context.Context, request admission.Request) admission.Response {
 	start := time.Now()
 	result := h.admit(request)
-	if result.pod == "" {
-		result.pod = request.Namespace + "/" + request.Name
+	if result.Pod == "" {
+		result.Pod = request.Namespace + "/" + request.Name
 	}
-	h.metrics.observe(result.outcome, time.Since(start))
+	h.metrics.observe(result, time.Since(start))
 	h.log(ctx, request.UID, result)
+	dryRun := request.DryRun != nil && *request.DryRun
+	if h.options.Refusals != nil && result.Decision == Refused && !dryRun {
+		h.options.Refusals.Refused(result.decoded, request.Namespace, result.Err)
+	}
 	return result.response()
 }
 
+// admit tells what happens to the pod of request.
+func (h *Handler) admit(request admission.Request) Result {
+	if pods := (metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}); request.Kind != pods || request.SubResource != "" {
+		return failed(badRequest, fmt.Errorf(
+			"%s %q: this webhook takes v1 pods and no subresource: mend the rules of the MutatingWebhookConfiguration",
+			request.Kind, request.SubResource))
+	}
+	if request.Operation != admissionv1.Create {
+		return skipped(notCreated)
+	}
+	namespace, err := h.options.Namespaces.Get(request.Namespace)
+	if err != nil {
+		// A namespace may be newer than what the informer has seen. To fail is
+		// safe, and whoever creates pods tries again.
+		return failed(unknownNamespace, fmt.Errorf("looking up the pod's namespace: %w: try again", err))
+	}
+	return h.options.Config().Inject(request.Object.Raw, namespace, h.options.NewProxyID())
+}
+
 // log writes of a pod only what names it.
-func (h *Handler) log(ctx context.Context, request types.UID, r result) {
-	level := slog.LevelInfo
+func (h *Handler) log(ctx context.Context, request types.UID, r Result) {
+	levels := map[Decision]slog.Level{Injected: slog.LevelInfo, Skipped: slog.LevelDebug, Refused: slog.LevelWarn, Failed: slog.LevelError}
 	fields := []slog.Attr{
 		slog.String("request", string(request)),
-		slog.String("pod", r.pod),
-		slog.String("outcome", string(r.outcome)),
+		slog.String("pod", r.Pod),
+		slog.String("decision", string(r.Decision)),
+		slog.String("reason", string(r.Reason)),
 	}
-	switch r.outcome {
-	case outcomeInjected:
-		fields = append(fields, slog.String("proxy", r.proxy), slog.String("reason", r.reason))
-	case outcomeSkipped:
-		level = slog.LevelDebug
-		fields = append(fields, slog.String("reason", r.reason))
-	case outcomeRefused:
-		level = slog.LevelWarn
-		fields = append(fields, slog.Any("error", r.err))
-	case outcomeError:
-		level = slog.LevelError
-		fields = append(fields, slog.Any("error", r.err))
+	if r.Proxy != "" {
+		fields = append(fields, slog.String("proxy", r.Proxy))
 	}
-	h.options.Logger.LogAttrs(ctx, level, "pod admission", fields...)
+	if r.Err != nil {
+		fields = append(fields, slog.Any("error", r.Err))
+	}
+	h.options.Logger.LogAttrs(ctx, levels[r.Decision], "pod admission", fields...)
 }

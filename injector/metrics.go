@@ -8,16 +8,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// outcome is how an admission ended.
-type outcome string
-
-const (
-	outcomeInjected outcome = "injected"
-	outcomeSkipped  outcome = "skipped"
-	outcomeRefused  outcome = "refused"
-	outcomeError    outcome = "error"
-)
-
 type metrics struct {
 	admissions *prometheus.CounterVec
 	duration   prometheus.Histogram
@@ -27,8 +17,8 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		admissions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "osm_injector_admissions_total",
-			Help: "Pods asked about, by outcome: injected, skipped, refused or error.",
-		}, []string{"outcome"}),
+			Help: "Pods asked about, by decision (injected, skipped, refused or failed) and its reason.",
+		}, []string{"decision", "reason"}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "osm_injector_admission_duration_seconds",
 			Help:    "Time from a decoded AdmissionReview to its answer.",
@@ -36,8 +26,10 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		}),
 	}
 	// A counter that is there from the start lets a rate see its first step.
-	for _, o := range []outcome{outcomeInjected, outcomeSkipped, outcomeRefused, outcomeError} {
-		m.admissions.WithLabelValues(string(o))
+	for decision, of := range reasons() {
+		for _, reason := range of {
+			m.admissions.WithLabelValues(string(decision), string(reason))
+		}
 	}
 	if err := errors.Join(registerer.Register(m.admissions), registerer.Register(m.duration)); err != nil {
 		return nil, fmt.Errorf("registering the injector's metrics: %w", err)
@@ -45,7 +37,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) observe(o outcome, took time.Duration) {
-	m.admissions.WithLabelValues(string(o)).Inc()
+func (m *metrics) observe(r Result, took time.Duration) {
+	m.admissions.WithLabelValues(string(r.Decision), string(r.Reason)).Inc()
 	m.duration.Observe(took.Seconds())
 }

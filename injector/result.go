@@ -1,41 +1,59 @@
 package injector
 
 import (
+	"net/http"
+
 	"gomodules.xyz/jsonpatch/v2"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// result is how an admission ended, before it is encoded.
-type result struct {
-	outcome outcome
-	pod     string                // <namespace>/<name>
-	reason  string                // of injected and skipped
-	proxy   string                // of injected
-	patch   []jsonpatch.Operation // of injected
-	err     error                 // of refused and error
-	code    int32                 // of error: HTTP status
+// Result is what becomes of a pod that is about to be created.
+type Result struct {
+	Decision Decision
+	Reason   Reason
+	// Pod is <namespace>/<name>, with a prefix and "*" for a name that is yet to
+	// be generated.
+	Pod string
+	// Proxy is the id of the sidecar, of Injected.
+	Proxy string
+	// Patch is the JSON Patch (RFC 6902) that adds the sidecar, of Injected.
+	Patch []jsonpatch.Operation
+	// Warnings are for who creates the pod, at most 256 bytes each.
+	Warnings []string
+	// Err says what is wrong, where, and its mend, of Refused and Failed.
+	Err error
+
+	decoded *corev1.Pod // nil if it could not be
 }
 
-func skipped(reason string) result {
-	return result{outcome: outcomeSkipped, reason: reason}
+func skipped(reason Reason) Result {
+	return Result{Decision: Skipped, Reason: reason}
 }
 
-func refused(err error) result {
-	return result{outcome: outcomeRefused, err: err}
+func refused(reason Reason, err error) Result {
+	return Result{Decision: Refused, Reason: reason, Err: err}
 }
 
-func failed(code int32, err error) result {
-	return result{outcome: outcomeError, code: code, err: err}
+func failed(reason Reason, err error) Result {
+	return Result{Decision: Failed, Reason: reason, Err: err}
 }
 
-func (r result) response() admission.Response {
-	switch r.outcome {
-	case outcomeInjected:
-		return admission.Patched("", r.patch...)
-	case outcomeSkipped:
+func (r Result) response() admission.Response {
+	return r.answer().WithWarnings(r.Warnings...)
+}
+
+func (r Result) answer() admission.Response {
+	switch r.Decision {
+	case Injected:
+		return admission.Patched("", r.Patch...)
+	case Skipped:
 		return admission.Allowed("")
-	case outcomeRefused:
-		return admission.Denied(r.err.Error())
+	case Refused:
+		return admission.Denied(r.Err.Error())
 	}
-	return admission.Errored(r.code, r.err)
+	if r.Reason == badRequest {
+		return admission.Errored(http.StatusBadRequest, r.Err)
+	}
+	return admission.Errored(http.StatusInternalServerError, r.Err)
 }

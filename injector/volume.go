@@ -18,6 +18,12 @@ const (
 	// fifth of that is left.
 	tokenSeconds = 3600
 
+	// scriptsDirectory is where the sidecar finds its scripts.
+	scriptsDirectory = identityDirectory + "/" + scriptsPath
+	scriptsPath      = "pipy"
+	// scriptsPrefix is that of the ConfigMaps with scripts, of any version.
+	scriptsPrefix = "osm-sidecar-"
+
 	// trustBundleConfigMap is kept by osm-controller in every monitored
 	// namespace. It is not optional: a pod that starts before it is there
 	// waits for it, for it could trust no control plane.
@@ -35,8 +41,8 @@ const (
 )
 
 // identityVolume is all that the sidecar reads before it talks to the control
-// plane: its proof of identity, whom to trust, and its Bootstrap.
-func identityVolume() corev1.Volume {
+// plane: its proof of identity, whom to trust, its Bootstrap, and its scripts.
+func (c *Config) identityVolume() corev1.Volume {
 	return corev1.Volume{
 		Name: identityVolumeName,
 		VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
@@ -60,7 +66,17 @@ func identityVolume() corev1.Volume {
 						},
 					}},
 				}},
+				{ConfigMap: c.scripts.projection()},
 			},
 		}},
 	}
+}
+
+// projection is not optional either: see trustBundleConfigMap.
+func (s scripts) projection() *corev1.ConfigMapProjection {
+	projection := &corev1.ConfigMapProjection{LocalObjectReference: corev1.LocalObjectReference{Name: s.configMap}}
+	for _, file := range s.files {
+		projection.Items = append(projection.Items, corev1.KeyToPath{Key: file, Path: scriptsPath + "/" + file})
+	}
+	return projection
 }

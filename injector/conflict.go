@@ -1,0 +1,60 @@
+package injector
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// conflicts names all that pod, which is without a sidecar, has of what is the
+// sidecar's, and how to mend it.
+func conflicts(pod *corev1.Pod) error {
+	var problems []error
+	report := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if _, has := pod.Labels[ProxyLabel]; has {
+		report("label %s: only the mesh sets it: remove it", ProxyLabel)
+	}
+	if _, has := pod.Annotations[BootstrapAnnotation]; has {
+		report("annotation %s: only the mesh sets it: remove it", BootstrapAnnotation)
+	}
+	for _, volume := range pod.Spec.Volumes {
+		if volume.Name == identityVolumeName {
+			report("volume %s: the mesh adds one of this name: rename it", identityVolumeName)
+		}
+	}
+	if security := pod.Spec.SecurityContext; security != nil && isSidecarUser(security.RunAsUser) {
+		report("spec.securityContext.runAsUser: %s", userMend)
+	}
+	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		for _, problem := range containerConflicts(container) {
+			report("container %s: %w", container.Name, problem)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// userMend is about connections that are not intercepted, which is how the
+// sidecar's own are known.
+const userMend = "1500 is the sidecar's user, past which nothing is intercepted: choose another"
+
+func isSidecarUser(user *int64) bool { return user != nil && *user == sidecarID }
+
+func containerConflicts(container corev1.Container) []error {
+	var problems []error
+	if container.Name == sidecarName || container.Name == osmInitName {
+		problems = append(problems, errors.New("the mesh adds one of this name: rename it"))
+	}
+	if security := container.SecurityContext; security != nil && isSidecarUser(security.RunAsUser) {
+		problems = append(problems, fmt.Errorf("securityContext.runAsUser: %s", userMend))
+	}
+	for _, port := range container.Ports {
+		number := uint16(port.ContainerPort)
+		tcp := port.Protocol == "" || port.Protocol == corev1.ProtocolTCP
+		if tcp && int32(number) == port.ContainerPort && isSidecarPort(number) {
+			problems = append(problems, fmt.Errorf("containerPort %d: the sidecar listens on it: have the application listen on another", number))
+		}
+	}
+	return problems
+}

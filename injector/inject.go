@@ -1,0 +1,133 @@
+package injector
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/json"
+)
+
+// Inject tells what becomes of a pod, given as JSON, that is about to be created
+// in namespace; proxy is the id of its sidecar, a UUID, if it gets one. The
+// Patch of the Result says what changes, so fields that this package does not
+// know stay. This is all that a Handler does with a pod, and needs no cluster.
+func (c *Config) Inject(raw []byte, namespace *corev1.Namespace, proxy string) Result {
+	pod := &corev1.Pod{}
+	if err := json.Unmarshal(raw, pod); err != nil {
+		return failed(badRequest, fmt.Errorf("decoding the pod: %w", err))
+	}
+	result := c.inject(pod, namespace, proxy)
+	result.Pod = podName(pod, namespace.Name)
+	result.decoded = pod
+	if result.Decision == Injected && lacksMetadata(pod, raw) {
+		result.Patch = append([]operation{add("/metadata", struct{}{})}, result.Patch...)
+	}
+	return result
+}
+
+// inject decides about pod and, if it is to join the mesh, has it join.
+func (c *Config) inject(pod *corev1.Pod, namespace *corev1.Namespace, proxy string) Result {
+	verdict, err := decide(pod, namespace, c)
+	if err != nil {
+		return refused(badAnnotation, err)
+	}
+	if !verdict.inject {
+		result := skipped(verdict.reason)
+		result.Warnings = skipWarnings(verdict.reason)
+		return result
+	}
+	result := c.join(pod, namespace, proxy)
+	if result.Decision == Injected {
+		result.Reason = verdict.reason
+	}
+	return result
+}
+
+// join gives pod its sidecar, if it does not have it yet.
+func (c *Config) join(pod *corev1.Pod, namespace *corev1.Namespace, proxy string) Result {
+	name := podName(pod, namespace.Name)
+	id, err := podIdentity(pod, namespace.Name, c)
+	if err != nil {
+		return refused(badIdentity, fmt.Errorf("pod %s: %w", name, err))
+	}
+	marks := marksOf(pod)
+	if marks.whole(c) {
+		if err := ownSidecar(pod, id); err != nil {
+			return refused(conflict, fmt.Errorf("pod %s: %w", name, err))
+		}
+		return skipped(alreadyInjected)
+	}
+	bare, removal, warnings := pod, []operation(nil), []string(nil)
+	if marks.volume {
+		bare, removal, warnings = strip(pod)
+	}
+	if err := conflicts(bare); err != nil {
+		return refused(conflict, fmt.Errorf("pod %s: %w", name, err))
+	}
+	result := c.equip(bare, namespace, newBootstrap(c, id, proxy))
+	result.Patch = append(removal, result.Patch...)
+	result.Warnings = append(result.Warnings, warnings...)
+	return result
+}
+
+// equip gives a pod that has none the sidecar that bootstrap is for.
+func (c *Config) equip(pod *corev1.Pod, namespace *corev1.Namespace, bootstrap Bootstrap) Result {
+	chosen, err := readOverrides(pod, namespace, c)
+	if err != nil {
+		return refused(badAnnotation, err)
+	}
+	redirection, err := c.redirectProbes(pod, chosen, &bootstrap)
+	if err != nil {
+		return refused(badProbe, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err))
+	}
+	additions, err := c.additions(pod, chosen, bootstrap)
+	if err != nil {
+		return failed(internal, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err))
+	}
+	return Result{
+		Decision: Injected,
+		Proxy:    bootstrap.Proxy,
+		// The indices of the redirection are those before the additions.
+		Patch:    append(redirection, additions.patch(pod)...),
+		Warnings: append(c.warnings(pod, namespace), chosen.warnings...),
+	}
+}
+
+// redirectProbes has the kubelet ask the sidecar of bootstrap what it would ask
+// the pod's containers, if what comes to them is intercepted.
+func (c *Config) redirectProbes(pod *corev1.Pod, chosen overrides, bootstrap *Bootstrap) ([]operation, error) {
+	if c.settings.Interception == NoInterception {
+		return nil, nil
+	}
+	redirected := &corev1.Pod{Spec: *pod.Spec.DeepCopy()}
+	probes, err := rewriteProbes(redirected, chosen.inboundPorts)
+	if err != nil {
+		return nil, err
+	}
+	bootstrap.Probes = probes
+	return append(
+		probesPatch("/spec/initContainers", pod.Spec.InitContainers, redirected.Spec.InitContainers),
+		probesPatch("/spec/containers", pod.Spec.Containers, redirected.Spec.Containers)...), nil
+}
+
+// podIdentity is who a pod runs as. The API server sets the service account
+// before it calls webhooks; a pod without one is taken as what it would get.
+func podIdentity(pod *corev1.Pod, namespace string, config *Config) (identity, error) {
+	serviceAccount := pod.Spec.ServiceAccountName
+	if serviceAccount == "" {
+		serviceAccount = "default"
+	}
+	return newIdentity(config.settings.TrustDomain, namespace, serviceAccount)
+}
+
+// lacksMetadata tells templates of pods without names and the like: to the
+// patch, their metadata may be absent. What API servers send has it.
+func lacksMetadata(pod *corev1.Pod, raw []byte) bool {
+	if podName(pod, "") != "/*" || len(pod.Labels)+len(pod.Annotations) > 0 {
+		return false
+	}
+	var object struct {
+		Metadata *struct{} `json:"metadata"`
+	}
+	return json.Unmarshal(raw, &object) == nil && object.Metadata == nil
+}

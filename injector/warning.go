@@ -1,0 +1,42 @@
+package injector
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// podSecurityLabel says which Pod Security Standard a namespace enforces.
+const podSecurityLabel = "pod-security.kubernetes.io/enforce"
+
+// skipWarnings are for pods that would be injected if they could be.
+func skipWarnings(reason Reason) []string {
+	switch reason {
+	case hostNetwork:
+		return []string{"the pod uses the host's network, so it gets no sidecar and is not part of the mesh: annotate it " + injectionAnnotation + "=disabled if that is meant"}
+	case windows:
+		return []string{"the pod is for Windows, for which there is no sidecar, so it is not part of the mesh: annotate it " + injectionAnnotation + "=disabled if that is meant"}
+	}
+	return nil
+}
+
+// warnings are for pods that are injected.
+func (c *Config) warnings(pod *corev1.Pod, namespace *corev1.Namespace) []string {
+	var warnings []string
+	standard := namespace.Labels[podSecurityLabel]
+	if c.settings.Interception == NFTables && (standard == "baseline" || standard == "restricted") {
+		warnings = append(warnings, fmt.Sprintf(
+			"namespace %s enforces the Pod Security Standard %s, but %s needs capability NET_ADMIN and user 0: set osm.injector.interception=none, or label it %s=privileged",
+			namespace.Name, standard, osmInitName, podSecurityLabel))
+	}
+	if c.settings.Placement == Container && ends(pod) {
+		warnings = append(warnings, fmt.Sprintf(
+			"the pod is to end, but its sidecar goes on: have the application end with POST http://127.0.0.1:%d/quit, or set osm.injector.sidecarPlacement=native", adminPort))
+	}
+	return warnings
+}
+
+// ends tells whether pod is done once its containers are, as those of Jobs.
+func ends(pod *corev1.Pod) bool {
+	return pod.Spec.RestartPolicy != "" && pod.Spec.RestartPolicy != corev1.RestartPolicyAlways
+}
