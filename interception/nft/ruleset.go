@@ -1,0 +1,86 @@
+package nft
+
+import (
+	"github.com/google/nftables"
+
+	"github.com/osm-edge/osm/interception"
+)
+
+// tableName is the table's, in whichever family.
+const tableName = "osm"
+
+// The names of the sets, as an administrator sees them by "nft list table inet osm".
+const (
+	leftAloneInterfaces    = "left_alone_interfaces"
+	leftAloneInboundPorts  = "left_alone_inbound_ports"
+	leftAloneOutboundPorts = "left_alone_outbound_ports"
+	leftAloneIPv4          = "left_alone_ipv4"
+	leftAloneIPv6          = "left_alone_ipv6"
+	interceptedIPv4        = "intercepted_ipv4"
+	interceptedIPv6        = "intercepted_ipv6"
+)
+
+// ruleset is the content of the table. Its rules are the same for all Configs,
+// less the sidecar's user and ports: what differs is in the sets.
+type ruleset struct {
+	family nftables.TableFamily
+	sets   []set
+	chains []chain
+}
+
+type set struct {
+	name     string
+	key      nftables.SetDatatype
+	interval bool
+	elements []nftables.SetElement
+}
+
+type chain struct {
+	name     string
+	kind     nftables.ChainType
+	hook     nftables.ChainHook
+	priority nftables.ChainPriority
+	policy   nftables.ChainPolicy
+	rules    []rule
+}
+
+// rulesetOf translates a Config that was checked. The family is inet, or IPv4
+// where there is no other.
+func rulesetOf(c interception.Config, family nftables.TableFamily) ruleset {
+	outbound := c.Outbound
+	r := ruleset{
+		family: family,
+		sets: []set{
+			// What crosses the loopback interface stays in the pod, also when it
+			// goes to one of the pod's other addresses.
+			interfaces(leftAloneInterfaces, append([]string{"lo"}, c.ExcludeInterfaces...)),
+			ports(leftAloneInboundPorts, append([]uint16{c.Inbound.Port}, c.Inbound.ExcludePorts...)),
+			ports(leftAloneOutboundPorts, outbound.ExcludePorts),
+		},
+		chains: []chain{
+			natChain("inbound", nftables.ChainHookPrerouting, inboundRules(c.Inbound.Port)),
+			natChain("outbound", nftables.ChainHookOutput, outboundRules(c.UID, outbound.Port, protocols(family))),
+		},
+	}
+	for _, p := range protocols(family) {
+		included := p.only(outbound.IncludeRanges)
+		if len(outbound.IncludeRanges) == 0 {
+			included = p.only(everywhere())
+		}
+		r.sets = append(r.sets,
+			ranges(p.leftAlone, p.address, p.only(outbound.ExcludeRanges)),
+			ranges(p.intercepted, p.address, included))
+	}
+	return r
+}
+
+func natChain(name string, hook *nftables.ChainHook, rules []rule) chain {
+	return chain{
+		name:     name,
+		kind:     nftables.ChainTypeNAT,
+		hook:     *hook,
+		priority: *nftables.ChainPriorityNATDest,
+		policy:   nftables.ChainPolicyAccept,
+		rules:    rules,
+	}
+}
