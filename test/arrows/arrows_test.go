@@ -18,8 +18,8 @@ const module = "github.com/osm-edge/osm/"
 
 // rooms is everything below the commands.
 var rooms = []string{
-	"bootstrap", "injector/...", "issuer", "issuer/certmanager", "issuer/provider", "issuer/rootsecret",
-	"issuer/tresor", "issuer/vault", "manifests/...", "sds", "trust", "webhook/...",
+	"bootstrap", "injector/...", "interception/...", "issuer", "issuer/certmanager", "issuer/provider", "issuer/rootsecret",
+	"issuer/tresor", "issuer/vault", "manifests/...", "publish", "sds", "trust", "webhook/...",
 }
 
 // arrows says which packages of the module a package may import. What tests
@@ -32,8 +32,11 @@ var arrows = []struct {
 	{"bootstrap", []string{"issuer", "issuer/tresor", "issuer/rootsecret", "manifests"}},
 	{"sds", []string{"issuer"}},
 	{"trust", []string{"issuer"}},
+	{"publish", nil},
 	{"webhook/...", []string{"webhook/...", "manifests"}},
-	{"injector/...", []string{"injector/...", "manifests"}},
+	{"injector/...", []string{"injector/...", "interception", "manifests"}},
+	{"interception", nil},
+	{"interception/nft", []string{"interception"}},
 	{"issuer", nil},
 	{"issuer/tresor", []string{"issuer"}},
 	{"issuer/vault", []string{"issuer"}},
@@ -141,6 +144,7 @@ func TestAnArrowThatIsNotThereIsReported(t *testing.T) {
 		"sds → injector", "issuer → manifests", "issuer → issuer/tresor", "injector → issuer", "webhook → issuer",
 		"manifests → manifests/render", "issuer/tresor → issuer/rootsecret", "bootstrap → issuer/provider",
 		"cmd/osm → test/cluster", "cmd/osm → issuer/issuertest", "sds → cmd/osm", "unheard-of → issuer",
+		"interception → injector", "injector → interception/nft",
 	} {
 		from, to, _ := strings.Cut(arrow, " → ")
 		if err := check(from, to); err == nil || !strings.Contains(err.Error(), arrow) {
