@@ -5,14 +5,17 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"os"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/cmd/internal/component"
+	"github.com/osm-edge/osm/cmd/internal/injection"
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/webhook"
@@ -20,11 +23,12 @@ import (
 
 const (
 	mutatePort    = 9090
+	mutatePath    = "/mutate-pod-creation"
 	servingSecret = "osm-injector-tls"
 )
 
 func run(ctx context.Context, args []string) error {
-	o, err := parse(args)
+	o, err := injection.Parse(name, args)
 	if err != nil {
 		return err
 	}
@@ -37,65 +41,101 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	factory := informers.NewSharedInformerFactory(client, 0)
-	informer := factory.Core().V1().Namespaces()
-	cached := informer.Informer().HasSynced
-	certificates := webhook.NewSecretSource(webhook.SecretSourceOptions{
+	service, err := newService(o, client, logger)
+	if err != nil {
+		return err
+	}
+	return service.run(ctx)
+}
+
+// service is the parts of osm-injector, put together.
+type service struct {
+	factory       informers.SharedInformerFactory
+	cached        cache.InformerSynced
+	configuration *configuration
+	events        *events
+	certificates  *webhook.SecretSource
+	server        *webhook.Server
+	ops           *component.OpsServer
+}
+
+func newService(o *injection.Options, client kubernetes.Interface, logger *slog.Logger) (*service, error) {
+	s := &service{factory: informers.NewSharedInformerFactory(client, 0), events: newEvents(client.CoreV1())}
+	informer := s.factory.Core().V1().Namespaces()
+	s.cached = informer.Informer().HasSynced
+	s.certificates = webhook.NewSecretSource(webhook.SecretSourceOptions{
 		Namespace:  o.Namespace,
 		Name:       servingSecret,
 		ServerName: name + "." + o.Namespace + ".svc",
 		Client:     client,
 		Logger:     logger,
 	})
-	registry := component.NewRegistry()
-	lookup := &namespaces{informer.Lister(), client.CoreV1().Namespaces(), manifests.Monitored(o.MeshName)}
-	handler, err := newHandler(o, lookup, registry, logger)
-	if err != nil {
-		return err
-	}
-	server, err := webhook.NewServer(webhook.ServerOptions{
-		Address:      o.Listen(mutatePort),
-		Certificates: certificates,
-		Handlers:     map[string]http.Handler{"/mutate-pod-creation": handler},
-		Linger:       component.Linger,
-		Logger:       logger,
-	})
-	if err != nil {
-		return err
-	}
-	ops := &component.OpsServer{Options: &o.Options, Registry: registry, Ready: func() error {
-		if !cached() {
-			return errors.New("the namespaces are not cached yet")
-		}
-		return certificates.Ready()
-	}}
-	group, ctx := errgroup.WithContext(ctx)
-	factory.StartWithContext(ctx)
-	defer factory.Shutdown()
-	group.Go(func() error { return ops.Run(ctx) })
-	group.Go(func() error { return certificates.Run(ctx) })
-	group.Go(func() error {
-		if !cache.WaitForCacheSync(ctx.Done(), cached) {
-			return nil // told to end
-		}
-		return server.Run(ctx)
-	})
-	return group.Wait()
-}
-
-func newHandler(o *options, namespaces injector.Namespaces, registry *prometheus.Registry, logger *slog.Logger) (http.Handler, error) {
-	config, err := injector.NewConfig(o.settings())
-	if err != nil {
+	var err error
+	versions := discovery.ToServerVersionInterfaceWithContext(client.Discovery())
+	if s.configuration, err = newConfiguration(o, apiServer(logger), versions, logger); err != nil {
 		return nil, err
 	}
-	handler, err := injector.NewHandler(injector.Options{
-		Config:     func() *injector.Config { return config },
-		Namespaces: namespaces,
+	registry := component.NewRegistry()
+	s.server, err = newServer(o.Listen(mutatePort), s.certificates, injector.Options{
+		Config:     s.configuration.current.Load,
+		Namespaces: &namespaces{informer.Lister(), client.CoreV1().Namespaces(), manifests.Monitored(o.MeshName)},
+		Refusals:   s.events,
 		Registerer: registry,
 		Logger:     logger,
 	})
+	s.ops = &component.OpsServer{Options: &o.Options, Registry: registry, Ready: s.ready}
+	return s, err
+}
+
+func newServer(address string, certificates webhook.CertificateSource, o injector.Options) (*webhook.Server, error) {
+	handler, err := injector.NewHandler(o)
 	if err != nil {
 		return nil, err
 	}
-	return webhook.Admission(handler, logger)
+	admission, err := webhook.Admission(handler, o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	return webhook.NewServer(webhook.ServerOptions{
+		Address:      address,
+		Certificates: certificates,
+		Handlers:     map[string]http.Handler{mutatePath: admission},
+		Linger:       component.Linger,
+		Logger:       o.Logger,
+	})
+}
+
+// apiServer is the address that the kubelet tells pods (Kubernetes, "Accessing
+// the API from a Pod").
+func apiServer(logger *slog.Logger) netip.Addr {
+	host := os.Getenv("KUBERNETES_SERVICE_HOST")
+	address, err := netip.ParseAddr(host)
+	if err != nil && host != "" {
+		logger.Warn("the API server has no fixed address to be left alone by sidecars: exclude its addresses with osm.outboundIPRangeExclusionList",
+			"KUBERNETES_SERVICE_HOST", host)
+	}
+	return address.Unmap().WithZone("")
+}
+
+func (s *service) ready() error {
+	if !s.cached() {
+		return errors.New("the namespaces are not cached yet")
+	}
+	return errors.Join(s.configuration.Ready(), s.certificates.Ready())
+}
+
+func (s *service) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	s.factory.StartWithContext(ctx)
+	defer s.factory.Shutdown()
+	for _, run := range []func(context.Context) error{s.ops.Run, s.certificates.Run, s.configuration.Run, s.events.Run} {
+		group.Go(func() error { return run(ctx) })
+	}
+	group.Go(func() error {
+		if !cache.WaitForCacheSync(ctx.Done(), s.cached, s.configuration.known) {
+			return nil // told to end
+		}
+		return s.server.Run(ctx)
+	})
+	return group.Wait()
 }

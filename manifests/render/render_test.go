@@ -177,7 +177,7 @@ func TestPodsAreMutatedWhereTheMeshMonitors(t *testing.T) {
 	}
 	w := webhooks[0]
 	mustCall(t, w.ClientConfig, "osm-injector", "/mutate-pod-creation", 9090)
-	if *w.FailurePolicy != admissionregistrationv1.Fail || *w.SideEffects != admissionregistrationv1.SideEffectClassNone || *w.TimeoutSeconds != 10 {
+	if *w.FailurePolicy != admissionregistrationv1.Fail || *w.SideEffects != admissionregistrationv1.SideEffectClassNone || *w.TimeoutSeconds != 5 {
 		t.Errorf("policy %s, side effects %s, timeout %d s", *w.FailurePolicy, *w.SideEffects, *w.TimeoutSeconds)
 	}
 	rule := w.Rules[0]
@@ -196,6 +196,13 @@ func TestPodsAreMutatedWhereTheMeshMonitors(t *testing.T) {
 	}
 	if !slices.Equal(selector["kubernetes.io/metadata.name NotIn"], []string{"kube-system", "kube-public", "kube-node-lease", "osm-system"}) {
 		t.Errorf("selector %v", selector)
+	}
+	var conditions []string
+	for _, condition := range w.MatchConditions {
+		conditions = append(conditions, condition.Name)
+	}
+	if !slices.Equal(conditions, []string{"not-a-mirror-pod", "not-declined"}) {
+		t.Errorf("conditions %q", conditions)
 	}
 }
 

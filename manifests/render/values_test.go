@@ -17,6 +17,10 @@ func TestValuesThatAreWrongAreRefusedByName(t *testing.T) {
 	injector := func(key string, value any) map[string]any {
 		return map[string]any{"injector": map[string]any{key: value}}
 	}
+	list := func(key string, item any) map[string]any { return map[string]any{key: []any{item}} }
+	limit := func(resource string, quantity any) map[string]any {
+		return map[string]any{"sidecarResources": map[string]any{"limits": map[string]any{resource: quantity}}}
+	}
 	tests := map[string]struct {
 		values map[string]any
 		want   string
@@ -41,6 +45,28 @@ func TestValuesThatAreWrongAreRefusedByName(t *testing.T) {
 		"no replica":                     {injector("replicaCount", 0), "/osm/injector/replicaCount"},
 		"half a replica":                 {injector("replicaCount", 1.5), "/osm/injector/replicaCount"},
 		"a timeout of no time":           {injector("webhookTimeoutSeconds", 0), "/osm/injector/webhookTimeoutSeconds"},
+		"an unknown placement":           {injector("sidecarPlacement", "first"), "/osm/injector/sidecarPlacement"},
+		"an unknown interception":        {injector("interception", "iptables"), "/osm/injector/interception"},
+		"an unknown sidecar log level":   {map[string]any{"sidecarLogLevel": "trace"}, "/osm/sidecarLogLevel"},
+		"an image with a space":          {map[string]any{"sidecarImage": "pipy latest"}, "/osm/sidecarImage"},
+		"privileged in a word":           {map[string]any{"enablePrivilegedInitContainer": "yes"}, "/osm/enablePrivilegedInitContainer"},
+		"a port that is zero":            {list("inboundPortExclusionList", 0), "/osm/inboundPortExclusionList/0"},
+		"a port that is too high":        {list("outboundPortExclusionList", 65536), "/osm/outboundPortExclusionList/0"},
+		"a port in words":                {list("outboundPortExclusionList", "80"), "/osm/outboundPortExclusionList/0"},
+		"ports that are no list":         {map[string]any{"outboundPortExclusionList": "80,443"}, "/osm/outboundPortExclusionList"},
+		"a range without a length":       {list("outboundIPRangeExclusionList", "10.0.0.1"), "/osm/outboundIPRangeExclusionList/0"},
+		"a range that is too long":       {list("outboundIPRangeExclusionList", "10.0.0.0/33"), "/osm/outboundIPRangeExclusionList/0"},
+		"a range of IPv6, too long":      {list("outboundIPRangeInclusionList", "fd00::/129"), "/osm/outboundIPRangeInclusionList/0"},
+		"two ranges in one":              {list("outboundIPRangeInclusionList", "10.0.0.0/8,fd00::/8"), "/osm/outboundIPRangeInclusionList/0"},
+		"an interface with a slash":      {list("networkInterfaceExclusionList", "net/1"), "/osm/networkInterfaceExclusionList/0"},
+		"two interfaces in one":          {list("networkInterfaceExclusionList", "net1,net2"), "/osm/networkInterfaceExclusionList/0"},
+		"an interface's name too long":   {list("networkInterfaceExclusionList", "sixteen-letters-"), "/osm/networkInterfaceExclusionList/0"},
+		"an interface that is a folder":  {list("networkInterfaceExclusionList", ".."), "/osm/networkInterfaceExclusionList/0"},
+		"a quantity with a space":        {limit("cpu", "1 core"), "/osm/sidecarResources/limits/cpu"},
+		"a quantity below zero":          {limit("memory", "-1Mi"), "/osm/sidecarResources/limits/memory"},
+		"a number below zero":            {limit("cpu", -1), "/osm/sidecarResources/limits/cpu"},
+		"a resource of no container":     {limit("storage", "1Gi"), "/osm/sidecarResources/limits"},
+		"resources that are misspelt":    {map[string]any{"sidecarResources": map[string]any{"limit": map[string]any{}}}, "/osm/sidecarResources"},
 		"a timeout that is too long":     {injector("webhookTimeoutSeconds", 31), "/osm/injector/webhookTimeoutSeconds"},
 		"a provider that is removed":     {map[string]any{"certificateProvider": nil}, "'certificateProvider'"},
 		"a component that is not a dict": {map[string]any{"osmController": "on"}, "/osm/osmController"},
@@ -72,7 +98,19 @@ func TestValuesReachWhomTheyAreFor(t *testing.T) {
 		"a webhook prefix and mesh name":        {map[string]any{"webhookConfigNamePrefix": "w", "meshName": "m"}, "osm-bootstrap", "--mutating-webhook=w-m"},
 		"a mesh name, to the validator's":       {map[string]any{"meshName": "m"}, "osm-bootstrap", "--validating-webhook=osm-validator-mesh-m"},
 		"a sidecar's image":                     {map[string]any{"sidecarImage": "example/pipy:1"}, "osm-injector", "--sidecar-image=example/pipy:1"},
-		"a pull policy, to the sidecars":        {map[string]any{"image": map[string]any{"pullPolicy": "Always"}}, "osm-injector", "--sidecar-image-pull-policy=Always"},
+		"a pull policy, to the pods' images":    {map[string]any{"image": map[string]any{"pullPolicy": "Always"}}, "osm-injector", "--image-pull-policy=Always"},
+		"a registry, to the init containers":    {map[string]any{"image": map[string]any{"registry": "r.example", "tag": "v1"}}, "osm-injector", "--init-image=r.example/osm-init:v1"},
+		"a sidecar's log level":                 {map[string]any{"sidecarLogLevel": "error"}, "osm-injector", "--sidecar-log-level=error"},
+		"a sidecar's resources":                 {map[string]any{"sidecarResources": map[string]any{"limits": map[string]any{"cpu": 1, "memory": "64Mi"}}}, "osm-injector", `--sidecar-resources={"limits":{"cpu":1,"memory":"64Mi"}}`},
+		"privileged init containers":            {map[string]any{"enablePrivilegedInitContainer": true}, "osm-injector", "--privileged-init=true"},
+		"a placement":                           {map[string]any{"injector": map[string]any{"sidecarPlacement": "container"}}, "osm-injector", "--sidecar-placement=container"},
+		"no interception":                       {map[string]any{"injector": map[string]any{"interception": "none"}}, "osm-injector", "--interception=none"},
+		"inbound ports":                         {map[string]any{"inboundPortExclusionList": []any{80, 443}}, "osm-injector", "--inbound-port-exclusion-list=80,443"},
+		"outbound ports, as JSON has numbers":   {map[string]any{"outboundPortExclusionList": []any{6379.0, 65535.0}}, "osm-injector", "--outbound-port-exclusion-list=6379,65535"},
+		"excluded ranges":                       {map[string]any{"outboundIPRangeExclusionList": []any{"1.1.1.1/32", "fd00::/8"}}, "osm-injector", "--outbound-ip-range-exclusion-list=1.1.1.1/32,fd00::/8"},
+		"included ranges":                       {map[string]any{"outboundIPRangeInclusionList": []any{"10.0.0.0/8"}}, "osm-injector", "--outbound-ip-range-inclusion-list=10.0.0.0/8"},
+		"interfaces":                            {map[string]any{"networkInterfaceExclusionList": []any{"net1", "eth-0.5"}}, "osm-injector", "--network-interface-exclusion-list=net1,eth-0.5"},
+		"a list that is taken away":             {map[string]any{"outboundPortExclusionList": nil}, "osm-injector", "--outbound-port-exclusion-list="},
 		"a log level":                           {map[string]any{"controllerLogLevel": "debug"}, "osm-bootstrap", "--log-level=debug"},
 		"values that an older release also had": {map[string]any{"enforceSingleMesh": true}, "osm-bootstrap", "--mesh-name=osm"},
 	}
