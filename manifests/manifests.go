@@ -64,7 +64,12 @@ func Owned(meshName string) labels.Selector {
 	return labels.SelectorFromSet(set)
 }
 
+// MonitoredBy returns the label that makes a namespace one of a mesh.
+func MonitoredBy(meshName string) map[string]string {
+	return map[string]string{"openservicemesh.io/monitored-by": meshName}
+}
+
 // Monitored selects the namespaces of a mesh.
 func Monitored(meshName string) labels.Selector {
-	return labels.SelectorFromSet(labels.Set{"openservicemesh.io/monitored-by": meshName})
+	return labels.SelectorFromSet(MonitoredBy(meshName))
 }

@@ -1,0 +1,44 @@
+// Command osm is what an operator of the mesh types. It exits with 0 when it
+// did what it was told, and with 1 when it did not, having said why on standard
+// error.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+const name = "osm"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	err := newCommand().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		os.Exit(1)
+	}
+}
+
+// newCommand returns osm with all that it can do.
+func newCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   name,
+		Short: "Look after an osm-edge service mesh",
+		Long: `Look after an osm-edge service mesh.
+
+osm exits with 0 when it did what it was told, and with 1 when it did not,
+having said why on standard error.`,
+		// An error is said once, by main, and without the usage, which is what
+		// osm help is for.
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(newInjectCommand(), newVersionCommand())
+	return root
+}

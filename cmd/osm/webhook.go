@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/manifests"
+)
+
+// webhook does with objects what the mesh's webhook does with their pods.
+type webhook struct {
+	config     *injector.Config
+	meshName   string
+	namespace  string // of objects that name none
+	namespaces map[string]*corev1.Namespace
+	newProxyID func() string
+	report     io.Writer // a line an object, and its warnings
+}
+
+// review changes the pods of documents, once it knows all their namespaces.
+func (w *webhook) review(documents []document) error {
+	var problems []error
+	for _, d := range documents {
+		problems = append(problems, w.learn(d))
+	}
+	for i := range documents {
+		d := &documents[i]
+		changed, err := w.inject(*d)
+		if changed && err == nil {
+			err = d.encode()
+		}
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
+
+// learn takes the labels and annotations of namespaces among the objects.
+func (w *webhook) learn(d document) error {
+	return each(d.source, d.object, func(u *unstructured.Unstructured) error {
+		if u.GroupVersionKind().GroupKind().String() != "Namespace" {
+			return nil
+		}
+		namespace := &corev1.Namespace{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, namespace); err != nil {
+			return fmt.Errorf("namespace %s: %w", u.GetName(), err)
+		}
+		w.namespaces[namespace.Name] = namespace
+		return nil
+	})
+}
+
+// inject changes the pods of a document's object, in place, and tells whether it
+// did. The error is of every pod that is refused.
+func (w *webhook) inject(d document) (changed bool, err error) {
+	err = each(d.source, d.object, func(u *unstructured.Unstructured) error {
+		did, err := w.injectOne(u)
+		changed = changed || did
+		return err
+	})
+	return changed, err
+}
+
+func (w *webhook) injectOne(u *unstructured.Unstructured) (changed bool, err error) {
+	path, has := podPath(u.GroupVersionKind().GroupKind())
+	if !has {
+		return false, nil
+	}
+	namespace := w.namespaceOf(u)
+	name := fmt.Sprintf("%s %s/%s", u.GetKind(), namespace.Name, u.GetName()+u.GetGenerateName())
+	pod, err := podAt(u, path)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", name, err)
+	}
+	owner := ""
+	if len(path) > 0 {
+		owner = u.GetName()
+	}
+	raw, err := encodePod(pod, owner)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", name, err)
+	}
+	result := w.config.Inject(raw, namespace, w.newProxyID())
+	for _, warning := range result.Warnings {
+		fmt.Fprintf(w.report, "%s: warning: %s\n", name, warning)
+	}
+	fmt.Fprintf(w.report, "%s: %s: %s\n", name, result.Decision, result.Reason)
+	if result.Err != nil {
+		return false, fmt.Errorf("%s: %w", name, result.Err)
+	}
+	if len(result.Patch) == 0 {
+		return false, nil
+	}
+	if err := apply(result, raw, pod); err != nil {
+		return false, fmt.Errorf("%s: change the pod: %w", name, err)
+	}
+	return true, nil
+}
+
+// namespaceOf returns the namespace of an object: one that nothing is known of
+// is taken as one of the mesh.
+func (w *webhook) namespaceOf(u *unstructured.Unstructured) *corev1.Namespace {
+	name := u.GetNamespace()
+	if name == "" {
+		name = w.namespace
+	}
+	if known, ok := w.namespaces[name]; ok {
+		return known
+	}
+	namespace := &corev1.Namespace{}
+	namespace.Name = name
+	namespace.Labels = manifests.MonitoredBy(w.meshName)
+	return namespace
+}
+
+// each calls do with an object, or with those of a List. It goes on after an
+// error, and returns all of them with their source.
+func each(source string, object map[string]any, do func(*unstructured.Unstructured) error) error {
+	u := &unstructured.Unstructured{Object: object}
+	if u.GroupVersionKind().GroupKind().String() != "List" {
+		if err := do(u); err != nil {
+			return fmt.Errorf("%s: %w", source, err)
+		}
+		return nil
+	}
+	items, ok := object["items"].([]any)
+	if !ok && object["items"] != nil {
+		return fmt.Errorf("%s: items: want a list", source)
+	}
+	var problems []error
+	for n, item := range items {
+		source := fmt.Sprintf("%s, items[%d]", source, n)
+		object, ok := item.(map[string]any)
+		if !ok {
+			problems = append(problems, fmt.Errorf("%s: want an object of Kubernetes", source))
+			continue
+		}
+		problems = append(problems, each(source, object, do))
+	}
+	return errors.Join(problems...)
+}
