@@ -4,8 +4,9 @@ GO ?= go
 VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo devel)
 IMAGE_REGISTRY ?= localhost
 IMAGE_TAG ?= $(VERSION)
+FUZZTIME ?= 60s
 
-COMPONENTS := osm-bootstrap osm-injector osm-controller
+COMPONENTS := osm-bootstrap osm-injector osm-controller osm-init
 LDFLAGS := -s -w -X github.com/osm-edge/osm/cmd/internal/component.version=$(VERSION)
 # gRPC's traces would bring in templates, and with them every method there is: half of osm-controller's size.
 TAGS := grpcnotrace
@@ -15,8 +16,8 @@ TAGS := grpcnotrace
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build the mesh's binaries into bin/
-	$(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ $(COMPONENTS:%=./cmd/%)
+build: ## build the mesh's binaries, and osm, into bin/
+	$(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ $(COMPONENTS:%=./cmd/%) ./cmd/osm
 
 demo: build ## show the main job on a local Kubernetes (KEEP=1 leaves it running)
 	@$(GO) build -o bin/demo ./test/demo && exec bin/demo $(if $(KEEP),-keep)
@@ -35,16 +36,23 @@ lint: ## gofmt, go vet and staticcheck
 	$(GO) tool staticcheck -tags e2e ./test/...
 
 generate: ## write the generated files anew
-	$(GO) test ./manifests/render ./injector -update
+	$(GO) test ./manifests/render ./injector ./cmd/osm -update
 
 verify: ## fail if a generated file or go.mod is stale
 	$(GO) mod tidy -diff
-	$(GO) test -count 1 ./manifests/render ./injector
+	$(GO) test -count 1 ./manifests/render ./injector ./cmd/osm
 
 bench: ## measure what the budgets are about
-	$(GO) test -run '^$$' -bench . -benchmem ./issuer ./injector ./sds
+	$(GO) test -run '^$$' -bench . -benchmem ./issuer ./injector ./sds ./cmd/osm-injector
 
-images: build ## pack an OCI image archive of each binary into dist/
+fuzz: ## run every fuzz target for FUZZTIME (60s)
+	@for package in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n 1 dirname | sort -u); do \
+	  targets=$$($(GO) test -list '^Fuzz' ./$$package) || exit 1; \
+	  for target in $$(echo "$$targets" | grep '^Fuzz'); do \
+	    echo "$$package: $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 ./$$package || exit 1; done; done
+
+images: build ## pack an OCI image archive of each of the cluster's binaries into dist/
 	@mkdir -p dist && for c in $(COMPONENTS); do \
 	  $(GO) run ./test/image/pack -o dist/$$c.tar -name $(IMAGE_REGISTRY)/$$c:$(IMAGE_TAG) bin/$$c || exit 1; done
 	@ls -l dist
@@ -55,4 +63,4 @@ e2e: kubernetes ## run the tests that need root: real pods on a full node
 clean: ## remove bin/ and dist/
 	rm -rf bin dist
 
-.PHONY: help build demo test kubernetes lint generate verify bench images e2e clean
+.PHONY: help build demo test kubernetes lint generate verify bench fuzz images e2e clean
