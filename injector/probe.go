@@ -62,7 +62,7 @@ func (q question) probe(c *corev1.Container, excluded []uint16) (Probe, bool, er
 	case !ok:
 		return Probe{}, false, nil
 	case isSidecarPort(target):
-		return Probe{}, false, fmt.Errorf(" asks port %d, which is the sidecar's: write the application's own there "+
+		return Probe{}, false, fmt.Errorf(": port %d is the sidecar's: ask the application's own "+
 			"(a copy of an injected pod has the sidecar's in its place)", target)
 	case slices.Contains(excluded, target):
 		return Probe{}, false, nil
@@ -131,28 +131,6 @@ func (q question) redirect(probe Probe) {
 	if get.Scheme != "" {
 		get.Scheme = corev1.URISchemeHTTP
 	}
-}
-
-// removeRewritten takes out what rewriteProbes wrote into a pod that another is
-// a copy of, where the annotation that tells what it stood for is lost. That is
-// what "kubectl debug --copy-to" makes: it drops the probes of containers by
-// itself, but not their hooks, and nothing of init containers (kubectl 1.37,
-// pkg/cmd/debug/profiles.go).
-func removeRewritten(pod *corev1.Pod) {
-	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
-		for i := range containers {
-			for _, q := range questions(&containers[i]) {
-				if q.isRewritten(&containers[i]) {
-					q.remove(&containers[i])
-				}
-			}
-		}
-	}
-}
-
-func (q question) isRewritten(c *corev1.Container) bool {
-	port, ok := q.target(c)
-	return ok && isSidecarPort(port) && q.handler.HTTPGet != nil && q.handler.HTTPGet.Path == q.path(c)
 }
 
 func (q question) path(c *corev1.Container) string {

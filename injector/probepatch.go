@@ -16,44 +16,28 @@ func probesPatch(path string, before, after []corev1.Container) []operation {
 		old, now := questions(&before[i]), questions(&after[i])
 		for j := range now {
 			was, is := old[j].handler, now[j].handler
-			if isSame(was, is) {
-				continue
+			if was != nil && (is == nil || is.HTTPGet != nil) {
+				operations = appendQuestionPatch(operations, path+"/"+strconv.Itoa(i)+now[j].field, was, is)
 			}
-			field := path + "/" + strconv.Itoa(i) + now[j].field
-			if is == nil {
-				operations = append(operations, operation{Operation: "remove", Path: field})
-				continue
-			}
-			operations = appendHandlerPatch(operations, field, was, is)
 		}
 	}
 	return operations
 }
 
-func isSame(was, is *corev1.ProbeHandler) bool {
-	if was == nil || is == nil {
-		return was == is
+// appendQuestionPatch takes out a question, or has the kubelet ask it by an
+// httpGet of which it writes what differs. "add" is right whether the user's
+// JSON has a member or leaves it to its default, because it replaces one that is
+// there (RFC 6902 section 4.1).
+func appendQuestionPatch(operations []operation, path string, was, is *corev1.ProbeHandler) []operation {
+	switch {
+	case is == nil:
+		return append(operations, remove(path))
+	case was.HTTPGet == nil && was.TCPSocket != nil:
+		return append(operations, remove(path+"/tcpSocket"), add(path+"/httpGet", is.HTTPGet))
+	case was.HTTPGet == nil:
+		return append(operations, remove(path+"/grpc"), add(path+"/httpGet", is.HTTPGet))
 	}
-	if was.HTTPGet == nil || is.HTTPGet == nil {
-		return was.HTTPGet == is.HTTPGet
-	}
-	return was.HTTPGet.Path == is.HTTPGet.Path && was.HTTPGet.Port == is.HTTPGet.Port && was.HTTPGet.Scheme == is.HTTPGet.Scheme
-}
-
-// appendHandlerPatch writes the members of an httpGet that differ. "add" is
-// right whether the user's JSON has a member or leaves it to its default,
-// because it replaces one that is there (RFC 6902 section 4.1).
-func appendHandlerPatch(operations []operation, path string, was, is *corev1.ProbeHandler) []operation {
 	old, now := was.HTTPGet, is.HTTPGet
-	if old == nil {
-		kind := "/tcpSocket"
-		if was.GRPC != nil {
-			kind = "/grpc"
-		}
-		return append(operations,
-			operation{Operation: "remove", Path: path+kind},
-			add(path+"/httpGet", now))
-	}
 	if old.Path != now.Path {
 		operations = append(operations, add(path+"/httpGet/path", now.Path))
 	}
@@ -64,4 +48,8 @@ func appendHandlerPatch(operations []operation, path string, was, is *corev1.Pro
 		operations = append(operations, add(path+"/httpGet/scheme", now.Scheme))
 	}
 	return operations
+}
+
+func remove(path string) operation {
+	return operation{Operation: "remove", Path: path}
 }

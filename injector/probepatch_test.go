@@ -48,15 +48,18 @@ func (r *probedPod) container(name string) corev1.Container {
 
 func (r *probedPod) probe() *corev1.Probe {
 	probe := &corev1.Probe{TimeoutSeconds: r.Int32N(3), PeriodSeconds: r.Int32N(3)}
-	switch r.IntN(6) {
+	switch r.IntN(7) {
 	case 0:
 		return nil
-	case 1:
-		probe.Exec = &corev1.ExecAction{Command: []string{"true"}}
+	case 1: // which the API server refuses
+		probe.TCPSocket, probe.GRPC = &corev1.TCPSocketAction{Port: r.port()}, &corev1.GRPCAction{Port: 80}
+		probe.HTTPGet = &corev1.HTTPGetAction{Port: r.port()}
 	case 2:
+		probe.Exec = &corev1.ExecAction{Command: []string{"true"}}
+	case 3:
 		probe.TCPSocket = &corev1.TCPSocketAction{Port: r.port(), Host: r.host()}
 		r.count(probe.TCPSocket.Port, probe.TCPSocket.Host)
-	case 3:
+	case 4:
 		probe.GRPC = &corev1.GRPCAction{Port: []int32{80, excludedPort, 0, 70000}[r.IntN(4)]}
 		r.count(intstr.FromInt32(probe.GRPC.Port), "")
 	default:
