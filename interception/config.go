@@ -89,7 +89,9 @@ func (c Config) Check() error {
 		checkRanges("outbound.excludeRanges", c.Outbound.ExcludeRanges),
 		checkRanges("outbound.includeRanges", c.Outbound.IncludeRanges))
 	for _, name := range c.ExcludeInterfaces {
-		problems = append(problems, CheckInterface(name))
+		if err := CheckInterface(name); err != nil {
+			problems = append(problems, fmt.Errorf("excludeInterfaces: %w", err))
+		}
 	}
 	return errors.Join(problems...)
 }
@@ -101,17 +103,19 @@ func checkPorts(field string, ports []uint16) error {
 	return nil
 }
 
+// checkRanges refuses IPv4 addresses in IPv6 form (RFC 4291, section 2.5.5) as
+// well: connections to them are IPv4, and no such range would match.
 func checkRanges(field string, ranges []netip.Prefix) error {
 	for _, r := range ranges {
-		if !r.IsValid() || r != r.Masked() {
+		if !r.IsValid() || r != r.Masked() || r.Addr().Is4In6() {
 			return fmt.Errorf("%s: %s is not a range in its canonical form, such as 10.0.0.0/8", field, r)
 		}
 	}
 	return nil
 }
 
-// CheckInterface takes the names that Linux takes (dev_valid_name): 1 to 15
-// bytes without slash, colon or white space, neither "." nor "..".
+// CheckInterface takes the names that Linux takes (dev_valid_name), of ASCII: 1
+// to 15 bytes without slash, colon or white space, neither "." nor "..".
 func CheckInterface(name string) error {
 	bad := name == "" || len(name) > 15 || name == "." || name == ".."
 	for _, c := range []byte(name) {
