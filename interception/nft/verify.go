@@ -2,7 +2,6 @@ package nft
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"maps"
 	"reflect"
@@ -29,7 +28,7 @@ func (r ruleset) parts() map[string]any {
 	parts := map[string]any{}
 	for _, s := range r.sets {
 		s.elements = slices.SortedFunc(slices.Values(s.elements), func(a, b nftables.SetElement) int {
-			return cmp.Or(bytes.Compare(a.Key, b.Key), strings.Compare(fmt.Sprint(a.IntervalEnd), fmt.Sprint(b.IntervalEnd)))
+			return bytes.Compare(a.Key, b.Key)
 		})
 		parts["set "+s.name] = s
 	}
