@@ -7,9 +7,15 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
 )
+
+var meshLabels = map[string]string{"app.kubernetes.io/name": "openservicemesh.io", "app.kubernetes.io/instance": "osm"}
 
 // newRoots returns roots that a test can name by one letter each: a, b, c.
 func newRoots(t *testing.T, names string) letters {
@@ -56,4 +62,20 @@ func (l letters) retiring(s State, now time.Time) map[string]time.Duration {
 		}
 	}
 	return left
+}
+
+func configMap(namespace string, labels, data map[string]string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: ConfigMapName, Labels: labels}, Data: data}
+}
+
+// mustDo fails unless the client was asked for these verbs.
+func mustDo(t *testing.T, client *fake.Clientset, want string) {
+	t.Helper()
+	var verbs []string
+	for _, action := range client.Actions() {
+		verbs = append(verbs, action.GetVerb())
+	}
+	if got := strings.Join(verbs, " "); got != want {
+		t.Errorf("the API server was asked to %q, want %q", got, want)
+	}
 }

@@ -1,6 +1,7 @@
-// Package trust owns the osm-trust-bundle ConfigMaps: which roots the mesh
-// trusts and until when, and the copies of that in every monitored namespace.
-// They hold public certificates only. Which root signs is not its business.
+// Package trust owns what the osm-trust-bundle ConfigMaps say: which roots the
+// mesh trusts and, in its own namespace, until when. They hold public
+// certificates only. Which root signs is not its business, and neither is how
+// copies get into the monitored namespaces.
 package trust
 
 import (
@@ -87,9 +88,15 @@ func parseState(data map[string]string) (State, error) {
 	return s, nil
 }
 
+// Copy returns the data of the ConfigMap in monitored namespaces, where sidecars
+// mount it.
+func (s State) Copy() map[string]string {
+	return map[string]string{BundleKey: string(s.bundle.PEM())}
+}
+
 // encode returns the data of the mesh namespace's ConfigMap.
 func (s State) encode() (map[string]string, error) {
-	data := map[string]string{BundleKey: string(s.bundle.PEM())}
+	data := s.Copy()
 	if len(s.retiring) == 0 {
 		return data, nil
 	}

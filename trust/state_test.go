@@ -179,3 +179,11 @@ func recorded(t *testing.T, s State) State {
 func same(a, b State) bool {
 	return a.Bundle().Equal(b.Bundle()) && maps.EqualFunc(a.retiring, b.retiring, time.Time.Equal)
 }
+
+func TestACopyHoldsTheRootsAloneWhateverIsRetiring(t *testing.T) {
+	roots, now := newRoots(t, "ab"), time.Now()
+	state := State{}.Next(roots.bundle("a"), now, overlap).Next(roots.bundle("b"), now, overlap)
+	if got := state.Copy(); len(got) != 1 || got[BundleKey] != string(state.Bundle().PEM()) || roots.names(state.Bundle()) != "ab" {
+		t.Errorf("the copy of %s has %d keys", roots.names(state.Bundle()), len(got))
+	}
+}

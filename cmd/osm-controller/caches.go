@@ -13,31 +13,35 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/injector"
-	"github.com/osm-edge/osm/trust"
 )
 
 // caches hold what is looked up often: the namespaces, the pods that have a
-// sidecar, and the copies of the trust bundle.
+// sidecar, and the ConfigMaps that are published.
 type caches struct {
 	factories  []informers.SharedInformerFactory
 	namespaces cache.SharedIndexInformer
 	pods       cache.SharedIndexInformer
-	configMaps cache.SharedIndexInformer
+	configMaps map[string]cache.SharedIndexInformer // by name, in every namespace
 }
 
-func newCaches(client kubernetes.Interface) (*caches, error) {
+// newCaches caches of the ConfigMaps those of the given names.
+func newCaches(client kubernetes.Interface, published ...string) (*caches, error) {
 	all := informers.NewSharedInformerFactory(client, 0)
 	proxies := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
 		o.LabelSelector = injector.ProxyLabel
 	}))
-	bundles := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-		o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, trust.ConfigMapName).String()
-	}))
 	c := &caches{
-		factories:  []informers.SharedInformerFactory{all, proxies, bundles},
+		factories:  []informers.SharedInformerFactory{all, proxies},
 		namespaces: all.Core().V1().Namespaces().Informer(),
 		pods:       proxies.Core().V1().Pods().Informer(),
-		configMaps: bundles.Core().V1().ConfigMaps().Informer(),
+		configMaps: map[string]cache.SharedIndexInformer{},
+	}
+	for _, name := range published {
+		named := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
+			o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
+		}))
+		c.factories = append(c.factories, named)
+		c.configMaps[name] = named.Core().V1().ConfigMaps().Informer()
 	}
 	return c, c.pods.SetTransform(essentials)
 }
@@ -62,8 +66,9 @@ func essentials(object any) (any, error) {
 	}, nil
 }
 
-// follow calls changed with the namespace of whatever decides on its bundle.
-func (c *caches) follow(changed func(namespace string)) error {
+// follow calls changed with the namespace of whatever decides on its ConfigMap
+// of the name.
+func (c *caches) follow(configMap string, changed func(namespace string)) error {
 	tell := func(object any) {
 		if tombstone, ok := object.(cache.DeletedFinalStateUnknown); ok {
 			object = tombstone.Obj
@@ -81,7 +86,7 @@ func (c *caches) follow(changed func(namespace string)) error {
 		DeleteFunc: tell,
 	}
 	_, err := c.namespaces.AddEventHandler(handler)
-	_, err2 := c.configMaps.AddEventHandler(handler)
+	_, err2 := c.configMaps[configMap].AddEventHandler(handler)
 	return errors.Join(err, err2)
 }
 
@@ -91,11 +96,12 @@ func (c *caches) namespaceLister() listersv1.NamespaceLister {
 	return listersv1.NewNamespaceLister(c.namespaces.GetIndexer())
 }
 
-func (c *caches) configMapLister() listersv1.ConfigMapLister {
-	return listersv1.NewConfigMapLister(c.configMaps.GetIndexer())
+func (c *caches) configMapLister(name string) listersv1.ConfigMapLister {
+	return listersv1.NewConfigMapLister(c.configMaps[name].GetIndexer())
 }
 
-// start fills the caches and waits until they are; false means ctx ended first.
+// start fills the caches and waits until pods and namespaces are there; false
+// means ctx ended first.
 func (c *caches) start(ctx context.Context) bool {
 	for _, factory := range c.factories {
 		factory.StartWithContext(ctx)
@@ -104,7 +110,7 @@ func (c *caches) start(ctx context.Context) bool {
 }
 
 func (c *caches) synced() bool {
-	return c.namespaces.HasSynced() && c.pods.HasSynced() && c.configMaps.HasSynced()
+	return c.namespaces.HasSynced() && c.pods.HasSynced()
 }
 
 // wait returns when everything that start started has ended.

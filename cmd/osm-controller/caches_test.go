@@ -52,12 +52,12 @@ func TestOfAPodOnlyWhatAttestationAsksForIsCached(t *testing.T) {
 func TestWhateverDecidesOnABundleIsFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset()
-		c, err := newCaches(client)
+		c, err := newCaches(client, trust.ConfigMapName, "osm-other")
 		if err != nil {
 			t.Fatal(err)
 		}
 		changed := make(chan string, 10)
-		if err := c.follow(func(namespace string) { changed <- namespace }); err != nil {
+		if err := c.follow(trust.ConfigMapName, func(namespace string) { changed <- namespace }); err != nil {
 			t.Fatal(err)
 		}
 		if c.synced() {

@@ -16,6 +16,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/provider"
 	"github.com/osm-edge/osm/manifests"
+	"github.com/osm-edge/osm/publish"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/trust"
 	"github.com/osm-edge/osm/webhook"
@@ -54,7 +55,8 @@ func run(ctx context.Context, args []string) error {
 type controller struct {
 	caches    *caches
 	manager   *issuer.Manager
-	publisher *trust.Publisher
+	bundles   *publish.Publisher
+	scripts   *publish.Publisher
 	root      *provider.Tresor
 	serving   *sds.ServingCertificate
 	sds       *sds.Server
@@ -70,7 +72,7 @@ func newController(ctx context.Context, o *options, client kubernetes.Interface,
 		return nil, err
 	}
 	c := &controller{}
-	if c.caches, err = newCaches(client); err != nil {
+	if err := c.addPublishers(o, client, logger); err != nil {
 		return nil, err
 	}
 	c.manager = issuer.NewManager(issuer.Options{
@@ -79,8 +81,7 @@ func newController(ctx context.Context, o *options, client kubernetes.Interface,
 		Metrics:      issuer.NewMetrics(registry),
 		Logger:       logger,
 	})
-	c.publisher = newPublisher(o, client, c.caches, logger)
-	c.root = newRoot(o, client, c.manager, c.publisher, logger)
+	c.root = newRoot(o, client, c.manager, c.bundles, logger)
 	c.serving = sds.NewServingCertificate(c.manager, self)
 	if c.sds, err = newSDS(ctx, o, client, c, registry, logger); err != nil {
 		return nil, err
@@ -89,25 +90,12 @@ func newController(ctx context.Context, o *options, client kubernetes.Interface,
 		return nil, err
 	}
 	c.ops = &component.OpsServer{Options: &o.Options, Registry: registry, Ready: c.ready}
-	return c, c.caches.follow(c.publisher.Changed)
-}
-
-func newPublisher(o *options, client kubernetes.Interface, c *caches, logger *slog.Logger) *trust.Publisher {
-	return trust.NewPublisher(trust.PublisherOptions{
-		Client:        client.CoreV1(),
-		Namespaces:    c.namespaceLister(),
-		ConfigMaps:    c.configMapLister(),
-		Monitored:     manifests.Monitored(o.MeshName),
-		MeshNamespace: o.Namespace,
-		Labels:        manifests.Labels(o.MeshName, component.Version()),
-		Owned:         manifests.Owned(o.MeshName),
-		Logger:        logger,
-	})
+	return c, nil
 }
 
 // newRoot follows the root. What is to be trusted is recorded and published
 // before anything is signed with it.
-func newRoot(o *options, client kubernetes.Interface, manager *issuer.Manager, publisher *trust.Publisher, logger *slog.Logger) *provider.Tresor {
+func newRoot(o *options, client kubernetes.Interface, manager *issuer.Manager, bundles *publish.Publisher, logger *slog.Logger) *provider.Tresor {
 	record := &trust.Record{
 		ConfigMaps: client.CoreV1().ConfigMaps(o.Namespace),
 		Labels:     manifests.Labels(o.MeshName, component.Version()),
@@ -123,7 +111,7 @@ func newRoot(o *options, client kubernetes.Interface, manager *issuer.Manager, p
 			if err != nil {
 				return issuer.TrustBundle{}, err
 			}
-			return state.Bundle(), publisher.Set(state.Bundle())
+			return state.Bundle(), bundles.Set(state.Copy())
 		},
 		Logger: logger,
 	})
@@ -200,7 +188,10 @@ func (c *controller) run(ctx context.Context) error {
 // issue runs what needs the caches.
 func (c *controller) issue(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{c.publisher.Run, c.root.Run, c.manager.Run, c.serving.Run, c.sds.Run} {
+	for _, p := range []*publish.Publisher{c.bundles, c.scripts} {
+		group.Go(func() error { return c.publish(ctx, p) })
+	}
+	for _, run := range []func(context.Context) error{c.root.Run, c.manager.Run, c.serving.Run, c.sds.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()
