@@ -1,10 +1,13 @@
 package injector
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/injector/pipy"
 )
 
 func TestSettingsThatCanNotWorkAreRefusedByName(t *testing.T) {
@@ -27,6 +30,14 @@ func TestSettingsThatCanNotWorkAreRefusedByName(t *testing.T) {
 		"an SDS address without host":   {func(s *Settings) { s.SDSAddress = ":15128" }, "lacks a host"},
 		"an SDS address of a named one": {func(s *Settings) { s.SDSAddress = "controller:sds" }, `port "sds"`},
 		"an unknown log level":          {func(s *Settings) { s.LogLevel = "loud" }, `log level "loud"`},
+		"an unknown placement":          {func(s *Settings) { s.Placement = "auto" }, `sidecar placement "auto": want native or container`},
+		"an unknown interception":       {func(s *Settings) { s.Interception = "iptables" }, `interception "iptables": want nftables or none`},
+		"no image to intercept with":    {func(s *Settings) { s.InitImage = "" }, "init image: missing"},
+		"port 0 excluded":               {func(s *Settings) { s.OutboundPortExclusions = []uint16{0} }, "outbound.excludePorts: 0 is not a port"},
+		"a range that is none":          {func(s *Settings) { s.OutboundRangeExclusions = make([]netip.Prefix, 1) }, "is not a range"},
+		"an interface that is none":     {func(s *Settings) { s.InterfaceExclusions = []string{"a/b"} }, `"a/b" is not the name of a network interface`},
+		"too many interfaces":           {func(s *Settings) { s.InterfaceExclusions = make([]string, 257) }, "interface exclusions: a list of 257 entries"},
+		"a limit of another resource":   {func(s *Settings) { s.SidecarResources.Limits["gpu"] = quantity("1") }, `limit of "gpu"`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -53,12 +64,42 @@ func TestEveryWrongSettingIsNamedAtOnce(t *testing.T) {
 
 func TestAConfigDoesNotFollowTheSettingsItWasMadeOf(t *testing.T) {
 	settings := testConfig(t).settings
+	settings.InboundPortExclusions, settings.InterfaceExclusions = []uint16{9090}, []string{"net1"}
 	config, err := NewConfig(settings)
 	if err != nil {
 		t.Fatal(err)
 	}
 	settings.SidecarResources.Limits[corev1.ResourceMemory] = quantity("1Gi")
-	if got := sidecar(config).Resources.Limits[corev1.ResourceMemory]; got.String() != "128Mi" {
+	settings.InboundPortExclusions[0] = 1
+	settings.InterfaceExclusions[0] = "net7"
+	if got := config.settings.SidecarResources.Limits[corev1.ResourceMemory]; got.String() != "128Mi" {
 		t.Errorf("the limit became %s", got.String())
+	}
+	if config.settings.InboundPortExclusions[0] != 9090 || config.settings.InterfaceExclusions[0] != "net1" {
+		t.Errorf("the exclusions became %v and %v", config.settings.InboundPortExclusions, config.settings.InterfaceExclusions)
+	}
+}
+
+func TestWithoutInterceptionThereIsNoInitImage(t *testing.T) {
+	settings := testConfig(t).settings
+	settings.Interception, settings.InitImage = NoInterception, ""
+	if _, err := NewConfig(settings); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheScriptsAreThoseThatArePublished(t *testing.T) {
+	config, err := NewConfig(testConfig(t).settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	projection := config.scripts.projection()
+	if projection.Name != pipy.ConfigMapName() || len(projection.Items) != len(pipy.Scripts()) || !strings.HasPrefix(projection.Name, scriptsPrefix) {
+		t.Errorf("projects %+v", projection)
+	}
+	for _, item := range projection.Items {
+		if _, published := pipy.Scripts()[item.Key]; !published || item.Path != "pipy/"+item.Key {
+			t.Errorf("projects %+v", item)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package injector
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"os"
@@ -20,39 +21,75 @@ const (
 	testProxy    = "6f1f3bb6-6a1c-4d9b-8f43-3a6d5b0f9f5e"
 )
 
-// sample is a pod of testdata as an API server would send it.
+// sample is a pod of testdata as an API server would send it, with the
+// namespace that it is created in and the configuration of its directory.
 type sample struct {
-	file string
-	json []byte
-	pod  *corev1.Pod
+	file      string
+	json      []byte
+	pod       *corev1.Pod
+	namespace *corev1.Namespace
+	config    *Config
 }
 
-// corpus is every pod of testdata.
+// variants are the configurations that testdata has a directory for.
+func variants() map[string]func(*Settings) {
+	return map[string]func(*Settings){
+		"native":    func(*Settings) {},
+		"container": func(s *Settings) { s.Placement = Container },
+		"direct":    func(s *Settings) { s.Interception = NoInterception },
+	}
+}
+
+// corpus is every pod of testdata. A file may begin with a Namespace.
 func corpus(t testing.TB) []sample {
 	t.Helper()
-	files, err := filepath.Glob("testdata/*.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var samples []sample
-	for _, file := range files {
-		if strings.HasSuffix(file, goldenSuffix) {
-			continue
-		}
-		text, err := os.ReadFile(file)
+	for directory, edit := range variants() {
+		config := testConfig(t, edit)
+		files, err := filepath.Glob("testdata/" + directory + "/*.yaml")
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw, err := yaml.YAMLToJSON(text)
-		if err != nil {
-			t.Fatalf("%s: %v", file, err)
+		for _, file := range files {
+			if !strings.HasSuffix(file, goldenSuffix) {
+				samples = append(samples, read(t, file, config))
+			}
 		}
-		samples = append(samples, sample{file, raw, podOf(t, raw)})
 	}
-	if len(samples) == 0 {
-		t.Fatal("no pods in testdata")
+	if len(samples) < 40 {
+		t.Fatalf("%d pods in testdata", len(samples))
 	}
 	return samples
+}
+
+func read(t testing.TB, file string, config *Config) sample {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := sample{file: file, namespace: bookstore(), config: config}
+	if first, second, found := bytes.Cut(text, []byte("\n---\n")); found {
+		if err := yaml.UnmarshalStrict(first, s.namespace); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		text = second
+	}
+	if s.json, err = yaml.YAMLToJSON(text); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	s.pod = podOf(t, s.json)
+	return s
+}
+
+// injected are the samples that get a sidecar, and what they become.
+func injected(t testing.TB, do func(s sample, result Result, after []byte)) {
+	t.Helper()
+	for _, s := range corpus(t) {
+		if result := s.config.Inject(s.json, s.namespace, testProxy); result.Decision == Injected {
+			do(s, result, applied(t, s.json, result.Patch))
+		}
+	}
 }
 
 func podOf(t testing.TB, raw []byte) *corev1.Pod {
@@ -71,6 +108,7 @@ func testConfig(t testing.TB, edits ...func(*Settings)) *Config {
 		Namespace:       "osm-system",
 		TrustDomain:     "cluster.local",
 		SidecarImage:    "example.test/sidecar:v1",
+		InitImage:       "example.test/osm-init:v1",
 		ImagePullPolicy: corev1.PullIfNotPresent,
 		SidecarResources: corev1.ResourceRequirements{
 			Requests: corev1.ResourceList{corev1.ResourceCPU: quantity("10m"), corev1.ResourceMemory: quantity("32Mi")},
@@ -84,6 +122,8 @@ func testConfig(t testing.TB, edits ...func(*Settings)) *Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Golden files are not to change with every script.
+	config.scripts = scripts{scriptsPrefix + "0123456789ab", []string{"main.js"}}
 	return config
 }
 
@@ -98,17 +138,16 @@ func bookstore(edits ...func(*corev1.Namespace)) *corev1.Namespace {
 	return namespace
 }
 
-// mutateForTest gives a pod of the namespace bookstore its sidecar.
-func mutateForTest(t testing.TB, pod *corev1.Pod) *corev1.Pod {
+// become is a pod of the namespace bookstore with its sidecar.
+func become(t testing.TB, config *Config, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
-	config := testConfig(t)
-	id, has, err := standing(pod, "bookstore", config)
-	if err != nil || has {
-		t.Fatalf("has a sidecar: %v, error: %v", has, err)
-	}
-	mutated, err := mutate(pod, newBootstrap(config, id, testProxy), config)
+	raw, err := json.Marshal(pod)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return mutated
+	result := config.Inject(raw, bookstore(), testProxy)
+	if result.Decision != Injected {
+		t.Fatalf("%s: %s %v", result.Decision, result.Reason, result.Err)
+	}
+	return podOf(t, applied(t, raw, result.Patch))
 }

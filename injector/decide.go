@@ -83,9 +83,6 @@ func unfit(pod *corev1.Pod) Reason {
 	case mirror:
 		// It stands for a pod that runs already, from a file of its node.
 		return mirrorPod
-	case len(pod.Spec.Containers) == 0:
-		// The API server refuses it, and would not if it had a sidecar.
-		return noContainers
 	}
 	return ""
 }

@@ -18,7 +18,6 @@ import (
 
 	jsonpatch "github.com/evanphx/json-patch"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -46,7 +45,7 @@ func newConfig(t testing.TB, edits ...func(*injector.Settings)) *injector.Config
 	t.Helper()
 	settings := injector.Settings{
 		MeshName: "osm", Namespace: "osm-system", TrustDomain: "cluster.local",
-		SidecarImage: "example.test/sidecar:v1",
+		SidecarImage: "example.test/sidecar:v1", InitImage: "example.test/osm-init:v1",
 	}
 	for _, edit := range edits {
 		edit(&settings)
@@ -199,8 +198,14 @@ func TestAPodGetsItsSidecarOverTLSOnceAndNotTwice(t *testing.T) {
 	if want := "spiffe://cluster.local/ns/bookstore/sa/bookstore-v2"; bootstrap.Identity != want || bootstrap.Proxy != proxy {
 		t.Errorf("the sidecar is %s of %s", bootstrap.Proxy, bootstrap.Identity)
 	}
-	if last := pod.Spec.Containers[3]; last.Name != "sidecar" || last.Image != "example.test/sidecar:v1" {
-		t.Errorf("the last container is %s of %s", last.Name, last.Image)
+	if len(pod.Spec.Containers) != 3 || len(pod.Spec.InitContainers) < 2 {
+		t.Fatalf("%d containers and %d init containers", len(pod.Spec.Containers), len(pod.Spec.InitContainers))
+	}
+	if first := pod.Spec.InitContainers[0]; first.Name != "osm-init" || first.Image != "example.test/osm-init:v1" {
+		t.Errorf("the first init container is %s of %s", first.Name, first.Image)
+	}
+	if second := pod.Spec.InitContainers[1]; second.Name != "sidecar" || second.Image != "example.test/sidecar:v1" {
+		t.Errorf("the second init container is %s of %s", second.Name, second.Image)
 	}
 	if pod.Labels[injector.ProxyLabel] != proxy {
 		t.Errorf("labelled as proxy %q", pod.Labels[injector.ProxyLabel])
@@ -232,7 +237,7 @@ func TestAnswersToWhatIsNotInjected(t *testing.T) {
 		"a pod with a container named sidecar": {
 			func(t *testing.T, review *admissionv1.AdmissionReview) {
 				withPod(t, review, func(pod *corev1.Pod) { pod.Spec.Containers[0].Name = "sidecar" })
-			}, false, http.StatusForbidden, "pod bookstore/bookstore-v2-6c9d8b7f5c-*: it has the container sidecar but not"},
+			}, false, http.StatusForbidden, "pod bookstore/bookstore-v2-6c9d8b7f5c-*: container sidecar: the mesh adds one of this name: rename it"},
 		"a service account whose certificate could not be named": {
 			func(t *testing.T, review *admissionv1.AdmissionReview) {
 				withPod(t, review, func(pod *corev1.Pod) { pod.Spec.ServiceAccountName = strings.Repeat("a", 240) })
@@ -258,7 +263,7 @@ func TestAnswersToWhatIsNotInjected(t *testing.T) {
 			false, http.StatusBadRequest, "decoding the pod"},
 		"a namespace that is not known yet": {
 			func(_ *testing.T, review *admissionv1.AdmissionReview) { review.Request.Namespace = "new" },
-			false, http.StatusInternalServerError, `pod new/bookstore-v2-6c9d8b7f5c-*: namespaces "new" not found: try again`},
+			false, http.StatusInternalServerError, `looking up the pod's namespace: namespaces "new" not found: try again`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -294,7 +299,7 @@ func TestEveryProxyGetsAnIdOfItsOwnByDefault(t *testing.T) {
 	}
 }
 
-func TestAdmissionsAreCountedByOutcome(t *testing.T) {
+func TestAdmissionsAreCountedByDecisionAndReason(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	ask := asked(t, newHandler(t, func(o *injector.Options) { o.Registerer = registry }))
 	for _, value := range []string{"yes", "no", "no", "maybe", "maybe", "maybe"} {
@@ -302,19 +307,63 @@ func TestAdmissionsAreCountedByOutcome(t *testing.T) {
 		withPod(t, review, func(pod *corev1.Pod) { pod.Annotations["openservicemesh.io/sidecar-injection"] = value })
 		ask(encode(t, review))
 	}
-	want := `
-# HELP osm_injector_admissions_total Pods asked about, by outcome: injected, skipped, refused or error.
-# TYPE osm_injector_admissions_total counter
-osm_injector_admissions_total{outcome="error"} 0
-osm_injector_admissions_total{outcome="injected"} 1
-osm_injector_admissions_total{outcome="refused"} 3
-osm_injector_admissions_total{outcome="skipped"} 2
-`
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "osm_injector_admissions_total"); err != nil {
-		t.Error(err)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if count, err := testutil.GatherAndCount(registry, "osm_injector_admission_duration_seconds"); count != 1 || err != nil {
-		t.Errorf("%d duration histograms, %v", count, err)
+	counted := map[string]float64{}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			if labels := metric.GetLabel(); family.GetName() == "osm_injector_admissions_total" {
+				counted[labels[0].GetValue()+" "+labels[1].GetValue()] = metric.GetCounter().GetValue()
+			} else if family.GetName() == "osm_injector_admission_duration_seconds" {
+				histogram := metric.GetHistogram()
+				if histogram.GetSampleCount() != 6 || histogram.GetBucket()[0].GetUpperBound() != 0.0005 {
+					t.Errorf("durations: %v", histogram)
+				}
+			}
+		}
+	}
+	for series, want := range map[string]float64{
+		"injected pod-asks": 1, "skipped pod-declines": 2, "refused annotation": 3, "failed internal": 0, "injected namespace-monitored": 0,
+	} {
+		if got, there := counted[series]; got != want || !there {
+			t.Errorf("%s: %v, want %v", series, got, want)
+		}
+	}
+}
+
+// refusals remembers what it is told.
+type refusals []string
+
+func (r *refusals) Refused(pod *corev1.Pod, namespace string, err error) {
+	*r = append(*r, namespace+" "+metav1.GetControllerOf(pod).Name+": "+err.Error())
+}
+
+func TestRefusalsAreToldButNotThoseOfADryRun(t *testing.T) {
+	var told refusals
+	ask := asked(t, newHandler(t, func(o *injector.Options) { o.Refusals = &told }))
+	for _, value := range []string{"yes", "no", "maybe"} {
+		for _, dryRun := range []*bool{nil, new(false), new(true)} {
+			review := realReview(t)
+			review.Request.DryRun = dryRun
+			withPod(t, review, func(pod *corev1.Pod) { pod.Annotations["openservicemesh.io/sidecar-injection"] = value })
+			if response := ask(encode(t, review)); response.Allowed != (value != "maybe") {
+				t.Errorf("answered %+v", response)
+			}
+		}
+	}
+	if len(told) != 2 || !strings.HasPrefix(told[0], "bookstore bookstore-v2-6c9d8b7f5c: pod bookstore/bookstore-v2-6c9d8b7f5c-*: annotation") {
+		t.Errorf("told %q", told)
+	}
+}
+
+func TestWarningsReachWhoCreatesThePod(t *testing.T) {
+	review := realReview(t)
+	withPod(t, review, func(pod *corev1.Pod) { pod.Spec.HostNetwork = true })
+	response := asked(t, newHandler(t))(encode(t, review))
+	if !response.Allowed || response.Patch != nil || len(response.Warnings) != 1 || !strings.Contains(response.Warnings[0], "host's network") {
+		t.Errorf("answered %+v", response)
 	}
 }
 
@@ -327,8 +376,8 @@ func TestALogLineNamesThePodAndHoldsNothingElseOfIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for field, want := range map[string]any{
-		"pod": "bookstore/bookstore-v2-6c9d8b7f5c-*", "outcome": "injected", "proxy": proxy,
-		"reason": "the namespace is monitored", "request": "2f8f1f7e-52a5-4f3c-8d3b-7b1f6a3d1c01",
+		"pod": "bookstore/bookstore-v2-6c9d8b7f5c-*", "decision": "injected", "proxy": proxy,
+		"reason": "namespace-monitored", "request": "2f8f1f7e-52a5-4f3c-8d3b-7b1f6a3d1c01",
 	} {
 		if line[field] != want {
 			t.Errorf("%s is %v, not %v", field, line[field], want)

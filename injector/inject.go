@@ -31,6 +31,10 @@ func (c *Config) inject(pod *corev1.Pod, namespace *corev1.Namespace, proxy stri
 	if err != nil {
 		return refused(badAnnotation, err)
 	}
+	if verdict.inject && len(pod.Spec.Containers) == 0 {
+		// The API server refuses it, and would not if it had a sidecar.
+		return skipped(noContainers)
+	}
 	if !verdict.inject {
 		result := skipped(verdict.reason)
 		result.Warnings = skipWarnings(verdict.reason)
