@@ -1,0 +1,172 @@
+// What peers send: mutual TLS ends here, and the application is told who calls.
+
+import originOf from './origin.js'
+import { split, plain } from './address.js'
+import { member } from './peers.js'
+import { sniff, wellFormed } from './sniff.js'
+
+// Only the sidecar may write it.
+var HEADER = 'x-forwarded-client-cert'
+// How long a client may be silent until the application is asked whether it
+// speaks first, in seconds.
+var SHORT = 0.3
+
+var $own        // the pod's address that the client came to
+var $port       // of the application, null if only requests say it
+var $peer       // the SPIFFE ID of the client
+var $kind       // what the connection carries, null until that is known
+var $head       // its first bytes, as far as they are needed to tell
+var $spoken     // whether the application has sent something
+var $decide     // ends the wait for that
+var $target     // the port of the application that a request is for
+var $address    // where the application is
+var $sessions   // one for each address that requests of the connection go to
+var $refusal    // of a request
+var $answered
+
+// The pipeline of an inbound listener. own are the ports that are never a target.
+export default function ({ bootstrap, secrets, ports, counters, own }) {
+  var current = null
+
+  secrets.onRoots(trusted => { current = acceptor(trusted) })
+
+  // acceptor verifies with the roots of its time: Pipy reads them when it builds
+  // the filter.
+  function acceptor(trusted) {
+    return pipeline($=>$
+      .acceptTLS({
+        certificate: () => secrets.current(),
+        trusted,
+        minVersion: 'TLS1.2',
+        verify: (ok, cert) => {
+          $peer = member(ok, cert, bootstrap.trustDomain, counters)
+          return $peer !== null
+        },
+      }).to(session)
+    )
+  }
+
+  var session = pipeline($=>$
+    .handleData(data => { if ($kind === null && data.size > 0) look(data) })
+    .handleStreamEnd(() => { if ($kind === null) decide('opaque') })
+    .wait(() => $kind !== null, { timeout: SHORT })
+    .wait(() => $kind !== null || $port === null || undecided())
+    .wait(() => $kind !== null)
+    .pipe(() => {
+      counters.inbound++
+      switch ($kind) {
+        case 'http1': case 'http2': return http
+        default: return $port === null ? deny : opaque
+      }
+    })
+  )
+
+  function look(data) {
+    $head = $head.concat(data.toArray())
+    var kind = sniff($head)
+    if (kind !== null) decide(kind)
+  }
+
+  function decide(kind) {
+    $kind = kind
+    $decide?.(true)
+  }
+
+  // undecided ends when the client's bytes tell, or the application speaks
+  // first, or does not. What the client has sent then is no whole line.
+  function undecided() {
+    var told = new Promise(resolve => { $decide = resolve })
+    var greets = ports.reach($own, $port).then(ports.greets).then(greets => {
+      if ($kind === null && (greets || $head.length > 0)) {
+        $kind = 'watched'
+        $head = []
+      }
+      return true
+    })
+    return Promise.race([told, greets])
+  }
+
+  // Requests: whoever calls is in the header, whatever the client wrote there.
+  var http = pipeline($=>$
+    .demuxHTTP().to($=>$
+      .handleMessageStart(m => {
+        $answered = false
+        $refusal = prepare(m.head)
+      })
+      .handleMessageEnd(m => { if (m.tail?.headers) delete m.tail.headers[HEADER] })
+      .pipe(() => $refusal ? refuse : forward)
+    )
+  )
+
+  function prepare(head) {
+    if (!wellFormed(head)) return { status: 400, text: 'a header that servers may read differently' }
+    head.headers[HEADER] = 'URI=' + $peer
+    $target = $port
+    if ($port !== null) return null
+    var host = split(head.headers.host || head.authority || '', 80)
+    if (!host) return { status: 400, text: 'no host' }
+    if (own.has(host.port)) return { status: 403, text: "that port is the sidecar's own" }
+    $target = host.port
+    return null
+  }
+
+  var forward = pipeline($=>$
+    .wait(() => ports.reach($own, $target).then(address => {
+      $address = address
+      return true
+    }))
+    .muxHTTP(() => $sessions[$address] || ($sessions[$address] = {}), { version: () => $kind === 'http2' ? 2 : 1, maxIdle: 60 }).to($=>$
+      .connect(() => $address, { idleTimeout: 0, retryCount: 0, connectTimeout: 5 })
+    )
+    .handleMessageStart(() => { $answered = true })
+    .replaceStreamEnd(end => {
+      if ($answered) return end
+      ports.failed($own, $target)
+      return new Message({ status: 502 }, 'the sidecar cannot reach the application at ' + $address + '\n')
+    })
+  )
+
+  var refuse = pipeline($=>$
+    .replaceMessage(() => new Message({ status: $refusal.status }, $refusal.text + '\n'))
+  )
+
+  // Anything else is passed on as it is.
+  var opaque = pipeline($=>$
+    .replaceData(data => isForged(data) ? new StreamEnd('ConnectionReset') : data)
+    .wait(() => ports.reach($own, $port).then(address => {
+      $address = address
+      return true
+    }))
+    .connect(() => $address, { idleTimeout: 0, retryCount: 0, connectTimeout: 5 })
+    .handleData(data => { if (data.size > 0) $spoken = true })
+    .handleStreamEnd(end => { if (end.error === 'ConnectionRefused') ports.failed($own, $port) })
+  )
+
+  // isForged stops a client that waited for a moment, and then sends a request
+  // past what writes the header, to an application that did not speak.
+  function isForged(data) {
+    if ($kind !== 'watched' || $spoken || data.size === 0) return false
+    $head = $head.concat(data.toArray())
+    switch (sniff($head)) {
+      case 'http1': case 'http2': return true
+      case 'opaque': $kind = 'opaque'
+    }
+    return false
+  }
+
+  var deny = pipeline($=>$.replaceStreamStart(new StreamEnd('ConnectionReset')))
+
+  return $=>$
+    .onStart(inbound => {
+      var origin = originOf(inbound)
+      $own = plain(inbound.localAddress)
+      $port = origin ? origin.port : null
+      $peer = null
+      $kind = null
+      $head = []
+      $spoken = false
+      $sessions = {}
+      return new Data
+    })
+    .pipe(() => current && secrets.ready() && !own.has($port) ? current : deny)
+}

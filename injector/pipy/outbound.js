@@ -1,0 +1,99 @@
+// What the application sends: mutual TLS begins here, and there is no other way.
+
+import originOf, { text } from './origin.js'
+import { split, join } from './address.js'
+import { serviceAccount } from './spiffe.js'
+import { member, exactly } from './peers.js'
+
+// Where an application whose connections are not intercepted says which SPIFFE
+// ID it means to call. A name or an address would prove nothing.
+var HEADER = 'x-osm-peer'
+
+var $origin     // where an intercepted connection was going
+var $peer       // the service account that a request is for
+var $address    // of its sidecar
+var $refusal
+var $answered
+
+// The pipeline of an outbound listener. port is where peers take mutual TLS.
+export default function ({ bootstrap, secrets, counters, port }) {
+  var intercepted = null
+  var explicit = null
+  var sessions = {}
+
+  // Connections begin with the roots of their time, and so with pipelines of
+  // their time: Pipy reads roots when it builds the filter.
+  secrets.onRoots(trusted => {
+    sessions = {}
+    intercepted = pipeline($=>$
+      .connectTLS(options(trusted, (ok, cert) => member(ok, cert, bootstrap.trustDomain, counters) !== null)).to($=>$
+        .connect(() => text($origin), { idleTimeout: 0, retryCount: 0, connectTimeout: 10 })
+      )
+    )
+    explicit = pipeline($=>$
+      .muxHTTP(session, { maxIdle: 60 }).to($=>$
+        .connectTLS(options(trusted, (ok, cert) => exactly(ok, cert, $peer, counters))).to($=>$
+          .connect(() => $address, { idleTimeout: 0, retryCount: 0, connectTimeout: 10 })
+        )
+      )
+    )
+  })
+
+  function options(trusted, verify) {
+    return { certificate: () => secrets.current(), trusted, minVersion: 'TLS1.2', verify }
+  }
+
+  // session is the key of connections to a peer with a certificate, an object of
+  // its own for each, so that a new certificate begins new connections.
+  function session() {
+    var leaf = secrets.current()
+    var key = $address + ' ' + $peer.uri
+    if (sessions[key]?.leaf !== leaf) sessions[key] = { leaf }
+    return sessions[key]
+  }
+
+  var requests = pipeline($=>$
+    .demuxHTTP().to($=>$
+      .handleMessageStart(m => {
+        $answered = false
+        $refusal = prepare(m.head)
+      })
+      .pipe(() => $refusal ? refuse : forward)
+    )
+  )
+
+  function prepare(head) {
+    if (!explicit || !secrets.ready()) return { status: 502, text: 'the sidecar has no valid certificate and bundle' }
+    $peer = serviceAccount(head.headers[HEADER])
+    if (!$peer) return { status: 400, text: 'name the SPIFFE ID to call in the header ' + HEADER + ', as spiffe://<trust domain>/ns/<namespace>/sa/<account>' }
+    var host = split(head.headers.host || head.authority || '', 80)
+    if (!host) return { status: 400, text: 'no host' }
+    delete head.headers[HEADER]
+    $address = join(host.host, port)
+    counters.outbound++
+    return null
+  }
+
+  var forward = pipeline($=>$
+    .pipe(() => explicit)
+    .handleMessageStart(() => { $answered = true })
+    .replaceStreamEnd(end => $answered ? end : new Message({ status: 502 }, 'the sidecar cannot reach ' + $peer.uri + ' at ' + $address + '\n'))
+  )
+
+  var refuse = pipeline($=>$
+    .replaceMessage(() => new Message({ status: $refusal.status }, $refusal.text + '\n'))
+  )
+
+  var deny = pipeline($=>$.replaceStreamStart(new StreamEnd('ConnectionReset')))
+
+  return $=>$
+    .onStart(inbound => {
+      $origin = originOf(inbound)
+      return new Data
+    })
+    .pipe(() => {
+      if (!$origin) return requests
+      counters.outbound++
+      return intercepted && secrets.ready() ? intercepted : deny
+    })
+}

@@ -1,0 +1,94 @@
+// What is known of the application's ports: at which address of the pod each is
+// open, and whether the application speaks first there.
+
+import { join } from './address.js'
+
+var LOOPBACK = '127.0.0.1'
+var HTTP = 'HTTP/'.split('').map(c => c.charCodeAt(0))
+// How long an application may take until it greets a client, in seconds.
+var GREETING = 5
+// When a port that kept silent is listened to again, in milliseconds.
+var AGAIN = 30000
+
+// A registry of ports, which a connection to each tells about. The connection
+// is made when the port is asked for first, and after one to it has failed.
+export default function () {
+  var reached = {}
+  var greeted = {}
+
+  // reach returns a promise of the address that the port is open at: loopback,
+  // or else the pod's own that the client came to. Loopback if it is not open.
+  function reach(own, port) {
+    var key = join(own, port)
+    var loopback = join(LOOPBACK, port)
+    if (!reached[key]) {
+      reached[key] = isOpen(loopback).then(open => {
+        if (open) return loopback
+        return isOpen(key).then(open => {
+          if (!open) delete reached[key]
+          return open ? key : loopback
+        })
+      })
+    }
+    return reached[key]
+  }
+
+  // failed has the port looked for again.
+  function failed(own, port) {
+    delete reached[join(own, port)]
+  }
+
+  // greets returns a promise of whether the application speaks first at an
+  // address: true as soon as it does, false if it does not for a while.
+  function greets(address) {
+    var known = greeted[address]
+    if (!known || Date.now() - known.since > AGAIN && !known.greets) {
+      known = { since: Date.now(), greets: false }
+      known.answer = firstBytes(address).then(bytes => {
+        // An HTTP server may say that it got tired of waiting.
+        known.greets = bytes.length > 0 && !HTTP.every((c, i) => bytes[i] === c)
+        return known.greets
+      })
+      greeted[address] = known
+    }
+    return known.answer
+  }
+
+  return { reach, failed, greets }
+}
+
+// isOpen returns a promise of whether the address takes connections.
+export function isOpen(address, seconds) {
+  return new Promise(resolve => {
+    var sent = 0
+    var opened = null
+    var connected = new Promise(done => { opened = done })
+    pipeline($=>$
+      .onStart(new Data)
+      .connect(address, {
+        connectTimeout: seconds || 5,
+        retryCount: 0,
+        onState: o => {
+          if (o.state !== 'connected') return
+          resolve(true)
+          opened(new StreamEnd)
+        },
+      })
+      .handleStreamEnd(() => resolve(false))
+    ).process(() => sent++ === 0 ? connected : null)
+  })
+}
+
+// firstBytes returns a promise of what is heard at the address unasked.
+function firstBytes(address) {
+  return new Promise(resolve => {
+    var sent = 0
+    var enough = new Timeout(GREETING).wait().then(() => new StreamEnd)
+    pipeline($=>$
+      .onStart(new Data)
+      .connect(address, { connectTimeout: 5, retryCount: 0 })
+      .handleData(data => { if (data.size > 0) resolve(data.toArray()) })
+      .handleStreamEnd(() => resolve([]))
+    ).process(() => sent++ === 0 ? enough : null)
+  })
+}
