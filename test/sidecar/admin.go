@@ -27,16 +27,11 @@ type report struct {
 	LastError string    `json:"lastError"`
 }
 
-// admin answers the kubelet and the operator.
+// admin answers who is in the pod: the operator, and an application that has
+// done its work and wants its pod to complete.
 func (s *Sidecar) admin() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		if !s.State().Ready() {
-			http.Error(w, "no valid certificate and bundle yet; last error: "+s.lastError(), http.StatusServiceUnavailable)
-			return
-		}
-		w.WriteHeader(http.StatusOK)
-	})
+	mux.HandleFunc("GET /ready", s.ready)
 	mux.HandleFunc("GET /certs", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		encoder := json.NewEncoder(w)
@@ -45,7 +40,27 @@ func (s *Sidecar) admin() http.Handler {
 			s.options.Logger.Debug("cannot answer /certs", "error", err)
 		}
 	})
+	mux.HandleFunc("POST /quit", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		s.end()
+	})
 	return mux
+}
+
+// readiness answers the kubelet, and whoever else reaches the pod.
+func (s *Sidecar) readiness() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ready", s.ready)
+	if listen := s.options.Bootstrap.Readiness.Listen; len(listen) > 0 {
+		mux.Handle("/", s.probes(portOf(listen[0]))) // every address has the same port
+	}
+	return mux
+}
+
+func (s *Sidecar) ready(w http.ResponseWriter, _ *http.Request) {
+	if !s.State().Ready() {
+		http.Error(w, "no valid certificate and bundle yet; last error: "+s.lastError(), http.StatusServiceUnavailable)
+	}
 }
 
 func (s *Sidecar) report() report {

@@ -1,7 +1,9 @@
 package sidecar
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -9,28 +11,61 @@ import (
 	"time"
 )
 
-// peerHeader tells the application who calls. Only this sidecar may write it.
-const peerHeader = "x-forwarded-client-cert"
+type peerKey struct{}
 
-// inbound hands requests of verified peers to the application.
-func (s *Sidecar) inbound() http.Handler {
-	proxy := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.URL.Scheme = "http"
-			r.Out.URL.Host = s.application(r.In.Host)
-			r.Out.Host = r.In.Host
-			r.Out.Header.Set(peerHeader, "URI="+r.In.TLS.PeerCertificates[0].URIs[0].String())
+// inbound serves the HTTP of verified peers, HTTP/2 with prior knowledge
+// included (RFC 9113, section 3.3): what TLS there was is off already.
+func (s *Sidecar) inbound() *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	byHost := &http.Transport{IdleConnTimeout: time.Minute, DisableCompression: true}
+	return &http.Server{
+		Handler:           s.toApplication(byHost),
+		Protocols:         &protocols,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		// "OPTIONS *" is the application's to answer.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, peerKey{}, conn.(*closing).Conn)
 		},
-		Transport:    &http.Transport{IdleConnTimeout: time.Minute},
-		ErrorHandler: s.unreachable,
 	}
+}
+
+// toApplication passes requests on as they are, but for who calls.
+func (s *Sidecar) toApplication(byHost *http.Transport) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.isOwn(portOf(s.application(r.Host))) {
+		peer := r.Context().Value(peerKey{}).(*peerConn)
+		transport, host := byHost, s.application(r.Host)
+		if peer.application != nil {
+			transport, host = peer.application.transport, peer.application.asked.String()
+		}
+		switch {
+		case r.Method == http.MethodConnect:
+			http.Error(w, "the sidecar passes on no CONNECT: what goes through a tunnel has no verified sender", http.StatusNotImplemented)
+			return
+		case s.isOwn(portOf(host)):
 			http.Error(w, "that port is the sidecar's own", http.StatusForbidden)
 			return
 		}
-		s.counters.inbound.Add(1)
-		proxy.ServeHTTP(w, r)
+		if r.ProtoMajor == 1 {
+			// An application may answer before it has read all. Where that cannot
+			// be had, the answer waits.
+			_ = http.NewResponseController(w).EnableFullDuplex()
+		}
+		(&httputil.ReverseProxy{
+			Rewrite: func(r *httputil.ProxyRequest) {
+				r.Out.URL.Scheme, r.Out.URL.Host, r.Out.URL.RawQuery = "http", host, r.In.URL.RawQuery
+				r.Out.Host = r.In.Host
+				identify(r, peer.id)
+			},
+			Transport:     transport,
+			FlushInterval: -1,
+			ErrorHandler:  s.unreachable,
+			ErrorLog:      slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
+		}).ServeHTTP(w, r)
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
 	"syscall"
 )
@@ -37,13 +36,6 @@ func closeAll(listeners []net.Listener) {
 	for _, l := range listeners {
 		l.Close() // it was never used
 	}
-}
-
-// isOwn keeps peers from what listens on loopback because they may not use it.
-func (s *Sidecar) isOwn(port uint16) bool {
-	b := s.options.Bootstrap
-	own := slices.Concat(b.Inbound.Listen, b.Outbound.Listen, b.Admin.Listen, b.Readiness.Listen, b.Metrics.Listen)
-	return slices.ContainsFunc(own, func(address string) bool { return portOf(address) == port })
 }
 
 // portOf returns the port of host:port, 0 of anything else.

@@ -30,7 +30,6 @@ func (s *Sidecar) outbound() http.Handler {
 			http.Error(w, fmt.Sprintf("name the SPIFFE ID to call in the header %s: %v", PeerHeader, err), http.StatusBadRequest)
 			return
 		}
-		s.counters.outbound.Add(1)
 		proxy := &httputil.ReverseProxy{
 			Rewrite: func(r *httputil.ProxyRequest) {
 				r.Out.URL.Scheme = "https"
@@ -69,11 +68,17 @@ func (s *Sidecar) DialPeer(ctx context.Context, address string, peer issuer.Iden
 	if err != nil {
 		return nil, err
 	}
+	return s.secure(ctx, raw, config, fmt.Sprintf("%s at %s", peer, address))
+}
+
+// secure ends with a connection to a verified peer or with none.
+func (s *Sidecar) secure(ctx context.Context, raw net.Conn, config *tls.Config, peer string) (*tls.Conn, error) {
 	conn := tls.Client(raw, config)
-	if err := conn.HandshakeContext(ctx); err != nil {
+	if err := shakeHands(ctx, conn); err != nil {
 		raw.Close() // the handshake's error says more
-		return nil, fmt.Errorf("mutual TLS with %s at %s: %w", peer, address, err)
+		return nil, fmt.Errorf("mutual TLS with %s: %w", peer, err)
 	}
+	s.counters.outbound.Add(1)
 	return conn, nil
 }
 

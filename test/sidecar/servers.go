@@ -2,13 +2,17 @@ package sidecar
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"time"
+
+	"github.com/osm-edge/osm/injector"
 )
 
 const (
@@ -16,48 +20,63 @@ const (
 	shutdownTimeout = 5 * time.Second
 )
 
-// server is one of the sidecar's listeners with what it serves.
+// service is what works on a listener until its context ends.
+type service interface{ run(context.Context) error }
+
+// services opens the listeners that have an address, all or none.
+func (s *Sidecar) services() ([]service, error) {
+	b, byName := s.options.Bootstrap, map[string]injector.Listener{}
+	byName["inbound"], byName["outbound"] = b.Inbound, b.Outbound
+	plain := map[string]http.Handler{"admin": s.admin(), "readiness": s.readiness(), "metrics": s.metrics()}
+	byName["admin"], byName["readiness"], byName["metrics"] = b.Admin, b.Readiness, b.Metrics
+	for _, probe := range b.Probes {
+		if !slices.ContainsFunc(b.Readiness.Listen, func(address string) bool { return portOf(address) == probe.Port }) {
+			port := strconv.Itoa(int(probe.Port))
+			byName["probes "+port], plain["probes "+port] = injector.Listener{Listen: []string{":" + port}}, s.probes(probe.Port)
+		}
+	}
+	var open []net.Listener
+	var services []service
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		listeners, err := s.listen(name, byName[name].Listen)
+		if err != nil {
+			closeAll(open)
+			return nil, err
+		}
+		open = append(open, listeners...)
+		for _, listener := range listeners {
+			services = append(services, s.serve(name, listener, plain[name])...)
+		}
+	}
+	return services, nil
+}
+
+// serve is plain HTTP where there is a handler for it.
+func (s *Sidecar) serve(name string, listener net.Listener, plain http.Handler) []service {
+	if plain != nil {
+		return []service{&server{name, listener, s.plainServer(plain)}}
+	}
+	requests := newHandover(listener.Addr())
+	if name == "inbound" {
+		return []service{&door{name, listener, s.takePeer(requests)}, &server{name, requests, s.inbound()}}
+	}
+	return []service{&door{name, listener, s.takeApplication(requests)}, &server{name, requests, s.plainServer(s.outbound())}}
+}
+
+func (s *Sidecar) plainServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
+	}
+}
+
+// server is HTTP on a listener.
 type server struct {
 	name     string
 	listener net.Listener
 	http     *http.Server
-}
-
-// servers opens the listeners that have an address, all or none.
-func (s *Sidecar) servers() ([]*server, error) {
-	b := s.options.Bootstrap
-	admin := s.admin()
-	var open []*server
-	for _, l := range []struct {
-		name      string
-		addresses []string
-		handler   http.Handler
-		tls       *tls.Config
-	}{
-		{"inbound", b.Inbound.Listen, s.inbound(), s.ServerTLS(nil)},
-		{"outbound", b.Outbound.Listen, s.outbound(), nil},
-		{"admin", b.Admin.Listen, admin, nil},
-		{"readiness", b.Readiness.Listen, admin, nil},
-	} {
-		listeners, err := s.listen(l.name, l.addresses)
-		if err != nil {
-			for _, server := range open {
-				server.listener.Close() // nobody has connected yet
-			}
-			return nil, err
-		}
-		for _, listener := range listeners {
-			if l.tls != nil {
-				listener = tls.NewListener(listener, l.tls)
-			}
-			open = append(open, &server{l.name, listener, &http.Server{
-				Handler:           l.handler,
-				ReadHeaderTimeout: headerTimeout,
-				ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
-			}})
-		}
-	}
-	return open, nil
 }
 
 // run serves until ctx ends, and then lets requests finish for a while.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,9 @@ type Options struct {
 	Listen func(address string) (net.Listener, error)
 	// ReadFile reads the token and the CA file; os.ReadFile when nil.
 	ReadFile func(name string) ([]byte, error)
+	// OriginalDestination tells where a connection was going before it was led
+	// to the sidecar, if it was; it asks the kernel when nil.
+	OriginalDestination func(net.Conn) (netip.AddrPort, bool)
 	// Logger gets what happens; slog.Default when nil.
 	Logger *slog.Logger
 }
@@ -48,6 +52,9 @@ func (o Options) withDefaults() Options {
 	if o.ReadFile == nil {
 		o.ReadFile = os.ReadFile
 	}
+	if o.OriginalDestination == nil {
+		o.OriginalDestination = originalDestination
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -63,6 +70,9 @@ type Sidecar struct {
 	mu      sync.Mutex
 	state   State
 	changed chan struct{} // closed when state is replaced
+
+	quit chan struct{} // closed when Run is to end
+	end  func()        // closes quit
 }
 
 // counters are what /certs tells beside the state.
@@ -79,21 +89,39 @@ func New(o Options) (*Sidecar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the bootstrap config's identity: %w", err)
 	}
-	return &Sidecar{options: o.withDefaults(), trustDomain: id.TrustDomain(), changed: make(chan struct{})}, nil
+	quit := make(chan struct{})
+	return &Sidecar{
+		options:     o.withDefaults(),
+		trustDomain: id.TrustDomain(),
+		changed:     make(chan struct{}),
+		quit:        quit,
+		end:         sync.OnceFunc(func() { close(quit) }),
+	}, nil
 }
 
-// Run works until ctx ends or a listener fails.
+// Run works until ctx ends, somebody in the pod asks it to quit, or a listener
+// fails.
 func (s *Sidecar) Run(ctx context.Context) error {
-	servers, err := s.servers()
+	services, err := s.services()
 	if err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
-	for _, server := range servers {
-		group.Go(func() error { return server.run(ctx) })
+	for _, service := range services {
+		group.Go(func() error { return service.run(ctx) })
 	}
 	group.Go(func() error {
 		s.follow(ctx)
+		return nil
+	})
+	group.Go(func() error {
+		select {
+		case <-s.quit:
+			stop()
+		case <-ctx.Done():
+		}
 		return nil
 	})
 	return group.Wait()

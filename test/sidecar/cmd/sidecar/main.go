@@ -1,7 +1,9 @@
 // Command sidecar is the reference sidecar as the container of an injected pod:
 //
 //	sidecar [bootstrap.json]
+//	sidecar [arguments of Pipy] -- bootstrap.json
 //
+// It takes Pipy's command line for its own, and does without Pipy's part of it.
 // The bootstrap config is the argument, the file that OSM_SIDECAR_BOOTSTRAP
 // names, or the one that the injector mounts. OSM_SIDECAR_APPLICATION is the
 // host:port of the application, if it is not where requests say.
@@ -14,6 +16,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/osm-edge/osm/injector"
@@ -30,6 +33,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[i+1:]
+	}
 	if len(args) > 1 {
 		return fmt.Errorf("want the bootstrap config as the one argument, got %q", args)
 	}

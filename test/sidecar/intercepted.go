@@ -1,0 +1,72 @@
+package sidecar
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
+	"github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
+)
+
+// takeApplication returns what serves the connections of the pod itself. Those
+// that the kernel led here go on by mutual TLS to where they were going, and
+// never go on without. The others ask the server whose listener is given.
+func (s *Sidecar) takeApplication(requests *handover) func(context.Context, net.Conn) {
+	return func(ctx context.Context, conn net.Conn) {
+		asked, intercepted := s.destination(conn, s.options.Bootstrap.Outbound)
+		if !intercepted {
+			requests.give(ctx, conn)
+			return
+		}
+		peer, err := s.dialMember(ctx, asked)
+		if err != nil {
+			s.options.Logger.Warn("cannot carry a connection of the application", "to", asked, "error", err)
+			reset(conn)
+			return
+		}
+		if err := newRelay(ctx, conn, peer).run(); err != nil {
+			s.options.Logger.Info("a connection of the application broke", "to", asked, "error", err)
+		}
+	}
+}
+
+// dialMember connects by mutual TLS to whoever of the trust domain is there.
+func (s *Sidecar) dialMember(ctx context.Context, address netip.AddrPort) (*tls.Conn, error) {
+	config, err := s.memberTLS()
+	if err != nil {
+		return nil, err
+	}
+	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	raw, err := s.options.Dial(dialing, address.String())
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", address, err)
+	}
+	return s.secure(ctx, raw, config, "a peer of the mesh at "+address.String())
+}
+
+// memberTLS takes any identity of the trust domain. There is no name to verify,
+// for an address proves none: what is verified is the chain and the SPIFFE ID
+// (X.509-SVID, section 5). Certificate and bundle are those of now.
+func (s *Sidecar) memberTLS() (*tls.Config, error) {
+	state := s.State()
+	if !state.Ready() {
+		return nil, errNotReady
+	}
+	bundle := x509bundle.FromX509Authorities(s.trustDomain, state.bundle.Roots())
+	config := tlsconfig.TLSClientConfig(bundle, tlsconfig.AuthorizeMemberOf(s.trustDomain))
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return state.certificate, nil }
+	verify := config.VerifyPeerCertificate
+	config.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
+		err := verify(raw, nil)
+		if err != nil {
+			s.counters.denied.Add(1)
+		}
+		return err
+	}
+	return config, nil
+}
