@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 const (
@@ -35,7 +36,8 @@ func parseRange(entry string) (netip.Prefix, error) {
 	if r, err := netip.ParsePrefix(entry); err == nil {
 		return canonicalRange(r)
 	}
-	if addr, err := netip.ParseAddr(entry); err == nil {
+	// A zone may hold anything, even what was meant for a length.
+	if addr, err := netip.ParseAddr(entry); err == nil && !strings.Contains(addr.Zone(), "/") {
 		addr = addr.Unmap().WithZone("")
 		return netip.Prefix{}, fmt.Errorf("%.64q is an address, not a range: write %s/%d for this address alone",
 			entry, addr, addr.BitLen())
