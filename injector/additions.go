@@ -31,7 +31,7 @@ func (c *Config) additions(pod *corev1.Pod, chosen overrides, bootstrap Bootstra
 	a := additions{
 		labels:      map[string]string{ProxyLabel: bootstrap.Proxy},
 		annotations: annotations(pod, chosen, c.settings.Placement),
-		volumes:     []corev1.Volume{c.identityVolume()},
+		volumes:     []corev1.Volume{c.volume},
 	}
 	a.annotations[BootstrapAnnotation] = string(encoded)
 	var inits []corev1.Container

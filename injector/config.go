@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/osm-edge/osm/injector/pipy"
 )
 
@@ -17,13 +19,8 @@ const controllerServiceAccount = "osm-controller"
 type Config struct {
 	settings   Settings
 	controller identity
-	scripts    scripts
-}
-
-// scripts says where the sidecar's scripts are.
-type scripts struct {
-	configMap string
-	files     []string // its keys
+	// volume is the same in every pod. It is only read.
+	volume corev1.Volume
 }
 
 // NewConfig checks settings and fills in their defaults. The error names every
@@ -34,9 +31,10 @@ func NewConfig(settings Settings) (*Config, error) {
 	if err := errors.Join(err, settings.check()); err != nil {
 		return nil, fmt.Errorf("injector configuration: %w", err)
 	}
+	scripts := slices.Sorted(maps.Keys(pipy.Scripts()))
 	return &Config{
 		settings:   settings,
 		controller: controller,
-		scripts:    scripts{pipy.ConfigMapName(), slices.Sorted(maps.Keys(pipy.Scripts()))},
+		volume:     identityVolume(pipy.ConfigMapName(), scripts),
 	}, nil
 }

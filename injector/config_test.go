@@ -93,7 +93,8 @@ func TestTheScriptsAreThoseThatArePublished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	projection := config.scripts.projection()
+	sources := config.volume.Projected.Sources
+	projection := sources[len(sources)-1].ConfigMap
 	if projection.Name != pipy.ConfigMapName() || len(projection.Items) != len(pipy.Scripts()) || !strings.HasPrefix(projection.Name, scriptsPrefix) {
 		t.Errorf("projects %+v", projection)
 	}

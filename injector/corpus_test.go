@@ -123,7 +123,7 @@ func testConfig(t testing.TB, edits ...func(*Settings)) *Config {
 		t.Fatal(err)
 	}
 	// Golden files are not to change with every script.
-	config.scripts = scripts{scriptsPrefix + "0123456789ab", []string{"main.js"}}
+	config.volume = identityVolume(scriptsPrefix+"0123456789ab", []string{"main.js"})
 	return config
 }
 

@@ -2,6 +2,7 @@ package injector
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/json"
@@ -103,7 +104,10 @@ func (c *Config) redirectProbes(pod *corev1.Pod, chosen overrides, bootstrap *Bo
 	if c.settings.Interception == NoInterception {
 		return nil, nil
 	}
-	redirected := &corev1.Pod{Spec: *pod.Spec.DeepCopy()}
+	redirected := &corev1.Pod{Spec: corev1.PodSpec{
+		InitContainers: withOwnQuestions(pod.Spec.InitContainers),
+		Containers:     withOwnQuestions(pod.Spec.Containers),
+	}}
 	probes, err := rewriteProbes(redirected, chosen.inboundPorts)
 	if err != nil {
 		return nil, err
@@ -112,6 +116,17 @@ func (c *Config) redirectProbes(pod *corev1.Pod, chosen overrides, bootstrap *Bo
 	return append(
 		probesPatch("/spec/initContainers", pod.Spec.InitContainers, redirected.Spec.InitContainers),
 		probesPatch("/spec/containers", pod.Spec.Containers, redirected.Spec.Containers)...), nil
+}
+
+// withOwnQuestions copies containers as far as rewriteProbes changes them.
+func withOwnQuestions(containers []corev1.Container) []corev1.Container {
+	copies := slices.Clone(containers)
+	for i := range copies {
+		c := &copies[i]
+		c.LivenessProbe, c.ReadinessProbe, c.StartupProbe = c.LivenessProbe.DeepCopy(), c.ReadinessProbe.DeepCopy(), c.StartupProbe.DeepCopy()
+		c.Lifecycle = c.Lifecycle.DeepCopy()
+	}
+	return copies
 }
 
 // podIdentity is who a pod runs as. The API server sets the service account

@@ -41,8 +41,9 @@ const (
 )
 
 // identityVolume is all that the sidecar reads before it talks to the control
-// plane: its proof of identity, whom to trust, its Bootstrap, and its scripts.
-func (c *Config) identityVolume() corev1.Volume {
+// plane: its proof of identity, whom to trust, its Bootstrap, and its scripts,
+// which are files of a ConfigMap.
+func identityVolume(scripts string, files []string) corev1.Volume {
 	return corev1.Volume{
 		Name: identityVolumeName,
 		VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
@@ -66,16 +67,16 @@ func (c *Config) identityVolume() corev1.Volume {
 						},
 					}},
 				}},
-				{ConfigMap: c.scripts.projection()},
+				{ConfigMap: scriptsProjection(scripts, files)},
 			},
 		}},
 	}
 }
 
-// projection is not optional either: see trustBundleConfigMap.
-func (s scripts) projection() *corev1.ConfigMapProjection {
-	projection := &corev1.ConfigMapProjection{LocalObjectReference: corev1.LocalObjectReference{Name: s.configMap}}
-	for _, file := range s.files {
+// scriptsProjection is not optional either: see trustBundleConfigMap.
+func scriptsProjection(name string, files []string) *corev1.ConfigMapProjection {
+	projection := &corev1.ConfigMapProjection{LocalObjectReference: corev1.LocalObjectReference{Name: name}}
+	for _, file := range files {
 		projection.Items = append(projection.Items, corev1.KeyToPath{Key: file, Path: scriptsPath + "/" + file})
 	}
 	return projection
