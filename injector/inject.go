@@ -71,7 +71,7 @@ func (c *Config) join(pod *corev1.Pod, namespace *corev1.Namespace, proxy string
 	}
 	result := c.equip(bare, namespace, newBootstrap(c, id, proxy))
 	result.Patch = append(removal, result.Patch...)
-	result.Warnings = append(result.Warnings, warnings...)
+	result.Warnings = shown(append(warnings, result.Warnings...))
 	return result
 }
 

@@ -6,6 +6,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
+// maxWarningBytes is what API servers show of all warnings about an object.
+const maxWarningBytes = 4096
+
 // podSecurityLabel says which Pod Security Standard a namespace enforces.
 const podSecurityLabel = "pod-security.kubernetes.io/enforce"
 
@@ -26,7 +29,7 @@ func (c *Config) warnings(pod *corev1.Pod, namespace *corev1.Namespace) []string
 	standard := namespace.Labels[podSecurityLabel]
 	if c.settings.Interception == NFTables && (standard == "baseline" || standard == "restricted") {
 		warnings = append(warnings, fmt.Sprintf(
-			"namespace %s enforces the Pod Security Standard %s, but %s needs capability NET_ADMIN and user 0: set osm.injector.interception=none, or label it %s=privileged",
+			"namespace %s enforces Pod Security %s, but %s needs capability NET_ADMIN and user 0: set osm.injector.interception=none or label it %s=privileged",
 			namespace.Name, standard, osmInitName, podSecurityLabel))
 	}
 	if c.settings.Placement == Container && ends(pod) {
@@ -39,4 +42,15 @@ func (c *Config) warnings(pod *corev1.Pod, namespace *corev1.Namespace) []string
 // ends tells whether pod is done once its containers are, as those of Jobs.
 func ends(pod *corev1.Pod) bool {
 	return pod.Spec.RestartPolicy != "" && pod.Spec.RestartPolicy != corev1.RestartPolicyAlways
+}
+
+// shown are those warnings that reach who creates the pod.
+func shown(warnings []string) []string {
+	total := 0
+	for i, warning := range warnings {
+		if total += len(warning); total > maxWarningBytes {
+			return warnings[:i]
+		}
+	}
+	return warnings
 }
