@@ -68,6 +68,8 @@ func TestValuesThatAreWrongAreRefusedByName(t *testing.T) {
 		"a resource of no container":     {limit("storage", "1Gi"), "/osm/sidecarResources/limits"},
 		"resources that are misspelt":    {map[string]any{"sidecarResources": map[string]any{"limit": map[string]any{}}}, "/osm/sidecarResources"},
 		"a timeout that is too long":     {injector("webhookTimeoutSeconds", 31), "/osm/injector/webhookTimeoutSeconds"},
+		"a placement that is removed":    {injector("sidecarPlacement", nil), "'sidecarPlacement'"},
+		"a log level that is removed":    {map[string]any{"sidecarLogLevel": nil}, "'sidecarLogLevel'"},
 		"a provider that is removed":     {map[string]any{"certificateProvider": nil}, "'certificateProvider'"},
 		"a component that is not a dict": {map[string]any{"osmController": "on"}, "/osm/osmController"},
 	}
