@@ -4,6 +4,8 @@ GO ?= go
 VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo devel)
 IMAGE_REGISTRY ?= localhost
 IMAGE_TAG ?= $(VERSION)
+# Packages to fuzz, and how long each target of theirs.
+FUZZ ?= $(shell git grep -l '^func Fuzz' -- '*_test.go' | xargs -n 1 dirname | sort -u)
 FUZZTIME ?= 60s
 
 COMPONENTS := osm-bootstrap osm-injector osm-controller osm-init
@@ -46,8 +48,8 @@ verify: ## fail if a generated file or go.mod is stale
 bench: ## measure what the budgets are about
 	$(GO) test -run '^$$' -bench . -benchmem ./issuer ./injector ./sds ./cmd/osm-injector
 
-fuzz: ## run every fuzz target for FUZZTIME (60s)
-	@for package in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n 1 dirname | sort -u); do \
+fuzz: ## run every fuzz target of FUZZ (all packages) for FUZZTIME (60s)
+	@for package in $(FUZZ); do \
 	  targets=$$($(GO) test -list '^Fuzz' ./$$package) || exit 1; \
 	  for target in $$(echo "$$targets" | grep '^Fuzz'); do \
 	    echo "$$package: $$target"; \
