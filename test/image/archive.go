@@ -20,7 +20,7 @@ import (
 // epoch is the time of everything in an archive, so that packing again gives the same bytes.
 var epoch = time.Unix(0, 0).UTC()
 
-// fileLayer is a layer that holds one executable at the root. It isn't compressed: archives stay on the machine, and
+// fileLayer is a layer that holds one executable. It isn't compressed: archives stay on the machine, and
 // compressed bytes would change with the compressor's version.
 func fileLayer(name string, content []byte) (v1.Layer, error) {
 	var layer bytes.Buffer

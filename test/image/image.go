@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -22,7 +23,8 @@ const User = "65532:65532"
 
 // Options says what to pack.
 type Options struct {
-	Binary string            // path of a statically linked ELF executable; its base name becomes the entrypoint, at the image's root
+	Binary string            // path of a statically linked ELF executable, the image's entrypoint
+	Path   string            // where the image has it; by default at the root, under its base name
 	Name   string            // full reference with registry and tag, e.g. registry.example/osm/osm-injector:v1.2.3
 	Labels map[string]string // labels of the image's configuration; none by default
 }
@@ -37,7 +39,10 @@ func Pack(w io.Writer, o Options) error {
 	if err != nil {
 		return err
 	}
-	image, err := build(filepath.Base(o.Binary), content, platform, o.Labels)
+	if o.Path == "" {
+		o.Path = "/" + filepath.Base(o.Binary)
+	}
+	image, err := build(o.Path, content, platform, o.Labels)
 	if err != nil {
 		return fmt.Errorf("pack %s: %w", o.Binary, err)
 	}
@@ -70,8 +75,8 @@ func PackFile(path string, o Options) (err error) {
 	return os.Rename(f.Name(), path)
 }
 
-func build(base string, content []byte, platform v1.Platform, labels map[string]string) (v1.Image, error) {
-	layer, err := fileLayer(base, content)
+func build(path string, content []byte, platform v1.Platform, labels map[string]string) (v1.Image, error) {
+	layer, err := fileLayer(strings.TrimPrefix(path, "/"), content)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +87,7 @@ func build(base string, content []byte, platform v1.Platform, labels map[string]
 		Created:      v1.Time{Time: epoch},
 		RootFS:       v1.RootFS{Type: "layers"},
 		Config: v1.Config{
-			Entrypoint: []string{"/" + base},
+			Entrypoint: []string{path},
 			User:       User,
 			WorkingDir: "/",
 			Labels:     labels,

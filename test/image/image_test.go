@@ -70,6 +70,32 @@ func TestAPackedImageRunsTheBinaryAsNonRoot(t *testing.T) {
 	}
 }
 
+func TestAnImageHasItsBinaryWhereItIsLookedFor(t *testing.T) {
+	const path = "/usr/local/bin/other"
+	index := unpack(t, pack(t, image.Options{Binary: compile(t), Name: reference, Path: path}))
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, err := index.Image(manifest.Manifests[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := packed.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := mutate.Extract(packed)
+	defer files.Close()
+	header, err := tar.NewReader(files).Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if "/"+header.Name != path || len(config.Config.Entrypoint) != 1 || config.Config.Entrypoint[0] != path {
+		t.Errorf("file %s is started by %q, want %s", header.Name, config.Config.Entrypoint, path)
+	}
+}
+
 func TestWhatCanNotRunInAnImageIsRefused(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")
 	if err := os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755); err != nil {
