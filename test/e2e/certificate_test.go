@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
 	"time"
 
@@ -58,7 +57,7 @@ func (tr *trial) checkSidecars(ctx context.Context) error {
 }
 
 func (tr *trial) checkSidecar(ctx context.Context, pod *corev1.Pod, id string) error {
-	leaf, err := tr.presented(ctx, inbound(pod), commonName(pod))
+	leaf, err := tr.presented(ctx, addressOf(pod, inboundPort), commonName(pod))
 	if err != nil {
 		return err
 	}
@@ -69,17 +68,18 @@ func (tr *trial) checkSidecar(ctx context.Context, pod *corev1.Pod, id string) e
 	return nil
 }
 
-func inbound(pod *corev1.Pod) string {
-	return net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(inboundPort))
-}
-
 func commonName(pod *corev1.Pod) string {
 	return pod.Spec.ServiceAccountName + "." + pod.Namespace + ".cluster.local"
 }
 
-// checkAnonymous reads the sidecar's answer to a handshake without certificate.
 func (tr *trial) checkAnonymous(ctx context.Context) error {
-	conn, err := tr.connect(ctx, inbound(tr.store), commonName(tr.store))
+	return tr.anonymous(ctx, addressOf(tr.store, inboundPort))
+}
+
+// anonymous reads the store's sidecar's answer to a handshake without
+// certificate.
+func (tr *trial) anonymous(ctx context.Context, address string) error {
+	conn, err := tr.connect(ctx, address, commonName(tr.store))
 	if err != nil {
 		return err
 	}

@@ -5,8 +5,11 @@ package e2e
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 )
 
 // get asks a server of the cluster.
@@ -22,4 +25,18 @@ func (tr *trial) get(ctx context.Context, url string) (status int, body string, 
 	}
 	content, err := io.ReadAll(response.Body)
 	return response.StatusCode, string(content), errors.Join(err, response.Body.Close())
+}
+
+// metric returns the value of a series, as a page of metrics says.
+func (tr *trial) metric(ctx context.Context, url, series string) (float64, error) {
+	status, page, err := tr.get(ctx, url)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(page) {
+		if value, ok := strings.CutPrefix(line, series+" "); ok {
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
+		}
+	}
+	return 0, fmt.Errorf("%s answers %d without %s", url, status, series)
 }

@@ -25,7 +25,7 @@ func pack(t *testing.T) []string {
 	t.Helper()
 	const module = "github.com/osm-edge/osm/"
 	packages := []string{
-		module + "cmd/osm-bootstrap", module + "cmd/osm-injector", module + "cmd/osm-controller",
+		module + "cmd/osm-bootstrap", module + "cmd/osm-injector", module + "cmd/osm-controller", module + "cmd/osm-init",
 		module + "test/sidecar/cmd/sidecar", module + "test/e2e/app",
 	}
 	dir := t.TempDir()
@@ -39,7 +39,11 @@ func pack(t *testing.T) []string {
 	var archives []string
 	for _, p := range packages {
 		binary := filepath.Join(dir, path.Base(p))
-		if err := image.PackFile(binary+".tar", image.Options{Binary: binary, Name: imageOf(path.Base(p))}); err != nil {
+		o := image.Options{Binary: binary, Name: imageOf(path.Base(p))}
+		if path.Base(p) == "sidecar" {
+			o.Path = "/usr/local/bin/pipy" // the command that the injector has a sidecar run
+		}
+		if err := image.PackFile(binary+".tar", o); err != nil {
 			t.Fatal(err)
 		}
 		archives = append(archives, binary+".tar")

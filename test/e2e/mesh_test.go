@@ -31,6 +31,8 @@ type trial struct {
 
 	root         *x509.Certificate // of the mesh, as last read
 	buyer, store *corev1.Pod
+	outside      *corev1.Pod // of no mesh
+	probed       *corev1.Pod
 }
 
 func TestAMeshOfRealPodsGetsItsCertificatesAndFollowsItsRoot(t *testing.T) {
@@ -47,8 +49,16 @@ func TestAMeshOfRealPodsGetsItsCertificatesAndFollowsItsRoot(t *testing.T) {
 		{"pods of labelled namespaces get a sidecar and are ready", tr.deploy},
 		{"each sidecar holds the certificate of its service account", tr.checkSidecars},
 		{"a sidecar talks to nobody without a certificate", tr.checkAnonymous},
-		{"the application is told who calls it over mutual TLS", tr.call},
-		{"a sidecar calls nobody but whom its application means", tr.callAnother},
+		{"an application that knows of no mesh is told who calls it", tr.call},
+		{"on the wire its port is mutual TLS, and nobody outside gets through", tr.checkWire},
+		{"what is excluded goes straight, and what is not does not go outside", tr.checkExclusions},
+		{"Prometheus is told of the sidecar's metrics and gets them", tr.checkMetrics},
+		{"a Job calls with its first instruction, and completes", tr.completeJob},
+		{"probes of every kind keep an application that has not started waiting", tr.startProbed},
+		{"and have it not ready, and ready again, as it says", tr.failReadiness},
+		{"and restart it when it says so, with its hooks", tr.failLiveness},
+		{"a copy to debug is a pod of the mesh, and so is what is put into a pod to debug", tr.debug},
+		{"without the injector other namespaces go on, and the mesh's refuse and recover", tr.stopInjector},
 		{"the root is replaced as the guide says", tr.replaceRoot},
 		{"the sidecars follow to the new root in the pods that they are in", tr.follow},
 		{"the sidecars are connected to the new osm-controller", tr.checkStreams},

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -79,19 +78,19 @@ func (tr *trial) checkUntouched(ctx context.Context, pod *corev1.Pod) error {
 // checkStreams waits until the one osm-controller that there is has a stream of
 // each sidecar: they verified its certificate of the new root, and it them.
 func (tr *trial) checkStreams(ctx context.Context) error {
+	sidecars, err := tr.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{LabelSelector: "osm-proxy-uuid", FieldSelector: "status.phase=Running"})
+	if err != nil {
+		return err
+	}
 	controller, err := mesh.Pod(ctx, tr.client, mesh.Namespace, "osm-controller")
 	if err != nil {
 		return err
 	}
 	return await(ctx, func(ctx context.Context) error {
-		_, metrics, err := tr.get(ctx, "http://"+controller.Status.PodIP+":9091/metrics")
-		if err != nil {
-			return err
+		streams, err := tr.metric(ctx, "http://"+controller.Status.PodIP+":9091/metrics", "osm_sds_streams")
+		if err == nil && (streams == 0 || streams != float64(len(sidecars.Items))) {
+			err = fmt.Errorf("pod %s has %v streams of %d sidecars", controller.Name, streams, len(sidecars.Items))
 		}
-		_, gauge, _ := strings.Cut(metrics, "\nosm_sds_streams ")
-		if streams, _, _ := strings.Cut(gauge, "\n"); streams != "2" {
-			return fmt.Errorf("pod %s has %q streams, not 2", controller.Name, streams)
-		}
-		return nil
+		return err
 	})
 }

@@ -6,9 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
-	"strings"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,71 +17,104 @@ import (
 const (
 	buyerID = "spiffe://cluster.local/ns/bookbuyer/sa/bookbuyer"
 	storeID = "spiffe://cluster.local/ns/bookstore/sa/bookstore-v2"
+
+	prefix = "openservicemesh.io/"
+)
+
+// Ports of the application: one is the mesh's, one is where the test tells it
+// whom to call, one is excluded from what callers have intercepted.
+const (
+	meshPort    = 8080
+	orderPort   = 8081
+	outsidePort = 8082
 )
 
 func (tr *trial) deploy(ctx context.Context) (err error) {
-	if tr.buyer, err = tr.deployOne(ctx, "bookbuyer", "bookbuyer"); err != nil {
+	mesh := map[string]string{prefix + "monitored-by": mesh.Name}
+	err = errors.Join(
+		tr.createNamespace(ctx, "outside", nil, nil),
+		tr.createNamespace(ctx, "bookbuyer", mesh, nil),
+		tr.createNamespace(ctx, "bookstore", mesh, map[string]string{prefix + "metrics": "enabled"}))
+	if err != nil {
 		return err
 	}
-	if tr.store, err = tr.deployOne(ctx, "bookstore", "bookstore-v2"); err != nil {
+	if tr.outside, err = tr.deployOne(ctx, "outside", "outside", nil); err != nil {
 		return err
 	}
-	_, err = tr.client.CoreV1().Services("bookstore").Create(ctx, &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Name: "bookstore-v2"},
+	if tr.store, err = tr.deployOne(ctx, "bookstore", "bookstore-v2", nil); err != nil {
+		return err
+	}
+	if _, err = tr.expose(ctx, "bookstore", "bookstore-v2", "bookstore-v2"); err != nil {
+		return err
+	}
+	if _, err = tr.expose(ctx, "outside", "outside", "outside"); err != nil {
+		return err
+	}
+	excluded, err := tr.expose(ctx, "outside", "excluded", "outside")
+	if err != nil {
+		return err
+	}
+	tr.buyer, err = tr.deployOne(ctx, "bookbuyer", "bookbuyer", map[string]string{
+		prefix + "inbound-port-exclusion-list":      fmt.Sprint(orderPort),
+		prefix + "outbound-port-exclusion-list":     fmt.Sprint(outsidePort),
+		prefix + "outbound-ip-range-exclusion-list": excluded.Spec.ClusterIP + "/32",
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(checkInjected(tr.buyer), checkInjected(tr.store))
+}
+
+func (tr *trial) createNamespace(ctx context.Context, name string, labels, annotations map[string]string) error {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels, Annotations: annotations}}
+	_, err := tr.client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{})
+	return err
+}
+
+func (tr *trial) deployOne(ctx context.Context, namespace, name string, annotations map[string]string) (*corev1.Pod, error) {
+	template := corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Annotations: annotations},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{app(name, "serve")}},
+	}
+	if err := mesh.Create(ctx, tr.client, namespace, name, template); err != nil {
+		return nil, err
+	}
+	if err := mesh.WaitRollout(ctx, tr.client, namespace, name); err != nil {
+		return nil, err
+	}
+	return mesh.Pod(ctx, tr.client, namespace, name)
+}
+
+// app is a container of the application.
+func app(name string, args ...string) corev1.Container {
+	return corev1.Container{Name: name, Image: imageOf("app"), ImagePullPolicy: corev1.PullNever, Args: args}
+}
+
+// expose creates a Service of the pods of a Deployment.
+func (tr *trial) expose(ctx context.Context, namespace, service, deployment string) (*corev1.Service, error) {
+	return tr.client.CoreV1().Services(namespace).Create(ctx, &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: service},
 		Spec: corev1.ServiceSpec{
-			Selector: map[string]string{"app": "bookstore-v2"},
-			Ports:    []corev1.ServicePort{{Port: inboundPort}}, // without redirection, callers go to the sidecar themselves
+			Selector: map[string]string{"app": deployment},
+			Ports:    []corev1.ServicePort{{Name: "mesh", Port: meshPort}, {Name: "outside", Port: outsidePort}},
 		},
 	}, metav1.CreateOptions{})
-	return err
 }
 
-func (tr *trial) deployOne(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
-	if err := mesh.Join(ctx, tr.client, namespace); err != nil {
-		return nil, err
-	}
-	container := corev1.Container{Image: imageOf("app"), ImagePullPolicy: corev1.PullNever}
-	pod, err := mesh.Deploy(ctx, tr.client, namespace, name, container)
-	if err != nil {
-		return nil, err
-	}
-	return pod, checkInjected(pod)
-}
-
+// checkInjected looks for a sidecar that the kubelet starts before the
+// application, after what it needs.
 func checkInjected(pod *corev1.Pod) error {
-	for _, c := range pod.Spec.Containers {
-		if c.Name == "sidecar" && c.Image == imageOf("sidecar") {
-			return nil
-		}
+	var names []string
+	for _, c := range pod.Spec.InitContainers {
+		names = append(names, c.Name)
 	}
-	return fmt.Errorf("pod %s/%s has no sidecar", pod.Namespace, pod.Name)
-}
-
-// call has the buyer call the store by its Service's name.
-func (tr *trial) call(ctx context.Context) error {
-	return await(ctx, func(ctx context.Context) error {
-		status, body, err := tr.ask(ctx, storeID)
-		if err == nil && (status != http.StatusOK || body != "URI="+buyerID) {
-			err = fmt.Errorf("the store says %d %q, not who the buyer is", status, body)
-		}
-		return err
-	})
-}
-
-// callAnother has the buyer look for somebody else where the store is.
-func (tr *trial) callAnother(ctx context.Context) error {
-	status, body, err := tr.ask(ctx, "spiffe://cluster.local/ns/bookstore/sa/bookstore-v1")
-	if err == nil && (status != http.StatusBadGateway || !strings.Contains(body, "mutual TLS with ")) {
-		err = fmt.Errorf("the buyer's sidecar says %d %q, not that mutual TLS failed", status, body)
+	if len(names) < 2 || !slices.Equal(names[:2], []string{"osm-init", "sidecar"}) {
+		return fmt.Errorf("pod %s/%s begins with %q, not with osm-init and its sidecar", pod.Namespace, pod.Name, names)
 	}
-	return err
-}
-
-// ask has the buyer call the store's Service, where its sidecar is to find the
-// peer.
-func (tr *trial) ask(ctx context.Context, peer string) (status int, body string, err error) {
-	query := url.Values{"host": {"bookstore-v2.bookstore:8080"}, "peer": {peer}}
-	return tr.get(ctx, fmt.Sprintf("http://%s:8081/?%s", tr.buyer.Status.PodIP, query.Encode()))
+	if policy := pod.Spec.InitContainers[1].RestartPolicy; policy == nil || *policy != corev1.ContainerRestartPolicyAlways {
+		return fmt.Errorf("the sidecar of pod %s/%s is not one that goes on", pod.Namespace, pod.Name)
+	}
+	return nil
 }
 
 // replaceStore replaces the store's pod and calls the new one.

@@ -15,30 +15,32 @@ import (
 // Deploy creates a service account and a Deployment of one pod that uses it,
 // both of the given name, and returns the pod once it is ready.
 func Deploy(ctx context.Context, client kubernetes.Interface, namespace, name string, container corev1.Container) (*corev1.Pod, error) {
-	meta := metav1.ObjectMeta{Namespace: namespace, Name: name}
-	_, err := client.CoreV1().ServiceAccounts(namespace).Create(ctx, &corev1.ServiceAccount{ObjectMeta: meta}, metav1.CreateOptions{})
-	if err != nil {
-		return nil, err
-	}
-	app := map[string]string{"app": name}
 	container.Name = name
-	_, err = client.AppsV1().Deployments(namespace).Create(ctx, &appsv1.Deployment{
-		ObjectMeta: meta,
-		Spec: appsv1.DeploymentSpec{
-			Selector: &metav1.LabelSelector{MatchLabels: app},
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: app},
-				Spec:       corev1.PodSpec{ServiceAccountName: name, Containers: []corev1.Container{container}},
-			},
-		},
-	}, metav1.CreateOptions{})
-	if err != nil {
+	template := corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{container}}}
+	if err := Create(ctx, client, namespace, name, template); err != nil {
 		return nil, err
 	}
 	if err := WaitRollout(ctx, client, namespace, name); err != nil {
 		return nil, err
 	}
 	return Pod(ctx, client, namespace, name)
+}
+
+// Create creates a service account and a Deployment of one such pod that uses
+// it, both of the given name.
+func Create(ctx context.Context, client kubernetes.Interface, namespace, name string, template corev1.PodTemplateSpec) error {
+	meta := metav1.ObjectMeta{Namespace: namespace, Name: name}
+	_, err := client.CoreV1().ServiceAccounts(namespace).Create(ctx, &corev1.ServiceAccount{ObjectMeta: meta}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	app := map[string]string{"app": name}
+	template.Labels, template.Spec.ServiceAccountName = app, name
+	_, err = client.AppsV1().Deployments(namespace).Create(ctx, &appsv1.Deployment{
+		ObjectMeta: meta,
+		Spec:       appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: app}, Template: template},
+	}, metav1.CreateOptions{})
+	return err
 }
 
 // Pod returns the one pod of a Deployment, once there is just one, with an address.

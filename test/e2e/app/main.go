@@ -1,46 +1,58 @@
-// Command app is the application in the pods of the mesh's test, and has two sides:
+// Command app is an application that knows of no mesh. It is in the pods of the mesh's test, in several parts:
 //
-//	127.0.0.1:8080  tells whoever asks who they are, as the sidecar says; nobody but the pod's own sidecar gets there
-//	:8081           GET /?host=HOST&peer=ID asks HOST through the sidecar, which is to find ID there, and tells the answer
+//	app serve               is called by others, and calls others when it is told to
+//	app get URL WANT        calls once, with nothing before it, and fails unless WANT is answered
+//	app health KIND NUMBER  answers the kubelet's probes of a kind, as it is told to
+//	app wait                does nothing
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
-const (
-	sidecar = "http://127.0.0.1:15001/"
-	timeout = 5 * time.Second
-)
+const timeout = 5 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return serve(ctx, "127.0.0.1:8080", tellCaller) })
-	group.Go(func() error { return serve(ctx, ":8081", call) })
-	if err := group.Wait(); err != nil {
+	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "app:", err)
 		os.Exit(1)
 	}
 }
 
-func serve(ctx context.Context, address string, handler http.HandlerFunc) error {
+func run(ctx context.Context, args []string) error {
+	switch {
+	case len(args) == 3 && args[0] == "get":
+		return getOnce(args[1], args[2])
+	case len(args) == 3 && args[0] == "health":
+		return serveHealth(ctx, args[1], args[2])
+	case len(args) == 1 && args[0] == "serve":
+		return serveAll(ctx)
+	case len(args) == 1 && args[0] == "wait":
+		<-ctx.Done()
+		return nil
+	}
+	return fmt.Errorf("cannot do %q", args)
+}
+
+func serve(ctx context.Context, address string, handler http.Handler) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
+	return serveOn(ctx, listener, handler)
+}
+
+func serveOn(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: timeout}
 	stop := context.AfterFunc(ctx, func() { server.Close() }) // which has Serve return
 	defer stop()
@@ -48,28 +60,4 @@ func serve(ctx context.Context, address string, handler http.HandlerFunc) error 
 		return err
 	}
 	return nil
-}
-
-func tellCaller(w http.ResponseWriter, r *http.Request) {
-	fmt.Fprint(w, r.Header.Get("x-forwarded-client-cert"))
-}
-
-func call(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), timeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, sidecar, nil)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	request.Host = r.FormValue("host")
-	request.Header.Set("x-osm-peer", r.FormValue("peer"))
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
-	}
-	defer response.Body.Close()
-	w.WriteHeader(response.StatusCode)
-	io.Copy(w, response.Body) // an answer that is cut off is not the one that the test wants
 }

@@ -1,0 +1,223 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/osm-edge/osm/test/mesh"
+)
+
+// probed is a container and its probes, all of one kind. See the app of the
+// same kind and number for its ports.
+type probed struct {
+	name, kind, number string
+}
+
+// first and last are of the same kind. The last has hooks.
+var (
+	first      = probed{"first", "http", "10"}
+	last       = probed{"last", "http", "14"}
+	allProbed  = []probed{first, {"tls", "https", "11"}, {"tcp", "tcp", "12"}, {"grpc", "grpc", "13"}, last}
+	allButLast = allProbed[:len(allProbed)-1]
+)
+
+func (p probed) port(n int) int32 {
+	port, err := strconv.ParseInt("8"+p.number+strconv.Itoa(n), 10, 32)
+	if err != nil {
+		panic(err) // of a constant
+	}
+	return int32(port)
+}
+
+func (p probed) container() corev1.Container {
+	c := app(p.name, "health", p.kind, p.number)
+	if p.kind == "tcp" {
+		c.Ports = []corev1.ContainerPort{{Name: "startup", ContainerPort: p.port(1)}, {Name: "readiness", ContainerPort: p.port(2)}, {Name: "liveness", ContainerPort: p.port(3)}}
+	} else {
+		c.Ports = []corev1.ContainerPort{{Name: "health", ContainerPort: p.port(1)}}
+	}
+	c.StartupProbe, c.ReadinessProbe, c.LivenessProbe = p.probe("startup", 120), p.probe("readiness", 1), p.probe("liveness", 3)
+	if p == last {
+		c.Lifecycle = &corev1.Lifecycle{
+			PostStart: &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/postStart-hook", Port: intstr.FromInt32(first.port(1))}},
+			PreStop:   &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/preStop-hook", Port: intstr.FromString("health")}},
+		}
+	}
+	return c
+}
+
+func (p probed) probe(aspect string, failures int32) *corev1.Probe {
+	probe := &corev1.Probe{PeriodSeconds: 1, TimeoutSeconds: 5, FailureThreshold: failures}
+	switch p.kind {
+	case "tcp":
+		probe.TCPSocket = &corev1.TCPSocketAction{Port: intstr.FromString(aspect)}
+	case "grpc":
+		probe.GRPC = &corev1.GRPCAction{Port: p.port(1), Service: &aspect}
+	default:
+		probe.HTTPGet = &corev1.HTTPGetAction{
+			Path:        "/health/" + aspect,
+			Port:        intstr.FromString("health"),
+			Scheme:      corev1.URIScheme(strings.ToUpper(p.kind)),
+			HTTPHeaders: []corev1.HTTPHeader{{Name: "x-asked-by", Value: "kubelet"}},
+		}
+	}
+	return probe
+}
+
+// order asks the test's port of the container, which is excluded from interception.
+func (tr *trial) order(ctx context.Context, p probed, path string) (string, error) {
+	status, body, err := tr.get(ctx, fmt.Sprintf("http://%s%s", addressOf(tr.probed, int(p.port(0))), path))
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("container %s says %d %q", p.name, status, body)
+	}
+	return body, err
+}
+
+// tell tells containers how they are.
+func (tr *trial) tell(ctx context.Context, containers []probed, aspect string, good bool) error {
+	for _, p := range containers {
+		err := await(ctx, func(ctx context.Context) error {
+			_, err := tr.order(ctx, p, fmt.Sprintf("/?aspect=%s&good=%t", aspect, good))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitStatus waits until the kubelet says so of each of the containers.
+func (tr *trial) awaitStatus(ctx context.Context, containers []probed, what string, is func(corev1.ContainerStatus) bool) error {
+	return await(ctx, func(ctx context.Context) error {
+		pod, err := tr.client.CoreV1().Pods(tr.probed.Namespace).Get(ctx, tr.probed.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		statuses := map[string]corev1.ContainerStatus{}
+		for _, s := range pod.Status.ContainerStatuses {
+			statuses[s.Name] = s
+		}
+		var problems []error
+		for _, p := range containers {
+			if s := statuses[p.name]; !is(s) {
+				problems = append(problems, fmt.Errorf("container %s is not %s: %+v", p.name, what, s))
+			}
+		}
+		return errors.Join(problems...)
+	})
+}
+
+func ready(s corev1.ContainerStatus) bool    { return s.Ready }
+func notReady(s corev1.ContainerStatus) bool { return s.State.Running != nil && !s.Ready }
+
+// startProbed starts the containers, which wait until they are told that they
+// have started.
+func (tr *trial) startProbed(ctx context.Context) (err error) {
+	template := corev1.PodTemplateSpec{}
+	var ports []string
+	for _, p := range allProbed {
+		template.Spec.Containers = append(template.Spec.Containers, p.container())
+		ports = append(ports, strconv.Itoa(int(p.port(0))))
+	}
+	template.Annotations = map[string]string{prefix + "inbound-port-exclusion-list": strings.Join(ports, ",")}
+	if err := mesh.Create(ctx, tr.client, "bookstore", "probed", template); err != nil {
+		return err
+	}
+	if tr.probed, err = mesh.Pod(ctx, tr.client, "bookstore", "probed"); err != nil {
+		return err
+	}
+	if err := tr.awaitFailures(ctx, allProbed, "Startup probe failed"); err != nil {
+		return err
+	}
+	if err := tr.awaitStatus(ctx, allProbed, "running before it has started", notReady); err != nil {
+		return err
+	}
+	if err := tr.tell(ctx, allProbed, "startup", true); err != nil {
+		return err
+	}
+	if err := tr.awaitStatus(ctx, allProbed, "ready", ready); err != nil {
+		return err
+	}
+	if heard, err := tr.order(ctx, first, "/hooks"); err != nil || !strings.Contains(heard, "postStart-hook") {
+		return errors.Join(err, fmt.Errorf("the hook after the start was not heard, but %q", heard))
+	}
+	return nil
+}
+
+// awaitFailures waits for the kubelet's events about each of the containers.
+func (tr *trial) awaitFailures(ctx context.Context, containers []probed, what string) error {
+	return await(ctx, func(ctx context.Context) error {
+		events, err := tr.client.CoreV1().Events(tr.probed.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "reason=Unhealthy,involvedObject.name=" + tr.probed.Name})
+		if err != nil {
+			return err
+		}
+		failed := map[string]bool{}
+		for _, e := range events.Items {
+			if strings.HasPrefix(e.Message, what) {
+				failed[e.InvolvedObject.FieldPath] = true
+			}
+		}
+		var problems []error
+		for _, p := range containers {
+			if !failed["spec.containers{"+p.name+"}"] {
+				problems = append(problems, fmt.Errorf("of container %s no event says %q", p.name, what))
+			}
+		}
+		return errors.Join(problems...)
+	})
+}
+
+func (tr *trial) failReadiness(ctx context.Context) error {
+	for _, step := range []struct {
+		good bool
+		what string
+		is   func(corev1.ContainerStatus) bool
+	}{{false, "unready", notReady}, {true, "ready again", ready}} {
+		if err := tr.tell(ctx, allProbed, "readiness", step.good); err != nil {
+			return err
+		}
+		if err := tr.awaitStatus(ctx, allProbed, step.what, step.is); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// failLiveness fails the last container after the others, whose first has to
+// hear that the last has started again.
+func (tr *trial) failLiveness(ctx context.Context) error {
+	for _, containers := range [][]probed{allButLast, {last}} {
+		if err := tr.tell(ctx, containers, "liveness", false); err != nil {
+			return err
+		}
+		if err := tr.awaitFailures(ctx, containers, "Liveness probe failed"); err != nil {
+			return err
+		}
+		restarted := func(s corev1.ContainerStatus) bool {
+			return s.State.Running != nil && s.LastTerminationState.Terminated != nil
+		}
+		if err := tr.awaitStatus(ctx, containers, "running again", restarted); err != nil {
+			return err
+		}
+		if err := tr.tell(ctx, containers, "startup", true); err != nil {
+			return err
+		}
+		if err := tr.awaitStatus(ctx, containers, "ready again", ready); err != nil {
+			return err
+		}
+	}
+	return tr.awaitStatus(ctx, []probed{last}, "told before it ended", func(s corev1.ContainerStatus) bool {
+		return s.LastTerminationState.Terminated != nil && s.LastTerminationState.Terminated.Message == "preStop-hook"
+	})
+}

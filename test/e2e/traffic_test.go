@@ -1,0 +1,124 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// storeURL is all that the buyer knows of the store.
+const storeURL = "http://bookstore-v2.bookstore:8080/"
+
+// ask has the application of a pod call a URL, claiming to be somebody.
+func (tr *trial) ask(ctx context.Context, pod *corev1.Pod, target, claim string) (status int, body string, err error) {
+	query := url.Values{"url": {target}, "claim": {claim}}
+	return tr.get(ctx, "http://"+addressOf(pod, orderPort)+"/?"+query.Encode())
+}
+
+// want has the application of a pod call a URL, and be told who it is.
+func (tr *trial) want(ctx context.Context, pod *corev1.Pod, target, caller string) error {
+	status, body, err := tr.ask(ctx, pod, target, "")
+	if err == nil && (status != http.StatusOK || body != caller) {
+		err = fmt.Errorf("%s tells %s: %d %q, not %q", target, pod.Name, status, body, caller)
+	}
+	return err
+}
+
+// wantNone has the application of a pod call a URL, and get no answer of the
+// application there.
+func (tr *trial) wantNone(ctx context.Context, pod *corev1.Pod, target string) error {
+	status, body, err := tr.ask(ctx, pod, target, "")
+	if err == nil && status == http.StatusOK {
+		err = fmt.Errorf("%s tells %s: %q, and was not to be reached", target, pod.Name, body)
+	}
+	return err
+}
+
+// call has the buyer call the store by its Service's name, as whoever it claims
+// to be. Both sidecars count a connection.
+func (tr *trial) call(ctx context.Context) error {
+	if err := await(ctx, func(ctx context.Context) error { return tr.want(ctx, tr.buyer, storeURL, "URI="+buyerID) }); err != nil {
+		return err
+	}
+	out, in, err := tr.connections(ctx)
+	if err != nil {
+		return err
+	}
+	status, body, err := tr.ask(ctx, tr.buyer, storeURL, "URI=spiffe://cluster.local/ns/bank/sa/teller")
+	if err == nil && (status != http.StatusOK || body != "URI="+buyerID) {
+		err = fmt.Errorf("the store takes a buyer that claims to be another for %q, status %d", body, status)
+	}
+	if err != nil {
+		return err
+	}
+	nowOut, nowIn, err := tr.connections(ctx)
+	if err == nil && (nowOut <= out || nowIn <= in) {
+		err = fmt.Errorf("the buyer's sidecar made %v and then %v connections, the store's took %v and then %v", out, nowOut, in, nowIn)
+	}
+	return err
+}
+
+// connections returns how many the sidecars of the buyer made, and of the store took.
+func (tr *trial) connections(ctx context.Context) (out, in float64, err error) {
+	out, err = tr.metric(ctx, metricsOf(tr.buyer), `osm_sidecar_connections_total{direction="outbound"}`)
+	in, err2 := tr.metric(ctx, metricsOf(tr.store), `osm_sidecar_connections_total{direction="inbound"}`)
+	return out, in, errors.Join(err, err2)
+}
+
+func metricsOf(pod *corev1.Pod) string {
+	return "http://" + addressOf(pod, 15010) + "/stats/prometheus"
+}
+
+func addressOf(pod *corev1.Pod, port int) string {
+	return net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port))
+}
+
+// checkWire looks at the port of the store as those outside of the mesh see it.
+func (tr *trial) checkWire(ctx context.Context) error {
+	if _, err := tr.presented(ctx, addressOf(tr.store, meshPort), commonName(tr.store)); err != nil {
+		return err
+	}
+	if err := tr.anonymous(ctx, addressOf(tr.store, meshPort)); err != nil {
+		return err
+	}
+	for _, target := range []string{storeURL, "http://" + addressOf(tr.store, meshPort) + "/", "http://" + addressOf(tr.store, inboundPort) + "/"} {
+		if err := tr.wantNone(ctx, tr.outside, target); err != nil {
+			return err
+		}
+	}
+	if status, body, err := tr.ask(ctx, tr.store, storeURL, ""); err == nil {
+		return fmt.Errorf("a port that the store does not exclude answers from outside: %d %q", status, body)
+	}
+	return nil
+}
+
+// checkExclusions has the buyer call a pod that is not of the mesh: that takes a
+// port or a range that it excludes. Its own excluded port is what ask calls.
+func (tr *trial) checkExclusions(ctx context.Context) error {
+	return errors.Join(
+		tr.want(ctx, tr.buyer, "http://outside.outside:8082/", "nobody"),
+		tr.want(ctx, tr.buyer, "http://excluded.outside:8080/", "nobody"),
+		tr.wantNone(ctx, tr.buyer, "http://outside.outside:8080/"),
+		tr.wantNone(ctx, tr.buyer, "http://"+addressOf(tr.outside, meshPort)+"/"))
+}
+
+func (tr *trial) checkMetrics(ctx context.Context) error {
+	for key, want := range map[string]string{"scrape": "true", "port": "15010", "path": "/stats/prometheus"} {
+		if got := tr.store.Annotations["prometheus.io/"+key]; got != want {
+			return fmt.Errorf("pod %s says prometheus.io/%s %q, want %q", tr.store.Name, key, got, want)
+		}
+		if got, ok := tr.buyer.Annotations["prometheus.io/"+key]; ok {
+			return fmt.Errorf("pod %s says prometheus.io/%s %q, and its namespace has not enabled metrics", tr.buyer.Name, key, got)
+		}
+	}
+	_, err := tr.metric(ctx, metricsOf(tr.store), "osm_sidecar_certificate_expiry_timestamp_seconds")
+	return err
+}
