@@ -3,7 +3,6 @@ package injector
 import (
 	"encoding/json"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -85,12 +84,7 @@ func FuzzQuantity(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		for _, name := range sidecarResources() {
-			start := time.Now()
-			quantity, err := parseQuantity(name, value)
-			if took := time.Since(start); took > time.Second {
-				t.Errorf("%q took %s", value, took)
-			}
-			if err == nil {
+			if quantity, err := parseQuantity(name, value); err == nil {
 				accepted(t, name, value, quantity)
 			}
 		}
