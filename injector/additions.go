@@ -34,13 +34,14 @@ func (c *Config) additions(pod *corev1.Pod, chosen overrides, bootstrap Bootstra
 		volumes:     []corev1.Volume{c.volume},
 	}
 	a.annotations[BootstrapAnnotation] = string(encoded)
-	var inits []corev1.Container
-	if c.settings.Interception == NFTables {
-		osmInit, err := c.osmInit(chosen)
-		if err != nil {
-			return additions{}, err
-		}
-		inits = []corev1.Container{osmInit}
+	if pod.Spec.Resources != nil {
+		// What a pod has as a whole must cover all of its containers together:
+		// ours share it, with none of their own.
+		chosen.resources = corev1.ResourceRequirements{}
+	}
+	inits, err := c.initContainers(chosen)
+	if err != nil {
+		return additions{}, err
 	}
 	a.place(c.settings.Placement, inits, c.sidecar(pod, chosen.resources))
 	return a, nil

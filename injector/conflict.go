@@ -13,6 +13,9 @@ import (
 func conflicts(pod *corev1.Pod) error {
 	var problems []error
 	report := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if len(pod.Spec.Containers) == 0 {
+		report("it has no container but the mesh's: add the application's")
+	}
 	if _, has := pod.Labels[ProxyLabel]; has {
 		report("label %s: only the mesh sets it: remove it", ProxyLabel)
 	}

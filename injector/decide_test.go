@@ -49,12 +49,18 @@ func TestAPodOfAMonitoredNamespaceIsInjectedUnlessItOrTheNamespaceSaysNo(t *test
 	}
 }
 
+func mirrored(annotations map[string]string) map[string]string {
+	return map[string]string{corev1.MirrorPodAnnotationKey: "1", injectionAnnotation: annotations[injectionAnnotation]}
+}
+
 func TestWhatIsNotOfTheMeshIsNeverTouchedWhateverItSays(t *testing.T) {
 	tests := map[string]func(*corev1.Pod, *corev1.Namespace){
 		"a namespace without the label":        func(_ *corev1.Pod, n *corev1.Namespace) { n.Labels = nil },
 		"a namespace of another mesh":          func(_ *corev1.Pod, n *corev1.Namespace) { n.Labels[monitoredByLabel] = "other" },
 		"a namespace with an empty label":      func(_ *corev1.Pod, n *corev1.Namespace) { n.Labels[monitoredByLabel] = "" },
 		"a pod on the host's network":          func(p *corev1.Pod, _ *corev1.Namespace) { p.Spec.HostNetwork = true },
+		"a pod for Windows":                    func(p *corev1.Pod, _ *corev1.Namespace) { p.Spec.OS = &corev1.PodOS{Name: corev1.Windows} },
+		"a pod that stands for a static one":   func(p *corev1.Pod, _ *corev1.Namespace) { p.Annotations = mirrored(p.Annotations) },
 		"kube-system":                          func(_ *corev1.Pod, n *corev1.Namespace) { n.Name = "kube-system" },
 		"kube-public":                          func(_ *corev1.Pod, n *corev1.Namespace) { n.Name = "kube-public" },
 		"kube-node-lease":                      func(_ *corev1.Pod, n *corev1.Namespace) { n.Name = "kube-node-lease" },

@@ -115,7 +115,6 @@ func (h *Handler) admit(request admission.Request) Result {
 
 // log writes of a pod only what names it.
 func (h *Handler) log(ctx context.Context, request types.UID, r Result) {
-	levels := map[Decision]slog.Level{Injected: slog.LevelInfo, Skipped: slog.LevelDebug, Refused: slog.LevelWarn, Failed: slog.LevelError}
 	fields := []slog.Attr{
 		slog.String("request", string(request)),
 		slog.String("pod", r.Pod),
@@ -128,5 +127,17 @@ func (h *Handler) log(ctx context.Context, request types.UID, r Result) {
 	if r.Err != nil {
 		fields = append(fields, slog.Any("error", r.Err))
 	}
-	h.options.Logger.LogAttrs(ctx, levels[r.Decision], "pod admission", fields...)
+	h.options.Logger.LogAttrs(ctx, r.Decision.level(), "pod admission", fields...)
+}
+
+func (d Decision) level() slog.Level {
+	switch d {
+	case Injected:
+		return slog.LevelInfo
+	case Skipped:
+		return slog.LevelDebug
+	case Refused:
+		return slog.LevelWarn
+	}
+	return slog.LevelError
 }

@@ -129,6 +129,20 @@ func TestProbesOfACopyThatLedThroughItsSidecarAreLeftOutWithAWarning(t *testing.
 	}
 }
 
+func TestACopyOfTheSidecarAloneIsRefused(t *testing.T) {
+	config := testConfig(t, func(s *Settings) { s.Placement = Container })
+	copied := become(t, config, podWith(corev1.Container{Name: "app"}))
+	copied.Labels, copied.Spec.Containers = nil, copied.Spec.Containers[:1]
+	raw, err := json.Marshal(copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := config.Inject(raw, bookstore(), testProxy)
+	if result.Decision != Refused || result.Patch != nil || !strings.Contains(result.Err.Error(), "no container but the mesh's") {
+		t.Errorf("%s: %v, patch %v", result.Decision, result.Err, result.Patch)
+	}
+}
+
 func TestASidecarOfAnotherIsRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		edit func(*corev1.Pod)

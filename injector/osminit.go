@@ -9,24 +9,32 @@ import (
 
 const osmInitName = "osm-init"
 
+// initContainers are those that come with a sidecar.
+func (c *Config) initContainers(chosen overrides) ([]corev1.Container, error) {
+	if c.settings.Interception == NoInterception {
+		return nil, nil
+	}
+	config, err := json.Marshal(intercepted(chosen, c.settings.InterfaceExclusions))
+	if err != nil {
+		return nil, fmt.Errorf("encoding what is intercepted: %w", err)
+	}
+	return []corev1.Container{c.osmInit(string(config), chosen.resources)}, nil
+}
+
 // osmInit is the init container that makes the kernel lead connections to the
 // sidecar. It has the sidecar's resources: where quotas want every container to
 // have some, it needs them, and it adds nothing to what the pod needs, because
 // it ends before the sidecar starts.
-func (c *Config) osmInit(chosen overrides) (corev1.Container, error) {
-	config, err := json.Marshal(intercepted(chosen, c.settings.InterfaceExclusions))
-	if err != nil {
-		return corev1.Container{}, fmt.Errorf("encoding what is intercepted: %w", err)
-	}
+func (c *Config) osmInit(config string, resources corev1.ResourceRequirements) corev1.Container {
 	return corev1.Container{
 		Name:                     osmInitName,
 		Image:                    c.settings.InitImage,
 		ImagePullPolicy:          c.settings.ImagePullPolicy,
-		Args:                     []string{string(config)},
-		Resources:                chosen.resources,
+		Args:                     []string{config},
+		Resources:                resources,
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		SecurityContext:          c.osmInitSecurity(),
-	}, nil
+	}
 }
 
 // osmInitSecurity is root with the one capability that the kernel asks for. Files

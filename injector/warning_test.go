@@ -34,7 +34,7 @@ func TestWhoCreatesAPodIsWarnedOfWhatWillNotWork(t *testing.T) {
 		"Linux by name": {
 			pod: func(pod *corev1.Pod) { pod.Spec.OS = &corev1.PodOS{Name: corev1.Linux} }},
 		"a restricted namespace": {
-			namespace: restricted, want: "osm-init needs capability NET_ADMIN and user 0: set osm.injector.interception=none, or label it pod-security.kubernetes.io/enforce=privileged"},
+			namespace: restricted, want: "osm-init needs capability NET_ADMIN and user 0: set osm.injector.interception=none or label it pod-security.kubernetes.io/enforce=privileged"},
 		"a baseline namespace": {
 			namespace: func(n *corev1.Namespace) { n.Labels[podSecurityLabel] = "baseline" }, want: "Pod Security baseline"},
 		"a privileged namespace": {
