@@ -31,17 +31,17 @@ type Options struct {
 // Parse reads the arguments of osm-injector. The error names the flag and its
 // value.
 func Parse(name string, args []string) (*Options, error) {
-	o := &Options{}
+	o := &Options{settings: injector.Settings{
+		ImagePullPolicy: corev1.PullIfNotPresent,
+		LogLevel:        "warn",
+		Placement:       Auto,
+		Interception:    injector.NFTables,
+	}}
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	o.AddFlags(fs)
-	return o, component.Parse(fs, args)
-}
-
-// AddFlags adds the flags of the options, with their defaults.
-func (o *Options) AddFlags(fs *flag.FlagSet) {
-	o.Options.AddFlags(fs)
 	o.addPodFlags(fs)
 	o.addInterceptionFlags(fs)
+	return o, component.Parse(fs, args)
 }
 
 // addPodFlags adds what says how a pod is changed.
@@ -51,8 +51,8 @@ func (o *Options) addPodFlags(fs *flag.FlagSet) {
 	fs.StringVar(&s.SidecarImage, "sidecar-image", "", "image of the sidecar")
 	fs.StringVar(&s.InitImage, "init-image", "", "image of osm-init")
 	choice(fs, &s.ImagePullPolicy, "image-pull-policy", "when both images are pulled",
-		corev1.PullIfNotPresent, corev1.PullAlways, corev1.PullNever)
-	choice(fs, &s.LogLevel, "sidecar-log-level", "log level of the sidecar", "warn", "debug", "info", "error")
+		corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever)
+	choice(fs, &s.LogLevel, "sidecar-log-level", "log level of the sidecar", "debug", "info", "warn", "error")
 	choice(fs, &s.Placement, "sidecar-placement", "what kind of container the sidecar is", Auto, injector.Native, injector.Container)
 	fs.Func("sidecar-resources", `requests and limits of the sidecar, as JSON: {"limits":{"cpu":"1"}}`, func(value string) (err error) {
 		s.SidecarResources, err = parseResources(value)
@@ -85,15 +85,15 @@ func (o *Options) Settings(auto injector.Placement) injector.Settings {
 	return settings
 }
 
-// choice adds a flag that takes one of a few words, the first by default.
+// choice adds a flag that takes one of a few words. The default is what value
+// has.
 func choice[T ~string](fs *flag.FlagSet, value *T, name, usage string, words ...T) {
-	*value = words[0]
 	var quoted []string
 	for _, word := range words {
 		quoted = append(quoted, string(word))
 	}
 	all := strings.Join(quoted[:len(quoted)-1], ", ") + " or " + quoted[len(quoted)-1]
-	fs.Func(name, fmt.Sprintf("%s: %s (default %s)", usage, all, words[0]), func(given string) error {
+	fs.Func(name, fmt.Sprintf("%s: %s (default %s)", usage, all, *value), func(given string) error {
 		if !slices.Contains(words, T(given)) {
 			return fmt.Errorf("want %s", all)
 		}

@@ -96,7 +96,7 @@ func TestFlagsThatAreWrongAreRefusedByNameAndValue(t *testing.T) {
 		"an unknown pull policy":      {"--image-pull-policy=Sometimes", "-image-pull-policy", `"Sometimes"`},
 		"an unknown placement":        {"--sidecar-placement=first", "-sidecar-placement", "want auto, native or container"},
 		"an unknown interception":     {"--interception=iptables", "-interception", "want nftables or none"},
-		"an unknown log level":        {"--sidecar-log-level=trace", "-sidecar-log-level", "want warn, debug, info or error"},
+		"an unknown log level":        {"--sidecar-log-level=trace", "-sidecar-log-level", "want debug, info, warn or error"},
 		"a value that nobody set":     {"--interception=%!s(<nil>)", "-interception", "<nil>"},
 		"a privilege in words":        {"--privileged-init=sometimes", "-privileged-init", `"sometimes"`},
 		"a port that is none":         {"--inbound-port-exclusion-list=80,http", "-inbound-port-exclusion-list", "http"},
