@@ -102,7 +102,8 @@ func serve(b *testing.B) (url string, client *http.Client) {
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, listener) }()
 	transport := pki.Client().Transport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 100 // client-go's, with which an API server calls
+	// Those who wait for a connection don't open one each when the machine is slow.
+	transport.MaxIdleConnsPerHost, transport.MaxConnsPerHost = 32, 32
 	b.Cleanup(func() {
 		transport.CloseIdleConnections()
 		cancel()
