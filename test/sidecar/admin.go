@@ -49,12 +49,14 @@ func (s *Sidecar) admin() http.Handler {
 
 // readiness answers the kubelet, and whoever else reaches the pod.
 func (s *Sidecar) readiness() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /ready", s.ready)
-	if listen := s.options.Bootstrap.Readiness.Listen; len(listen) > 0 {
-		mux.Handle("/", s.probes(portOf(listen[0]))) // every address has the same port
-	}
-	return mux
+	probes := s.probes(portOn(s.options.Bootstrap.Readiness))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/ready" {
+			s.ready(w, r)
+			return
+		}
+		probes.ServeHTTP(w, r)
+	})
 }
 
 func (s *Sidecar) ready(w http.ResponseWriter, _ *http.Request) {

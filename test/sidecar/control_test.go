@@ -38,10 +38,11 @@ type control struct {
 
 	attested atomic.Int64
 
+	tcp       bool // over loopback instead of memory
 	mu        sync.Mutex
-	listeners map[string]*bufconn.Listener // by address
-	ca        []byte                       // what pods mount
-	tokens    map[string]string            // by namespace/account; the one that counts
+	listeners map[string]net.Listener // by address
+	ca        []byte                  // what pods mount
+	tokens    map[string]string       // by namespace/account; the one that counts
 	group     errgroup.Group
 }
 
@@ -52,7 +53,7 @@ func newControl(t *testing.T) *control {
 	c := &control{
 		t:         t,
 		manager:   issuer.NewManager(issuer.Options{Linger: 24 * time.Hour}),
-		listeners: map[string]*bufconn.Listener{},
+		listeners: map[string]net.Listener{},
 		tokens:    map[string]string{},
 	}
 	ca := newCA(t)
@@ -146,9 +147,15 @@ func (c *control) mount(ca []byte) {
 }
 
 func (c *control) listen(address string) (net.Listener, error) {
+	var l net.Listener = bufconn.Listen(64 << 10)
+	if c.tcp {
+		var err error
+		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return nil, err
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l := bufconn.Listen(64 << 10)
 	c.listeners[address] = l
 	return l, nil
 }
@@ -162,7 +169,10 @@ func (c *control) dial(ctx context.Context, address string) (net.Conn, error) {
 	if l == nil {
 		return nil, errNobody
 	}
-	return l.DialContext(ctx)
+	if memory, ok := l.(*bufconn.Listener); ok {
+		return memory.DialContext(ctx)
+	}
+	return new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
 }
 
 func identity(t testing.TB, namespace, account string) issuer.Identity {

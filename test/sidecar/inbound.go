@@ -34,7 +34,7 @@ func (s *Sidecar) inbound() *http.Server {
 	}
 }
 
-// toApplication passes requests on as they are, but for who calls.
+// toApplication passes requests on to where they are for.
 func (s *Sidecar) toApplication(byHost *http.Transport) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer := r.Context().Value(peerKey{}).(*peerConn)
@@ -43,6 +43,9 @@ func (s *Sidecar) toApplication(byHost *http.Transport) http.Handler {
 			transport, host = peer.application.transport, peer.application.asked.String()
 		}
 		switch {
+		case r.Method == "PRI":
+			http.Error(w, "half of the preface of HTTP/2", http.StatusBadRequest)
+			return
 		case r.Method == http.MethodConnect:
 			http.Error(w, "the sidecar passes on no CONNECT: what goes through a tunnel has no verified sender", http.StatusNotImplemented)
 			return
@@ -55,18 +58,30 @@ func (s *Sidecar) toApplication(byHost *http.Transport) http.Handler {
 			// be had, the answer waits.
 			_ = http.NewResponseController(w).EnableFullDuplex()
 		}
-		(&httputil.ReverseProxy{
-			Rewrite: func(r *httputil.ProxyRequest) {
-				r.Out.URL.Scheme, r.Out.URL.Host, r.Out.URL.RawQuery = "http", host, r.In.URL.RawQuery
-				r.Out.Host = r.In.Host
-				identify(r, peer.id)
-			},
-			Transport:     transport,
-			FlushInterval: -1,
-			ErrorHandler:  s.unreachable,
-			ErrorLog:      slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
-		}).ServeHTTP(w, r)
+		proxy := s.passOn(transport, host, peer.id)
+		proxy.ServeHTTP(w, r)
 	})
+}
+
+// passOn changes nothing of a request but who calls.
+func (s *Sidecar) passOn(transport http.RoundTripper, host, peer string) *httputil.ReverseProxy {
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.URL.RawQuery = "http", host, r.In.URL.RawQuery
+			r.Out.Host = r.In.Host
+			identify(r, peer)
+		},
+		Transport:    transport,
+		ErrorHandler: s.unreachable,
+		ErrorLog:     slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
+	}
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if r.ContentLength != 0 { // or else a gRPC answer of trailers alone is none any more
+			proxy.FlushInterval = -1
+		}
+		return nil
+	}
+	return proxy
 }
 
 // application is where a request to that host goes in this pod.

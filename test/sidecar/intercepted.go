@@ -28,7 +28,7 @@ func (s *Sidecar) takeApplication(requests *handover) func(context.Context, net.
 			reset(conn)
 			return
 		}
-		if err := newRelay(ctx, conn, peer).run(); err != nil {
+		if err := newRelay(ctx, conn, peer).run(conn, peer); err != nil {
 			s.options.Logger.Info("a connection of the application broke", "to", asked, "error", err)
 		}
 	}

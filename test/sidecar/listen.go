@@ -6,6 +6,8 @@ import (
 	"net"
 	"strconv"
 	"syscall"
+
+	"github.com/osm-edge/osm/injector"
 )
 
 // listen opens a listener on each of the addresses that the pod has, all or
@@ -36,6 +38,14 @@ func closeAll(listeners []net.Listener) {
 	for _, l := range listeners {
 		l.Close() // it was never used
 	}
+}
+
+// portOn is the port that all addresses of a listener have, 0 if there is none.
+func portOn(l injector.Listener) uint16 {
+	if len(l.Listen) == 0 {
+		return 0
+	}
+	return portOf(l.Listen[0])
 }
 
 // portOf returns the port of host:port, 0 of anything else.

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
-	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,8 +18,7 @@ const ip6tOriginalDst = 80
 // kernel led it there. There is none if it was going to the listener's own port.
 func (s *Sidecar) destination(conn net.Conn, l injector.Listener) (netip.AddrPort, bool) {
 	original, ok := s.options.OriginalDestination(conn)
-	own := slices.ContainsFunc(l.Listen, func(address string) bool { return portOf(address) == original.Port() })
-	return original, ok && !own
+	return original, ok && original.Port() != portOn(l)
 }
 
 // originalDestination asks the kernel's connection tracking, which knows

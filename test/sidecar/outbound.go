@@ -24,6 +24,7 @@ const PeerHeader = "x-osm-peer"
 // they name. Every request has a connection of its own, and with it the
 // certificate and the bundle of its time.
 func (s *Sidecar) outbound() http.Handler {
+	inbound := strconv.Itoa(int(portOn(s.options.Bootstrap.Inbound))) // of every sidecar in the mesh
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer, err := ParseIdentity(r.Header.Get(PeerHeader))
 		if err != nil {
@@ -33,7 +34,7 @@ func (s *Sidecar) outbound() http.Handler {
 		proxy := &httputil.ReverseProxy{
 			Rewrite: func(r *httputil.ProxyRequest) {
 				r.Out.URL.Scheme = "https"
-				r.Out.URL.Host = net.JoinHostPort((&url.URL{Host: r.In.Host}).Hostname(), s.inboundPort())
+				r.Out.URL.Host = net.JoinHostPort((&url.URL{Host: r.In.Host}).Hostname(), inbound)
 				r.Out.Host = r.In.Host
 				r.Out.Header.Del(PeerHeader)
 			},
@@ -42,11 +43,6 @@ func (s *Sidecar) outbound() http.Handler {
 		}
 		proxy.ServeHTTP(w, r)
 	})
-}
-
-// inboundPort is the sidecars' own, and every other's in the mesh.
-func (s *Sidecar) inboundPort() string {
-	return strconv.Itoa(int(portOf(s.options.Bootstrap.Inbound.Listen[0])))
 }
 
 func (s *Sidecar) towards(peer issuer.Identity) http.RoundTripper {

@@ -1,23 +1,14 @@
 package sidecar
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"io"
 	"net"
-	"net/netip"
-	"os"
 	"time"
 )
 
-const (
-	handshakeTimeout = 10 * time.Second
-	// recognitionTimeout is how long the rest of a request line may take.
-	recognitionTimeout = time.Second
-)
+const handshakeTimeout = 10 * time.Second
 
 // peerConn is a verified peer's connection, of which the first bytes were read.
 type peerConn struct {
@@ -68,76 +59,4 @@ func shakeHands(ctx context.Context, conn *tls.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	return conn.HandshakeContext(ctx)
-}
-
-// carry connects the peer to the application before the peer has said anything,
-// because the application may be the one to speak first.
-func (s *Sidecar) carry(ctx context.Context, peer *peerConn, asked netip.AddrPort, requests *handover) error {
-	application, err := s.dialApplication(ctx, asked)
-	if err != nil {
-		reset(peer.Conn)
-		return fmt.Errorf("connect to the application: %w", err)
-	}
-	r := newRelay(ctx, peer.Conn, application)
-	said := make(chan heard, 1)
-	go func() {
-		n, err := r.pass(r.client, r.server)
-		said <- heard{n, err}
-	}()
-	begin, is, err := listenTo(peer.Conn)
-	switch {
-	case err != nil:
-		r.abort()
-		<-said
-		return r.end(err)
-	case is == hypertext:
-		return s.handOver(ctx, r, said, begin, peer, asked, requests)
-	}
-	_, up := r.pass(application, io.MultiReader(bytes.NewReader(begin), &watched{Reader: peer.Conn, begin: begin, is: is}))
-	return r.end(errors.Join(up, (<-said).err))
-}
-
-// heard is what an application has said.
-type heard struct {
-	bytes int64
-	err   error
-}
-
-// listenTo returns what the peer says first, once it is known to be HTTP or not,
-// or has taken too long for that.
-func listenTo(peer net.Conn) ([]byte, protocol, error) {
-	var begin []byte
-	buffer := make([]byte, 4<<10)
-	for is := undecided; ; {
-		n, err := peer.Read(buffer)
-		begin = append(begin, buffer[:n]...)
-		if is = recognise(begin); is == undecided && err == nil {
-			err = peer.SetReadDeadline(time.Now().Add(recognitionTimeout))
-			if err == nil {
-				continue
-			}
-		}
-		if errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded) {
-			err = nil
-		}
-		return begin, is, errors.Join(err, peer.SetReadDeadline(time.Time{}))
-	}
-}
-
-// handOver has the HTTP server go on with the peer. An application that has
-// spoken first speaks another protocol, and gets no requests that look verified.
-func (s *Sidecar) handOver(ctx context.Context, r *relay, said chan heard, begin []byte, peer *peerConn, asked netip.AddrPort, requests *handover) error {
-	err := r.server.SetReadDeadline(time.Unix(1, 0)) // long ago: it stops pass
-	if first := <-said; err != nil || first.bytes != 0 || !errors.Is(first.err, os.ErrDeadlineExceeded) {
-		r.abort()
-		return r.end(errors.Join(errors.New("HTTP to an application that speaks first or has ended"), err, first.err))
-	}
-	if err := r.server.SetReadDeadline(time.Time{}); err != nil || !r.release() {
-		r.abort()
-		return r.end(err)
-	}
-	peer.rest = io.MultiReader(bytes.NewReader(begin), peer.Conn)
-	peer.application = s.towardsApplication(r.server, asked, bytes.HasPrefix(begin, []byte("PRI ")))
-	requests.give(ctx, peer)
-	return nil
 }

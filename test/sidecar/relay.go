@@ -52,15 +52,16 @@ func (r *relay) pass(sink net.Conn, source io.Reader) (int64, error) {
 	return n, err
 }
 
-// run carries both directions to their ends.
-func (r *relay) run() error {
-	down := make(chan error, 1)
+// run carries both directions to their ends, what the client says from up and
+// what the server says from down.
+func (r *relay) run(up, down io.Reader) error {
+	other := make(chan error, 1)
 	go func() {
-		_, err := r.pass(r.client, r.server)
-		down <- err
+		_, err := r.pass(r.client, down)
+		other <- err
 	}()
-	_, up := r.pass(r.server, r.client)
-	return r.end(errors.Join(up, <-down))
+	_, err := r.pass(r.server, up)
+	return r.end(errors.Join(err, <-other))
 }
 
 // end is after both directions have ended.

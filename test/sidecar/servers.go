@@ -30,7 +30,7 @@ func (s *Sidecar) services() ([]service, error) {
 	plain := map[string]http.Handler{"admin": s.admin(), "readiness": s.readiness(), "metrics": s.metrics()}
 	byName["admin"], byName["readiness"], byName["metrics"] = b.Admin, b.Readiness, b.Metrics
 	for _, probe := range b.Probes {
-		if !slices.ContainsFunc(b.Readiness.Listen, func(address string) bool { return portOf(address) == probe.Port }) {
+		if probe.Port != portOn(b.Readiness) {
 			port := strconv.Itoa(int(probe.Port))
 			byName["probes "+port], plain["probes "+port] = injector.Listener{Listen: []string{":" + port}}, s.probes(probe.Port)
 		}
