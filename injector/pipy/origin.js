@@ -1,14 +1,15 @@
 // Where an intercepted connection was going before it was led to the sidecar.
 
-import { plain, join } from './address.js'
+import { join } from './address.js'
 
 var SOL_IP = 0
 var SOL_IPV6 = 41
+var AF_INET = 2
+var AF_INET6 = 10
 var SO_ORIGINAL_DST = 80    // IP6T_SO_ORIGINAL_DST is the same
 
-// origin returns {host, port, local} of an accepted connection: what the kernel
-// remembers (linux/netfilter_ipv4.h), and the address of the pod that it came to.
-// null if it was meant for the sidecar itself.
+// origin returns {host, port} of an accepted connection, as the kernel remembers
+// it (linux/netfilter_ipv4.h, linux/netfilter_ipv6/ip6_tables.h). null if it was meant for the sidecar itself.
 export default function (inbound) {
   var address = decode(option(inbound.socket, SOL_IP)) || decode(option(inbound.socket, SOL_IPV6))
   if (!address || address.port === inbound.localPort) return null
@@ -21,14 +22,18 @@ function option(socket, level) {
 }
 
 // decode reads a sockaddr_in, family, port and 4 bytes of address, or a
-// sockaddr_in6, with 4 bytes of flow and 16 of address.
+// sockaddr_in6, with 4 bytes of flow and 16 of address. What follows is nothing:
+// the kernel leaves the length as it was asked.
 export function decode(b) {
-  var port = b.length >= 8 ? b[2] * 256 + b[3] : 0
+  if (b.length < 8) return null
+  var family = b[0] + b[1]    // in the machine's order of bytes
+  var port = b[2] * 256 + b[3]
   if (port === 0) return null
-  if (b.length < 28) return { host: b.slice(4, 8).join('.'), port }
+  if (family === AF_INET) return { host: b.slice(4, 8).join('.'), port }
+  if (family !== AF_INET6 || b.length < 24) return null
   var groups = []
   for (var i = 8; i < 24; i += 2) groups.push((b[i] * 256 + b[i + 1]).toString(16))
-  return { host: plain(groups.join(':')), port }
+  return { host: groups.join(':'), port }
 }
 
 export function text(origin) {

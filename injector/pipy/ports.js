@@ -5,6 +5,8 @@ import { join } from './address.js'
 
 var LOOPBACK = '127.0.0.1'
 var HTTP = 'HTTP/'.split('').map(c => c.charCodeAt(0))
+// How long a connection may take, in seconds.
+var PATIENCE = 5
 // How long an application may take until it greets a client, in seconds.
 var GREETING = 5
 // When a port that kept silent is listened to again, in milliseconds.
@@ -22,9 +24,9 @@ export default function () {
     var key = join(own, port)
     var loopback = join(LOOPBACK, port)
     if (!reached[key]) {
-      reached[key] = isOpen(loopback).then(open => {
+      reached[key] = isOpen(loopback, PATIENCE).then(open => {
         if (open) return loopback
-        return isOpen(key).then(open => {
+        return isOpen(key, PATIENCE).then(open => {
           if (!open) delete reached[key]
           return open ? key : loopback
         })
@@ -57,38 +59,57 @@ export default function () {
   return { reach, failed, greets }
 }
 
+var $address
+var $seconds
+var $tell
+
+// Pipy runs pipelines that were made with the script; those that a connection
+// makes do nothing.
+var opening = pipeline($=>$
+  .onStart((address, seconds, tell) => {
+    $address = address
+    $seconds = seconds
+    $tell = tell
+    return new Data
+  })
+  .connect(() => $address, () => ({
+    connectTimeout: $seconds,
+    retryCount: 0,
+    onState: o => { if (o.state === 'connected') $tell(o) },
+  }))
+  .handleStreamEnd(() => $tell(null))
+)
+
 // isOpen returns a promise of whether the address takes connections.
 export function isOpen(address, seconds) {
   return new Promise(resolve => {
-    var sent = 0
-    var opened = null
-    var connected = new Promise(done => { opened = done })
-    pipeline($=>$
-      .onStart(new Data)
-      .connect(address, {
-        connectTimeout: seconds || 5,
-        retryCount: 0,
-        onState: o => {
-          if (o.state !== 'connected') return
-          resolve(true)
-          opened(new StreamEnd)
-        },
-      })
-      .handleStreamEnd(() => resolve(false))
-    ).process(() => sent++ === 0 ? connected : null)
+    opening.spawn(address, seconds, connection => {
+      resolve(connection !== null)
+      if (connection) closeIn(0, connection)
+    })
   })
 }
 
+var listening = pipeline($=>$
+  .onStart((address, tell) => {
+    $address = address
+    $tell = tell
+    return new Data
+  })
+  .connect(() => $address, {
+    connectTimeout: PATIENCE,
+    retryCount: 0,
+    onState: o => { if (o.state === 'connected') closeIn(GREETING, o) },
+  })
+  .handleData(data => { if (data.size > 0) $tell(data.toArray()) })
+  .handleStreamEnd(() => $tell([]))
+)
+
 // firstBytes returns a promise of what is heard at the address unasked.
 function firstBytes(address) {
-  return new Promise(resolve => {
-    var sent = 0
-    var enough = new Timeout(GREETING).wait().then(() => new StreamEnd)
-    pipeline($=>$
-      .onStart(new Data)
-      .connect(address, { connectTimeout: 5, retryCount: 0 })
-      .handleData(data => { if (data.size > 0) resolve(data.toArray()) })
-      .handleStreamEnd(() => resolve([]))
-    ).process(() => sent++ === 0 ? enough : null)
-  })
+  return new Promise(resolve => { listening.spawn(address, resolve) })
+}
+
+function closeIn(seconds, connection) {
+  new Timeout(seconds).wait().then(() => connection.close())
 }

@@ -1,0 +1,388 @@
+package pipy_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/injector/pipy"
+	"github.com/osm-edge/osm/interception"
+	"github.com/osm-edge/osm/interception/nft"
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/test/netns"
+	"github.com/osm-edge/osm/test/sidecar"
+)
+
+const (
+	sidecarUID = 1500
+	sdsPort    = 15128
+	// patience is for what takes a moment: connections, pushes, processes.
+	patience = 20 * time.Second
+)
+
+// mesh is a control plane and two pods, each in a network namespace of its own:
+// one with Pipy, whose connections are intercepted in both directions, and one
+// with the reference sidecar, which takes what is intercepted on its way in.
+type mesh struct {
+	t       *testing.T
+	manager *issuer.Manager
+	serving *sds.ServingCertificate
+	group   errgroup.Group
+	stop    context.CancelFunc // of the SDS server
+
+	pipyPod, otherPod *netns.Namespace
+
+	mu    sync.Mutex
+	token string // the only good one
+}
+
+const (
+	pipyAddress  = "10.0.0.1"
+	otherAddress = "10.0.0.2"
+)
+
+// newMesh makes a mesh, if there is a Pipy to try out.
+func newMesh(t *testing.T) *mesh {
+	t.Helper()
+	if os.Getenv("PIPY") == "" {
+		t.Skip("name a Pipy to run the scripts with in PIPY")
+	}
+	if os.Geteuid() != 0 {
+		t.Fatal("the sidecar has a user of its own, which takes root to become")
+	}
+	m := &mesh{t: t, manager: issuer.NewManager(issuer.Options{Linger: 24 * time.Hour}), pipyPod: netns.New(t), otherPod: netns.New(t)}
+	m.token = "s3cret"
+	netns.Connect(t,
+		netns.End{Namespace: m.pipyPod, Name: "eth0", Addresses: prefixes(pipyAddress+"/24", "fd00::1/64")},
+		netns.End{Namespace: m.otherPod, Name: "eth0", Addresses: prefixes(otherAddress+"/24", "fd00::2/64")})
+	m.setRoots(issuer.Root{Name: "first", Issuer: newCA(t)})
+	m.serving = sds.NewServingCertificate(m.manager, identity(t, "osm-system", "osm-controller"))
+	ctx, cancel := context.WithCancel(context.Background())
+	m.group.Go(func() error { return m.manager.Run(ctx) })
+	m.group.Go(func() error { return m.serving.Run(ctx) })
+	m.serve()
+	t.Cleanup(func() {
+		cancel()
+		m.stop()
+		if err := m.group.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+func prefixes(texts ...string) (prefixes []netip.Prefix) {
+	for _, text := range texts {
+		prefixes = append(prefixes, netip.MustParsePrefix(text))
+	}
+	return prefixes
+}
+
+func newCA(t *testing.T) *tresor.CA {
+	t.Helper()
+	root, key, err := tresor.NewRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := tresor.New(root, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca
+}
+
+func identity(t *testing.T, namespace, account string) issuer.Identity {
+	t.Helper()
+	id, err := issuer.NewIdentity("cluster.local", namespace, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func (m *mesh) setRoots(roots ...issuer.Root) {
+	m.t.Helper()
+	if err := m.manager.SetRoots(m.t.Context(), roots...); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// listen opens a listener of the namespace.
+func listen(t *testing.T, n *netns.Namespace, address string) net.Listener {
+	t.Helper()
+	var l net.Listener
+	err := n.Do(func() (err error) {
+		l, err = net.Listen("tcp", address)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// dial connects from the namespace.
+func dial(n *netns.Namespace, address string) (conn net.Conn, err error) {
+	err = n.Do(func() (err error) {
+		conn, err = net.DialTimeout("tcp", address, patience)
+		return err
+	})
+	return conn, err
+}
+
+// serve starts an SDS server beside the reference sidecar.
+func (m *mesh) serve() {
+	m.t.Helper()
+	server, err := sds.New(sds.Options{
+		Listener:       listen(m.t, m.otherPod, net.JoinHostPort(otherAddress, fmt.Sprint(sdsPort))),
+		Source:         m.manager,
+		Attestor:       m,
+		GetCertificate: m.serving.GetCertificate,
+		Logger:         slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	m.stop = cancel
+	m.group.Go(func() error { return server.Run(ctx) })
+}
+
+// Attest takes "<token> of <namespace>/<account>".
+func (m *mesh) Attest(_ context.Context, token string) (sds.Proxy, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	said, account, _ := strings.Cut(token, " of ")
+	if said != m.token {
+		return sds.Proxy{}, status.Error(codes.Unauthenticated, "not the token of now")
+	}
+	namespace, name, _ := strings.Cut(account, "/")
+	id, err := issuer.NewIdentity("cluster.local", namespace, name)
+	return sds.Proxy{Identity: id}, err
+}
+
+// Current implements sds.Attestor.
+func (m *mesh) Current(context.Context, sds.Proxy) error { return nil }
+
+func (m *mesh) setToken(token string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.token = token
+}
+
+// bootstrap is what the injector tells the sidecar of a service account.
+func bootstrap(t *testing.T, directory, account string) injector.Bootstrap {
+	t.Helper()
+	name := strings.ReplaceAll(account, "/", "/sa/")
+	b, err := injector.ParseBootstrap([]byte(strings.NewReplacer("NAME", name, "ACCOUNT", account, "DIRECTORY", directory).Replace(`{
+		"mesh": "osm", "trustDomain": "cluster.local", "proxy": "1f0c2d1e-93f6-4f3a-8a53-4a1c38f1c1a0",
+		"identity": "spiffe://cluster.local/ns/NAME", "logLevel": "info",
+		"sds": {
+			"address": "10.0.0.2:15128",
+			"serverName": "osm-controller.osm-system.cluster.local",
+			"serverIdentity": "spiffe://cluster.local/ns/osm-system/sa/osm-controller",
+			"tokenFile": "DIRECTORY/token", "caFile": "DIRECTORY/ca.crt",
+			"certificate": "service-cert:ACCOUNT", "validation": "root-cert-for-mtls-inbound:ACCOUNT"
+		},
+		"inbound": {"listen": [":15003"]}, "outbound": {"listen": ["127.0.0.1:15001", "[::1]:15001"]},
+		"admin": {"listen": ["127.0.0.1:15000"]}, "readiness": {"listen": [":15902"]}, "metrics": {"listen": [":15010"]}
+	}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// proxy is a sidecar that runs.
+type proxy struct {
+	t         *testing.T
+	n         *netns.Namespace
+	directory string
+	process   *exec.Cmd
+	ended     chan error
+
+	mu  sync.Mutex
+	log bytes.Buffer
+}
+
+// Write implements io.Writer for what it logs.
+func (p *proxy) Write(line []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.Write(line)
+}
+
+func (p *proxy) logged() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String()
+}
+
+// pipy starts a Pipy as bookbuyer/bookbuyer with what the kubelet would mount,
+// after change, and intercepts the connections of its pod.
+func (m *mesh) pipy(change func(*injector.Bootstrap)) *proxy {
+	m.t.Helper()
+	b := bootstrap(m.t, "/DIRECTORY", "bookbuyer/bookbuyer")
+	if change != nil {
+		change(&b)
+	}
+	p := &proxy{t: m.t, n: m.pipyPod, directory: m.volume(b), ended: make(chan error, 1)}
+	for name, content := range pipy.Scripts() {
+		p.mount("pipy/"+name, []byte(content))
+	}
+	m.intercept(m.pipyPod, interception.Outbound{Port: 15001})
+	p.start(os.Getenv("PIPY"))
+	return p
+}
+
+// volume is the directory that a sidecar finds its identity in, /DIRECTORY in
+// its bootstrap config.
+func (m *mesh) volume(b injector.Bootstrap) string {
+	m.t.Helper()
+	directory, err := os.MkdirTemp("", "sidecar")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() {
+		if err := os.RemoveAll(directory); err != nil {
+			m.t.Error(err)
+		}
+	})
+	if err := os.Chmod(directory, 0o755); err != nil {
+		m.t.Fatal(err)
+	}
+	config, err := json.Marshal(b)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	account := strings.TrimPrefix(b.SDS.Certificate, "service-cert:")
+	p := &proxy{t: m.t, directory: directory}
+	p.mount("bootstrap.json", bytes.ReplaceAll(config, []byte("/DIRECTORY"), []byte(directory)))
+	p.mount("token", []byte("s3cret of "+account+"\n"))
+	p.mount("ca.crt", m.manager.Bundle().PEM())
+	return directory
+}
+
+func (p *proxy) mount(name string, content []byte) {
+	p.t.Helper()
+	file := filepath.Join(p.directory, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, content, 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// start starts a sidecar as its container does.
+func (p *proxy) start(program string) {
+	p.t.Helper()
+	p.process = exec.Command(program, "--log-level="+cmp.Or(os.Getenv("PIPY_LOG"), "info"), filepath.Join(p.directory, "pipy/main.js"), "--", filepath.Join(p.directory, "bootstrap.json"))
+	p.process.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: sidecarUID, Gid: sidecarUID}}
+	p.process.Stdout, p.process.Stderr = p, p
+	if err := p.n.Do(p.process.Start); err != nil {
+		p.t.Fatal(err)
+	}
+	go func() { p.ended <- p.process.Wait() }()
+	p.t.Cleanup(func() {
+		if err := p.process.Process.Kill(); err == nil {
+			<-p.ended
+		}
+		if p.t.Failed() {
+			p.t.Log(p.logged())
+		}
+	})
+}
+
+func (m *mesh) intercept(n *netns.Namespace, outbound interception.Outbound) {
+	m.t.Helper()
+	err := n.Do(func() error {
+		_, err := nft.Apply(interception.Config{
+			UID: sidecarUID,
+			Inbound: interception.Inbound{
+				Port:         15003,
+				ExcludePorts: []uint16{15003, 15010, 15901, 15902, 15903, 15904, sdsPort},
+			},
+			Outbound: outbound,
+		})
+		return err
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// reference starts the reference sidecar as bookstore/bookstore-v2 in the other
+// pod, and returns another of that identity without listeners, to call from.
+func (m *mesh) reference() *sidecar.Sidecar {
+	m.t.Helper()
+	m.intercept(m.otherPod, interception.Outbound{Port: 15001, ExcludeRanges: prefixes("0.0.0.0/0", "::/0")})
+	directory := m.volume(bootstrap(m.t, "/DIRECTORY", "bookstore/bookstore-v2"))
+	program := filepath.Join(directory, "sidecar")
+	build := exec.Command("go", "build", "-o", program, "github.com/osm-edge/osm/test/sidecar/cmd/sidecar")
+	if output, err := build.CombinedOutput(); err != nil {
+		m.t.Fatalf("build the reference sidecar: %v\n%s", err, output)
+	}
+	p := &proxy{t: m.t, n: m.otherPod, directory: directory, ended: make(chan error, 1)}
+	p.start(program)
+	p.waitReady(otherAddress)
+
+	b := bootstrap(m.t, directory, "bookstore/bookstore-v2")
+	b.Inbound, b.Outbound, b.Admin, b.Readiness, b.Metrics = injector.Listener{}, injector.Listener{}, injector.Listener{}, injector.Listener{}, injector.Listener{}
+	s, err := sidecar.New(sidecar.Options{
+		Bootstrap: b,
+		Dial:      func(_ context.Context, address string) (net.Conn, error) { return dial(m.otherPod, address) },
+		Logger:    slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	m.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			m.t.Error(err)
+		}
+	})
+	waiting, end := context.WithTimeout(m.t.Context(), patience)
+	defer end()
+	if _, err := s.Wait(waiting, sidecar.State.Ready); err != nil {
+		m.t.Fatal(err)
+	}
+	return s
+}
+
+// client is an HTTP client in the namespace, with a connection for each request.
+func client(n *netns.Namespace) *http.Client {
+	return &http.Client{
+		Timeout:       patience,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext:       func(_ context.Context, _, address string) (net.Conn, error) { return dial(n, address) },
+		},
+	}
+}
