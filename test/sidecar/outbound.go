@@ -47,7 +47,8 @@ func (s *Sidecar) outbound() http.Handler {
 
 func (s *Sidecar) towards(peer issuer.Identity) http.RoundTripper {
 	return &http.Transport{
-		DisableKeepAlives: true,
+		DisableKeepAlives:  true,
+		DisableCompression: true,
 		DialTLSContext: func(ctx context.Context, _, address string) (net.Conn, error) {
 			return s.DialPeer(ctx, address, peer)
 		},

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/test/sidecar/original"
 )
 
 // Options says what a Sidecar works with. The Bootstrap alone is what an
@@ -53,7 +54,7 @@ func (o Options) withDefaults() Options {
 		o.ReadFile = os.ReadFile
 	}
 	if o.OriginalDestination == nil {
-		o.OriginalDestination = originalDestination
+		o.OriginalDestination = original.Destination
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -1,29 +1,23 @@
-package sidecar
+// Package original asks the kernel where a connection was going before a rule of
+// the packet filter redirected it. It must not know who made the rule.
+package original
 
 import (
 	"encoding/binary"
 	"net"
 	"net/netip"
-	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/osm-edge/osm/injector"
 )
 
 // ip6tOriginalDst is IP6T_SO_ORIGINAL_DST of linux/netfilter_ipv6/ip6_tables.h.
 const ip6tOriginalDst = 80
 
-// destination is where a connection to the listener was going before the
-// kernel led it there. There is none if it was going to the listener's own port.
-func (s *Sidecar) destination(conn net.Conn, l injector.Listener) (netip.AddrPort, bool) {
-	original, ok := s.options.OriginalDestination(conn)
-	return original, ok && original.Port() != portOn(l)
-}
-
-// originalDestination asks the kernel's connection tracking, which knows
-// nothing of a connection that was not redirected.
-func originalDestination(conn net.Conn) (netip.AddrPort, bool) {
+// Destination returns where the connection was going, which is where it came if
+// it was not redirected. There is none if the kernel does not know, as of
+// connections of a network namespace that redirects none, and of those that are
+// not TCP.
+func Destination(conn net.Conn) (netip.AddrPort, bool) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return netip.AddrPort{}, false
@@ -45,7 +39,7 @@ func originalDestination(conn net.Conn) (netip.AddrPort, bool) {
 // originalIPv4 reads a sockaddr_in, in the first 16 bytes of another struct
 // because x/sys/unix has no call for it.
 func originalIPv4(fd int) (netip.AddrPort, error) {
-	answer, err := unix.GetsockoptIPv6Mreq(fd, syscall.IPPROTO_IP, unix.SO_ORIGINAL_DST)
+	answer, err := unix.GetsockoptIPv6Mreq(fd, unix.SOL_IP, unix.SO_ORIGINAL_DST)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -55,7 +49,7 @@ func originalIPv4(fd int) (netip.AddrPort, error) {
 
 // originalIPv6 reads a sockaddr_in6, with which another struct begins.
 func originalIPv6(fd int) (netip.AddrPort, error) {
-	answer, err := unix.GetsockoptIPv6MTUInfo(fd, syscall.IPPROTO_IPV6, ip6tOriginalDst)
+	answer, err := unix.GetsockoptIPv6MTUInfo(fd, unix.SOL_IPV6, ip6tOriginalDst)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
