@@ -1,0 +1,103 @@
+package integration
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/osm-edge/osm/injector/pipy"
+	"github.com/osm-edge/osm/manifests"
+	"github.com/osm-edge/osm/publish"
+	"github.com/osm-edge/osm/test/mesh"
+)
+
+func testScripts(t *testing.T, client kubernetes.Interface) {
+	pod := deploy(t, client, "scripted", "scripted")
+	outside := createNamespace(t, client, nil, "")
+	get := func(ctx context.Context, name string) (*corev1.ConfigMap, error) {
+		return client.CoreV1().ConfigMaps(pod.Namespace).Get(ctx, name, metav1.GetOptions{})
+	}
+	published := func(ctx context.Context, name string, data map[string]string) (bool, error) {
+		cm, err := get(ctx, name)
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil && maps.Equal(cm.Data, data) && cm.Immutable != nil && *cm.Immutable, err
+	}
+	eventually(t, "the scripts are published", func(ctx context.Context) (bool, error) {
+		return published(ctx, pipy.ConfigMapName(), pipy.Scripts())
+	})
+	if err := client.CoreV1().ConfigMaps(pod.Namespace).Delete(t.Context(), pipy.ConfigMapName(), metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "deleted scripts are put back", func(ctx context.Context) (bool, error) {
+		return published(ctx, pipy.ConfigMapName(), pipy.Scripts())
+	})
+	before, err := get(t.Context(), pipy.ConfigMapName())
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := before.DeepCopy()
+	changed.Data["main.js"] = "tampered"
+	if _, err := client.CoreV1().ConfigMaps(pod.Namespace).Update(t.Context(), changed, metav1.UpdateOptions{}); !apierrors.IsInvalid(err) {
+		t.Errorf("published scripts can be changed: %v", err)
+	}
+
+	next := map[string]string{"main.js": "// of another version"}
+	publishOther(t, client, "osm-sidecar-fedcba987654", next)
+	eventually(t, "the scripts of another version are published beside them", func(ctx context.Context) (bool, error) {
+		return published(ctx, "osm-sidecar-fedcba987654", next)
+	})
+	after, err := get(t.Context(), pipy.ConfigMapName())
+	if err != nil || after.ResourceVersion != before.ResourceVersion {
+		t.Errorf("the first scripts are of version %s, and were of %s: %v", after.ResourceVersion, before.ResourceVersion, err)
+	}
+	now, err := client.CoreV1().Pods(pod.Namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
+	if err != nil || now.UID != pod.UID || !equality.Semantic.DeepEqual(now.Spec, pod.Spec) {
+		t.Errorf("the pod is another: %v", err)
+	}
+	if _, err := client.CoreV1().ConfigMaps(outside).Get(t.Context(), pipy.ConfigMapName(), metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("a namespace outside of the mesh has scripts: %v", err)
+	}
+}
+
+// publishOther is an osm-controller of another version, until the test's end.
+func publishOther(t *testing.T, client kubernetes.Interface, name string, data map[string]string) {
+	t.Helper()
+	factory := informers.NewSharedInformerFactory(client, 0)
+	publisher := publish.New(publish.Options{
+		Name:          name,
+		Immutable:     true,
+		Client:        client.CoreV1(),
+		Namespaces:    factory.Core().V1().Namespaces().Lister(),
+		ConfigMaps:    factory.Core().V1().ConfigMaps().Lister(),
+		Monitored:     manifests.Monitored(mesh.Name),
+		MeshNamespace: mesh.Namespace,
+		Labels:        manifests.Labels(mesh.Name, "next"),
+		Owned:         manifests.Owned(mesh.Name),
+		Logger:        slog.New(slog.DiscardHandler),
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	factory.StartWithContext(ctx)
+	factory.WaitForCacheSync(ctx.Done())
+	ended := make(chan error, 1)
+	go func() { ended <- publisher.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		factory.Shutdown()
+	})
+	if err := publisher.Set(data); err != nil {
+		t.Fatal(err)
+	}
+}
