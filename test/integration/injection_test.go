@@ -93,15 +93,16 @@ func testInjection(t *testing.T, client kubernetes.Interface) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(second.Spec.Containers) != 2 || len(second.Spec.Volumes) != len(first.Spec.Volumes) ||
+		if len(second.Spec.Containers) != 1 || len(second.Spec.InitContainers) != 2 || len(second.Spec.Volumes) != len(first.Spec.Volumes) ||
 			second.Labels[injector.ProxyLabel] != first.Labels[injector.ProxyLabel] {
-			t.Errorf("the pod has %d containers and %d volumes", len(second.Spec.Containers), len(second.Spec.Volumes))
+			t.Errorf("the pod has %d containers, %d init containers and %d volumes",
+				len(second.Spec.Containers), len(second.Spec.InitContainers), len(second.Spec.Volumes))
 		}
 	})
 }
 
 func hasSidecar(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == "sidecar" })
+	return slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == "sidecar" })
 }
 
 // createNamespace creates a namespace and the default service account that a

@@ -133,6 +133,8 @@ func (a asked) putBack(t *testing.T, got, want *corev1.Container) {
 			port = handler.HTTPGet.Port.String()
 		case handler.TCPSocket != nil:
 			port = handler.TCPSocket.Port.String()
+		case handler.GRPC != nil:
+			port = strconv.Itoa(int(handler.GRPC.Port))
 		}
 		if a.take(t, pair[0].HTTPGet, want, port) {
 			pair[0].ProbeHandler = handler
@@ -161,7 +163,7 @@ func (a asked) take(t *testing.T, get *corev1.HTTPGetAction, c *corev1.Container
 			port = strconv.Itoa(int(p.ContainerPort))
 		}
 	}
-	if port != "" && port != strconv.Itoa(int(probe.Target)) {
+	if port != strconv.Itoa(int(probe.Target)) {
 		t.Fatalf("the sidecar passes %v on to port %d, not %s", key, probe.Target, port)
 	}
 	return true

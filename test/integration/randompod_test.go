@@ -36,7 +36,7 @@ func (d *draw) pod() *corev1.Pod {
 		},
 	}
 	if d.chance(50) {
-		pod.Labels = map[string]string{"app": "app", "example.test/with.dots~and_more": "x"}
+		pod.Labels = map[string]string{"app": "app", "example.test/with.dots_and-more": "x"}
 	}
 	pod.Annotations = d.annotations()
 	if d.chance(30) {
