@@ -26,16 +26,17 @@ const (
 // any method, any white space, any case. The preface of HTTP/2 is made to look
 // like a request (RFC 9113, section 3.4).
 func recognise(begin []byte) protocol {
-	line := bytes.TrimLeft(begin, "\r\n\t\v\f ")
+	line := trimSpace(begin)
 	line, _, whole := bytes.Cut(line, []byte("\n"))
+	method := bytes.IndexFunc(line, func(r rune) bool { return !isToken(r) })
 	switch {
-	case len(line) > 0 && !isToken(line[0]):
+	case method == 0 || method > 0 && strings.IndexByte(space, line[method]) < 0:
 		return other
 	case bytes.Contains(bytes.ToUpper(line), []byte("HTTP/")):
 		return hypertext
-	case whole && bytes.HasPrefix(line, []byte("GET ")):
+	case whole && method == len("GET") && bytes.HasPrefix(line, []byte("GET")):
 		return hypertext // HTTP/0.9, after which some servers read headers
-	case whole || bytes.ContainsFunc(line, isBinary):
+	case whole:
 		return other
 	case len(begin) >= maxRequestLine:
 		return hypertext // for net/http to refuse
@@ -43,14 +44,21 @@ func recognise(begin []byte) protocol {
 	return undecided
 }
 
-// isToken reports whether a method may begin so (RFC 9110, section 5.6.2).
-func isToken(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+// space is what some server takes for white space, in ASCII or in Latin-1.
+const space = " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\xa0"
+
+// trimSpace works on bytes: bytes.TrimLeft would take space for UTF-8.
+func trimSpace(line []byte) []byte {
+	for len(line) > 0 && strings.IndexByte(space, line[0]) >= 0 {
+		line = line[1:]
+	}
+	return line
 }
 
-// isBinary reports whether no server takes the character in a request line.
-func isBinary(r rune) bool {
-	return r < ' ' && !strings.ContainsRune("\t\v\f\r\x1c\x1d\x1e\x1f", r) || r == 0x7f
+// isToken reports whether a method may have the character (RFC 9110, section
+// 5.6.2).
+func isToken(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
 var errLateRequest = errors.New("an HTTP request that came in pieces, too slowly to be recognised")
