@@ -16,15 +16,20 @@ import (
 )
 
 func (tr *trial) install(ctx context.Context) (err error) {
-	err = mesh.Install(ctx, tr.node.Config(), map[string]any{"osm": map[string]any{
-		"image":        map[string]any{"registry": registry, "tag": tag, "pullPolicy": string(corev1.PullNever)},
-		"sidecarImage": imageOf("sidecar"),
-	}})
-	if err != nil {
+	if err := tr.apply(ctx, "auto"); err != nil {
 		return err
 	}
 	tr.root, err = tr.readRoot(ctx)
 	return err
+}
+
+// apply installs the chart, or changes how sidecars are placed.
+func (tr *trial) apply(ctx context.Context, placement string) error {
+	return mesh.Install(ctx, tr.node.Config(), map[string]any{"osm": map[string]any{
+		"image":        map[string]any{"registry": registry, "tag": tag, "pullPolicy": string(corev1.PullNever)},
+		"sidecarImage": imageOf("sidecar"),
+		"injector":     map[string]any{"sidecarPlacement": placement},
+	}})
 }
 
 // bootstrapOnce runs the Deployment's own pod as a Job.

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,27 +17,33 @@ func (tr *trial) completeJob(ctx context.Context) error {
 	get := app("calls", "get", storeURL, "URI="+buyerID)
 	first := get
 	first.Name = "calls-first"
-	job, err := tr.client.BatchV1().Jobs("bookbuyer").Create(ctx, &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{Name: "calls"},
-		Spec: batchv1.JobSpec{
-			BackoffLimit: new(int32(0)),
-			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-				RestartPolicy:      corev1.RestartPolicyNever,
-				ServiceAccountName: "bookbuyer",
-				InitContainers:     []corev1.Container{first},
-				Containers:         []corev1.Container{get},
-			}},
-		},
+	pod, err := tr.complete(ctx, "calls", corev1.PodSpec{InitContainers: []corev1.Container{first}, Containers: []corev1.Container{get}})
+	if err != nil {
+		return err
+	}
+	return checkInjected(pod)
+}
+
+// complete runs a Job of the buyer's, which must not fail, and returns its pod.
+func (tr *trial) complete(ctx context.Context, name string, spec corev1.PodSpec) (*corev1.Pod, error) {
+	const namespace = "bookbuyer"
+	spec.RestartPolicy, spec.ServiceAccountName = corev1.RestartPolicyNever, "bookbuyer"
+	_, err := tr.client.BatchV1().Jobs(namespace).Create(ctx, &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       batchv1.JobSpec{BackoffLimit: new(int32(0)), Template: corev1.PodTemplateSpec{Spec: spec}},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := tr.kubectl(ctx, "wait", "job/"+job.Name, "--for=condition=complete", "--timeout=1m", "-n", job.Namespace); err != nil {
-		return err
+	if err := tr.kubectl(ctx, "wait", "job/"+name, "--for=condition=complete", "--timeout=1m", "-n", namespace); err != nil {
+		return nil, err
 	}
-	pods, err := tr.client.CoreV1().Pods(job.Namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job.Name})
+	pods, err := tr.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + name})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return checkInjected(&pods.Items[0])
+	if len(pods.Items) != 1 {
+		return nil, fmt.Errorf("job %s took %d pods", name, len(pods.Items))
+	}
+	return &pods.Items[0], nil
 }

@@ -65,6 +65,7 @@ func TestAMeshOfRealPodsGetsItsCertificatesAndFollowsItsRoot(t *testing.T) {
 		{"the webhooks serve certificates of the new root", tr.checkWebhooks},
 		{"they call each other on the new root", tr.call},
 		{"a new pod gets a sidecar and is called", tr.replaceStore},
+		{"a sidecar that is a plain container does the same, and ends when a Job says so", tr.placePlainly},
 	} {
 		held := t.Run(step.sentence, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), stepTimeout)

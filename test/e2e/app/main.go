@@ -2,6 +2,7 @@
 //
 //	app serve               is called by others, and calls others when it is told to
 //	app get URL WANT        calls once, with nothing before it, and fails unless WANT is answered
+//	app work URL WANT       calls until WANT is answered, and has the sidecar end with it
 //	app health KIND NUMBER  answers the kubelet's probes of a kind, as it is told to
 //	app wait                does nothing
 package main
@@ -33,6 +34,8 @@ func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 3 && args[0] == "get":
 		return getOnce(args[1], args[2])
+	case len(args) == 3 && args[0] == "work":
+		return work(ctx, args[1], args[2])
 	case len(args) == 3 && args[0] == "health":
 		return serveHealth(ctx, args[1], args[2])
 	case len(args) == 1 && args[0] == "serve":

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -70,4 +71,21 @@ func getOnce(url, want string) error {
 		return fmt.Errorf("%s answers %s %q, not %q", url, response.Status, body, want)
 	}
 	return nil
+}
+
+// work is a Job beside a sidecar that is a plain container: nothing has the
+// application wait for it, and nothing but the application ends it.
+func work(ctx context.Context, url, want string) error {
+	for getOnce(url, want) != nil {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+	response, err := direct.Post("http://127.0.0.1:15000/quit", "", nil)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
 }
