@@ -1,9 +1,12 @@
 package injector
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"gomodules.xyz/jsonpatch/v2"
+	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
@@ -46,7 +49,7 @@ func (r Result) response() admission.Response {
 func (r Result) answer() admission.Response {
 	switch r.Decision {
 	case Injected:
-		return admission.Patched("", r.Patch...)
+		return patched(r.Patch)
 	case Skipped:
 		return admission.Allowed("")
 	case Refused:
@@ -56,4 +59,23 @@ func (r Result) answer() admission.Response {
 		return admission.Errored(http.StatusBadRequest, r.Err)
 	}
 	return admission.Errored(http.StatusInternalServerError, r.Err)
+}
+
+// plainOperation is an operation without its own way to be encoded, which
+// encodes twice what is added. All that it is for is to add null, which this
+// package does not.
+type plainOperation operation
+
+func patched(patch []operation) admission.Response {
+	plain := make([]plainOperation, len(patch))
+	for i, operation := range patch {
+		plain[i] = plainOperation(operation)
+	}
+	encoded, err := json.Marshal(plain)
+	if err != nil {
+		return admission.Errored(http.StatusInternalServerError, fmt.Errorf("encoding the patch: %w", err))
+	}
+	response := admission.Allowed("")
+	response.Patch, response.PatchType = encoded, new(admissionv1.PatchTypeJSONPatch)
+	return response
 }
