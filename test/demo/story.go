@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,9 +110,15 @@ func (n *narrator) showInjected(ctx context.Context, pod *corev1.Pod) error {
 	template := d.Spec.Template
 	proof("pod %s/%s", pod.Namespace, pod.Name)
 	added := 0
-	for _, c := range pod.Spec.Containers[len(template.Spec.Containers):] {
-		proof("  + container %s, image %s, uid %d", c.Name, c.Image, *c.SecurityContext.RunAsUser)
-		added++
+	own := map[string]bool{}
+	for _, c := range slices.Concat(template.Spec.InitContainers, template.Spec.Containers) {
+		own[c.Name] = true
+	}
+	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		if !own[c.Name] {
+			proof("  + container %s, image %s, uid %d", c.Name, c.Image, *c.SecurityContext.RunAsUser)
+			added++
+		}
 	}
 	for _, v := range pod.Spec.Volumes {
 		if strings.HasPrefix(v.Name, "osm-") {
