@@ -39,7 +39,7 @@ function begin(address, seconds, message, resolve) {
 function limits() {
   return {
     connectTimeout: $seconds,
-    idleTimeout: $seconds,
+    idleTimeout: $seconds + 1,
     retryCount: 0,
     onState: o => { if (o.state === 'connected') $open = true },
   }

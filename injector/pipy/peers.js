@@ -22,6 +22,6 @@ export function exactly(ok, cert, account, counters) {
 
 function deny(counters, why) {
   counters.denied++
-  console.warn('denied a peer:', why)
+  console.error('denied a peer:', why)
   return null
 }

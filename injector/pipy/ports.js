@@ -1,6 +1,7 @@
 // What is known of the application's ports: at which address of the pod each is
 // open, and whether the application speaks first there.
 
+import background from './background.js'
 import { join } from './address.js'
 
 var LOOPBACK = '127.0.0.1'
@@ -24,13 +25,13 @@ export default function () {
     var key = join(own, port)
     var loopback = join(LOOPBACK, port)
     if (!reached[key]) {
-      reached[key] = isOpen(loopback, PATIENCE).then(open => {
+      reached[key] = later(() => isOpen(loopback, PATIENCE).then(open => {
         if (open) return loopback
         return isOpen(key, PATIENCE).then(open => {
           if (!open) delete reached[key]
           return open ? key : loopback
         })
-      })
+      }))
     }
     return reached[key]
   }
@@ -46,17 +47,23 @@ export default function () {
     var known = greeted[address]
     if (!known || Date.now() - known.since > AGAIN && !known.greets) {
       known = { since: Date.now(), greets: false }
-      known.answer = firstBytes(address).then(bytes => {
+      greeted[address] = known
+      known.answer = later(() => firstBytes(address).then(bytes => {
         // An HTTP server may say that it got tired of waiting.
         known.greets = bytes.length > 0 && !HTTP.every((c, i) => bytes[i] === c)
         return known.greets
-      })
-      greeted[address] = known
+      }))
     }
     return known.answer
   }
 
   return { reach, failed, greets }
+}
+
+// later returns the promise of a search that others wait for as well as the
+// connection that began it.
+function later(search) {
+  return new Promise(resolve => background(() => search().then(resolve)))
 }
 
 var $address

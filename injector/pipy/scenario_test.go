@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/test/netns"
 )
 
@@ -312,8 +311,4 @@ func heard(conn net.Conn) string {
 	}
 	all, _ := io.ReadAll(conn) // up to the deadline
 	return string(all)
-}
-
-func withProbes(probes ...injector.Probe) func(*injector.Bootstrap) {
-	return func(b *injector.Bootstrap) { b.Probes = probes }
 }
