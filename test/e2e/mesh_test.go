@@ -51,6 +51,7 @@ func TestAMeshOfRealPodsGetsItsCertificatesAndFollowsItsRoot(t *testing.T) {
 		{"a sidecar talks to nobody without a certificate", tr.checkAnonymous},
 		{"an application that knows of no mesh is told who calls it", tr.call},
 		{"on the wire its port is mutual TLS, and nobody outside gets through", tr.checkWire},
+		{"whoever listens in between hears nothing that is said in the mesh", tr.listenIn},
 		{"what is excluded goes straight, and what is not does not go outside", tr.checkExclusions},
 		{"Prometheus is told of the sidecar's metrics and gets them", tr.checkMetrics},
 		{"a Job calls with its first instruction, and completes", tr.completeJob},

@@ -81,25 +81,6 @@ func addressOf(pod *corev1.Pod, port int) string {
 	return net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port))
 }
 
-// checkWire looks at the port of the store as those outside of the mesh see it.
-func (tr *trial) checkWire(ctx context.Context) error {
-	if _, err := tr.presented(ctx, addressOf(tr.store, meshPort), commonName(tr.store)); err != nil {
-		return err
-	}
-	if err := tr.anonymous(ctx, addressOf(tr.store, meshPort)); err != nil {
-		return err
-	}
-	for _, target := range []string{storeURL, "http://" + addressOf(tr.store, meshPort) + "/", "http://" + addressOf(tr.store, inboundPort) + "/"} {
-		if err := tr.wantNone(ctx, tr.outside, target); err != nil {
-			return err
-		}
-	}
-	if status, body, err := tr.ask(ctx, tr.store, storeURL, ""); err == nil {
-		return fmt.Errorf("a port that the store does not exclude answers from outside: %d %q", status, body)
-	}
-	return nil
-}
-
 // checkExclusions has the buyer call a pod that is not of the mesh: that takes a
 // port or a range that it excludes. Its own excluded port is what ask calls.
 func (tr *trial) checkExclusions(ctx context.Context) error {

@@ -72,10 +72,13 @@ func (tr *trial) createNamespace(ctx context.Context, name string, labels, annot
 }
 
 func (tr *trial) deployOne(ctx context.Context, namespace, name string, annotations map[string]string) (*corev1.Pod, error) {
-	template := corev1.PodTemplateSpec{
+	return tr.deployTemplate(ctx, namespace, name, corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Annotations: annotations},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{app(name, "serve")}},
-	}
+	})
+}
+
+func (tr *trial) deployTemplate(ctx context.Context, namespace, name string, template corev1.PodTemplateSpec) (*corev1.Pod, error) {
 	if err := mesh.Create(ctx, tr.client, namespace, name, template); err != nil {
 		return nil, err
 	}
