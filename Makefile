@@ -53,7 +53,7 @@ fuzz: ## run every fuzz target of FUZZ (all packages) for FUZZTIME (60s)
 	  targets=$$($(GO) test -list '^Fuzz' ./$$package) || exit 1; \
 	  for target in $$(echo "$$targets" | grep '^Fuzz'); do \
 	    echo "$$package: $$target"; \
-	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 ./$$package || exit 1; done; done
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x -parallel 2 ./$$package || exit 1; done; done
 
 images: build ## pack an OCI image archive of each of the cluster's binaries into dist/
 	@mkdir -p dist && for c in $(COMPONENTS); do \
