@@ -28,7 +28,7 @@ export function hostFor(probe, own, host) {
 export function redirection(location, last, own) {
   var absolute = location.indexOf('://')
   if (location.startsWith('//')) return redirection((last.secure ? 'https:' : 'http:') + location, last, own)
-  if (absolute < 0 || location.substring(0, absolute).indexOf('/') >= 0) {
+  if (absolute < 0 || location.substring(0, absolute).split('').some(c => '/?#'.indexOf(c) >= 0)) {
     return { secure: last.secure, port: last.port, path: resolve(location, last.path), host: last.host }
   }
   var scheme = location.substring(0, absolute).toLowerCase()
