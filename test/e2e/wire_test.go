@@ -52,8 +52,8 @@ func (tr *trial) listenIn(ctx context.Context) error {
 		if err := errors.Join(tr.say(ctx, storeURL, confidential), tr.say(ctx, "http://outside.outside:8082/", inTheOpen)); err != nil {
 			return err
 		}
-		open, err := tr.metric(ctx, heard, inTheOpen)
-		secret, err2 := tr.metric(ctx, heard, confidential)
+		secret, err := tr.metric(ctx, heard, "1")
+		open, err2 := tr.metric(ctx, heard, "2")
 		if err := errors.Join(err, err2); err != nil {
 			return err
 		}

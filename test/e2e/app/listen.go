@@ -17,7 +17,8 @@ import (
 const maxFrame = 1 << 16
 
 // listenIn reads all that passes the interfaces of its network namespace, see
-// packet(7), and tells on port 8091 how many frames had each of the words.
+// packet(7), and tells on port 8091 how many frames had the first word, the
+// second, and so on: by number, for it hears itself.
 func listenIn(ctx context.Context, words []string) error {
 	all := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_ALL))
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(all))
@@ -48,8 +49,8 @@ func listenIn(ctx context.Context, words []string) error {
 	})
 	group.Go(func() error {
 		return serve(ctx, ":8091", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			for i, word := range words {
-				fmt.Fprintln(w, word, counts[i].Load())
+			for i := range words {
+				fmt.Fprintln(w, i+1, counts[i].Load())
 			}
 		}))
 	})
