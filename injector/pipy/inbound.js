@@ -3,10 +3,9 @@
 import originOf from './origin.js'
 import { split, plain } from './address.js'
 import { member } from './peers.js'
+import { identify, dropPeer } from './identify.js'
 import { sniff, wellFormed } from './sniff.js'
 
-// Only the sidecar may write it.
-var HEADER = 'x-forwarded-client-cert'
 // How long a client may be silent until the application is asked whether it
 // speaks first, in seconds.
 var SHORT = 0.3
@@ -101,7 +100,7 @@ export default function ({ bootstrap, secrets, ports, counters, own }) {
   function prepare(head) {
     if (!wellFormed(head)) return { status: 400, text: 'a header that servers may read differently' }
     if (head.method === 'CONNECT') return { status: 501, text: 'what goes through a tunnel has no verified sender' }
-    identify(head.headers)
+    identify(head.headers, $peer)
     $target = $port
     if ($port !== null) return null
     var host = split(head.headers.host || head.authority || '', 80)
@@ -109,12 +108,6 @@ export default function ({ bootstrap, secrets, ports, counters, own }) {
     if (own.has(host.port)) return { status: 403, text: "that port is the sidecar's own" }
     $target = host.port
     return null
-  }
-
-  function identify(headers) {
-    dropPeer(headers)
-    headers[HEADER] = 'URI=' + $peer
-    if (leadsToHTTP(headers.upgrade || '')) delete headers.upgrade
   }
 
   var forward = pipeline($=>$
@@ -159,20 +152,6 @@ export default function ({ bootstrap, secrets, ports, counters, own }) {
       case 'opaque': $kind = 'opaque'
     }
     return false
-  }
-
-  // dropPeer removes the header as applications may know it: CGI (RFC 3875,
-  // section 4.1.18) makes an underscore of each hyphen.
-  function dropPeer(headers) {
-    if (headers) Object.keys(headers).forEach(name => {
-      if (name.toLowerCase().replaceAll('_', '-') === HEADER) delete headers[name]
-    })
-  }
-
-  // leadsToHTTP reports whether more requests would follow the upgrade, unseen
-  // here: of the registered protocols, HTTP, TLS (RFC 2817) and h2c.
-  function leadsToHTTP(upgrade) {
-    return upgrade.split(',').some(p => ['http', 'tls', 'h2c', 'h2'].indexOf(p.trim().toLowerCase().split('/')[0]) >= 0)
   }
 
   var deny = pipeline($=>$.replaceStreamStart(new StreamEnd('ConnectionReset')))

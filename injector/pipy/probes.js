@@ -3,11 +3,10 @@
 
 import { get, check, connect } from './ask.js'
 import { split, join } from './address.js'
+import { dropPeer } from './identify.js'
 
 var LOOPBACK = '127.0.0.1'
 var REDIRECTS = 10
-// Only the sidecar may write it, and only of peers.
-var PEER = 'x-forwarded-client-cert'
 
 // find returns the probe that a request to the sidecar's port is for, or the
 // status that refuses it.
@@ -73,7 +72,7 @@ export default function (probes, port, own, reserved, request) {
   function follow(to, count) {
     if (reserved.has(to.port)) return said(false, "a redirect to the sidecar's own port")
     var headers = { ...request.head.headers, host: to.host }
-    delete headers[PEER]
+    dropPeer(headers)
     return either(to.port, own, address => get(address, to.secure, to.path, headers, seconds)).then(answer => {
       if (!answer.message) return said(false, answer.error)
       return pass(answer.message, to, count)

@@ -87,6 +87,10 @@ func application(t *testing.T, n *netns.Namespace, address string) {
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{Protocols: &protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "websocket" {
+			upgrade(t, w)
+			return
+		}
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
@@ -102,6 +106,18 @@ func application(t *testing.T, n *netns.Namespace, address string) {
 		}
 		<-done
 	})
+}
+
+// upgrade leaves HTTP as for WebSocket, the one protocol that Pipy leaves it for.
+func upgrade(t *testing.T, w http.ResponseWriter) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	echo(conn)
 }
 
 // accept hands every connection to serve.
@@ -225,6 +241,22 @@ func TestPipyCarriesConnectionsBothWays(t *testing.T) {
 		speak(t, secure("10.0.0.1:9000"), "", "\x00\x01ping\n")
 		speak(t, secure("10.0.0.1:9001"), "220 hello\r\n", "EHLO me\r\n")
 		speak(t, secure("10.0.0.1:9001"), "220 hello\r\n", "EHLO again\r\n")
+	})
+	t.Run("in, what leaves HTTP", func(t *testing.T) {
+		conn := secure("10.0.0.1:8080")
+		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		r := bufio.NewReader(conn)
+		response, err := http.ReadResponse(r, nil)
+		if err != nil || response.StatusCode != http.StatusSwitchingProtocols {
+			t.Fatalf("%v, %v", response, err)
+		}
+		fmt.Fprint(conn, "ping\n")
+		if line, err := r.ReadString('\n'); line != "ping\n" {
+			t.Errorf("%q, %v", line, err)
+		}
 	})
 	t.Run("in, requests that are made to slip through", func(t *testing.T) {
 		for _, request := range []string{

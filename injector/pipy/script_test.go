@@ -122,7 +122,7 @@ func load(t *testing.T) functions {
 		}
 	}
 	var entry strings.Builder
-	for _, name := range []string{"address", "spiffe", "x509", "grpc", "origin", "sniff", "probes"} {
+	for _, name := range []string{"address", "spiffe", "x509", "grpc", "origin", "sniff", "identify", "probes"} {
 		entry.WriteString("export * as " + name + " from './" + name + ".js'\n")
 	}
 	for _, script := range []string{string(standins), bundle(t, entry.String()), "function codes(s) { return s.split('').map(function (c) { return c.charCodeAt(0) }) }"} {
@@ -194,6 +194,11 @@ func TestFunctionsOfTheScripts(t *testing.T) {
 		{"a name with a space", `scripts.sniff.wellFormed({ method: 'GET', path: '/', headers: { 'x-a ': 'b' } })`, `false`},
 		{"an end of line in the path", `scripts.sniff.wellFormed({ method: 'GET', path: '/\rX: y', headers: {} })`, `false`},
 		{"an end of line in a value", `scripts.sniff.wellFormed({ method: 'GET', path: '/', headers: { a: 'b\nc: d' } })`, `false`},
+
+		{"who calls", `(function (h) { scripts.identify.identify(h, 'spiffe://a/b'); return h })({ x_forwarded_client_cert: 'c', 'X-Forwarded-Client-Cert': 'd', 'x-forwarded-client-cert': 'e', upgrade: 'websocket' })`,
+			`{"upgrade":"websocket","x-forwarded-client-cert":"URI=spiffe://a/b"}`},
+		{"an upgrade to HTTP", `(function (h) { scripts.identify.identify(h, 'spiffe://a/b'); return h })({ upgrade: 'websocket, H2C' })`,
+			`{"x-forwarded-client-cert":"URI=spiffe://a/b"}`},
 
 		{"a listed probe", `scripts.probes.find([{ port: 1, path: '/a' }], 1, { method: 'GET', path: '/a' })`, `{"probe":{"port":1,"path":"/a"}}`},
 		{"another method", `scripts.probes.find([{ port: 1, path: '/a' }], 1, { method: 'POST', path: '/a' })`, `{"status":405}`},
