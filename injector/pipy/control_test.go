@@ -49,7 +49,7 @@ type mesh struct {
 	manager *issuer.Manager
 	serving *sds.ServingCertificate
 	group   errgroup.Group
-	stop    context.CancelFunc // of the SDS server
+	stop    func() // ends the SDS server
 
 	pipyPod, otherPod *netns.Namespace
 
@@ -165,8 +165,12 @@ func (m *mesh) serve() {
 		m.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	m.stop = cancel
-	m.group.Go(func() error { return server.Run(ctx) })
+	ended := make(chan struct{})
+	m.stop = func() { cancel(); <-ended }
+	m.group.Go(func() error {
+		defer close(ended)
+		return server.Run(ctx)
+	})
 }
 
 // Attest takes "<token> of <namespace>/<account>".
