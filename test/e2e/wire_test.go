@@ -30,16 +30,11 @@ func (tr *trial) checkWire(ctx context.Context) error {
 	return nil
 }
 
-// Words that the buyer says to the store, and to a pod outside of the mesh.
-const (
-	confidential = "spiffe://confidential"
-	inTheOpen    = "spiffe://in-the-open"
-)
-
 // listenIn has a pod of the node's own network listen while the buyer talks to
 // the store, and then straight to a pod outside.
 func (tr *trial) listenIn(ctx context.Context) error {
-	listener := app("listener", "listen", confidential, inTheOpen)
+	const scheme, confidential, inTheOpen = "spiffe://", "confidential", "in-the-open"
+	listener := app("listener", "listen", scheme, confidential, inTheOpen)
 	listener.SecurityContext = &corev1.SecurityContext{RunAsUser: new(int64(0)), Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_RAW"}}}
 	template := corev1.PodTemplateSpec{Spec: corev1.PodSpec{HostNetwork: true, Containers: []corev1.Container{listener}}}
 	pod, err := tr.deployTemplate(ctx, "outside", "listener", template)
@@ -49,7 +44,7 @@ func (tr *trial) listenIn(ctx context.Context) error {
 	heard := "http://" + addressOf(pod, 8091) + "/"
 	return await(ctx, func(ctx context.Context) error {
 		// In this order: what was said before is counted before.
-		if err := errors.Join(tr.say(ctx, storeURL, confidential), tr.say(ctx, "http://outside.outside:8082/", inTheOpen)); err != nil {
+		if err := errors.Join(tr.say(ctx, storeURL, scheme+confidential), tr.say(ctx, "http://outside.outside:8082/", scheme+inTheOpen)); err != nil {
 			return err
 		}
 		secret, err := tr.metric(ctx, heard, "1")

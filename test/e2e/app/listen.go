@@ -17,9 +17,14 @@ import (
 const maxFrame = 1 << 16
 
 // listenIn reads all that passes the interfaces of its network namespace, see
-// packet(7), and tells on port 8091 how many frames had the first word, the
-// second, and so on: by number, for it hears itself.
-func listenIn(ctx context.Context, words []string) error {
+// packet(7), and tells on port 8091 how many frames had the first name after
+// the prefix, the second, and so on. It hears itself as well, and the API server
+// with its store: what it looks for is nowhere in one piece but where it is said.
+func listenIn(ctx context.Context, prefix string, names []string) error {
+	var words [][]byte
+	for _, name := range names {
+		words = append(words, []byte(prefix+name))
+	}
 	all := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_ALL))
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(all))
 	if err != nil {
@@ -41,7 +46,7 @@ func listenIn(ctx context.Context, words []string) error {
 				return fmt.Errorf("read frames: %w", err)
 			}
 			for i, word := range words {
-				if bytes.Contains(frame[:n], []byte(word)) {
+				if bytes.Contains(frame[:n], word) {
 					counts[i].Add(1)
 				}
 			}

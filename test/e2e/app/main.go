@@ -4,7 +4,8 @@
 //	app get URL WANT        calls once, with nothing before it, and fails unless WANT is answered
 //	app work URL WANT       calls until WANT is answered, and has the sidecar end with it
 //	app health KIND NUMBER  answers the kubelet's probes of a kind, as it is told to
-//	app listen WORD...      counts how often each word passes, in the open, where it is
+//	app listen PREFIX NAME...
+//	                        counts how often each name, after the prefix, passes in the open where it is
 //	app wait                does nothing
 package main
 
@@ -39,8 +40,8 @@ func run(ctx context.Context, args []string) error {
 		return work(ctx, args[1], args[2])
 	case len(args) == 3 && args[0] == "health":
 		return serveHealth(ctx, args[1], args[2])
-	case len(args) > 1 && args[0] == "listen":
-		return listenIn(ctx, args[1:])
+	case len(args) > 2 && args[0] == "listen":
+		return listenIn(ctx, args[1], args[2:])
 	case len(args) == 1 && args[0] == "serve":
 		return serveAll(ctx)
 	case len(args) == 1 && args[0] == "wait":
