@@ -41,6 +41,7 @@ func (c *Config) sidecar(pod *corev1.Pod, resources corev1.ResourceRequirements)
 			{Name: identityVolumeName, MountPath: identityDirectory, ReadOnly: true},
 		},
 		ReadinessProbe:           readinessProbe(),
+		Lifecycle:                afterApplication(),
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		SecurityContext:          sidecarSecurity(),
 	}
