@@ -19,21 +19,25 @@ func startupProbe() *corev1.Probe {
 	return &corev1.Probe{ProbeHandler: whenReady(), PeriodSeconds: 1, FailureThreshold: 600}
 }
 
-// endScript ends the sidecar once nobody else has a TCP socket in the pod: the
-// hook runs as soon as the pod is told to end, while the application may still
-// need its network, wherever the sidecar is placed. Pipy takes SIGINT for an
-// end, and as process 1 nothing else; a second one cuts short what does not end.
+// runScript runs Pipy below a shell, for as process 1 it takes no signal but
+// SIGINT, and now and then stands still on its way out. Whoever is to end it ends
+// the shell. There is nothing to wait for then: see outliveScript.
+const runScript = `export OSM_SIDECAR_SHELL=$$
+trap 'kill -KILL $!; exit 0' TERM INT
+pipy "$@" & wait $!`
+
+// outliveScript ends once nobody but the sidecar has a TCP socket in the pod.
 // Fields 8 and 10 of /proc/net/tcp are a socket's user and inode (proc_net_tcp
 // in the kernel's documentation); one that its process has left has inode 0.
-var endScript = `used() { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+var outliveScript = `used() { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
   awk '$8 ~ /^[0-9]+$/ && $8 != ` + strconv.Itoa(sidecarID) + ` && $10 > 0 { n++ } END { exit !n }'; }
-sleep 1; while used; do sleep 1; done
-kill -INT 1; sleep 5; kill -INT 1`
+sleep 1; while used; do sleep 1; done`
 
-// afterApplication is for sidecars in an image with a shell. A sidecar without
-// one has to end at its stop signal, as most do.
-func afterApplication() *corev1.Lifecycle {
+// outliveApplication keeps the sidecar for as long as the application has
+// connections, for plain containers are told to end all at once. Native sidecars
+// end after the application in any case, and a hook of theirs would run before.
+func outliveApplication() *corev1.Lifecycle {
 	return &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{
-		Exec: &corev1.ExecAction{Command: []string{"/bin/sh", "-c", endScript}},
+		Exec: &corev1.ExecAction{Command: []string{"/bin/sh", "-c", outliveScript}},
 	}}
 }

@@ -1,15 +1,15 @@
 package injector
 
 import (
+	"bufio"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
-
-	corev1 "k8s.io/api/core/v1"
 )
 
 // Lines as the kernel writes them.
@@ -21,7 +21,7 @@ const (
 	applicationCall = "   3: 0A00F40A:C350 0A00F40B:1F90 01 00000000:00000000 00:00000000 00000000 65532        0 11735 1 ffff9e26c4d5b600 20 4 30 10 -1\n"
 )
 
-func TestTheSidecarEndsOnceNobodyElseHasASocket(t *testing.T) {
+func TestTheHookEndsOnceNobodyButTheSidecarHasASocket(t *testing.T) {
 	for name, test := range map[string]struct {
 		sockets string
 		goesOn  bool
@@ -40,7 +40,7 @@ func TestTheSidecarEndsOnceNobodyElseHasASocket(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			function, _, _ := strings.Cut(strings.ReplaceAll(endScript, "/proc/net/tcp", file), "sleep 1")
+			function, _, _ := strings.Cut(strings.ReplaceAll(outliveScript, "/proc/net/tcp", file), "sleep 1")
 			err := exec.CommandContext(t.Context(), "/bin/sh", "-c", function+"used").Run()
 			exit, failed := errors.AsType[*exec.ExitError](err)
 			if err != nil && (!failed || exit.ExitCode() != 1) {
@@ -51,11 +51,45 @@ func TestTheSidecarEndsOnceNobodyElseHasASocket(t *testing.T) {
 			}
 		})
 	}
-	for _, placement := range []Placement{Native, Container} {
-		config := testConfig(t, func(s *Settings) { s.Placement = placement })
-		hook := find(t, become(t, config, podWith(corev1.Container{Name: "app"})), sidecarName).Lifecycle.PreStop.Exec.Command
-		if !slices.Equal(hook, []string{"/bin/sh", "-c", endScript}) {
-			t.Errorf("%s: hook %q", placement, hook)
-		}
+}
+
+// A program that heeds no signal, as Pipy, stands in for it.
+func TestTheSidecarEndsWithItsShell(t *testing.T) {
+	dir := t.TempDir()
+	deaf := "#!/bin/sh\ntrap '' TERM INT\necho \"$OSM_SIDECAR_SHELL $*\"\nwhile :; do sleep 1; done\n"
+	if err := os.WriteFile(filepath.Join(dir, "pipy"), []byte(deaf), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	shell := exec.CommandContext(t.Context(), "/bin/sh", "-c", runScript, "pipy", "--log-level=warn", "--", "a file")
+	shell.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
+	out, err := shell.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := shell.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if want := strconv.Itoa(shell.Process.Pid) + " --log-level=warn -- a file\n"; err != nil || line != want {
+		t.Fatalf("%q, %v; want %q", line, err, want)
+	}
+	if err := shell.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := shell.Wait(); err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestTheSidecarsFailureIsItsShells(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "pipy"), []byte("#!/bin/sh\nexit 3\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	shell := exec.CommandContext(t.Context(), "/bin/sh", "-c", runScript, "pipy")
+	shell.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
+	exit, failed := errors.AsType[*exec.ExitError](shell.Run())
+	if !failed || exit.ExitCode() != 3 {
+		t.Errorf("ended with %v", exit)
 	}
 }

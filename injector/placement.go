@@ -39,6 +39,7 @@ func (a *additions) place(p Placement, inits []corev1.Container, sidecar corev1.
 	}
 	// First, so that it starts before the application does, and its init
 	// container last: from then on, connections need the sidecar.
+	sidecar.Lifecycle = outliveApplication()
 	a.containers = []corev1.Container{sidecar}
 	a.initLast = inits
 }

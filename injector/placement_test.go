@@ -72,13 +72,19 @@ func TestANativeSidecarGoesOnRunningAndHoldsTheApplicationBack(t *testing.T) {
 	if sidecar.StartupProbe == nil || sidecar.StartupProbe.HTTPGet.Path != "/ready" || sidecar.StartupProbe.HTTPGet.Port.IntVal != readinessPort {
 		t.Errorf("startup probe %v", sidecar.StartupProbe)
 	}
+	if sidecar.Lifecycle != nil {
+		t.Errorf("a hook would run when the pod is told to end, before the application ends: %v", sidecar.Lifecycle)
+	}
 }
 
-func TestAPlainSidecarIsAContainerLikeTheOthers(t *testing.T) {
+func TestAPlainSidecarOutlivesTheApplication(t *testing.T) {
 	config := testConfig(t, func(s *Settings) { s.Placement = Container })
 	sidecar := find(t, become(t, config, podWith(corev1.Container{Name: "app"})), sidecarName)
 	if sidecar.RestartPolicy != nil || sidecar.StartupProbe != nil {
 		t.Errorf("restart policy %v and startup probe %v", sidecar.RestartPolicy, sidecar.StartupProbe)
+	}
+	if sidecar.Lifecycle == nil || !slices.Equal(sidecar.Lifecycle.PreStop.Exec.Command, []string{"/bin/sh", "-c", outliveScript}) {
+		t.Errorf("hooks %v", sidecar.Lifecycle)
 	}
 }
 

@@ -32,7 +32,7 @@ func (c *Config) sidecar(pod *corev1.Pod, resources corev1.ResourceRequirements)
 		Name:            sidecarName,
 		Image:           c.settings.SidecarImage,
 		ImagePullPolicy: c.settings.ImagePullPolicy,
-		Command:         []string{"pipy"},
+		Command:         []string{"/bin/sh", "-c", runScript, "pipy"},
 		// What follows the dashes is the script's.
 		Args:      []string{"--log-level=" + c.settings.LogLevel, scriptsDirectory + "/main.js", "--", BootstrapFile},
 		Ports:     sidecarPorts(pod),
@@ -41,7 +41,6 @@ func (c *Config) sidecar(pod *corev1.Pod, resources corev1.ResourceRequirements)
 			{Name: identityVolumeName, MountPath: identityDirectory, ReadOnly: true},
 		},
 		ReadinessProbe:           readinessProbe(),
-		Lifecycle:                afterApplication(),
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		SecurityContext:          sidecarSecurity(),
 	}

@@ -41,7 +41,7 @@ func pack(t *testing.T) []string {
 		binary := filepath.Join(dir, path.Base(p))
 		o := image.Options{Binary: binary, Name: imageOf(path.Base(p))}
 		if path.Base(p) == "sidecar" {
-			o.Path = "/usr/local/bin/pipy" // the command that the injector has a sidecar run
+			o.Path = "/bin/sh" // what the injector has a sidecar's image run
 		}
 		if err := image.PackFile(binary+".tar", o); err != nil {
 			t.Fatal(err)

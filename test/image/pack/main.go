@@ -24,6 +24,7 @@ func run(args []string) error {
 	flags := flag.NewFlagSet("pack", flag.ContinueOnError)
 	out := flags.String("o", "", "archive to `write`")
 	name := flags.String("name", "", "the image's full `reference`, e.g. registry.example/osm/osm-injector:dev")
+	path := flags.String("path", "", "where the image has its binary; /<name of the binary> if not given")
 	labels := map[string]string{}
 	flags.Func("label", "a `key=value` label of the image, may be given again", func(s string) error {
 		key, value, ok := strings.Cut(s, "=")
@@ -39,5 +40,5 @@ func run(args []string) error {
 	if flags.NArg() != 1 || *out == "" {
 		return fmt.Errorf("want -o ARCHIVE -name REFERENCE BINARY, got %q", args)
 	}
-	return image.PackFile(*out, image.Options{Binary: flags.Arg(0), Name: *name, Labels: labels})
+	return image.PackFile(*out, image.Options{Binary: flags.Arg(0), Name: *name, Labels: labels, Path: *path})
 }

@@ -1,9 +1,10 @@
 // Command sidecar is the reference sidecar as the container of an injected pod:
 //
 //	sidecar [bootstrap.json]
-//	sidecar [arguments of Pipy] -- bootstrap.json
+//	sidecar [what runs Pipy] -- bootstrap.json
 //
-// It takes Pipy's command line for its own, and does without Pipy's part of it.
+// It takes the command line that the injector writes for its own, and does
+// without the part of the shell and of Pipy.
 // The bootstrap config is the argument, the file that OSM_SIDECAR_BOOTSTRAP
 // names, or the one that the injector mounts. OSM_SIDECAR_APPLICATION is the
 // host:port of the application, if it is not where requests say.
