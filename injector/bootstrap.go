@@ -82,8 +82,8 @@ type Listener struct {
 }
 
 // Probe is a question of the kubelet's (a probe or a lifecycle hook) that the
-// sidecar passes on to the application at loopback, and answers as the
-// application does. It is the one thing that reaches the application without
+// sidecar passes on to the application, at the address that it was asked at, and
+// answers as the application does. It is the one thing that reaches the application without
 // mutual TLS, so it is this question only: GET, this path, no other.
 type Probe struct {
 	// Port is the sidecar's that the kubelet asks, at every address of the pod.

@@ -52,7 +52,7 @@ func TestPipyRefusesWhoIsNoPeer(t *testing.T) {
 	m.setRoots(issuer.Root{Name: "first", Issuer: ca})
 	p := m.pipy(nil)
 	p.waitReady(pipyAddress)
-	application(t, p.n, "127.0.0.1:8080")
+	application(t, p.n, "[::]:8080")
 	roots := m.manager.Bundle().Pool()
 	cases := []struct {
 		name         string
@@ -132,7 +132,7 @@ func TestPipyRotatesUnderLoad(t *testing.T) {
 	p := m.pipy(nil)
 	m.reference()
 	p.waitReady(pipyAddress)
-	application(t, m.otherPod, "127.0.0.1:8080")
+	application(t, m.otherPod, "[::]:8080")
 	ctx, cancel := context.WithCancel(t.Context())
 	var load errgroup.Group
 	var requests atomic.Int64
@@ -182,8 +182,8 @@ func TestPipyOutlivesItsControlPlane(t *testing.T) {
 	p := m.pipy(nil)
 	other := m.reference()
 	p.waitReady(pipyAddress)
-	application(t, p.n, "127.0.0.1:8080")
-	application(t, m.otherPod, "127.0.0.1:8080")
+	application(t, p.n, "[::]:8080")
+	application(t, m.otherPod, "[::]:8080")
 	// A client that does not wait must not keep others waiting.
 	if conn, err := other.DialPeer(t.Context(), "10.0.0.1:8080", identity(t, "bookbuyer", "bookbuyer")); err == nil {
 		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")

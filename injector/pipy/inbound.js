@@ -1,23 +1,24 @@
 // What peers send: mutual TLS ends here, and the application is told who calls.
 
-import originOf from './origin.js'
-import { split, plain } from './address.js'
+import originOf, { text } from './origin.js'
+import { split, join } from './address.js'
 import { member } from './peers.js'
 import { identify, dropPeer } from './identify.js'
 import { sniff, wellFormed } from './sniff.js'
 
+// Without interception, requests go to the application at loopback, where it may
+// listen so that nobody but its sidecar gets there.
+var LOOPBACK = '127.0.0.1'
 // How long a client may be silent until the application is asked whether it
 // speaks first, in seconds.
 var SHORT = 0.3
 
-var $own        // the pod's address that the client came to
 var $port       // of the application, null if only requests say it
 var $peer       // the SPIFFE ID of the client
 var $kind       // what the connection carries, null until that is known
 var $head       // its first bytes, as far as they are needed to tell
 var $spoken     // whether the application has sent something
 var $decide     // ends the wait for that
-var $target     // the port of the application that a request is for
 var $address    // where the application is
 var $sessions   // one for each address that requests of the connection go to
 var $refusal    // of a request
@@ -75,7 +76,7 @@ export default function ({ bootstrap, secrets, ports, counters, own }) {
   // first, or does not. What the client has sent then is no whole line.
   function undecided() {
     var told = new Promise(resolve => { $decide = resolve })
-    var greets = ports.reach($own, $port).then(ports.greets).then(greets => {
+    var greets = ports.greets($address).then(greets => {
       if ($kind === null && (greets || $head.length > 0)) {
         $kind = 'watched'
         $head = []
@@ -101,29 +102,20 @@ export default function ({ bootstrap, secrets, ports, counters, own }) {
     if (!wellFormed(head)) return { status: 400, text: 'a header that servers may read differently' }
     if (head.method === 'CONNECT') return { status: 501, text: 'what goes through a tunnel has no verified sender' }
     identify(head.headers, $peer)
-    $target = $port
     if ($port !== null) return null
     var host = split(head.headers.host || head.authority || '', 80)
     if (!host) return { status: 400, text: 'no host' }
     if (own.has(host.port)) return { status: 403, text: "that port is the sidecar's own" }
-    $target = host.port
+    $address = join(LOOPBACK, host.port)
     return null
   }
 
   var forward = pipeline($=>$
-    .wait(() => ports.reach($own, $target).then(address => {
-      $address = address
-      return true
-    }))
     .muxHTTP(() => $sessions[$address] || ($sessions[$address] = {}), { version: () => $kind === 'http2' ? 2 : 1, maxIdle: 60 }).to($=>$
       .connect(() => $address, { idleTimeout: 0, retryCount: 0, connectTimeout: 5 })
     )
     .handleMessageStart(() => { $answered = true })
-    .replaceStreamEnd(end => {
-      if ($answered) return end
-      ports.failed($own, $target)
-      return new Message({ status: 502 }, 'the sidecar cannot reach the application at ' + $address + '\n')
-    })
+    .replaceStreamEnd(end => $answered ? end : new Message({ status: 502 }, 'the sidecar cannot reach the application at ' + $address + '\n'))
   )
 
   var refuse = pipeline($=>$
@@ -133,13 +125,8 @@ export default function ({ bootstrap, secrets, ports, counters, own }) {
   // Anything else is passed on as it is.
   var opaque = pipeline($=>$
     .replaceData(data => isForged(data) ? new StreamEnd('ConnectionReset') : data)
-    .wait(() => ports.reach($own, $port).then(address => {
-      $address = address
-      return true
-    }))
     .connect(() => $address, { idleTimeout: 0, retryCount: 0, connectTimeout: 5 })
     .handleData(data => { if (data.size > 0) $spoken = true })
-    .handleStreamEnd(end => { if (end.error === 'ConnectionRefused') ports.failed($own, $port) })
   )
 
   // isForged stops a client that waited for a moment, and then sends a request
@@ -159,8 +146,8 @@ export default function ({ bootstrap, secrets, ports, counters, own }) {
   return $=>$
     .onStart(inbound => {
       var origin = originOf(inbound)
-      $own = plain(inbound.localAddress)
       $port = origin ? origin.port : null
+      $address = origin ? text(origin) : null
       $peer = null
       $kind = null
       $head = []

@@ -1,10 +1,8 @@
-// What is known of the application's ports: at which address of the pod each is
-// open, and whether the application speaks first there.
+// The application's ports: whether the application speaks first there, and
+// whether they are open.
 
 import background from './background.js'
-import { join } from './address.js'
 
-var LOOPBACK = '127.0.0.1'
 var HTTP = 'HTTP/'.split('').map(c => c.charCodeAt(0))
 // How long a connection may take, in seconds.
 var PATIENCE = 5
@@ -13,33 +11,9 @@ var GREETING = 5
 // When a port that kept silent is listened to again, in milliseconds.
 var AGAIN = 30000
 
-// A registry of ports, which a connection to each tells about. The connection
-// is made when the port is asked for first, and after one to it has failed.
+// What has been heard at ports, by address.
 export default function () {
-  var reached = {}
   var greeted = {}
-
-  // reach returns a promise of the address that the port is open at: loopback,
-  // or else the pod's own that the client came to. Loopback if it is not open.
-  function reach(own, port) {
-    var key = join(own, port)
-    var loopback = join(LOOPBACK, port)
-    if (!reached[key]) {
-      reached[key] = later(() => isOpen(loopback, PATIENCE).then(open => {
-        if (open) return loopback
-        return isOpen(key, PATIENCE).then(open => {
-          if (!open) delete reached[key]
-          return open ? key : loopback
-        })
-      }))
-    }
-    return reached[key]
-  }
-
-  // failed has the port looked for again.
-  function failed(own, port) {
-    delete reached[join(own, port)]
-  }
 
   // greets returns a promise of whether the application speaks first at an
   // address: true as soon as it does, false if it does not for a while.
@@ -57,7 +31,7 @@ export default function () {
     return known.answer
   }
 
-  return { reach, failed, greets }
+  return { greets }
 }
 
 // later returns the promise of a search that others wait for as well as the

@@ -5,7 +5,6 @@ import { get, check, connect } from './ask.js'
 import { split, join } from './address.js'
 import { dropPeer } from './identify.js'
 
-var LOOPBACK = '127.0.0.1'
 var REDIRECTS = 10
 
 // find returns the probe that a request to the sidecar's port is for, or the
@@ -57,9 +56,9 @@ export default function (probes, port, own, reserved, request) {
   var probe = found.probe
   var seconds = probe.timeoutSeconds
   switch (probe.kind) {
-    case 'tcp': return either(probe.target, own, address => connect(address, seconds).then(a => a.open ? a : { error: 'ConnectionRefused' }))
+    case 'tcp': return connect(join(own, probe.target), seconds)
       .then(a => said(a.open, 'the application takes no connection'))
-    case 'grpc': return either(probe.target, own, address => check(address, probe.service, seconds))
+    case 'grpc': return check(join(own, probe.target), probe.service, seconds)
       .then(a => said(a.serving, a.error || 'not serving'))
     default: return follow({
       secure: probe.kind === 'https',
@@ -73,7 +72,7 @@ export default function (probes, port, own, reserved, request) {
     if (reserved.has(to.port)) return said(false, "a redirect to the sidecar's own port")
     var headers = { ...request.head.headers, host: to.host }
     dropPeer(headers)
-    return either(to.port, own, address => get(address, to.secure, to.path, headers, seconds)).then(answer => {
+    return get(join(own, to.port), to.secure, to.path, headers, seconds).then(answer => {
       if (!answer.message) return said(false, answer.error)
       return pass(answer.message, to, count)
     })
@@ -94,11 +93,4 @@ export default function (probes, port, own, reserved, request) {
 
 function said(ok, otherwise) {
   return new Message({ status: ok ? 200 : 503 }, ok ? 'ok\n' : otherwise + '\n')
-}
-
-// either asks at loopback, and at the pod's own address where nothing listens.
-function either(port, own, ask) {
-  return ask(join(LOOPBACK, port)).then(answer => {
-    return answer.error === 'ConnectionRefused' ? ask(join(own, port)) : answer
-  })
 }

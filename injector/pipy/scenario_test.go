@@ -161,14 +161,14 @@ func TestPipyCarriesConnectionsBothWays(t *testing.T) {
 	if r := p.report(); r.ID != "spiffe://cluster.local/ns/bookbuyer/sa/bookbuyer" || len(r.Roots) != 1 || !r.Connected || r.Updates != 1 || r.Serial == "" {
 		t.Errorf("%+v", r)
 	}
-	application(t, m.otherPod, "127.0.0.1:8080")
+	application(t, m.otherPod, "[::]:8080")
 	application(t, m.otherPod, "10.0.0.2:8081")
-	application(t, m.pipyPod, "127.0.0.1:8080")
+	application(t, m.pipyPod, "[::]:8080")
 	application(t, m.pipyPod, "10.0.0.1:8081")
-	accept(t, m.otherPod, "127.0.0.1:9000", echo)
-	accept(t, m.pipyPod, "127.0.0.1:9000", echo)
-	accept(t, m.otherPod, "127.0.0.1:9001", greet)
-	accept(t, m.pipyPod, "127.0.0.1:9001", greet)
+	accept(t, m.otherPod, "[::]:9000", echo)
+	accept(t, m.pipyPod, "[::]:9000", echo)
+	accept(t, m.otherPod, "[::]:9001", greet)
+	accept(t, m.pipyPod, "[::]:9001", greet)
 
 	t.Run("out, an ordinary HTTP client", func(t *testing.T) {
 		for _, host := range []string{"10.0.0.2:8080", "[fd00::2]:8080", "10.0.0.2:8081"} {

@@ -2,7 +2,6 @@ package sidecar
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -14,8 +13,8 @@ import (
 
 const dialTimeout = 10 * time.Second
 
-// dialApplication connects to a port of the pod, at loopback or else, if that
-// refuses, at the address of the pod that the caller asked for.
+// dialApplication connects to the port of the pod at the address that the caller
+// asked for: what listens on loopback only is not for others.
 func (s *Sidecar) dialApplication(ctx context.Context, asked netip.AddrPort) (net.Conn, error) {
 	if s.isOwn(asked.Port()) {
 		return nil, fmt.Errorf("port %d is the sidecar's own", asked.Port())
@@ -26,16 +25,7 @@ func (s *Sidecar) dialApplication(ctx context.Context, asked netip.AddrPort) (ne
 	if s.options.Application != "" {
 		return dialer.DialContext(ctx, "tcp", s.options.Application)
 	}
-	var refused []error
-	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	for _, address := range []netip.AddrPort{netip.AddrPortFrom(loopback, asked.Port()), asked} {
-		conn, err := dialer.DialContext(ctx, "tcp", address.String())
-		if err == nil {
-			return conn, nil
-		}
-		refused = append(refused, err)
-	}
-	return nil, errors.Join(refused...)
+	return dialer.DialContext(ctx, "tcp", asked.String())
 }
 
 // isOwn keeps callers from what listens on loopback because they may not use

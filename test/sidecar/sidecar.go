@@ -26,7 +26,7 @@ type Options struct {
 	// Incremental asks by DeltaSecrets; by StreamSecrets when false.
 	Incremental bool
 	// Application is the host:port that inbound requests go to. When empty, they
-	// go to the port that they were sent to, on 127.0.0.1.
+	// go where they were sent to; without interception to that port on 127.0.0.1.
 	Application string
 	// Dial connects to the SDS server and to peers; over TCP when nil.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
