@@ -32,6 +32,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	collectLate()
 	logger := o.Logger(name)
 	config, err := component.RESTConfig(name)
 	if err != nil {
