@@ -61,6 +61,7 @@ func TestPipyAnswersProbesAsTheApplicationDoes(t *testing.T) {
 			probe(15904, "/osm/app/liveness", injector.TCPProbe, 8080, ""),
 			probe(15904, "/osm/gone/liveness", injector.TCPProbe, 9999, ""),
 			probe(15904, "/osm/far/liveness", injector.TCPProbe, 8081, ""),
+			probe(15904, "/osm/near/liveness", injector.TCPProbe, 8083, ""),
 			{Port: 15901, Path: "/osm/grpc/liveness", Kind: injector.GRPCProbe, Target: 8082, TimeoutSeconds: 1},
 			{Port: 15901, Path: "/osm/sick/liveness", Kind: injector.GRPCProbe, Target: 8082, Service: "sick", TimeoutSeconds: 1},
 			{Port: 15901, Path: "/osm/gone/liveness", Kind: injector.GRPCProbe, Target: 9999, TimeoutSeconds: 1},
@@ -72,6 +73,7 @@ func TestPipyAnswersProbesAsTheApplicationDoes(t *testing.T) {
 	})
 	probed(t, p.n, "[::]:8080", nil)
 	probed(t, p.n, pipyAddress+":8081", nil)
+	probed(t, p.n, "127.0.0.1:8083", nil)
 	probed(t, p.n, "[::]:8443", &tls.Config{Certificates: []tls.Certificate{certificate(t, newCA(t), "unheard.of")}})
 	checks := health.NewServer()
 	checks.SetServingStatus("sick", healthpb.HealthCheckResponse_NOT_SERVING)
@@ -102,6 +104,7 @@ func TestPipyAnswersProbesAsTheApplicationDoes(t *testing.T) {
 		{"a redirect to the sidecar", ":15901/osm/inside/readiness", nil, 503, "a redirect to the sidecar's own port\n"},
 		{"tcp", ":15904/osm/app/liveness", nil, 200, "ok\n"},
 		{"tcp at the pod's address alone", ":15904/osm/far/liveness", nil, 200, "ok\n"},
+		{"tcp on loopback alone", ":15904/osm/near/liveness", nil, 503, "the application takes no connection\n"},
 		{"tcp where nothing listens", ":15904/osm/gone/liveness", nil, 503, "the application takes no connection\n"},
 		{"grpc", ":15901/osm/grpc/liveness", nil, 200, "ok\n"},
 		{"grpc that does not serve", ":15901/osm/sick/liveness", nil, 503, "not serving\n"},

@@ -165,6 +165,7 @@ func TestPipyCarriesConnectionsBothWays(t *testing.T) {
 	application(t, m.otherPod, "10.0.0.2:8081")
 	application(t, m.pipyPod, "[::]:8080")
 	application(t, m.pipyPod, "10.0.0.1:8081")
+	application(t, m.pipyPod, "127.0.0.1:8083")
 	accept(t, m.otherPod, "[::]:9000", echo)
 	accept(t, m.pipyPod, "[::]:9000", echo)
 	accept(t, m.otherPod, "[::]:9001", greet)
@@ -235,6 +236,17 @@ func TestPipyCarriesConnectionsBothWays(t *testing.T) {
 				}
 				c.CloseIdleConnections()
 			}
+		}
+	})
+	t.Run("in, not what is open on loopback only", func(t *testing.T) {
+		conn := secure("10.0.0.1:8083")
+		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || response.StatusCode != http.StatusBadGateway {
+			t.Errorf("%v, %v", response, err)
 		}
 	})
 	t.Run("in, an echo and a greeting", func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/osm-edge/osm/test/sidecar"
 )
@@ -169,6 +170,13 @@ func TestWhatIsNotToBeReachedIsNot(t *testing.T) {
 		{"the peer's admin port", func(_ *testing.T, _, store *sidecar.Options) {
 			store.OriginalDestination = func(net.Conn) (netip.AddrPort, bool) { return netip.MustParseAddrPort("127.0.0.1:15000"), true }
 		}},
+		{"a port that is open on loopback only", func(_ *testing.T, _, store *sidecar.Options) {
+			application := store.OriginalDestination
+			store.OriginalDestination = func(conn net.Conn) (netip.AddrPort, bool) {
+				asked, is := application(conn)
+				return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), asked.Port()), is // which stands for the pod's address
+			}
+		}},
 		{"a port that nobody listens on", func(t *testing.T, _, store *sidecar.Options) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
@@ -209,7 +217,9 @@ func wantReset(t *testing.T, dial func() (net.Conn, error)) {
 	conn, err := dial()
 	if err == nil {
 		defer conn.Close() // it is at its end
-		_, err = conn.Read(make([]byte, 1))
+		if err = conn.SetReadDeadline(time.Now().Add(time.Minute)); err == nil {
+			_, err = conn.Read(make([]byte, 1))
+		}
 	}
 	if !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("%v, want a reset", err)
