@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/osm-edge/osm/test/gobuild"
 )
 
 // dirPattern names the directories of clusters that choose none.
@@ -39,7 +41,7 @@ func claim(dir string) (*os.File, error) {
 	if _, err := os.Lstat(name); err == nil {
 		return nil, errors.New("another cluster has or had it: choose an empty directory")
 	}
-	lock, err := tryLockFile(name + ".new")
+	lock, err := gobuild.TryLock(name+".new", os.O_CREATE|os.O_RDWR)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +58,7 @@ func removeLeftovers() error {
 		return err
 	}
 	for _, path := range locks {
-		lock, err := tryLock(path, os.O_RDWR)
+		lock, err := gobuild.TryLock(path, os.O_RDWR)
 		if err != nil {
 			continue // it lives, or is another user's, or somebody else has just removed it
 		}

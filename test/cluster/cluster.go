@@ -21,6 +21,8 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/osm-edge/osm/test/cluster/binaries"
 )
 
 // Options say how a control plane starts. The zero value will do.
@@ -68,7 +70,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if o.Images, err = findBinaries(o.Images); err != nil {
 		return nil, err
 	}
-	bin, err := Build(ctx, o.Log)
+	bin, err := binaries.Build(ctx, o.Log)
 	if err != nil {
 		return nil, err
 	}

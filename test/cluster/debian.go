@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/osm-edge/osm/test/gobuild"
 )
 
 // debianPackages are the parts of a full node that Kubernetes' modules don't hold.
@@ -50,24 +52,30 @@ func unpackDebian(ctx context.Context, progress io.Writer) (debian, error) {
 	parent := filepath.Join(cache, "osm", "debian")
 	key := sha256.Sum256(fmt.Appendf(nil, "%q %s %s", debianPackages(), runtime.GOARCH, release))
 	d := debian{filepath.Join(parent, hex.EncodeToString(key[:])[:20])}
-	if built(d.root) {
+	if d.unpacked() {
 		return d, nil
 	}
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return debian{}, fmt.Errorf("making the cache directory: %w", err)
 	}
-	lock, err := lockFile(ctx, filepath.Join(parent, "lock"))
+	lock, err := gobuild.Lock(ctx, filepath.Join(parent, "lock"))
 	if err != nil {
 		return debian{}, fmt.Errorf("waiting for another download of Debian's packages: %w", err)
 	}
 	defer lock.Close()
-	if built(d.root) {
+	if d.unpacked() {
 		return d, nil
 	}
 	if err := d.fill(ctx, progress); err != nil {
 		return debian{}, fmt.Errorf("unpacking Debian's %s: %w", strings.Join(debianPackages(), ", "), err)
 	}
 	return d, nil
+}
+
+// unpacked says whether the directory is complete, which it is as soon as it exists: it is renamed into place.
+func (d debian) unpacked() bool {
+	_, err := os.Stat(d.root)
+	return err == nil
 }
 
 // fill downloads and unpacks into a directory beside the final one, then renames it.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/test/cluster"
+	"github.com/osm-edge/osm/test/cluster/binaries"
 	"github.com/osm-edge/osm/test/mesh"
 )
 
@@ -42,11 +43,11 @@ func main() {
 // is to be kept, only when ctx ends.
 func perform(ctx context.Context, bin string, kept bool) (err error) {
 	fmt.Println("Starting a Kubernetes control plane of our own. Its first build takes minutes, later starts take seconds.")
-	if _, err := cluster.Build(ctx, os.Stdout); err != nil {
+	if _, err := binaries.Build(ctx, os.Stdout); err != nil {
 		return err
 	}
 	started := time.Now()
-	c, err := cluster.Start(ctx, cluster.Options{Images: binaries(bin)})
+	c, err := cluster.Start(ctx, cluster.Options{Images: images(bin)})
 	if err != nil {
 		return err
 	}
@@ -64,8 +65,8 @@ func perform(ctx context.Context, bin string, kept bool) (err error) {
 	return nil
 }
 
-// binaries returns the path of each component's binary by its image.
-func binaries(bin string) map[string]string {
+// images returns the path of each component's binary by its image.
+func images(bin string) map[string]string {
 	images := map[string]string{}
 	for _, name := range mesh.Components {
 		images["flomesh/"+name] = filepath.Join(bin, name)

@@ -8,7 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/osm-edge/osm/test/cluster"
+	"github.com/osm-edge/osm/test/cluster/binaries"
 )
 
 func main() {
@@ -21,7 +21,7 @@ func main() {
 func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	dir, err := cluster.Build(ctx, os.Stderr)
+	dir, err := binaries.Build(ctx, os.Stderr)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package cluster
+package gobuild
 
 import (
 	"context"
@@ -13,46 +13,31 @@ import (
 	"strings"
 )
 
-// components are the names under which kubeone runs a component.
-func components() []string {
-	return []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl", "coredns"}
-}
-
-// recipe is all that decides what kubeone becomes.
+// recipe is all that decides what a program becomes.
 type recipe struct {
 	dir     string // of the nested module
 	ldflags string
+	links   []string
 	hash    string
 }
 
-func newRecipe(ctx context.Context) (recipe, error) {
-	root, err := goOutput(ctx, "", "list", "-m", "-f", "{{.Dir}}", "github.com/osm-edge/osm")
-	if err != nil {
-		return recipe{}, fmt.Errorf("finding the source tree, which the working directory must be in: %w", err)
-	}
-	r := recipe{dir: filepath.Join(root, "test", "cluster", "kubeone")}
-	version, err := goOutput(ctx, r.dir, "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes")
+func (p Program) recipe(ctx context.Context) (recipe, error) {
+	dir, err := moduleDir(ctx, p.Dir)
 	if err != nil {
 		return recipe{}, err
 	}
-	r.ldflags = versionFlags(version)
+	r := recipe{dir: dir, ldflags: p.LDFlags, links: p.Links}
 	r.hash, err = r.digest(ctx)
 	return r, err
 }
 
-// versionFlags gives the components the version that a release build has: kubectl refuses to work without one.
-func versionFlags(version string) string {
-	number := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
-	flags := "-s -w"
-	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
-		for _, kv := range []string{
-			"gitVersion=" + version, "gitMajor=" + number[0], "gitMinor=" + number[1],
-			"gitTreeState=clean", "gitCommit=unknown", "buildDate=1970-01-01T00:00:00Z",
-		} {
-			flags += " -X " + pkg + "." + kv
-		}
+// moduleDir returns where a directory of the project is.
+func moduleDir(ctx context.Context, dir string) (string, error) {
+	root, err := goOutput(ctx, "", "list", "-m", "-f", "{{.Dir}}", "github.com/osm-edge/osm")
+	if err != nil {
+		return "", fmt.Errorf("finding the source tree, which the working directory must be in: %w", err)
 	}
-	return flags
+	return filepath.Join(root, filepath.FromSlash(dir)), nil
 }
 
 // goArgs adds the flags that every step of the build needs alike to find the same packages in Go's build cache.
@@ -77,7 +62,7 @@ func (r recipe) digest(ctx context.Context) (string, error) {
 		return "", err
 	}
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %q %q", compiler, goSettings(), r.goArgs("build"), components())
+	fmt.Fprintf(h, "%q %q %q %q", compiler, goSettings(), r.goArgs("build"), r.links)
 	err = filepath.WalkDir(r.dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err

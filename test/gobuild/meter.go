@@ -1,4 +1,4 @@
-package cluster
+package gobuild
 
 import (
 	"fmt"
@@ -14,6 +14,7 @@ import (
 // meter turns what the Go command tells on standard error into progress: a line that is rewritten on a terminal,
 // a plain line now and then elsewhere.
 type meter struct {
+	name     string
 	out      io.Writer
 	terminal bool
 	start    time.Time
@@ -26,8 +27,8 @@ type meter struct {
 	other   []string // lines that are no progress: why the build failed, if it does
 }
 
-func newMeter(out io.Writer) *meter {
-	return &meter{out: out, terminal: isTerminal(out), start: time.Now()}
+func newMeter(name string, out io.Writer) *meter {
+	return &meter{name: name, out: out, terminal: isTerminal(out), start: time.Now()}
 }
 
 func isTerminal(out io.Writer) bool {
@@ -135,5 +136,5 @@ func (m *meter) print(text string, transient bool) {
 	if transient {
 		end = ""
 	}
-	_, _ = fmt.Fprint(m.out, begin, "kubeone: ", text, end)
+	_, _ = fmt.Fprint(m.out, begin, m.name, ": ", text, end)
 }

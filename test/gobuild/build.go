@@ -1,4 +1,6 @@
-package cluster
+// Package gobuild builds programs of nested modules, which are too large to be built anew for every test, and keeps them
+// outside the source tree. It knows no program in particular.
+package gobuild
 
 import (
 	"context"
@@ -13,19 +15,42 @@ import (
 	"time"
 )
 
-// Build returns the directory of the Kubernetes binaries: kubeone and, under the name of each component, a link to it.
-// The first call compiles them, which takes minutes and is told to progress; later ones, by any process of this user,
-// find them in the user's cache directory for as long as the sources, the flags and the Go version stay the same.
-func Build(ctx context.Context, progress io.Writer) (string, error) {
-	r, err := newRecipe(ctx)
+// Program is the main package at the root of a nested module.
+type Program struct {
+	// Name is that of the binary, of its directory in the cache, and in what is told of its progress.
+	Name string
+	// Dir is the nested module's directory, from the root of the project, with slashes.
+	Dir string
+	// Of says what it is built from, for whoever waits.
+	Of string
+	// LDFlags are those of the linker.
+	LDFlags string
+	// Links are names under which the binary is found as well.
+	Links []string
+}
+
+// Version returns which version of a dependency the nested module in dir has.
+func Version(ctx context.Context, dir, dependency string) (string, error) {
+	dir, err := moduleDir(ctx, dir)
 	if err != nil {
-		return "", fmt.Errorf("reading what kubeone is built from: %w", err)
+		return "", err
+	}
+	return goOutput(ctx, dir, "list", "-m", "-f", "{{.Version}}", dependency)
+}
+
+// Build returns the directory of the binary and its links. The first call compiles it, which takes minutes and is told
+// to progress; later ones, by any process of this user, find it in the user's cache directory for as long as the
+// sources, the flags and the Go version stay the same.
+func (p Program) Build(ctx context.Context, progress io.Writer) (string, error) {
+	r, err := p.recipe(ctx)
+	if err != nil {
+		return "", fmt.Errorf("reading what %s is built from: %w", p.Name, err)
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("finding the user's cache directory: %w", err)
 	}
-	root := filepath.Join(cache, "osm", "kubeone")
+	root := filepath.Join(cache, "osm", p.Name)
 	dir := filepath.Join(root, r.hash)
 	if built(dir) {
 		return dir, nil
@@ -33,16 +58,16 @@ func Build(ctx context.Context, progress io.Writer) (string, error) {
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return "", fmt.Errorf("making the cache directory: %w", err)
 	}
-	lock, err := lockFile(ctx, filepath.Join(root, "lock"))
+	lock, err := Lock(ctx, filepath.Join(root, "lock"))
 	if err != nil {
-		return "", fmt.Errorf("waiting for another build of kubeone: %w", err)
+		return "", fmt.Errorf("waiting for another build of %s: %w", p.Name, err)
 	}
 	defer lock.Close()
 	if built(dir) {
 		return dir, nil
 	}
-	if err := r.build(ctx, dir, progress); err != nil {
-		return "", fmt.Errorf("building kubeone: %w", err)
+	if err := p.build(ctx, r, dir, progress); err != nil {
+		return "", fmt.Errorf("building %s: %w", p.Name, err)
 	}
 	return dir, nil
 }
@@ -55,7 +80,7 @@ func built(dir string) bool {
 
 // build compiles into a directory beside dir and renames it, so that dir is never seen half full. Its caller holds the lock:
 // a directory that another build has left is that of one that was killed.
-func (r recipe) build(ctx context.Context, dir string, progress io.Writer) error {
+func (p Program) build(ctx context.Context, r recipe, dir string, progress io.Writer) error {
 	temp := filepath.Join(filepath.Dir(dir), "building")
 	if err := os.RemoveAll(temp); err != nil {
 		return err
@@ -64,11 +89,11 @@ func (r recipe) build(ctx context.Context, dir string, progress io.Writer) error
 		return err
 	}
 	defer os.RemoveAll(temp)
-	if err := r.compile(ctx, filepath.Join(temp, "kubeone"), progress); err != nil {
+	if err := p.compile(ctx, r, filepath.Join(temp, p.Name), progress); err != nil {
 		return err
 	}
-	for _, name := range components() {
-		if err := os.Symlink("kubeone", filepath.Join(temp, name)); err != nil {
+	for _, name := range p.Links {
+		if err := os.Symlink(p.Name, filepath.Join(temp, name)); err != nil {
 			return err
 		}
 	}
@@ -76,10 +101,10 @@ func (r recipe) build(ctx context.Context, dir string, progress io.Writer) error
 }
 
 // compile runs the Go command, which is asked first what is left to compile, so that its progress has an end in sight.
-func (r recipe) compile(ctx context.Context, output string, progress io.Writer) error {
-	m := newMeter(progress)
+func (p Program) compile(ctx context.Context, r recipe, output string, progress io.Writer) error {
+	m := newMeter(p.Name, progress)
 	defer m.run()()
-	m.say("Kubernetes is built from its Go modules: this takes minutes, once")
+	m.say(p.Of + " is built from its Go modules: this takes minutes, once")
 	stale, err := r.output(ctx, m, r.goArgs("list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}")...)
 	if err != nil {
 		return err

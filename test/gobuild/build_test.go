@@ -1,8 +1,7 @@
-package cluster
+package gobuild
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,27 +10,7 @@ import (
 	"time"
 )
 
-func TestABuildThatIsThereIsUsed(t *testing.T) {
-	var progress strings.Builder
-	first, err := Build(t.Context(), io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	second, err := Build(t.Context(), &progress)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if first != second || progress.String() != "" {
-		t.Errorf("built %s, then %s, telling %q", first, second, &progress)
-	}
-	for _, name := range components() {
-		if _, err := os.Stat(filepath.Join(first, name)); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-func TestTheHashFollowsWhatKubeoneIsBuiltFrom(t *testing.T) {
+func TestTheHashFollowsWhatAProgramIsBuiltFrom(t *testing.T) {
 	dir := t.TempDir()
 	seen := map[string]string{}
 	digest := func(sentence string, r recipe) {
@@ -51,6 +30,7 @@ func TestTheHashFollowsWhatKubeoneIsBuiltFrom(t *testing.T) {
 	}
 	digest("no file", recipe{dir: dir})
 	digest("other flags", recipe{dir: dir, ldflags: "-s"})
+	digest("a link", recipe{dir: dir, links: []string{"etcd"}})
 	write("go.mod", "module a\n")
 	digest("one file", recipe{dir: dir})
 	write("main.go", "package main\n")
@@ -62,7 +42,7 @@ func TestTheHashFollowsWhatKubeoneIsBuiltFrom(t *testing.T) {
 func TestProgressIsToldInPlainLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
-		m := newMeter(&out)
+		m := newMeter("kubeone", &out)
 		stop := m.run()
 		tell := func(text string, d time.Duration) {
 			fmt.Fprint(m, text)
@@ -87,7 +67,7 @@ func TestProgressIsToldInPlainLines(t *testing.T) {
 
 func TestProgressRewritesItsLineOnATerminal(t *testing.T) {
 	var out strings.Builder
-	m := newMeter(&out)
+	m := newMeter("kubeone", &out)
 	m.terminal, m.start = true, time.Now()
 	m.expect([]string{"a"})
 	m.show()
