@@ -15,17 +15,18 @@ const (
 	retryEvery     = time.Second
 )
 
-// await returns once try returns nil; when ctx ends first, with its last error.
+// wrongAnswer is one that must never be given, so that asking again mends nothing.
+type wrongAnswer struct{ error }
+
+// await returns once try returns nil or a wrongAnswer; when ctx ends first, with
+// its last error.
 func await(ctx context.Context, try func(context.Context) error) error {
 	var last error
 	err := wait.PollUntilContextCancel(ctx, retryEvery, true, func(ctx context.Context) (bool, error) {
 		ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 		defer cancel()
 		last = try(ctx)
-		return last == nil, nil
+		return last == nil || errors.As(last, &wrongAnswer{}), nil
 	})
-	if err != nil {
-		return errors.Join(err, last)
-	}
-	return nil
+	return errors.Join(err, last)
 }

@@ -33,6 +33,8 @@ type trial struct {
 	buyer, store *corev1.Pod
 	outside      *corev1.Pod // of no mesh
 	probed       *corev1.Pod
+
+	failure error // of the step that failed
 }
 
 func TestAMeshOfRealPodsGetsItsCertificatesAndFollowsItsRoot(t *testing.T) {
@@ -71,8 +73,8 @@ func TestAMeshOfRealPodsGetsItsCertificatesAndFollowsItsRoot(t *testing.T) {
 		held := t.Run(step.sentence, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), stepTimeout)
 			defer cancel()
-			if err := step.take(ctx); err != nil {
-				t.Fatal(err)
+			if tr.failure = step.take(ctx); tr.failure != nil {
+				t.Fatal(tr.failure)
 			}
 		})
 		if !held {

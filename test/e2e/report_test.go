@@ -17,8 +17,8 @@ const (
 	logLines      = 40
 )
 
-// report writes what explains a failure: pods, events, and the ends of all
-// containers' logs.
+// report writes what explains a failure: pods, events, the ends of all
+// containers' logs, and once more, where it is found, the failure.
 func (tr *trial) report(w io.Writer) {
 	ctx, cancel := context.WithTimeout(context.Background(), reportTimeout)
 	defer cancel()
@@ -39,4 +39,5 @@ func (tr *trial) report(w io.Writer) {
 		lines := strings.Split(strings.TrimSpace(string(content)), "\n")
 		fmt.Fprintf(w, "\n--- the end of the log of %s, container %s: %v\n%s\n", pod, container, err, strings.Join(lines[max(0, len(lines)-logLines):], "\n"))
 	}
+	fmt.Fprintf(w, "\n--- the failure: %v\n", tr.failure)
 }
