@@ -63,7 +63,7 @@ func (tr *trial) checkSidecar(ctx context.Context, pod *corev1.Pod, id string) e
 	}
 	left := time.Until(leaf.NotAfter)
 	if len(leaf.URIs) != 1 || leaf.URIs[0].String() != id || left > day || left < day-stepTimeout {
-		return fmt.Errorf("the sidecar of %s has a certificate of %v for %s, not of %s for a day", pod.Name, leaf.URIs, left, id)
+		return wrongAnswer{fmt.Errorf("the sidecar of %s has a certificate of %v for %s, not of %s for a day", pod.Name, leaf.URIs, left, id)}
 	}
 	return nil
 }

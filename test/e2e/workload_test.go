@@ -134,7 +134,10 @@ func (tr *trial) replaceStore(ctx context.Context) error {
 		return fmt.Errorf("pod %s was not replaced", old.Name)
 	}
 	tr.store = pod
-	if err := errors.Join(checkInjected(pod), tr.checkSidecar(ctx, pod, storeID)); err != nil {
+	if err := checkInjected(pod); err != nil {
+		return err
+	}
+	if err := await(ctx, func(ctx context.Context) error { return tr.checkSidecar(ctx, pod, storeID) }); err != nil {
 		return err
 	}
 	return tr.call(ctx)
