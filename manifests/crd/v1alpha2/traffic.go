@@ -50,7 +50,10 @@ type PluginChains struct {
 type Plugin struct {
 	// +required
 	Plugin string `json:"plugin"`
+	// A number, which no new API would have for its rounding.
 	// +required
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=number
 	Priority float64 `json:"priority"`
 	Disable  *bool   `json:"disable,omitempty"`
 }
