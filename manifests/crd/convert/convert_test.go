@@ -196,8 +196,30 @@ func TestFieldsOfV1HaveTheirNamesInV1alpha2(t *testing.T) {
 }
 
 func TestValuesWithoutCounterpartAreTold(t *testing.T) {
-	u := object(t, "v1alpha2", "MeshConfig", `{"spec":{"sidecar":{"sidecarImage":"","logLevel":"loud","resources":{"limits":{"cpu":"much"}}},"traffic":{"inboundPortExclusionList":[80]}}}`)
-	if got, want := convert.Misfits(u), []string{"spec.sidecar.logLevel", "spec.sidecar.resources"}; !slices.Equal(got, want) {
-		t.Errorf("misfits are %q, want %q", got, want)
+	tests := map[string]struct {
+		kind, content string
+		want          []string
+	}{
+		"levels and resources": {"MeshConfig",
+			`{"spec":{"sidecar":{"sidecarImage":"","logLevel":"loud","resources":{"limits":{"cpu":"much"}}},"traffic":{"inboundPortExclusionList":[80]}}}`,
+			[]string{"spec.sidecar.logLevel", "spec.sidecar.resources"}},
+		"a secret elsewhere": {"MeshRootCertificate",
+			`{"spec":{"provider":{"tresor":{"ca":{"secretRef":{"name":"a","namespace":"elsewhere"}}}}}}`,
+			[]string{"spec.provider.tresor.ca.secretRef.namespace"}},
+		"a host that is none": {"MeshRootCertificate", `{"spec":{"provider":{"vault":{"host":"a b"}}}}`, []string{"spec.provider.vault"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var paths []string
+			for _, misfit := range convert.Misfits(object(t, "v1alpha2", test.kind, test.content)) {
+				paths = append(paths, misfit.Path)
+				if misfit.Want == "" {
+					t.Errorf("%s is not told how to mend", misfit.Path)
+				}
+			}
+			if !slices.Equal(paths, test.want) {
+				t.Errorf("misfits are %q, want %q", paths, test.want)
+			}
+		})
 	}
 }

@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -19,19 +18,31 @@ func Field(kind, path string) string {
 	return path
 }
 
-// Misfits returns the paths of the fields of a v1alpha2 object whose value has
-// no counterpart in v1, so that the mesh will not heed them.
-func Misfits(object *unstructured.Unstructured) []string {
-	var paths []string
-	for _, m := range kinds()[object.GetKind()].moves {
+// Misfit is a field of v1alpha2 whose value has no counterpart in v1, so that
+// the mesh would not heed it.
+type Misfit struct {
+	Path string
+	// Want is what to write instead.
+	Want string
+}
+
+// Misfits returns the misfits of a v1alpha2 object.
+func Misfits(object *unstructured.Unstructured) (misfits []Misfit) {
+	known := kinds()[object.GetKind()]
+	for _, m := range known.moves {
 		value, ok := m.from.get(object.Object)
 		if !ok || value == "" {
 			continue
 		}
 		if _, fits := m.forward(value); !fits {
-			paths = append(paths, strings.Join(m.from.path, "."))
+			misfits = append(misfits, Misfit{strings.Join(m.from.path, "."), m.want})
 		}
 	}
-	slices.Sort(paths)
-	return paths
+	for _, reference := range known.references {
+		path := child(reference, "namespace")
+		if namespace, ok := get(object.Object, path); ok && namespace != object.GetNamespace() {
+			misfits = append(misfits, Misfit{strings.Join(path, "."), object.GetNamespace() + ", the namespace of the object itself"})
+		}
+	}
+	return misfits
 }

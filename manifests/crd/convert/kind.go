@@ -20,20 +20,20 @@ func kinds() map[string]kind {
 }
 
 func meshConfig() kind {
-	image := form{name, name}
+	image := form{name, name, "an image"}
 	return kind{moves: append(status(),
-		field("spec.certificate.serviceCertValidityDuration", "spec.certificate.serviceCertValidityDuration", form{text, text}),
-		field("spec.certificate.certKeyBitSize", "spec.certificate.keyAlgorithm", form{algorithm, keySize}),
+		field("spec.certificate.serviceCertValidityDuration", "spec.certificate.serviceCertValidityDuration", form{text, text, "a text"}),
+		field("spec.certificate.certKeyBitSize", "spec.certificate.keyAlgorithm", form{algorithm, keySize, "2048, 3072 or 4096"}),
 		field("spec.sidecar.sidecarImage", "spec.sidecar.image", image),
 		field("spec.sidecar.initContainerImage", "spec.sidecar.initImage", image),
 		field("spec.sidecar.logLevel", "spec.sidecar.logLevel", level()),
-		field("spec.sidecar.resources", "spec.sidecar.resources", form{resources, resources}),
-		field("spec.sidecar.enablePrivilegedInitContainer", "spec.sidecar.privilegedInitContainer", form{flag, flag}),
-		field("spec.traffic.inboundPortExclusionList", "spec.traffic.inboundPortExclusions", form{numbers, numbers}),
-		field("spec.traffic.outboundPortExclusionList", "spec.traffic.outboundPortExclusions", form{numbers, numbers}),
-		field("spec.traffic.outboundIPRangeExclusionList", "spec.traffic.outboundIPRangeExclusions", form{texts, texts}),
-		field("spec.traffic.outboundIPRangeInclusionList", "spec.traffic.outboundIPRangeInclusions", form{texts, texts}),
-		field("spec.traffic.networkInterfaceExclusionList", "spec.traffic.networkInterfaceExclusions", form{texts, texts}),
+		field("spec.sidecar.resources", "spec.sidecar.resources", form{resources, resources, "limits and requests of quantities, such as cpu: 100m and memory: 64Mi"}),
+		field("spec.sidecar.enablePrivilegedInitContainer", "spec.sidecar.privilegedInitContainer", form{flag, flag, "true or false"}),
+		field("spec.traffic.inboundPortExclusionList", "spec.traffic.inboundPortExclusions", form{numbers, numbers, "a list of ports"}),
+		field("spec.traffic.outboundPortExclusionList", "spec.traffic.outboundPortExclusions", form{numbers, numbers, "a list of ports"}),
+		field("spec.traffic.outboundIPRangeExclusionList", "spec.traffic.outboundIPRangeExclusions", form{texts, texts, "a list of texts"}),
+		field("spec.traffic.outboundIPRangeInclusionList", "spec.traffic.outboundIPRangeInclusions", form{texts, texts, "a list of texts"}),
+		field("spec.traffic.networkInterfaceExclusionList", "spec.traffic.networkInterfaceExclusions", form{texts, texts, "a list of texts"}),
 		field("spec.observability.osmLogLevel", "spec.observability.logLevel", level()),
 	)}
 }
@@ -42,19 +42,19 @@ func meshRootCertificate() kind {
 	const provider = "spec.provider."
 	return kind{
 		moves: append(status(),
-			field("spec.trustDomain", "spec.trustDomain", form{text, text}),
+			field("spec.trustDomain", "spec.trustDomain", form{text, text, "a text"}),
 			field("spec.role", "spec.role", role()),
-			field(provider+"tresor.ca.secretRef.name", provider+"tresor.secretRef.name", form{text, text}),
+			field(provider+"tresor.ca.secretRef.name", provider+"tresor.secretRef.name", form{text, text, "a text"}),
 			move{
 				end{path: at(provider + "vault"), fields: endpoint()}, end{path: at(provider + "vault.address")},
-				address, fields,
+				form{address, fields, "protocol, host and port that make a URL"},
 			},
-			field(provider+"vault.role", provider+"vault.role", form{text, text}),
-			field(provider+"vault.token.secretKeyRef.name", provider+"vault.auth.tokenSecretRef.name", form{text, text}),
-			field(provider+"vault.token.secretKeyRef.key", provider+"vault.auth.tokenSecretRef.key", form{text, text}),
-			field(provider+"certManager.issuerName", provider+"certManager.issuerRef.name", form{text, text}),
-			field(provider+"certManager.issuerKind", provider+"certManager.issuerRef.kind", form{text, text}),
-			field(provider+"certManager.issuerGroup", provider+"certManager.issuerRef.group", form{text, text}),
+			field(provider+"vault.role", provider+"vault.role", form{text, text, "a text"}),
+			field(provider+"vault.token.secretKeyRef.name", provider+"vault.auth.tokenSecretRef.name", form{text, text, "a text"}),
+			field(provider+"vault.token.secretKeyRef.key", provider+"vault.auth.tokenSecretRef.key", form{text, text, "a text"}),
+			field(provider+"certManager.issuerName", provider+"certManager.issuerRef.name", form{text, text, "a text"}),
+			field(provider+"certManager.issuerKind", provider+"certManager.issuerRef.kind", form{text, text, "a text"}),
+			field(provider+"certManager.issuerGroup", provider+"certManager.issuerRef.group", form{text, text, "a text"}),
 		),
 		choices:    [][]string{at("spec.provider"), at(provider + "vault.auth")},
 		references: [][]string{at(provider + "tresor.ca.secretRef"), at(provider + "vault.token.secretKeyRef")},
@@ -64,18 +64,16 @@ func meshRootCertificate() kind {
 // status is what the mesh writes, the same in both versions.
 func status() (moves []move) {
 	for _, name := range []string{"observedGeneration", "conditions", "notAfter", "roots"} {
-		moves = append(moves, field("status."+name, "status."+name, form{anything, anything}))
+		moves = append(moves, field("status."+name, "status."+name, form{anything, anything, "a value"}))
 	}
 	return moves
 }
-
-// form is that of a value in v1, and in v1alpha2.
-type form struct{ forward, backward func(any) (any, bool) }
 
 func role() form {
 	return form{
 		word(map[string]string{"active": "Active", "passive": "Passive", "inactive": "Inactive"}),
 		word(map[string]string{"Active": "active", "Passive": "passive", "Inactive": "inactive"}),
+		"active, passive or inactive",
 	}
 }
 
@@ -87,11 +85,12 @@ func level() form {
 			"error": "error", "critical": "error", "fatal": "error", "panic": "error", "off": "error", "disabled": "error",
 		}),
 		word(map[string]string{"debug": "debug", "info": "info", "warn": "warn", "error": "error"}),
+		"debug, info, warn or error",
 	}
 }
 
 func field(old, new string, form form) move {
-	return move{end{path: at(old)}, end{path: at(new)}, form.forward, form.backward}
+	return move{end{path: at(old)}, end{path: at(new)}, form}
 }
 
 func at(path string) []string { return strings.Split(path, ".") }

@@ -49,12 +49,18 @@ func (e end) remove(t tree) {
 // move is a value that both versions have, each in its own place and form.
 type move struct {
 	from, to end
-	// forward gives the value its form at to, backward the one at from, if it
-	// has any there.
-	forward, backward func(any) (any, bool)
+	form
 }
 
-func (m move) flip() move { return move{m.to, m.from, m.backward, m.forward} }
+// form gives a value its form at to (forward) and at from (backward), if it has
+// any there.
+type form struct {
+	forward, backward func(any) (any, bool)
+	// want is what to write in v1alpha2 for the value to have a form in v1.
+	want string
+}
+
+func (m move) flip() move { return move{m.to, m.from, form{m.backward, m.forward, m.want}} }
 
 // same tells whether there is a form of value at from, and whether it is the
 // given one.
