@@ -121,3 +121,7 @@ const (
 	// ConditionInUse is True while the root is trusted or signs.
 	ConditionInUse = "InUse"
 )
+
+// AnnotationForce with the value "true" on a MeshRootCertificate lets it be
+// deleted, or no longer be Active, although the mesh needs it.
+const AnnotationForce = "config.openservicemesh.io/force"
