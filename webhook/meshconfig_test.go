@@ -45,6 +45,7 @@ func TestSettingsThatTheMeshCanNotWorkWithAreRefusedByFieldAndMend(t *testing.T)
 		"no interface":     {"v1", `{"spec":{"traffic":{"networkInterfaceExclusions":["a/b"]}}}`, []string{"spec.traffic.networkInterfaceExclusions[0]"}},
 		"too many ports":   {"v1", `{"spec":{"traffic":{"inboundPortExclusions":[` + strings.Repeat("80,", 256) + `80]}}}`, []string{"spec.traffic.inboundPortExclusions", "256"}},
 
+		"a quantity that takes long to read": {"v1", `{"spec":{"sidecar":{"resources":{"limits":{"cpu":"1e999999999"}}}}}`, []string{"spec.sidecar.resources", "quantities"}},
 		"a spoilt annotation": {"v1", `{"metadata":{"name":"mine","annotations":{"config.openservicemesh.io/v1alpha2-fields":"["}}}`,
 			[]string{"decoding MeshConfig mine", "remove the annotation"}},
 	}

@@ -98,10 +98,26 @@ func readObject(raw []byte) (*unstructured.Unstructured, field.ErrorList, error)
 		}
 	}
 	// Whatever is stored has to be convertible both ways.
-	if err := convert.To(v1alpha2.GroupVersion.String(), object.DeepCopy()); err != nil {
+	trial := object.DeepCopy()
+	if err := convert.To(v1alpha2.GroupVersion.String(), trial); err != nil {
 		return nil, nil, err
 	}
-	return object, misfits, convert.To(v1.GroupVersion.String(), object)
+	if err := convert.To(v1.GroupVersion.String(), object); err != nil {
+		return nil, nil, err
+	}
+	return object, misfits, readableResources(object, trial)
+}
+
+// readableResources refuses quantities before they get a Go type: what it costs
+// to parse one grows with the number that its exponent stands for.
+func readableResources(object, converted *unstructured.Unstructured) error {
+	path := []string{"spec", "sidecar", "resources"}
+	_, has, _ := unstructured.NestedFieldNoCopy(object.Object, path...)
+	_, kept, _ := unstructured.NestedFieldNoCopy(converted.Object, path...)
+	if has && !kept {
+		return errors.New("spec.sidecar.resources: want limits and requests of quantities, such as cpu: 100m and memory: 64Mi")
+	}
+	return nil
 }
 
 // decode gives the object its Go type.
