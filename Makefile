@@ -38,12 +38,12 @@ lint: ## gofmt, go vet and staticcheck
 	$(GO) tool staticcheck -tags e2e ./test/...
 
 generate: ## write the generated files anew
-	$(GO) test ./cmd/osm-controller -update # the chart, which the others read
+	$(GO) test ./manifests ./cmd/osm-controller -update # the chart, which the others read
 	$(GO) test ./manifests/render ./injector ./cmd/osm -update
 
 verify: ## fail if a generated file or go.mod is stale
 	$(GO) mod tidy -diff
-	$(GO) test -count 1 ./cmd/osm-controller ./manifests/render ./injector ./cmd/osm
+	$(GO) test -count 1 ./manifests ./cmd/osm-controller ./manifests/render ./injector ./cmd/osm
 
 bench: ## measure what the budgets are about
 	$(GO) test -run '^$$' -bench . -benchmem ./issuer ./injector ./sds ./cmd/osm-injector

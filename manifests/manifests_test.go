@@ -28,9 +28,18 @@ func TestCustomResourceDefinitionsAreConvertedInTheMeshsNamespace(t *testing.T) 
 		if service.Namespace != "mesh" || service.Name != "osm-bootstrap" || *service.Path != "/convert" || *service.Port != 9443 {
 			t.Errorf("%s is converted by %v", crd.Name, service)
 		}
-		version := crd.Spec.Versions[0]
-		if crd.Spec.Group != "config.openservicemesh.io" || len(crd.Spec.Versions) != 1 || version.Name != "v1alpha2" || !version.Served || !version.Storage {
-			t.Errorf("%s of %s has versions %v", crd.Name, crd.Spec.Group, crd.Spec.Versions)
+		if crd.Spec.Group != "config.openservicemesh.io" {
+			t.Errorf("%s is of group %s", crd.Name, crd.Spec.Group)
+		}
+		storage := map[string]bool{}
+		for _, version := range crd.Spec.Versions {
+			storage[version.Name] = version.Storage
+			if !version.Served {
+				t.Errorf("%s: %s is not served", crd.Name, version.Name)
+			}
+		}
+		if !maps.Equal(storage, map[string]bool{"v1": true, "v1alpha2": false}) {
+			t.Errorf("%s is stored in versions %v", crd.Name, storage)
 		}
 	}
 	if want := []string{"meshconfigs.config.openservicemesh.io", "meshrootcertificates.config.openservicemesh.io"}; !slices.Equal(names, want) {

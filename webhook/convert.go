@@ -9,13 +9,16 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/osm-edge/osm/manifests/crd/convert"
 )
 
-// NewConverter returns the handler of ConversionReviews. The mesh's CRDs have
-// one version each: an object of the version asked for passes unchanged, and
-// anything else is a failure that names both versions.
+// NewConverter returns the handler of ConversionReviews of the mesh's own
+// objects. One of the version asked for passes unchanged. The first that can't
+// be converted fails the review by its name, and what to mend.
 func NewConverter(logger *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		review, err := readConversion(r.Body)
@@ -23,7 +26,7 @@ func NewConverter(logger *slog.Logger) http.Handler {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		review.Response = convert(review.Request)
+		review.Response = answer(review.Request)
 		review.Request = nil
 		w.Header().Set("Content-Type", "application/json")
 		if err := json.NewEncoder(w).Encode(review); err != nil {
@@ -52,30 +55,43 @@ func readConversion(body io.Reader) (*apiextensionsv1.ConversionReview, error) {
 	return review, nil
 }
 
-func convert(request *apiextensionsv1.ConversionRequest) *apiextensionsv1.ConversionResponse {
+func answer(request *apiextensionsv1.ConversionRequest) *apiextensionsv1.ConversionResponse {
+	response := &apiextensionsv1.ConversionResponse{UID: request.UID, Result: metav1.Status{Status: metav1.StatusSuccess}}
 	for _, object := range request.Objects {
-		if err := alreadyAt(request.DesiredAPIVersion, object); err != nil {
+		converted, err := convertTo(request.DesiredAPIVersion, object.Raw)
+		if err != nil {
 			return &apiextensionsv1.ConversionResponse{
 				UID:    request.UID,
 				Result: metav1.Status{Status: metav1.StatusFailure, Message: err.Error()},
 			}
 		}
+		response.ConvertedObjects = append(response.ConvertedObjects, runtime.RawExtension{Raw: converted})
 	}
-	return &apiextensionsv1.ConversionResponse{
-		UID:              request.UID,
-		ConvertedObjects: request.Objects,
-		Result:           metav1.Status{Status: metav1.StatusSuccess},
-	}
+	return response
 }
 
-func alreadyAt(version string, object runtime.RawExtension) error {
-	var header metav1.PartialObjectMetadata
-	if err := json.Unmarshal(object.Raw, &header); err != nil {
-		return fmt.Errorf("decoding an object to convert: %w", err)
+func convertTo(apiVersion string, raw []byte) ([]byte, error) {
+	object, err := decodeObject(raw)
+	if err != nil {
+		return nil, fmt.Errorf("decoding an object to convert: %w", err)
 	}
-	if header.APIVersion != version {
-		return fmt.Errorf("%s %s/%s is %s and can't be converted to %s: write it as %s",
-			header.Kind, header.Namespace, header.Name, header.APIVersion, version, version)
+	if object.GetAPIVersion() == apiVersion {
+		return raw, nil
 	}
-	return nil
+	if err := convert.To(apiVersion, object); err != nil {
+		return nil, err
+	}
+	return json.Marshal(object.Object)
+}
+
+// decodeObject keeps what no Go type knows.
+func decodeObject(raw []byte) (*unstructured.Unstructured, error) {
+	object := &unstructured.Unstructured{}
+	if err := json.Unmarshal(raw, &object.Object); err != nil {
+		return nil, err
+	}
+	if object.Object == nil {
+		return nil, errors.New("not an object")
+	}
+	return object, nil
 }

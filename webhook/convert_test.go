@@ -49,21 +49,54 @@ func TestObjectsAtTheVersionAskedForPassUnchanged(t *testing.T) {
 	}
 }
 
-func TestAnObjectOfAnotherVersionFailsTheConversionByBothVersions(t *testing.T) {
-	body := strings.Replace(conversion, `io/v1alpha2","kind":"MeshConfig","metadata":{"name":"b"`, `io/v1alpha1","kind":"MeshConfig","metadata":{"name":"b"`, 1)
+func TestObjectsAreConvertedToTheVersionAskedFor(t *testing.T) {
+	body := strings.ReplaceAll(conversion, `{"unknown":[1,2]}`, `{"sidecar":{"sidecarImage":"pipy"},"unknown":[1,2]}`)
+	response := converted(t, strings.Replace(body, `desiredAPIVersion":"config.openservicemesh.io/v1alpha2"`, `desiredAPIVersion":"config.openservicemesh.io/v1"`, 1))
+	if response.UID != "u-1" || response.Result.Status != metav1.StatusSuccess || len(response.ConvertedObjects) != 2 {
+		t.Fatalf("answered %+v", response)
+	}
+	want := `{"apiVersion":"config.openservicemesh.io/v1","kind":"MeshConfig","metadata":{"annotations":{` +
+		`"config.openservicemesh.io/v1alpha2-fields":"{\"spec\":{\"unknown\":[1,2]}}"},"name":"a"},"spec":{"sidecar":{"image":"pipy"}}}`
+	if got := string(response.ConvertedObjects[0].Raw); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestAnObjectThatCanNotBeConvertedFailsTheConversion(t *testing.T) {
+	tests := map[string]struct {
+		object string // the second
+		want   []string
+	}{
+		"of another version": {`{"apiVersion":"config.openservicemesh.io/v1alpha1","kind":"MeshConfig","metadata":{"name":"b","namespace":"osm-system"}}`,
+			[]string{"MeshConfig osm-system/b", "v1alpha1", "v1alpha2"}},
+		"of a spoilt annotation": {`{"apiVersion":"config.openservicemesh.io/v1","kind":"MeshConfig","metadata":{"name":"b","annotations":{"config.openservicemesh.io/v1alpha2-fields":"x"}}}`,
+			[]string{"MeshConfig", "metadata.annotations[config.openservicemesh.io/v1alpha2-fields]", "remove the annotation"}},
+		"that is none":    {`[]`, []string{"decoding an object to convert"}},
+		"that is nothing": {`null`, []string{"decoding an object to convert"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			response := converted(t, strings.Replace(conversion,
+				`{"apiVersion":"config.openservicemesh.io/v1alpha2","kind":"MeshConfig","metadata":{"name":"b","namespace":"osm-system"}}`, test.object, 1))
+			if response.UID != "u-1" || response.Result.Status != metav1.StatusFailure || response.ConvertedObjects != nil {
+				t.Errorf("answered %+v", response)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(response.Result.Message, want) {
+					t.Errorf("message %q lacks %q", response.Result.Message, want)
+				}
+			}
+		})
+	}
+}
+
+func converted(t *testing.T, body string) *apiextensionsv1.ConversionResponse {
+	t.Helper()
 	var answered apiextensionsv1.ConversionReview
 	if err := json.Unmarshal(convert(body).Body.Bytes(), &answered); err != nil {
 		t.Fatal(err)
 	}
-	response := answered.Response
-	if response.UID != "u-1" || response.Result.Status != metav1.StatusFailure || response.ConvertedObjects != nil {
-		t.Errorf("answered %+v", response)
-	}
-	for _, want := range []string{"MeshConfig osm-system/b", "v1alpha1", "v1alpha2"} {
-		if !strings.Contains(response.Result.Message, want) {
-			t.Errorf("message %q lacks %q", response.Result.Message, want)
-		}
-	}
+	return answered.Response
 }
 
 func TestWhatIsNotAConversionReviewIsABadRequest(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/issuer"
@@ -139,7 +138,7 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 }
 
 func (c *controller) addValidator(o *options, client kubernetes.Interface, logger *slog.Logger) error {
-	handler, err := webhook.Admission(admission.HandlerFunc(webhook.Validate), logger)
+	handler, err := webhook.Admission(webhook.NewValidator(webhook.ValidatorOptions{}), logger)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,127 @@
+package v1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// MeshRootCertificate is a root of the mesh: a certificate authority, and
+// whether its certificates are given out, only trusted, or neither.
+//
+// A root is replaced by a second object. When it becomes Active, its
+// certificates are trusted everywhere first, and signed by it then. Of several
+// that are Active, the newest signs and the others are as if Passive.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:storageversion
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=mrc
+// +kubebuilder:printcolumn:name="Role",type=string,JSONPath=`.spec.role`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="In use",type=string,JSONPath=`.status.conditions[?(@.type=="InUse")].status`
+// +kubebuilder:printcolumn:name="Not after",type=string,JSONPath=`.status.notAfter`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type MeshRootCertificate struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what is asked for.
+	// +required
+	Spec MeshRootCertificateSpec `json:"spec"`
+	// status is what has come of it.
+	// +optional
+	Status MeshRootCertificateStatus `json:"status,omitzero"`
+}
+
+// MeshRootCertificateList is a list of MeshRootCertificates.
+//
+// +kubebuilder:object:root=true
+type MeshRootCertificateList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []MeshRootCertificate `json:"items"`
+}
+
+// MeshRootCertificateSpec says which certificate authority it is, and what it
+// is used for.
+type MeshRootCertificateSpec struct {
+	// trustDomain is what every identity that is certified belongs to, as in
+	// spiffe://<trustDomain>/ns/shop/sa/web. It can't be changed.
+	// +optional
+	// +default="cluster.local"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="it can't be changed: make another MeshRootCertificate"
+	TrustDomain string `json:"trustDomain,omitempty"`
+	// role says whether certificates are signed by this root and trusted
+	// (Active), only trusted (Passive), or neither (Inactive).
+	// +required
+	Role Role `json:"role"`
+	// provider is the certificate authority. Its kind can't be changed.
+	// +required
+	Provider Provider `json:"provider"`
+}
+
+// Role is what a root is used for.
+//
+// +kubebuilder:validation:Enum=Active;Passive;Inactive
+type Role string
+
+// The roles of a root.
+const (
+	// Active roots sign, the newest of them if there are several. All are trusted.
+	Active Role = "Active"
+	// Passive roots are trusted.
+	Passive Role = "Passive"
+	// Inactive roots are not used.
+	Inactive Role = "Inactive"
+)
+
+// MeshRootCertificateStatus is what the mesh knows about a root.
+type MeshRootCertificateStatus struct {
+	// observedGeneration is the generation that the status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// conditions are Ready and InUse, each with why it is or is not.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// notAfter is when the first of the roots expires.
+	// +optional
+	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+	// roots are the authority's own certificates.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Roots []RootStatus `json:"roots,omitempty"`
+}
+
+// RootStatus describes a root certificate.
+type RootStatus struct {
+	// subject is the certificate's, as in CN=osm-ca.openservicemesh.io.
+	// +required
+	// +kubebuilder:validation:MaxLength=1024
+	Subject string `json:"subject"`
+	// fingerprint is the SHA-256 of the certificate, in lower-case hex.
+	// +required
+	// +kubebuilder:validation:Pattern=`^[0-9a-f]{64}$`
+	Fingerprint string `json:"fingerprint"`
+	// notAfter is when the certificate expires.
+	// +required
+	NotAfter metav1.Time `json:"notAfter"`
+}
+
+// The types of a MeshRootCertificate's conditions.
+const (
+	// ConditionReady is True when the authority can be used: it is reached and
+	// its roots are known.
+	ConditionReady = "Ready"
+	// ConditionInUse is True while the root is trusted or signs.
+	ConditionInUse = "InUse"
+)
+
+// AnnotationForce with the value "true" on a MeshRootCertificate lets it be
+// deleted, or no longer be Active, although the mesh needs it.
+const AnnotationForce = "config.openservicemesh.io/force"

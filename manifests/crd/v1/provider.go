@@ -1,0 +1,132 @@
+package v1
+
+// Provider is a certificate authority: exactly one of its fields is set.
+//
+// +kubebuilder:validation:ExactlyOneOf=tresor;vault;certManager
+// +kubebuilder:validation:XValidation:rule="has(self.tresor) == has(oldSelf.tresor) && has(self.vault) == has(oldSelf.vault)",message="its kind can't be changed: another authority is another root, and gets a MeshRootCertificate of its own"
+type Provider struct {
+	// tresor is the built-in authority.
+	// +optional
+	Tresor *Tresor `json:"tresor,omitempty"`
+	// vault is a PKI secrets engine of HashiCorp Vault.
+	// +optional
+	Vault *Vault `json:"vault,omitempty"`
+	// certManager is an issuer of cert-manager.
+	// +optional
+	CertManager *CertManager `json:"certManager,omitempty"`
+}
+
+// Tresor is the built-in authority.
+type Tresor struct {
+	// secretRef is the Secret of the root and its key, in the object's own
+	// namespace. If there is none, it is made with a new root.
+	// +required
+	SecretRef SecretReference `json:"secretRef"`
+}
+
+// Vault is a PKI secrets engine of HashiCorp Vault, and how to log in.
+type Vault struct {
+	// address is Vault's URL, such as https://vault.vault.svc:8200.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="want a URL such as https://vault.vault.svc:8200"
+	Address string `json:"address"`
+	// mount is the path that the secrets engine is mounted at.
+	// +optional
+	// +default="pki"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Mount string `json:"mount,omitempty"`
+	// role is that of the secrets engine that certificates are issued with.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Role string `json:"role"`
+	// caBundle is the PEM certificates that Vault's own is verified with. The
+	// system's roots are used without it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=262144
+	CABundle []byte `json:"caBundle,omitempty"`
+	// auth is how the mesh logs in to Vault.
+	// +required
+	Auth VaultAuth `json:"auth"`
+}
+
+// VaultAuth is how the mesh logs in to Vault: exactly one of its fields is set.
+//
+// +kubebuilder:validation:ExactlyOneOf=tokenSecretRef;kubernetes
+type VaultAuth struct {
+	// tokenSecretRef is the key of a Secret that holds a token of Vault.
+	// +optional
+	TokenSecretRef *SecretKeyReference `json:"tokenSecretRef,omitempty"`
+	// kubernetes logs in as the service account of osm-controller.
+	// +optional
+	Kubernetes *VaultKubernetesAuth `json:"kubernetes,omitempty"`
+}
+
+// VaultKubernetesAuth is Vault's Kubernetes auth method.
+type VaultKubernetesAuth struct {
+	// role is that of the auth method.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Role string `json:"role"`
+	// mountPath is the path that the auth method is mounted at.
+	// +optional
+	// +default="kubernetes"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	MountPath string `json:"mountPath,omitempty"`
+}
+
+// CertManager is an issuer of cert-manager.
+type CertManager struct {
+	// issuerRef is the issuer that CertificateRequests name.
+	// +required
+	IssuerRef IssuerReference `json:"issuerRef"`
+}
+
+// IssuerReference names an issuer of cert-manager.
+type IssuerReference struct {
+	// name is the issuer's.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// kind is Issuer, ClusterIssuer, or that of an external issuer.
+	// +optional
+	// +default="Issuer"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+	// group is the API group of kind.
+	// +optional
+	// +default="cert-manager.io"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Group string `json:"group,omitempty"`
+}
+
+// SecretReference names a Secret of the object's own namespace.
+type SecretReference struct {
+	// name is the Secret's.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// SecretKeyReference names a key of a Secret of the object's own namespace.
+type SecretKeyReference struct {
+	// name is the Secret's.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// key is that of the Secret's data.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key"`
+}

@@ -1,0 +1,106 @@
+package webhook
+
+import (
+	"net/url"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/osm-edge/osm/manifests/crd/v1"
+)
+
+// chosen are the kinds of authority that are set. It has to be one.
+func chosen(p v1.Provider) (kinds []string) {
+	if p.Tresor != nil {
+		kinds = append(kinds, "tresor")
+	}
+	if p.Vault != nil {
+		kinds = append(kinds, "vault")
+	}
+	if p.CertManager != nil {
+		kinds = append(kinds, "certManager")
+	}
+	return kinds
+}
+
+func provider(path *field.Path, p v1.Provider, verdict *verdict) {
+	switch kinds := chosen(p); len(kinds) {
+	case 0:
+		verdict.refuse(field.Required(path, "set exactly one of tresor, vault and certManager"))
+		return
+	case 1:
+	default:
+		verdict.refuse(field.Forbidden(path, "sets "+strings.Join(kinds, " and ")+": keep exactly one of tresor, vault and certManager"))
+		return
+	}
+	switch {
+	case p.Tresor != nil:
+		verdict.refuse(secretName(path.Child("tresor", "secretRef", "name"), p.Tresor.SecretRef.Name)...)
+	case p.Vault != nil:
+		vault(path.Child("vault"), *p.Vault, verdict)
+	case p.CertManager != nil:
+		verdict.refuse(issuerReference(path.Child("certManager", "issuerRef"), p.CertManager.IssuerRef)...)
+	}
+}
+
+func vault(path *field.Path, v v1.Vault, verdict *verdict) {
+	u, err := url.Parse(v.Address)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		// What was written may hold a password.
+		verdict.refuse(field.Invalid(path.Child("address"), field.OmitValueType{}, "want a URL such as https://vault.vault.svc:8200, with nothing but a path beside"))
+	case u.Scheme == "http":
+		verdict.warn("Vault's token goes to %s in plain text: use https", u.Host)
+	}
+	verdict.refuse(vaultPath(path.Child("mount"), v.Mount)...)
+	verdict.refuse(vaultPath(path.Child("role"), v.Role)...)
+	if err := checkCertificates(v.CABundle); err != nil && len(v.CABundle) > 0 {
+		verdict.refuse(field.Invalid(path.Child("caBundle"), field.OmitValueType{}, err.Error()+": want PEM certificates, and nothing else"))
+	}
+	vaultAuth(path.Child("auth"), v.Auth, verdict)
+}
+
+// vaultAuth also stands for what v1alpha2 has no schema for: it has a token only.
+func vaultAuth(path *field.Path, auth v1.VaultAuth, verdict *verdict) {
+	switch token, kubernetes := auth.TokenSecretRef, auth.Kubernetes; {
+	case token == nil && kubernetes == nil:
+		verdict.refuse(field.Required(path, "set the Secret of Vault's token, or in version v1 auth.kubernetes"))
+	case token != nil && kubernetes != nil:
+		verdict.refuse(field.Forbidden(path, "sets tokenSecretRef and kubernetes: keep exactly one"))
+	case token != nil:
+		verdict.refuse(secretName(path.Child("tokenSecretRef", "name"), token.Name)...)
+		for _, problem := range validation.IsConfigMapKey(token.Key) {
+			verdict.refuse(field.Invalid(path.Child("tokenSecretRef", "key"), token.Key, problem))
+		}
+	default:
+		verdict.refuse(vaultPath(path.Child("kubernetes", "role"), kubernetes.Role)...)
+		verdict.refuse(vaultPath(path.Child("kubernetes", "mountPath"), kubernetes.MountPath)...)
+	}
+}
+
+// vaultPath takes what becomes a part of the path of a URL.
+func vaultPath(path *field.Path, value string) field.ErrorList {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@-"
+	for segment := range strings.SplitSeq(strings.Trim(value, "/"), "/") {
+		if value != "" && (strings.Trim(segment, letters) != "" || segment == "" || segment == "." || segment == "..") {
+			return field.ErrorList{field.Invalid(path, value, "want letters, digits, dots, dashes and underscores, with slashes between, such as pki/mesh")}
+		}
+	}
+	return nil
+}
+
+func secretName(path *field.Path, name string) (problems field.ErrorList) {
+	for _, problem := range validation.IsDNS1123Subdomain(name) {
+		problems = append(problems, field.Invalid(path, name, problem))
+	}
+	return problems
+}
+
+func issuerReference(path *field.Path, ref v1.IssuerReference) field.ErrorList {
+	problems := secretName(path.Child("name"), ref.Name)
+	if ref.Group != "" {
+		problems = append(problems, secretName(path.Child("group"), ref.Group)...)
+	}
+	return problems
+}
