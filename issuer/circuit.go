@@ -58,8 +58,7 @@ func (c *circuit) note(now time.Time, probe bool, out outcome, err error) {
 	switch {
 	case out.answered():
 		*c = circuit{}
-	case !out.failed() || c.open() && !probe:
-	default:
+	case out.failed() && (probe || !c.open()):
 		c.fail(now, err)
 	}
 }

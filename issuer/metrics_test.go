@@ -1,10 +1,12 @@
 package issuer_test
 
 import (
+	"context"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -35,6 +37,47 @@ func TestIssuancesAreCountedByRootOutcomeAndReason(t *testing.T) {
 	}
 	if n := testutil.CollectAndCount(registry, "osm_certificate_issue_duration_seconds"); n != 1 {
 		t.Errorf("the durations have %d series", n)
+	}
+}
+
+func TestAFailureIsCountedWithItsReason(t *testing.T) {
+	fails := func(err error) func(context.Context) error { return func(context.Context) error { return err } }
+	tests := map[string]struct {
+		before func(context.Context) error
+		maxTTL time.Duration
+		want   string
+	}{
+		"the issuer fails":                    {fails(errDown), 0, "unavailable"},
+		"the issuer does not answer":          {takes(time.Hour), 0, "timeout"},
+		"the issuer certifies something else": {nil, time.Nanosecond, "unusable"},
+		"the issuer refuses":                  {fails(errRefused), 0, "refused"},
+		"whoever asks gives up":               {takes(20 * time.Second), 0, "abandoned"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				registry := prometheus.NewRegistry()
+				fake := newFake(t)
+				fake.before, fake.maxTTL = test.before, test.maxTTL
+				m := newManager(t, issuer.Options{Metrics: issuer.NewMetrics(registry)}, active("a", fake))
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if test.want == "abandoned" {
+					time.AfterFunc(10*time.Second, cancel)
+				}
+				if _, err := m.IssueCertificate(ctx, identity(t, "bookstore-v1")); err == nil {
+					t.Fatal("there is no error")
+				}
+				want := `
+					# HELP osm_certificates_issued_total Service certificates that were asked of an issuer, by root, outcome (issued, failed) and, of failures, reason.
+					# TYPE osm_certificates_issued_total counter
+					osm_certificates_issued_total{outcome="failed",reason="` + test.want + `",root="a"} 1
+				`
+				if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "osm_certificates_issued_total"); err != nil {
+					t.Error(err)
+				}
+			})
+		})
 	}
 }
 

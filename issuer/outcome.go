@@ -16,7 +16,7 @@ const (
 	abandoned outcome = "abandoned"   // whoever asked gave up, which says nothing of the issuer
 	timedOut  outcome = "timeout"     // no answer in the time that an issuer has
 	unusable  outcome = "unusable"    // it certified something else than what it was asked to
-	away      outcome = "unavailable" // it failed, whyever
+	away      outcome = "unavailable" // it failed, or could not be reached
 )
 
 // answered reports whether the issuer works.
