@@ -3,7 +3,8 @@
 // [Identity], [Certificate] and [TrustBundle] are the values; [Issuer] is the
 // contract that every certificate authority fulfils; [Manager] holds one
 // certificate for each service account that somebody uses, renews it in time
-// and tells every [Subscription] of it.
+// and tells every [Subscription] of it. While an issuer fails it is spared, and
+// [Health] says so.
 //
 // The package knows nothing of Kubernetes objects, of SDS, or of any one
 // certificate authority. Private keys are made in request.go and nowhere else.

@@ -62,49 +62,63 @@ func (m *Manager) carryOut(ctx context.Context, id Identity, i *issuance) {
 // the answer is there.
 func (m *Manager) issue(ctx context.Context, id Identity) (*Certificate, error) {
 	for {
-		root, epoch := m.signer()
-		cert, err := m.issueFrom(ctx, root, id)
+		t, err := m.admit()
 		if err != nil {
 			return nil, err
 		}
-		if m.keep(id, cert, epoch) {
+		cert, err := m.issueOn(ctx, t, id)
+		if err != nil {
+			return nil, err
+		}
+		if m.keep(id, cert, t) {
 			return cert, nil
 		}
 	}
 }
 
-func (m *Manager) issueFrom(ctx context.Context, root Root, id Identity) (cert *Certificate, err error) {
-	if root.Issuer == nil {
-		return nil, ErrNoRoot
-	}
-	started := time.Now()
-	defer func() { m.options.Metrics.observe(root.Name, time.Since(started), err) }()
-	req, err := NewServiceRequest(m.options.KeyAlgorithm, id)
+func (m *Manager) issueOn(ctx context.Context, t terms, id Identity) (cert *Certificate, err error) {
+	started, out := time.Now(), abandoned
+	defer func() {
+		m.options.Metrics.observe(t.root.Name, time.Since(started), out)
+		m.settle(t, out, err)
+	}()
+	req, err := NewServiceRequest(t.keyAlgorithm, id)
 	if err != nil {
 		return nil, err
 	}
-	chain, err := root.Issuer.Issue(ctx, req, m.options.TTL)
+	ctx, cancel := context.WithTimeoutCause(ctx, issueTimeout, errUnanswered)
+	defer cancel()
+	chain, err := t.root.Issuer.Issue(ctx, req, t.ttl)
 	if err != nil {
+		out, err = outcomeOf(ctx, err)
 		return nil, err
 	}
-	return req.Certificate(chain)
+	if cert, err = req.Certificate(chain); err != nil {
+		out = unusable
+		return nil, err
+	}
+	out = issued
+	return cert, nil
 }
 
 // keep stores and announces the certificate; false if its root signs no more.
 // The issuance ends with it: whoever has seen the certificate and asks for
 // another must not be handed the same one again.
-func (m *Manager) keep(id Identity, cert *Certificate, epoch uint64) bool {
+func (m *Manager) keep(id Identity, cert *Certificate, t terms) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if epoch != m.epoch {
+	if t.epoch != m.epoch {
 		return false
 	}
 	e := m.entries[id]
 	if e == nil {
 		e = m.newEntry(id)
 	}
-	e.certificate, e.epoch, e.failures = cert, epoch, 0
+	e.certificate, e.epoch, e.failures = cert, t.epoch, 0
 	e.renewAt = renewalTime(id, time.Now(), cert.NotAfter())
+	if t.ttl > m.ttl { // Configure came between
+		m.hasten(e)
+	}
 	delete(m.issuing, id)
 	m.plan(e)
 	m.announce(e)

@@ -20,11 +20,21 @@ type Issuer interface {
 	// it from the certificate.
 	//
 	// Issue gives up when ctx ends, and leaves nothing under way.
+	//
+	// An error that wraps [ErrRefused] speaks of this request alone. Every other
+	// speaks of the authority: a few in a row, and a Manager asks it rarely until
+	// it answers again.
 	Issue(ctx context.Context, req *Request, ttl time.Duration) ([]*x509.Certificate, error)
 
 	// Roots returns the roots that verify what Issue returns.
 	Roots(ctx context.Context) (TrustBundle, error)
 }
+
+// ErrRefused is wrapped in what an Issuer returns when it looked at a request
+// and will not certify it, while it may well certify others: a name is not
+// allowed, a person denied it. What no request would fare better with, as a
+// role that allows no URIs at all, is not a refusal.
+var ErrRefused = errors.New("the issuer refuses the request")
 
 // Role is what a root is used for.
 type Role int

@@ -10,8 +10,10 @@ import (
 // Options configures a Manager.
 type Options struct {
 	// TTL is the lifetime that certificates are asked for; 24 hours when zero.
+	// Configure changes it.
 	TTL time.Duration
 	// KeyAlgorithm is that of new keys; DefaultKeyAlgorithm when empty.
+	// Configure changes it.
 	KeyAlgorithm KeyAlgorithm
 	// Concurrency bounds how many certificates are issued at once in the
 	// background; 4 when zero.
@@ -31,16 +33,20 @@ type Options struct {
 type Manager struct {
 	options Options
 	wake    chan struct{} // one slot: a worker is to look at the queue
+	changes chan Health   // one slot
 
-	mu      sync.Mutex
-	signing Root
-	trusted TrustBundle // of the signing root
-	bundle  TrustBundle // of all roots
-	epoch   uint64      // grows whenever another root signs
-	version uint64      // of the last Update
-	entries map[Identity]*entry
-	queue   queue // of those entries that no worker looks at
-	issuing map[Identity]*issuance
+	mu           sync.Mutex
+	ttl          time.Duration
+	keyAlgorithm KeyAlgorithm
+	signing      Root
+	trusted      TrustBundle // of the signing root
+	bundle       TrustBundle // of all roots
+	epoch        uint64      // grows whenever another root signs
+	circuit      circuit     // of the signing root
+	version      uint64      // of the last Update
+	entries      map[Identity]*entry
+	queue        queue // of those entries that no worker looks at
+	issuing      map[Identity]*issuance
 }
 
 // NewManager returns a Manager that has no root yet: see SetRoots. Certificates
@@ -62,10 +68,13 @@ func NewManager(o Options) *Manager {
 		o.Logger = slog.Default()
 	}
 	return &Manager{
-		options: o,
-		wake:    make(chan struct{}, 1),
-		entries: map[Identity]*entry{},
-		issuing: map[Identity]*issuance{},
+		options:      o,
+		wake:         make(chan struct{}, 1),
+		changes:      make(chan Health, 1),
+		ttl:          o.TTL,
+		keyAlgorithm: o.KeyAlgorithm,
+		entries:      map[Identity]*entry{},
+		issuing:      map[Identity]*issuance{},
 	}
 }
 
@@ -81,7 +90,8 @@ func (m *Manager) Run(ctx context.Context) error {
 }
 
 // IssueCertificate returns the identity's certificate and issues it first if
-// there is none. Callers that ask at the same time share one issuance.
+// there is none. Callers that ask at the same time share one issuance. While the
+// issuer fails (see Health), they are told so at once.
 func (m *Manager) IssueCertificate(ctx context.Context, id Identity) (*Certificate, error) {
 	return m.issueOnce(ctx, id, func() (*Certificate, bool) { return m.current(id) })
 }

@@ -198,6 +198,19 @@ func TestAnIssuerThatHangsIsGivenUp(t *testing.T) {
 	})
 }
 
+func TestACallerWaitsForAnIssuerThatHangsForThirtySeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake(t)
+		fake.before = takes(time.Hour)
+		m := newManager(t, issuer.Options{}, active("a", fake))
+		asked := time.Now()
+		_, err := m.IssueCertificate(t.Context(), identity(t, "bookstore-v1"))
+		if took := time.Since(asked); err == nil || took != 30*time.Second {
+			t.Errorf("after %s the error is %v", took, err)
+		}
+	})
+}
+
 func TestRunEndsWithItsContextAndWaitsForWhatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)
@@ -244,7 +257,10 @@ func TestRunGoesOnWhereAnEarlierRunEnded(t *testing.T) {
 	})
 }
 
-var errDown = errors.New("the issuer is down")
+var (
+	errDown    = errors.New("the issuer is down")
+	errRefused = fmt.Errorf("%w: the name is not allowed", issuer.ErrRefused)
+)
 
 func failWhile(down *atomic.Bool) func(context.Context) error {
 	return func(context.Context) error {

@@ -95,6 +95,7 @@ func (m *Manager) next(ctx context.Context) (*entry, bool) {
 }
 
 // takeDue takes the first entry out of the queue, or says when to look again.
+// While the issuer fails, the queue stands still but for its probes.
 func (m *Manager) takeDue() (*entry, time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -102,7 +103,8 @@ func (m *Manager) takeDue() (*entry, time.Duration) {
 		return nil, longestSleep
 	}
 	first := m.queue[0]
-	if wait := time.Until(first.due); wait > 0 {
+	wait := max(time.Until(first.due), m.circuit.wait(time.Now()))
+	if wait > 0 {
 		return nil, min(wait, longestSleep)
 	}
 	m.queue.remove(first)

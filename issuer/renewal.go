@@ -11,10 +11,6 @@ import (
 const (
 	firstRetry = time.Second
 	lastRetry  = 5 * time.Minute
-
-	// issueTimeout bounds an issuance in the background, whatever its issuer
-	// waits for: there is nobody else to give up.
-	issueTimeout = 30 * time.Second
 )
 
 // work does what falls due until ctx ends.
@@ -30,14 +26,13 @@ func (m *Manager) work(ctx context.Context) {
 
 // refresh issues a certificate for the identity if that is due.
 func (m *Manager) refresh(ctx context.Context, id Identity) {
-	bounded, cancel := context.WithTimeout(ctx, issueTimeout)
-	defer cancel()
-	_, err := m.issueOnce(bounded, id, func() (*Certificate, bool) { return nil, !m.isDue(id) })
+	_, err := m.issueOnce(ctx, id, func() (*Certificate, bool) { return nil, !m.isDue(id) })
 	if err == nil {
 		return
 	}
-	m.failed(id)
-	if ctx.Err() == nil && !errors.Is(err, ErrNoRoot) { // as long as a start takes, there is none
+	_, notAsked := errors.AsType[*outage](err)
+	m.failed(id, notAsked)
+	if ctx.Err() == nil && !notAsked && !errors.Is(err, ErrNoRoot) { // as long as a start takes, there is none
 		m.options.Logger.Error("cannot issue a certificate; will try again", "identity", id.String(), "error", err)
 	}
 }
@@ -61,8 +56,11 @@ func (m *Manager) isDue(id Identity) bool {
 }
 
 // failed schedules the next attempt, or what is next without one: somebody else
-// may have issued meanwhile, or the last subscriber left.
-func (m *Manager) failed(id Identity) {
+// may have issued meanwhile, or the last subscriber left. While the circuit is
+// open it puts attempts off, and those of no identity any further, so that all
+// of them follow when the issuer is back. Who was the probe makes way for the
+// others: should it be the one that the issuer stumbles over, they go first.
+func (m *Manager) failed(id Identity, notAsked bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entries[id]
@@ -70,28 +68,38 @@ func (m *Manager) failed(id Identity) {
 	case e == nil:
 	case len(e.subscriptions) == 0 || m.fresh(e):
 		m.plan(e)
+	case notAsked:
+		m.schedule(e, e.due)
+	case m.circuit.open():
+		m.schedule(e, m.circuit.next)
 	default:
 		e.failures++
 		m.schedule(e, time.Now().Add(retryDelay(e.failures)))
 	}
 }
 
-// renewalTime lies between 1/2 and 2/3 of the life that is left. Where exactly
-// depends on the identity alone, so that certificates issued together are not
-// renewed together.
+// renewalTime lies between 1/2 and 2/3 of the life that is left, by the wall
+// clock. Certificates that are issued together are not renewed together.
 func renewalTime(id Identity, now, notAfter time.Time) time.Time {
 	life := notAfter.Sub(now)
-	h := fnv.New32a()
-	h.Write([]byte(id.CommonName())) // never fails, says hash.Hash
-	spread := float64(h.Sum32()) / (1 << 32)
-	return now.Add(life/2 + time.Duration(spread*float64(life)/6))
+	return now.Round(0).Add(life/2 + time.Duration(spread(id)*float64(life)/6))
 }
 
-// retryDelay doubles with every failure and is spread by half of it.
-func retryDelay(failures int) time.Duration {
-	delay := lastRetry
-	if shift := failures - 1; shift < 9 {
-		delay = min(firstRetry<<shift, lastRetry)
+// spread is a number from 0 to 1 that depends on the identity alone.
+func spread(id Identity) float64 {
+	h := fnv.New32a()
+	h.Write([]byte(id.CommonName())) // never fails, says hash.Hash
+	return float64(h.Sum32()) / (1 << 32)
+}
+
+func retryDelay(failures int) time.Duration { return backOff(failures-1, firstRetry, lastRetry) }
+
+// backOff doubles with every time before, and is cut by up to its half, so that
+// those that failed together do not come back together.
+func backOff(before int, first, last time.Duration) time.Duration {
+	delay := last
+	if before < 10 {
+		delay = min(first<<before, last)
 	}
 	return delay/2 + rand.N(delay/2)
 }

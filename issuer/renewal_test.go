@@ -97,12 +97,34 @@ func TestRenewalGoesOnForAMonth(t *testing.T) {
 }
 
 func TestFailureBacksOffAndKeepsServingWhatIsValid(t *testing.T) {
+	tests := map[string]struct {
+		err    error
+		atOnce int // attempts before the back-off that is checked
+		last   time.Duration
+	}{
+		"of the issuer":    {errDown, 2, time.Minute}, // two, and with the third the issuer's circuit opens
+		"of this identity": {errRefused, 0, 5 * time.Minute},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			attempts := failAfterRenewalIsDue(t, test.err)
+			checkBackOff(t, attempts[test.atOnce:], test.last)
+		})
+	}
+}
+
+// failAfterRenewalIsDue returns when the issuer was asked for a certificate
+// until it ended and another could be issued.
+func failAfterRenewalIsDue(t *testing.T, failure error) (attempts []time.Time) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		fake, down := newFake(t), atomic.Bool{}
-		var attempts []time.Time
-		fake.before = func(ctx context.Context) error {
+		fake.before = func(context.Context) error {
 			attempts = append(attempts, time.Now())
-			return failWhile(&down)(ctx)
+			if down.Load() {
+				return failure
+			}
+			return nil
 		}
 		m := startManager(t, issuer.Options{}, active("a", fake))
 		id := identity(t, "bookstore-v1")
@@ -129,13 +151,13 @@ func TestFailureBacksOffAndKeepsServingWhatIsValid(t *testing.T) {
 				t.Errorf("after the failures %v was announced", u.Certificate)
 			}
 		}
-		checkBackOff(t, attempts[1:])
 	})
+	return attempts[1:]
 }
 
-// checkBackOff wants delays of 1 s, 2 s, 4 s and so on to 5 min, each cut by up
-// to its half.
-func checkBackOff(t *testing.T, attempts []time.Time) {
+// checkBackOff wants delays of 1 s, 2 s, 4 s and so on to the last, each cut by
+// up to its half.
+func checkBackOff(t *testing.T, attempts []time.Time, last time.Duration) {
 	t.Helper()
 	if len(attempts) < 50 {
 		t.Fatalf("%d attempts in eight hours", len(attempts))
@@ -146,7 +168,7 @@ func checkBackOff(t *testing.T, attempts []time.Time) {
 		if got < want/2 || got > want {
 			t.Errorf("attempt %d came after %s, want %s to %s", i+2, got, want/2, want)
 		}
-		want = min(2*want, 5*time.Minute)
+		want = min(2*want, last)
 	}
 }
 

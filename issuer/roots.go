@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // ErrNoRoot is returned while no root has been set.
@@ -12,7 +13,8 @@ var ErrNoRoot = errors.New("no root to issue certificates with yet")
 // SetRoots says which roots are trusted, and which of them signs: exactly one
 // is Active. When a root of another name or with other certificates signs than
 // before, every certificate is issued anew; when another set is trusted, every
-// subscriber is told. Nothing changes when it fails.
+// subscriber is told. A signing root whose issuer fails is asked again at once.
+// Nothing changes when it fails.
 func (m *Manager) SetRoots(ctx context.Context, roots ...Root) error {
 	var signing Root
 	var trusted, bundle TrustBundle
@@ -52,20 +54,34 @@ func (r Root) certificates(ctx context.Context) (TrustBundle, error) {
 func (m *Manager) replaceRoots(signing Root, trusted, bundle TrustBundle) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	resign := m.signing.Name != signing.Name || !m.trusted.Equal(trusted)
 	retrust := !m.bundle.Equal(bundle)
-	m.signing, m.trusted, m.bundle = signing, trusted, bundle
-	if resign {
-		m.epoch++
-	}
+	m.bundle = bundle
+	askNow := m.replaceSigner(signing, trusted)
 	for _, e := range m.entries {
 		if retrust {
 			m.announce(e)
 		}
-		if resign {
+		if askNow && !m.fresh(e) {
 			m.plan(e)
 		}
 	}
+	m.wakeWorker()
+}
+
+// replaceSigner reports whether there is reason to ask the signing root for
+// whatever is not fresh: that it is another one, or that what kept it from
+// issuing may be mended.
+func (m *Manager) replaceSigner(signing Root, trusted TrustBundle) bool {
+	before := m.health()
+	another := m.signing.Name != signing.Name || !m.trusted.Equal(trusted)
+	m.signing, m.trusted = signing, trusted
+	if another {
+		m.epoch++
+		m.circuit = circuit{}
+	}
+	m.circuit.next = time.Now()
+	m.reportHealth(before)
+	return another || before.Open
 }
 
 // Bundle returns the roots that verify certificates of the mesh.
@@ -73,11 +89,4 @@ func (m *Manager) Bundle() TrustBundle {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.bundle
-}
-
-// signer returns the root that signs, and its epoch.
-func (m *Manager) signer() (Root, uint64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.signing, m.epoch
 }

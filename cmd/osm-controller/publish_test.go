@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -109,6 +110,7 @@ func TestSidecarsFindTheirScriptsBeforeThereAreRoots(t *testing.T) {
 			}
 			c.caches.wait()
 		})
+		<-time.After(time.Second) // it looks every 100 ms whether caches are filled
 		synctest.Wait()
 
 		list, err := client.CoreV1().ConfigMaps("").List(t.Context(), metav1.ListOptions{})

@@ -57,6 +57,7 @@ type controller struct {
 	bundles   *publish.Publisher
 	scripts   *publish.Publisher
 	root      *provider.Tresor
+	outages   *outages
 	serving   *sds.ServingCertificate
 	sds       *sds.Server
 	validator *webhook.Server
@@ -80,6 +81,9 @@ func newController(ctx context.Context, o *options, client kubernetes.Interface,
 		Metrics:      issuer.NewMetrics(registry),
 		Logger:       logger,
 	})
+	if c.outages, err = newOutages(o, client, c.manager, logger); err != nil {
+		return nil, err
+	}
 	c.root = newRoot(o, client, c.manager, c.bundles, logger)
 	c.serving = sds.NewServingCertificate(c.manager, self)
 	if c.sds, err = newSDS(ctx, o, client, c, registry, logger); err != nil {
@@ -88,7 +92,7 @@ func newController(ctx context.Context, o *options, client kubernetes.Interface,
 	if err := c.addValidator(o, client, logger); err != nil {
 		return nil, err
 	}
-	c.ops = &component.OpsServer{Options: &o.Options, Registry: registry, Ready: c.ready}
+	c.ops = &component.OpsServer{Options: &o.Options, Registry: registry, Ready: c.ready, Warnings: c.warnings}
 	return c, nil
 }
 
@@ -169,6 +173,15 @@ func (c *controller) ready() error {
 	return errors.Join(c.root.Ready(), err, c.validated.Ready())
 }
 
+// warnings says of the issuer what does not make a replica unready: it serves
+// the certificates that there are, and all replicas ask the same issuer.
+func (c *controller) warnings() []string {
+	if health := c.manager.Health(); health.Open {
+		return []string{health.String()}
+	}
+	return nil
+}
+
 func (c *controller) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	defer c.caches.wait()
@@ -190,7 +203,7 @@ func (c *controller) issue(ctx context.Context) error {
 	for _, p := range []*publish.Publisher{c.bundles, c.scripts} {
 		group.Go(func() error { return c.publish(ctx, p) })
 	}
-	for _, run := range []func(context.Context) error{c.root.Run, c.manager.Run, c.serving.Run, c.sds.Run} {
+	for _, run := range []func(context.Context) error{c.root.Run, c.manager.Run, c.outages.Run, c.serving.Run, c.sds.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,6 +37,10 @@ type OpsServer struct {
 	Registry *prometheus.Registry
 	// Ready returns why the daemon is not ready, or nil.
 	Ready func() error
+	// Warnings returns what is wrong though it may be ready, a line each: what
+	// every replica suffers from alike, say, so that to take them all out of
+	// their Service would add to it. None when nil.
+	Warnings func() []string
 }
 
 // Run serves until ctx ends.
@@ -70,16 +75,24 @@ func (s *OpsServer) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := s.Ready(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	})
+	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(map[string]string{"version": Version(), "go": runtime.Version()})
 	})
 	return mux
+}
+
+func (s *OpsServer) readyz(w http.ResponseWriter, _ *http.Request) {
+	var warnings strings.Builder
+	if s.Warnings != nil {
+		for _, warning := range s.Warnings() {
+			warnings.WriteString("\nwarning: " + strings.Join(strings.Fields(warning), " "))
+		}
+	}
+	if err := s.Ready(); err != nil {
+		http.Error(w, err.Error()+warnings.String(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok"+warnings.String())
 }

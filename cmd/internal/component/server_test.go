@@ -48,6 +48,35 @@ func TestAnswersOfTheOpsServer(t *testing.T) {
 	}
 }
 
+func TestWarningsFollowWhetherItIsReady(t *testing.T) {
+	tests := map[string]struct {
+		unready  error
+		warnings []string
+		code     int
+		body     string
+	}{
+		"ready":                  {nil, nil, 200, "ok\n"},
+		"ready, and a warning":   {nil, []string{"the issuer fails"}, 200, "ok\nwarning: the issuer fails\n"},
+		"ready, and two":         {nil, []string{"a\n\n* sealed", "b"}, 200, "ok\nwarning: a * sealed\nwarning: b\n"},
+		"not ready, and one too": {errors.New("no certificate yet"), []string{"the issuer fails"}, 503, "no certificate yet\nwarning: the issuer fails\n"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := &OpsServer{
+				Options:  &Options{},
+				Registry: NewRegistry(),
+				Ready:    func() error { return test.unready },
+				Warnings: func() []string { return test.warnings },
+			}
+			answer := httptest.NewRecorder()
+			s.handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), "GET", "/readyz", nil))
+			if answer.Code != test.code || answer.Body.String() != test.body {
+				t.Errorf("answer %d %q, want %d %q", answer.Code, answer.Body, test.code, test.body)
+			}
+		})
+	}
+}
+
 func TestTheVersionIsJSON(t *testing.T) {
 	answer := ask(t, "GET", "/version", nil)
 	var got map[string]string

@@ -1,0 +1,27 @@
+package issuer
+
+import "time"
+
+// terms are what the next certificate is issued on.
+type terms struct {
+	root         Root
+	epoch        uint64 // of the root
+	ttl          time.Duration
+	keyAlgorithm KeyAlgorithm
+	probe        bool // of a circuit that is open
+}
+
+// admit returns the terms for whoever wants to ask the signing root now, and
+// then says how it came out: see settle.
+func (m *Manager) admit() (terms, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.signing.Issuer == nil {
+		return terms{}, ErrNoRoot
+	}
+	probe, admitted := m.circuit.admit(time.Now())
+	if !admitted {
+		return terms{}, &outage{m.health()}
+	}
+	return terms{m.signing, m.epoch, m.ttl, m.keyAlgorithm, probe}, nil
+}
