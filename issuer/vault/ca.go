@@ -101,7 +101,7 @@ func (ca *CA) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration)
 	}
 	if granted := chain[0].NotAfter.Sub(asked); ca.lifetime.shortened(ttl, granted) {
 		ca.options.Logger.Warn("Vault grants shorter lifetimes than are asked for, and certificates are renewed as much earlier: raise max_ttl of the role or of the mount",
-			"asked", ttl, "granted", granted.Round(time.Second), "role", ca.server.rolePath())
+			"asked", ttl, "granted", granted.Round(time.Minute), "role", ca.server.rolePath())
 	}
 	return chain, nil
 }

@@ -65,7 +65,7 @@ func (v server) mend(reason string) string {
 		{"common_name field is required", onRole("require_cn=false") + ": names of more than 64 characters have no room in a subject"},
 		{"requires keys of type", onRole("key_type=any") + ", or choose the key algorithm that it wants"},
 		{"requires a minimum of", "choose a larger key, or " + onRole("a smaller key_bits")},
-		{"not allowed by this role", onRole("allow_any_name=true, or allowed_domains with the trust domain and allow_subdomains=true,")},
+		{"not allowed by this role", onRole("allow_any_name=true and enforce_hostnames=false, or allowed_domains with the trust domain and allow_subdomains=true,")},
 		{"beyond the expiration of the CA", "ask for a shorter lifetime, or renew the CA"},
 		{"could not fetch the CA certificate", fmt.Sprintf("make the CA, for example with %s/root/generate/internal", v.mount)},
 	} {

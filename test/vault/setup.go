@@ -65,6 +65,7 @@ func (s *Server) SetRole(ctx context.Context, mount string, changes map[string]a
 		"allow_bare_domains":  true,
 		"allow_localhost":     true,
 		"allowed_uri_sans":    "spiffe://*",
+		"enforce_hostnames":   false,
 		"key_type":            "any",
 		"not_before_duration": "5m",
 		"require_cn":          false,
