@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/vault/api"
 
@@ -89,8 +90,8 @@ func parseField(answer *api.Secret, name string) ([]*x509.Certificate, error) {
 	return certificates, nil
 }
 
-// authorityTexts are the PEM texts of the CAs. The chain may be absent, and the
-// issuing CA is of it.
+// authorityTexts are the PEM texts of the CAs, each once. The chain may be
+// absent, and the issuing CA is of it.
 func authorityTexts(answer *api.Secret) (texts []string, err error) {
 	if issuing, ok := answer.Data["issuing_ca"].(string); ok {
 		texts = append(texts, issuing)
@@ -104,7 +105,9 @@ func authorityTexts(answer *api.Secret) (texts []string, err error) {
 		if !ok {
 			return nil, errors.New("its ca_chain is not a list of texts")
 		}
-		texts = append(texts, text)
+		if !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
 	}
 	return texts, nil
 }

@@ -50,9 +50,12 @@ func (s *session) ask(ctx context.Context, question func(*api.Client) (*api.Secr
 	if status(err) != http.StatusForbidden {
 		return answer, s.server.explain(ctx, err)
 	}
-	next, again := s.replace(ctx, l)
-	if again != nil || next.auth.ClientToken == l.auth.ClientToken {
-		return nil, errors.Join(s.server.explain(ctx, err), again)
+	next, failure := s.replace(ctx, l)
+	if failure != nil {
+		return nil, fmt.Errorf("%w; then %w", s.server.explain(ctx, err), failure)
+	}
+	if next.auth.ClientToken == l.auth.ClientToken {
+		return nil, s.server.explain(ctx, err)
 	}
 	answer, err = question(next.client)
 	return answer, s.server.explain(ctx, err)
