@@ -46,7 +46,7 @@ verify: ## fail if a generated file or go.mod is stale
 	$(GO) test -count 1 ./manifests ./cmd/osm-controller ./manifests/render ./injector ./cmd/osm
 
 bench: ## measure what the budgets are about
-	$(GO) test -run '^$$' -bench . -benchmem ./issuer ./injector ./sds ./cmd/osm-injector
+	$(GO) test -run '^$$' -bench . -benchmem ./issuer ./issuer/vault ./injector ./sds ./cmd/osm-injector
 
 fuzz: ## run every fuzz target of FUZZ (all packages) for FUZZTIME (60s)
 	@for package in $(FUZZ); do \

@@ -24,6 +24,12 @@ type Options struct {
 	// KeyAlgorithms are those it certifies; P-256, RSA-2048 and Ed25519 when
 	// empty.
 	KeyAlgorithms []issuer.KeyAlgorithm
+	// Outage takes the authority away and returns what brings it back; nil for
+	// one that cannot be away.
+	Outage func(t *testing.T) (end func())
+	// Deviating makes issuers whose authority certifies something else than
+	// was asked for, by what it does; none for one that cannot.
+	Deviating map[string]func(t *testing.T) issuer.Issuer
 }
 
 const (
@@ -68,6 +74,12 @@ func Conformance(t *testing.T, newIssuer func(t *testing.T) issuer.Issuer, o Opt
 	t.Run("a lifetime that is not positive is refused", s.noLifetime)
 	t.Run("whoever gives up gets an error at once", s.cancellation)
 	t.Run("many who ask at once get certificates of their own", s.concurrency)
+	for what, newIssuer := range o.Deviating {
+		t.Run("an authority that "+what+" is refused", func(t *testing.T) { s.deviation(t, newIssuer(t)) })
+	}
+	if o.Outage != nil {
+		t.Run("an outage is an error, and is over when it ends", s.outage)
+	}
 }
 
 func serviceRequest(t *testing.T, algorithm issuer.KeyAlgorithm, serviceAccount string) *issuer.Request {

@@ -1,0 +1,136 @@
+// Package vault has the PKI of HashiCorp Vault certify requests.
+//
+// It owns the conversation with Vault: who it is there, what it asks for, and
+// what answers and refusals mean. Private keys stay in the requests. Where a
+// token is kept is not its business, and it knows no Kubernetes objects.
+package vault
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+// Options says where Vault is and how to ask it.
+type Options struct {
+	// Address is Vault's, as scheme://host:port. Required.
+	Address string
+	// CA is the PEM of the CAs that verify Vault's own certificate; those of
+	// the system when empty.
+	CA []byte
+	// Mount is the path of the PKI; "pki" when empty.
+	Mount string
+	// Role is that of the PKI which certificates are asked of. Required.
+	Role string
+	// Credentials say who asks. Required.
+	Credentials Credentials
+	// Timeout bounds every request; 10 seconds when zero.
+	Timeout time.Duration
+	// Poll is how often Run looks for other roots; 1 minute when zero.
+	Poll time.Duration
+	// Logger gets what an operator should know; slog.Default when nil.
+	Logger *slog.Logger
+}
+
+// CA signs with a Vault's PKI. It implements issuer.Issuer. The token is kept
+// fresh, and other roots are noticed, only while Run runs.
+type CA struct {
+	options  Options
+	server   server
+	session  *session
+	anybody  *api.Client // no token: for what Vault tells everybody
+	changed  chan struct{}
+	trust    atomic.Pointer[trust] // nil before the first
+	lifetime lifetime
+}
+
+// New returns the CA, and asks Vault nothing yet.
+func New(o Options) (*CA, error) {
+	o = o.withDefaults()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	server := server{address: o.Address, mount: o.Mount, role: o.Role}
+	connect, err := connector(o)
+	if err != nil {
+		return nil, err
+	}
+	anybody, err := connect("")
+	if err != nil {
+		return nil, err
+	}
+	return &CA{
+		options: o,
+		server:  server,
+		session: newSession(o.Credentials, connect, server, o.Logger),
+		anybody: anybody,
+		changed: make(chan struct{}, 1),
+	}, nil
+}
+
+// Issue implements issuer.Issuer. It refuses what does not chain to the roots
+// that Roots returned last, for nobody would accept it.
+func (ca *CA) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration) ([]*x509.Certificate, error) {
+	if ttl < time.Second {
+		return nil, fmt.Errorf("a lifetime of %s is shorter than a second", ttl)
+	}
+	csr, err := req.CSR()
+	if err != nil {
+		return nil, err
+	}
+	asked := time.Now()
+	answer, err := ca.sign(ctx, csr, ttl)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := ca.read(ctx, answer)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := req.Certificate(chain); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, ca.server.exactly())
+	}
+	if granted := chain[0].NotAfter.Sub(asked); ca.lifetime.shortened(ttl, granted) {
+		ca.options.Logger.Warn("Vault grants shorter lifetimes than are asked for, and certificates are renewed as much earlier: raise max_ttl of the role or of the mount",
+			"asked", ttl, "granted", granted.Round(time.Minute), "role", ca.server.rolePath())
+	}
+	return chain, nil
+}
+
+// sign asks in whole seconds, and never for 0 of them, which would be whatever
+// Vault likes.
+func (ca *CA) sign(ctx context.Context, csr []byte, ttl time.Duration) (*api.Secret, error) {
+	question := map[string]any{
+		"csr": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})),
+		"ttl": fmt.Sprintf("%ds", ttl/time.Second),
+	}
+	return ca.session.ask(ctx, func(client *api.Client) (*api.Secret, error) {
+		return client.Logical().WriteWithContext(ctx, ca.server.signPath(), question)
+	})
+}
+
+func (o Options) withDefaults() Options {
+	o.Mount = strings.Trim(o.Mount, "/")
+	if o.Mount == "" {
+		o.Mount = "pki"
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Second
+	}
+	if o.Poll == 0 {
+		o.Poll = time.Minute
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}

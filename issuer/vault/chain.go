@@ -1,0 +1,113 @@
+package vault
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+// maxChain bounds how many CA certificates an answer may hold.
+const maxChain = 16
+
+// read returns the chain of an answer, without its root, if it verifies.
+func (ca *CA) read(ctx context.Context, answer *api.Secret) ([]*x509.Certificate, error) {
+	leaf, authorities, err := parse(answer)
+	if err != nil {
+		return nil, fmt.Errorf("read what vault at %s signed: %w", ca.server.address, err)
+	}
+	trust, err := ca.trusted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	intermediates := x509.NewCertPool()
+	for _, authority := range authorities {
+		intermediates.AddCert(authority)
+	}
+	chains, err := leaf.Verify(x509.VerifyOptions{
+		Roots:         trust.pool,
+		Intermediates: intermediates,
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	})
+	if err != nil {
+		return nil, ca.distrust(ctx, err)
+	}
+	return chains[0][:len(chains[0])-1], nil
+}
+
+// distrust says why a chain is refused. One of an unknown root is how the
+// change of a root is noticed first.
+func (ca *CA) distrust(ctx context.Context, err error) error {
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
+		return fmt.Errorf("vault at %s signed a certificate that is not valid now: compare the clocks, or set not_before_duration=5m on the role %s: %w",
+			ca.server.address, ca.server.rolePath(), err)
+	}
+	ca.look(ctx)
+	return fmt.Errorf("vault at %s signed with a root that the mesh does not trust yet: %w", ca.server.address, err)
+}
+
+// parse returns the certificate of an answer, and the CAs that came with it.
+func parse(answer *api.Secret) (leaf *x509.Certificate, authorities []*x509.Certificate, err error) {
+	if answer == nil {
+		return nil, nil, errors.New("the answer is empty")
+	}
+	certificates, err := parseField(answer, "certificate")
+	if err != nil {
+		return nil, nil, err
+	}
+	texts, err := authorityTexts(answer)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, text := range texts {
+		more, err := issuer.ParseCertificates([]byte(text))
+		if err != nil {
+			return nil, nil, fmt.Errorf("its chain: %w", err)
+		}
+		authorities = append(authorities, more...)
+	}
+	if len(authorities) > maxChain {
+		return nil, nil, fmt.Errorf("its chain has %d certificates, more than %d", len(authorities), maxChain)
+	}
+	return certificates[0], authorities, nil
+}
+
+func parseField(answer *api.Secret, name string) ([]*x509.Certificate, error) {
+	text, ok := answer.Data[name].(string)
+	if !ok {
+		return nil, fmt.Errorf("the answer has no %s", name)
+	}
+	certificates, err := issuer.ParseCertificates([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("its %s: %w", name, err)
+	}
+	return certificates, nil
+}
+
+// authorityTexts are the PEM texts of the CAs, each once. The chain may be
+// absent, and the issuing CA is of it.
+func authorityTexts(answer *api.Secret) (texts []string, err error) {
+	if issuing, ok := answer.Data["issuing_ca"].(string); ok {
+		texts = append(texts, issuing)
+	}
+	chain, ok := answer.Data["ca_chain"].([]any)
+	if !ok && answer.Data["ca_chain"] != nil {
+		return nil, errors.New("its ca_chain is not a list")
+	}
+	for _, element := range chain {
+		text, ok := element.(string)
+		if !ok {
+			return nil, errors.New("its ca_chain is not a list of texts")
+		}
+		if !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	return texts, nil
+}

@@ -1,0 +1,108 @@
+package vault
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+// trust is a set of roots that was told to the owner.
+type trust struct {
+	bundle issuer.TrustBundle
+	pool   *x509.CertPool
+}
+
+// Roots implements issuer.Issuer. It returns every root certificate of the
+// mount, whichever of them signs now: a new root that lies there before it
+// signs is trusted in time. While Vault cannot be asked, it returns those that
+// it returned last, which are the only ones that Issue accepts.
+func (ca *CA) Roots(ctx context.Context) (issuer.TrustBundle, error) {
+	bundle, err := ca.readRoots(ctx)
+	if err != nil {
+		last := ca.trust.Load()
+		if last == nil || ctx.Err() != nil {
+			return issuer.TrustBundle{}, err
+		}
+		ca.options.Logger.Warn("cannot read the roots of Vault; the last known stay", "error", err)
+		return last.bundle, nil
+	}
+	ca.trust.Store(&trust{bundle, bundle.Pool()})
+	return bundle, nil
+}
+
+// Changed receives when the roots in Vault are no longer those that Roots
+// returned last: its owner then has the Manager read them again.
+func (ca *CA) Changed() <-chan struct{} { return ca.changed }
+
+// Run keeps the token fresh and looks for other roots until ctx ends.
+func (ca *CA) Run(ctx context.Context) error {
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		ca.session.run(ctx)
+	}()
+	ca.poll(ctx)
+	<-kept
+	return nil
+}
+
+func (ca *CA) poll(ctx context.Context) {
+	tick := time.NewTicker(ca.options.Poll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			ca.look(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// look compares the roots in Vault with those that were told. That Vault cannot
+// be asked is no news here: whoever wants a certificate says so.
+func (ca *CA) look(ctx context.Context) {
+	last := ca.trust.Load()
+	if last == nil {
+		return
+	}
+	bundle, err := ca.readRoots(ctx)
+	if err != nil || bundle.Equal(last.bundle) {
+		return
+	}
+	select {
+	case ca.changed <- struct{}{}:
+		ca.options.Logger.Info("the roots in Vault have changed", "roots", bundle.String(), "before", last.bundle.String())
+	default: // it is told already
+	}
+}
+
+func (ca *CA) trusted(ctx context.Context) (*trust, error) {
+	if ca.trust.Load() == nil {
+		if _, err := ca.Roots(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return ca.trust.Load(), nil
+}
+
+func (ca *CA) readRoots(ctx context.Context) (issuer.TrustBundle, error) {
+	certificates, err := ca.readAuthorities(ctx)
+	if err != nil {
+		return issuer.TrustBundle{}, fmt.Errorf("read the roots: %w", err)
+	}
+	var roots []*x509.Certificate
+	for _, certificate := range certificates {
+		if issuer.CheckRoot(certificate, time.Now()) == nil {
+			roots = append(roots, certificate)
+		}
+	}
+	if len(roots) == 0 {
+		return issuer.TrustBundle{}, fmt.Errorf("vault at %s has no root certificate in %s that is valid now: generate one (%[2]s/root/generate/internal), or import that of the intermediate (%[2]s/issuers/import/cert)",
+			ca.server.address, ca.server.mount)
+	}
+	return issuer.NewTrustBundle(roots...), nil
+}
