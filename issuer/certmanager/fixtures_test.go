@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"log/slog"
@@ -75,54 +76,6 @@ func (m *mesh) grant(t testing.TB) {
 	must(t, err)
 }
 
-// createCA makes an issuer that signs with the first of the chain.
-func (m *mesh) createCA(t testing.TB, name string, chain []*x509.Certificate, key crypto.Signer) {
-	t.Helper()
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	must(t, err)
-	var chainPEM []byte
-	for _, c := range chain {
-		chainPEM = append(chainPEM, pemOf("CERTIFICATE", c.Raw)...)
-	}
-	_, err = kube.CoreV1().Secrets(m.namespace).Create(t.Context(), &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Type:       corev1.SecretTypeTLS,
-		Data:       map[string][]byte{corev1.TLSCertKey: chainPEM, corev1.TLSPrivateKeyKey: pemOf("PRIVATE KEY", keyDER)},
-	}, metav1.CreateOptions{})
-	must(t, err)
-	m.createIssuer(t, name, map[string]any{"ca": map[string]any{"secretName": name}})
-	m.awaitReady(t, name)
-}
-
-func (m *mesh) createIssuer(t testing.TB, name string, spec map[string]any) {
-	t.Helper()
-	_, err := objects.Resource(resource("issuers")).Namespace(m.namespace).Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "cert-manager.io/v1", "kind": "Issuer", "metadata": map[string]any{"name": name}, "spec": spec,
-	}}, metav1.CreateOptions{})
-	must(t, err)
-}
-
-func (m *mesh) awaitReady(t testing.TB, name string) {
-	t.Helper()
-	await(t, "issuer "+name, func(ctx context.Context) (bool, error) {
-		object, err := objects.Resource(resource("issuers")).Namespace(m.namespace).Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return false, err
-		}
-		return conditionHolds(object, "Ready"), nil
-	})
-}
-
-func conditionHolds(object *unstructured.Unstructured, kind string) bool {
-	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
-	for _, c := range conditions {
-		if c, ok := c.(map[string]any); ok && c["type"] == kind {
-			return c["status"] == "True"
-		}
-	}
-	return false
-}
-
 // setBundle replaces the Secret with the roots; there is none with nil.
 func (m *mesh) setBundle(t testing.TB, data map[string][]byte) {
 	t.Helper()
@@ -191,6 +144,36 @@ func (m *mesh) expectNothingLeft(t testing.TB) {
 	for _, request := range list.Items {
 		t.Errorf("%s is left", request.GetName())
 	}
+}
+
+// leave makes a request as a replica of the mesh does that dies then.
+func (m *mesh) leave(t testing.TB, holder, name string) {
+	t.Helper()
+	csr, err := newRequest(t).CSR()
+	must(t, err)
+	_, err = m.requests().Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "cert-manager.io/v1", "kind": "CertificateRequest",
+		"metadata": map[string]any{"name": name, "labels": map[string]any{
+			"app.kubernetes.io/name": "openservicemesh.io", "app.kubernetes.io/instance": "osm",
+			"openservicemesh.io/certificate-holder": holder,
+		}},
+		"spec": map[string]any{
+			"request":   base64.StdEncoding.EncodeToString(pemOf("CERTIFICATE REQUEST", csr)),
+			"issuerRef": map[string]any{"name": "osm-ca"},
+		},
+	}}, metav1.CreateOptions{})
+	must(t, err)
+}
+
+// names are those of the requests that there are.
+func (m *mesh) names(t testing.TB, ctx context.Context) (names []string) {
+	t.Helper()
+	list, err := m.requests().List(ctx, metav1.ListOptions{})
+	must(t, err)
+	for _, request := range list.Items {
+		names = append(names, request.GetName())
+	}
+	return names
 }
 
 func newRequest(t testing.TB) *issuer.Request {

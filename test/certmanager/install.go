@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -42,6 +44,30 @@ func Install(ctx context.Context, config *rest.Config) error {
 		}
 	}
 	return nil
+}
+
+// Uninstall deletes cert-manager's custom resource definitions, with all objects of theirs, and returns when they are gone.
+func Uninstall(ctx context.Context, config *rest.Config) error {
+	crds, err := definitions(ctx)
+	if err != nil {
+		return fmt.Errorf("reading cert-manager's custom resource definitions: %w", err)
+	}
+	client, err := clientset.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	api := client.ApiextensionsV1().CustomResourceDefinitions()
+	for _, crd := range crds {
+		if err := api.Delete(ctx, crd.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("deleting custom resource definition %s: %w", crd.Name, err)
+		}
+	}
+	return wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		left, err := api.List(ctx, metav1.ListOptions{})
+		return err == nil && !slices.ContainsFunc(left.Items, func(crd apiextensionsv1.CustomResourceDefinition) bool {
+			return strings.HasSuffix(crd.Spec.Group, "cert-manager.io")
+		}), err
+	})
 }
 
 // definitions reads what cert-manager's own module holds, in the version that the controllers are built from.
