@@ -38,6 +38,19 @@ func Version(ctx context.Context, dir, dependency string) (string, error) {
 	return goOutput(ctx, dir, "list", "-m", "-f", "{{.Version}}", dependency)
 }
 
+// Source returns the directory of the sources of a dependency that the nested module in dir has. They are downloaded if
+// they are not there, as when only the binary has been kept.
+func Source(ctx context.Context, dir, dependency string) (string, error) {
+	dir, err := moduleDir(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	if _, err := goOutput(ctx, dir, "mod", "download", dependency); err != nil {
+		return "", err
+	}
+	return goOutput(ctx, dir, "list", "-m", "-f", "{{.Dir}}", dependency)
+}
+
 // Build returns the directory of the binary and its links. The first call compiles it, which takes minutes and is told
 // to progress; later ones, by any process of this user, find it in the user's cache directory for as long as the
 // sources, the flags and the Go version stay the same.

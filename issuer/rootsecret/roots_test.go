@@ -1,0 +1,61 @@
+package rootsecret
+
+import (
+	"crypto/x509"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestRootsOfAnAuthorityOutsideAreCertificatesAndNothingElse(t *testing.T) {
+	root, other := newRoot(t), newRoot(t)
+	rootPEM, otherPEM := dataOf(t, root)[CertificateKey], dataOf(t, other)[CertificateKey]
+	expiration := dataOf(t, root)[ExpirationKey]
+	expired := dataOf(t, rootOf(t, newECKey(t), func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Second) }))[CertificateKey]
+	intermediate := dataOf(t, intermediateOf(t, root))[CertificateKey]
+	tests := map[string]struct {
+		data  map[string][]byte
+		roots int
+		key   string
+		want  string
+	}{
+		"a root":                          {map[string][]byte{CertificateKey: rootPEM}, 1, "", ""},
+		"a root and its expiration":       {map[string][]byte{CertificateKey: rootPEM, ExpirationKey: expiration}, 1, "", ""},
+		"the roots of a change":           {map[string][]byte{CertificateKey: slices.Concat(otherPEM, rootPEM), ExpirationKey: expiration}, 2, "", ""},
+		"no data":                         {nil, 0, CertificateKey, "missing or empty"},
+		"an empty root":                   {map[string][]byte{CertificateKey: {}}, 0, CertificateKey, "missing or empty"},
+		"a root that is cut off":          {map[string][]byte{CertificateKey: rootPEM[:200]}, 0, CertificateKey, "not PEM"},
+		"the DER of a root":               {map[string][]byte{CertificateKey: root.Certificate.Raw}, 0, CertificateKey, "not PEM"},
+		"an intermediate":                 {map[string][]byte{CertificateKey: intermediate}, 0, CertificateKey, "not a root: it is issued by"},
+		"an expired root beside another":  {map[string][]byte{CertificateKey: slices.Concat(rootPEM, expired)}, 0, CertificateKey, "expired at"},
+		"more roots than a change needs":  {map[string][]byte{CertificateKey: slices.Repeat(rootPEM, maxRoots+1)}, 0, CertificateKey, "more than 8"},
+		"the private key beside the root": {dataOf(t, root), 0, PrivateKeyKey, "does not belong there"},
+		"the private key in its place":    {map[string][]byte{CertificateKey: dataOf(t, root)[PrivateKeyKey]}, 0, CertificateKey, `of type "PRIVATE KEY"`},
+		"another expiration":              {map[string][]byte{CertificateKey: rootPEM, ExpirationKey: []byte("2020-01-11T23:15:09.299Z")}, 0, ExpirationKey, "it says 2020-01-11"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			roots, err := ParseRoots(secretOf(test.data), time.Now())
+			if test.want == "" {
+				if err != nil || len(roots.Roots()) != test.roots {
+					t.Errorf("%v, error %v", roots, err)
+				}
+				return
+			}
+			var refused *RefusedError
+			if !errors.As(err, &refused) || refused.Key != test.key || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("error %v, want key %s and %q", err, test.key, test.want)
+			}
+			mustHoldNoKey(t, err.Error(), test.data)
+		})
+	}
+}
+
+func TestAMissingSecretSaysHowToCreateIt(t *testing.T) {
+	const want = "kubectl create secret generic osm-ca-bundle -n osm-system --from-file=ca.crt"
+	if err := Missing("osm-system", "osm-ca-bundle"); !strings.Contains(err.Error(), want) {
+		t.Errorf("error %q lacks %q", err, want)
+	}
+}
