@@ -21,8 +21,8 @@ help: ## list the targets
 build: ## build the mesh's binaries, and osm, into bin/
 	$(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ $(COMPONENTS:%=./cmd/%) ./cmd/osm
 
-demo: build ## show the main job on a local Kubernetes (KEEP=1 leaves it running)
-	@$(GO) build -o bin/demo ./test/demo && exec bin/demo $(if $(KEEP),-keep)
+demo: build ## show the main job on a local Kubernetes (CERT_MANAGER=vault or cert-manager signs; KEEP=1 leaves it running)
+	@$(GO) build -o bin/demo ./test/demo && exec bin/demo $(if $(CERT_MANAGER),-cert-manager $(CERT_MANAGER)) $(if $(KEEP),-keep)
 
 test: kubernetes ## run the tests, on a real API server
 	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...

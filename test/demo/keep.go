@@ -13,9 +13,9 @@ import (
 	"github.com/osm-edge/osm/test/cluster"
 )
 
-// detach performs in a process of its own, and returns when the story is told
-// and that process stays behind to keep the cluster.
-func detach(ctx context.Context, bin string) error {
+// detach performs in a process of its own, with those arguments, and returns when
+// the story is told and that process stays behind to keep the cluster.
+func detach(ctx context.Context, args ...string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -24,7 +24,7 @@ func detach(ctx context.Context, bin string) error {
 	if err != nil {
 		return err
 	}
-	child := exec.Command(self, "-kept", "-bin", bin)
+	child := exec.Command(self, append(args, "-kept")...)
 	child.Stdout, child.Stderr = write, write
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := child.Start(); err != nil {

@@ -1,6 +1,8 @@
 // Command demo shows the mesh's main job on a Kubernetes of its own: it installs
-// the mesh, lets pods join it, and checks what each of them gets. Every line it
-// prints was read back from the system. It ends with status 0 only if all held.
+// the mesh, lets pods join it, and checks what each of them gets. Certificates
+// are signed by the mesh itself, by a Vault or by cert-manager, both of which are
+// real. Every line it prints was read back from the system. It ends with status
+// 0 only if all held.
 package main
 
 import (
@@ -14,9 +16,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/osm-edge/osm/test/certmanager/binary"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/cluster/binaries"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/vault"
 )
 
 // timeout bounds the story, once Kubernetes is built.
@@ -24,14 +28,15 @@ const timeout = 5 * time.Minute
 
 func main() {
 	bin := flag.String("bin", "bin", "`directory` of the mesh's binaries")
+	signer := flag.String("cert-manager", tresorKind, "who signs: "+kinds)
 	keep := flag.Bool("keep", false, "leave everything running")
 	kept := flag.Bool("kept", false, "be the process that is left running; used by -keep")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	run := func() error { return perform(ctx, *bin, *kept) }
+	run := func() error { return perform(ctx, *bin, *signer, *kept) }
 	if *keep {
-		run = func() error { return detach(ctx, *bin) }
+		run = func() error { return detach(ctx, "-bin", *bin, "-cert-manager", *signer) }
 	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
@@ -41,9 +46,8 @@ func main() {
 
 // perform starts Kubernetes, tells the story and stops Kubernetes again; if it
 // is to be kept, only when ctx ends.
-func perform(ctx context.Context, bin string, kept bool) (err error) {
-	fmt.Println("Starting a Kubernetes control plane of our own. Its first build takes minutes, later starts take seconds.")
-	if _, err := binaries.Build(ctx, os.Stdout); err != nil {
+func perform(ctx context.Context, bin, signer string, kept bool) (err error) {
+	if err := build(ctx, signer); err != nil {
 		return err
 	}
 	started := time.Now()
@@ -52,9 +56,14 @@ func perform(ctx context.Context, bin string, kept bool) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Stop()) }()
+	n, err := newNarrator(c, signer)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.authority.stop()) }()
 	story, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if err := tell(story, c, started); err != nil {
+	if err := n.tell(story, started); err != nil {
 		showLogs(c)
 		return err
 	}
@@ -63,6 +72,24 @@ func perform(ctx context.Context, bin string, kept bool) (err error) {
 		return waitKept(ctx, c)
 	}
 	return nil
+}
+
+// build builds what the cluster and the signer run, unless it is there.
+func build(ctx context.Context, signer string) (err error) {
+	fmt.Println("Starting a Kubernetes control plane of our own. Its first build takes minutes, later starts take seconds.")
+	if _, err := binaries.Build(ctx, os.Stdout); err != nil {
+		return err
+	}
+	switch signer {
+	case tresorKind:
+	case vaultKind:
+		_, err = vault.Build(ctx, os.Stdout)
+	case certManagerKind:
+		_, err = binary.Build(ctx, os.Stdout)
+	default:
+		return fmt.Errorf("nobody called %q signs: it must be one of %s", signer, kinds)
+	}
+	return err
 }
 
 // images returns the path of each component's binary by its image.

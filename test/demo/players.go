@@ -103,8 +103,27 @@ func (n *narrator) certify(ctx context.Context) (err error) {
 		if err := checkLeaf(state.Leaf(), p.pod); err != nil {
 			return err
 		}
+		if err := leadsTo(state, n.root); err != nil {
+			return err
+		}
+		proof("   issued by %s", state.Leaf().Issuer)
 	}
 	return nil
+}
+
+// leadsTo checks that the chain of a sidecar ends with the root.
+func leadsTo(state sidecar.State, root *x509.Certificate) error {
+	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
+	roots.AddCert(root)
+	for _, der := range state.Certificate().Certificate[1:] {
+		certificate, err := x509.ParseCertificate(der)
+		if err != nil {
+			return err
+		}
+		intermediates.AddCert(certificate)
+	}
+	_, err := state.Leaf().Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates})
+	return err
 }
 
 func checkLeaf(leaf *x509.Certificate, pod *corev1.Pod) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/injector"
@@ -27,35 +29,48 @@ type chapter struct {
 
 // narrator is what the chapters share.
 type narrator struct {
-	cluster *cluster.Cluster
-	client  kubernetes.Interface
-	logger  *slog.Logger
+	cluster   *cluster.Cluster
+	client    kubernetes.Interface
+	objects   dynamic.Interface
+	authority authority
+	logger    *slog.Logger
 
+	root         *x509.Certificate // that signs
 	buyer, store *player
 }
 
-func tell(ctx context.Context, c *cluster.Cluster, started time.Time) error {
+func newNarrator(c *cluster.Cluster, signer string) (*narrator, error) {
 	client, err := kubernetes.NewForConfig(c.Config())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	version, err := client.Discovery().ServerVersion()
+	objects, err := dynamic.NewForConfig(c.Config())
+	if err != nil {
+		return nil, err
+	}
+	n := &narrator{cluster: c, client: client, objects: objects, logger: slog.New(slog.DiscardHandler)}
+	n.authority = n.newAuthority(signer)
+	return n, nil
+}
+
+func (n *narrator) tell(ctx context.Context, started time.Time) error {
+	version, err := n.client.Discovery().ServerVersion()
 	if err != nil {
 		return err
 	}
 	proof("Kubernetes %s answers after %.1f s", version.GitVersion, time.Since(started).Seconds())
-	n := &narrator{cluster: c, client: client, logger: slog.New(slog.DiscardHandler)}
 	defer n.end()
-	for i, chapter := range []chapter{
+	for i, chapter := range append(n.authority.preface, []chapter{
 		{"The chart is applied, and the three components run", n.install},
-		{"osm-bootstrap made the mesh's root", n.showRoot},
-		{"The webhooks have serving certificates of that root", n.showServing},
+		{n.authority.titles.root, n.showRoot},
+		{n.authority.titles.serving, n.showServing},
 		{"Pods of labelled namespaces get a sidecar", n.join},
 		{"Each sidecar gets the certificate of its service account over SDS", n.certify},
 		{"The two shake hands, and each checks who the other is", n.shakeHands},
 		{"Nobody gets somebody else's certificate", n.refuse},
 		{"The root is replaced", n.rotate},
-	} {
+		{n.authority.titles.keys, n.showKeys},
+	}...) {
 		fmt.Printf("\n%d. %s\n", i+1, chapter.title)
 		if err := chapter.tell(ctx); err != nil {
 			return fmt.Errorf("step %d, %s: %w", i+1, chapter.title, err)
@@ -67,7 +82,11 @@ func tell(ctx context.Context, c *cluster.Cluster, started time.Time) error {
 func proof(format string, args ...any) { fmt.Printf("   "+format+"\n", args...) }
 
 func (n *narrator) install(ctx context.Context) error {
-	if err := mesh.Install(ctx, n.cluster.Config(), nil); err != nil {
+	values, err := n.authority.values()
+	if err != nil {
+		return err
+	}
+	if err := mesh.Install(ctx, n.cluster.Config(), values); err != nil {
 		return err
 	}
 	return n.showPods(ctx)

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"io"
+
+	operator "github.com/osm-edge/osm/test/authority"
+	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/sidecar"
+)
+
+// certManagerStory is told of cert-manager in the cluster.
+type certManagerStory struct {
+	*narrator
+	manager *operator.CertManager // nil before setUp
+}
+
+func (n *narrator) newCertManager() authority {
+	s := &certManagerStory{narrator: n}
+	return authority{
+		preface: []chapter{{"cert-manager gets an Issuer, and the operator says which root to trust", s.setUp}},
+		titles:  titles{root: "The mesh trusts the operator's root", serving: ofItsOwn, keys: nowhere},
+		values:  func() (map[string]any, error) { return s.manager.Values(), nil },
+		root:    s.readRoot,
+		replace: s.replace,
+		stop:    s.stop,
+	}
+}
+
+func (s *certManagerStory) setUp(ctx context.Context) (err error) {
+	if s.manager, err = operator.StartCertManager(ctx, s.cluster, mesh.Namespace, io.Discard); err != nil {
+		return err
+	}
+	proof("Issuer %s/%s is ready: a CA, which is an intermediate of the operator's root", mesh.Namespace, operator.IssuerName)
+	proof("root %s, whose key is not in the cluster", s.manager.Root().Subject)
+	proof("secret %s/%s has the root's certificate", mesh.Namespace, operator.RootSecret)
+	return nil
+}
+
+func (s *certManagerStory) stop() error {
+	if s.manager == nil {
+		return nil
+	}
+	return s.manager.Stop()
+}
+
+func (s *certManagerStory) readRoot(ctx context.Context) (*x509.Certificate, error) {
+	root := s.manager.Root()
+	return root, s.showOutside(ctx, root)
+}
+
+// replace has every sidecar trust the new root before anything is signed with it.
+func (s *certManagerStory) replace(ctx context.Context) error {
+	old := s.manager.Root()
+	next, err := operator.NewCA()
+	if err != nil {
+		return err
+	}
+	if err := s.manager.Trust(ctx, old, next.Root); err != nil {
+		return err
+	}
+	proof("ca.crt has the new root beside the old one: %s", next.Root.Subject)
+	for _, p := range s.players() {
+		if _, err := p.sidecar.Wait(ctx, func(state sidecar.State) bool { return trusts(state, old, next.Root) }); err != nil {
+			return err
+		}
+		proof("%s trusts both", p.name())
+	}
+	if err := s.manager.Sign(ctx, next); err != nil {
+		return err
+	}
+	proof("Issuer %s signs with an intermediate of the new root", operator.IssuerName)
+	if err := s.manager.Trust(ctx, next.Root); err != nil {
+		return err
+	}
+	proof("ca.crt has the new root alone")
+	return nil
+}
