@@ -1,6 +1,7 @@
 // Package bootstrap gives a mesh what it stands on: its custom resource
-// definitions, its root certificate, the serving certificates of its webhooks,
-// and the roots that the API server verifies those with. Each step can be
+// definitions and the first of its own objects, its root certificate, the
+// serving certificates of its webhooks, and the roots that the API server
+// verifies those with. Each step can be
 // repeated, alone or by many at once, and changes nothing that is right.
 //
 // The package does not know who uses the certificates.
@@ -13,6 +14,7 @@ import (
 	"log/slog"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset/typed/apiextensions/v1"
+	"k8s.io/client-go/dynamic"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/osm-edge/osm/issuer"
@@ -37,7 +39,15 @@ type Options struct {
 	MeshNamespace string
 	// Secrets is the client of the mesh namespace.
 	Secrets typedcorev1.SecretInterface
-	CRDs    apiextensionsv1.CustomResourceDefinitionInterface
+	// ConfigMaps is the client of the mesh namespace.
+	ConfigMaps typedcorev1.ConfigMapInterface
+	CRDs       apiextensionsv1.CustomResourceDefinitionInterface
+	// MeshConfigs and MeshRootCertificates are the clients of version v1 in the
+	// mesh namespace.
+	MeshConfigs, MeshRootCertificates dynamic.ResourceInterface
+	// Preset is the name of the ConfigMap of the first MeshConfig and the first
+	// MeshRootCertificate.
+	Preset string
 	// RootSecret is the name of the root's Secret.
 	RootSecret string
 	// Labels are given to the objects that are created.
@@ -59,6 +69,12 @@ func New(o Options) *Bootstrap { return &Bootstrap{o} }
 // Once carries out the steps in their order, and stops at the first that fails.
 func (b *Bootstrap) Once(ctx context.Context) error {
 	if err := b.applyCRDs(ctx); err != nil {
+		return err
+	}
+	if err := b.presetConfig(ctx); err != nil {
+		return err
+	}
+	if _, err := b.roots(ctx); err != nil {
 		return err
 	}
 	root, err := b.root(ctx)

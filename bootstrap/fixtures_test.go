@@ -18,12 +18,15 @@ import (
 	extensionsfake "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset/fake"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 var meshLabels = map[string]string{
@@ -35,6 +38,7 @@ type mesh struct {
 	*Bootstrap
 	client     *fake.Clientset
 	extensions *extensionsfake.Clientset
+	objects    *dynamicfake.FakeDynamicClient // the mesh's own
 	trusted    func() (issuer.TrustBundle, error)
 	published  []published
 	refused    []*rootsecret.RefusedError
@@ -47,27 +51,77 @@ type published struct {
 	served int
 }
 
+// newMesh returns a mesh whose root is that of tresor, with these objects.
 func newMesh(objects ...runtime.Object) *mesh {
+	return newMeshOf(presetRoot, objects...)
+}
+
+// newMeshOf returns a mesh whose first root is the given one.
+func newMeshOf(root string, objects ...runtime.Object) *mesh {
 	m := &mesh{
-		client:     fake.NewClientset(objects...),
+		client:     fake.NewClientset(append(objects, newPreset(presetConfig, root))...),
 		extensions: extensionsfake.NewClientset(),
+		objects:    newObjects(),
 		trusted:    func() (issuer.TrustBundle, error) { return issuer.TrustBundle{}, nil },
 	}
 	m.extensions.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, &apiextensionsv1.CustomResourceDefinition{}, nil
 	})
 	m.Bootstrap = New(Options{
-		MeshNamespace: "osm-system",
-		Secrets:       m.client.CoreV1().Secrets("osm-system"),
-		CRDs:          m.extensions.ApiextensionsV1().CustomResourceDefinitions(),
-		RootSecret:    "osm-ca-bundle",
-		Labels:        meshLabels,
-		Trusted:       func(context.Context) (issuer.TrustBundle, error) { return m.trusted() },
-		CABundles:     m,
-		Reporter:      m,
-		Logger:        slog.New(slog.NewTextHandler(&m.logged, nil)),
+		MeshNamespace:        "osm-system",
+		Secrets:              m.client.CoreV1().Secrets("osm-system"),
+		ConfigMaps:           m.client.CoreV1().ConfigMaps("osm-system"),
+		CRDs:                 m.extensions.ApiextensionsV1().CustomResourceDefinitions(),
+		MeshConfigs:          m.objects.Resource(v1.GroupVersion.WithResource("meshconfigs")).Namespace("osm-system"),
+		MeshRootCertificates: m.objects.Resource(v1.GroupVersion.WithResource("meshrootcertificates")).Namespace("osm-system"),
+		Preset:               "osm-preset",
+		RootSecret:           "osm-ca-bundle",
+		Labels:               meshLabels,
+		Trusted:              func(context.Context) (issuer.TrustBundle, error) { return m.trusted() },
+		CABundles:            m,
+		Reporter:             m,
+		Logger:               slog.New(slog.NewTextHandler(&m.logged, nil)),
 	})
 	return m
+}
+
+func newObjects() *dynamicfake.FakeDynamicClient {
+	return dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
+		v1.GroupVersion.WithResource("meshconfigs"):          "MeshConfigList",
+		v1.GroupVersion.WithResource("meshrootcertificates"): "MeshRootCertificateList",
+	})
+}
+
+const (
+	presetConfig = `
+apiVersion: config.openservicemesh.io/v1
+kind: MeshConfig
+metadata:
+  name: osm-mesh-config
+spec:
+  certificate:
+    serviceCertValidityDuration: 24h
+`
+	presetRoot = `
+apiVersion: config.openservicemesh.io/v1
+kind: MeshRootCertificate
+metadata:
+  name: osm-mesh-root-certificate
+spec:
+  trustDomain: cluster.local
+  role: Active
+  provider:
+    tresor:
+      secretRef:
+        name: osm-ca-bundle
+`
+)
+
+func newPreset(config, root string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "osm-system", Name: "osm-preset"},
+		Data:       map[string]string{"mesh-config.yaml": config, "mesh-root-certificate.yaml": root},
+	}
 }
 
 // Publish implements CABundles.

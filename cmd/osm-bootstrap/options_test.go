@@ -12,6 +12,7 @@ import (
 var defaults = options{
 	Options:           component.Options{MeshName: "osm", Namespace: "osm-system", LogLevel: slog.LevelInfo},
 	rootSecret:        "osm-ca-bundle",
+	preset:            "osm-preset",
 	mutatingWebhook:   "osm-webhook-osm",
 	validatingWebhook: "osm-validator-mesh-osm",
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
@@ -17,6 +18,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/manifests"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/trust"
 	"github.com/osm-edge/osm/webhook"
 )
@@ -96,6 +98,13 @@ func newBootstrap(o *options, config *rest.Config, logger *slog.Logger) (*bootst
 	if err != nil {
 		return nil, err
 	}
+	objects, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	own := func(resource string) dynamic.ResourceInterface {
+		return objects.Resource(v1.GroupVersion.WithResource(resource)).Namespace(o.Namespace)
+	}
 	crds, err := crdNames(o.Namespace)
 	if err != nil {
 		return nil, err
@@ -107,11 +116,15 @@ func newBootstrap(o *options, config *rest.Config, logger *slog.Logger) (*bootst
 	labels := manifests.Labels(o.MeshName, component.Version())
 	record := &trust.Record{ConfigMaps: client.CoreV1().ConfigMaps(o.Namespace)}
 	return bootstrap.New(bootstrap.Options{
-		MeshNamespace: o.Namespace,
-		Secrets:       client.CoreV1().Secrets(o.Namespace),
-		CRDs:          extensions.ApiextensionsV1().CustomResourceDefinitions(),
-		RootSecret:    o.rootSecret,
-		Labels:        labels,
+		MeshNamespace:        o.Namespace,
+		Secrets:              client.CoreV1().Secrets(o.Namespace),
+		ConfigMaps:           client.CoreV1().ConfigMaps(o.Namespace),
+		CRDs:                 extensions.ApiextensionsV1().CustomResourceDefinitions(),
+		MeshConfigs:          own("meshconfigs"),
+		MeshRootCertificates: own("meshrootcertificates"),
+		Preset:               o.preset,
+		RootSecret:           o.rootSecret,
+		Labels:               labels,
 		Trusted: func(ctx context.Context) (issuer.TrustBundle, error) {
 			state, err := record.Read(ctx)
 			return state.Bundle(), err

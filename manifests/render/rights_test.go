@@ -15,9 +15,9 @@ var secrets = map[string][]string{
 		"watch osm-ca-bundle", "watch osm-validator-tls",
 	},
 	"osm-bootstrap": {
-		"create *", "get osm-bootstrap-tls", "get osm-ca-bundle", "get osm-injector-tls", "get osm-validator-tls",
+		"create *", "get *",
 		"list osm-bootstrap-tls", "list osm-ca-bundle", "list osm-injector-tls", "list osm-validator-tls",
-		"patch osm-ca-bundle", "update osm-bootstrap-tls", "update osm-injector-tls", "update osm-validator-tls",
+		"patch *", "update osm-bootstrap-tls", "update osm-injector-tls", "update osm-validator-tls",
 		"watch osm-bootstrap-tls", "watch osm-ca-bundle", "watch osm-injector-tls", "watch osm-validator-tls",
 	},
 }
@@ -61,7 +61,7 @@ func rightsTo(resource string, rules []rbacv1.PolicyRule) []string {
 
 func TestTheNameOfTheRootsSecretIsThatOfTheRights(t *testing.T) {
 	objects := mustRender(t, Options{Namespace: "osm-system", Values: osm(map[string]any{"caBundleSecretName": "123"})})
-	for component, want := range map[string]string{"osm-bootstrap": "patch 123", "osm-controller": "watch 123"} {
+	for component, want := range map[string]string{"osm-bootstrap": "watch 123", "osm-controller": "watch 123"} {
 		if got := rightsTo("secrets", find[rbacv1.Role](t, objects, "Role", component).Rules); !slices.Contains(got, want) {
 			t.Errorf("%s may %q, want %s", component, got, want)
 		}
