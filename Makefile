@@ -24,11 +24,14 @@ build: ## build the mesh's binaries, and osm, into bin/
 demo: build ## show the main job on a local Kubernetes (KEEP=1 leaves it running)
 	@$(GO) build -o bin/demo ./test/demo && exec bin/demo $(if $(KEEP),-keep)
 
-test: kubernetes ## run the tests, on a real API server
+test: kubernetes vault ## run the tests, on a real API server
 	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...
 
 kubernetes: ## build the Kubernetes of the tests, once
 	@$(GO) run ./test/cluster/build >/dev/null
+
+vault: ## build the Vault of the tests, once
+	@$(GO) run ./test/vault/build >/dev/null
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
@@ -45,7 +48,7 @@ verify: ## fail if a generated file or go.mod is stale
 	$(GO) mod tidy -diff
 	$(GO) test -count 1 ./manifests ./cmd/osm-controller ./manifests/render ./injector ./cmd/osm
 
-bench: ## measure what the budgets are about
+bench: vault ## measure what the budgets are about
 	$(GO) test -run '^$$' -bench . -benchmem ./issuer ./issuer/vault ./injector ./sds ./cmd/osm-injector
 
 fuzz: ## run every fuzz target of FUZZ (all packages) for FUZZTIME (60s)
@@ -66,4 +69,4 @@ e2e: kubernetes ## run the tests that need root: real pods on a full node
 clean: ## remove bin/ and dist/
 	rm -rf bin dist
 
-.PHONY: help build demo test kubernetes lint generate verify bench fuzz images e2e clean
+.PHONY: help build demo test kubernetes vault lint generate verify bench fuzz images e2e clean
