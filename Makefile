@@ -16,7 +16,7 @@ TAGS := grpcnotrace
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the mesh's binaries, and osm, into bin/
 	$(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ $(COMPONENTS:%=./cmd/%) ./cmd/osm
@@ -24,11 +24,17 @@ build: ## build the mesh's binaries, and osm, into bin/
 demo: build ## show the main job on a local Kubernetes (CERT_MANAGER=vault or cert-manager signs; KEEP=1 leaves it running)
 	@$(GO) build -o bin/demo ./test/demo && exec bin/demo $(if $(CERT_MANAGER),-cert-manager $(CERT_MANAGER)) $(if $(KEEP),-keep)
 
-test: kubernetes ## run the tests, on a real API server
+test: kubernetes vault cert-manager ## run the tests, on a real API server
 	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...
 
 kubernetes: ## build the Kubernetes of the tests, once
 	@$(GO) run ./test/cluster/build >/dev/null
+
+vault: ## build the Vault of the tests, once
+	@$(GO) run ./test/vault/build >/dev/null
+
+cert-manager: ## build the cert-manager of the tests, once
+	@$(GO) run ./test/certmanager/build >/dev/null
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
@@ -45,8 +51,8 @@ verify: ## fail if a generated file or go.mod is stale
 	$(GO) mod tidy -diff
 	$(GO) test -count 1 ./manifests ./cmd/osm-controller ./manifests/render ./injector ./cmd/osm
 
-bench: ## measure what the budgets are about
-	$(GO) test -run '^$$' -bench . -benchmem ./issuer ./issuer/vault ./injector ./sds ./cmd/osm-injector
+bench: vault cert-manager ## measure what the budgets are about
+	$(GO) test -run '^$$' -bench . -benchmem ./issuer ./issuer/vault ./issuer/certmanager ./injector ./sds ./cmd/osm-injector
 
 fuzz: ## run every fuzz target of FUZZ (all packages) for FUZZTIME (60s)
 	@for package in $(FUZZ); do \
@@ -66,4 +72,4 @@ e2e: kubernetes ## run the tests that need root: real pods on a full node
 clean: ## remove bin/ and dist/
 	rm -rf bin dist
 
-.PHONY: help build demo test kubernetes lint generate verify bench fuzz images e2e clean
+.PHONY: help build demo test kubernetes vault cert-manager lint generate verify bench fuzz images e2e clean

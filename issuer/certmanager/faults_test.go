@@ -192,5 +192,3 @@ func (m *mesh) decide(t *testing.T, request *unstructured.Unstructured, kind, me
 	_, err := m.requests().UpdateStatus(t.Context(), request, metav1.UpdateOptions{})
 	must(t, err)
 }
-
-var _ issuer.Issuer = (*certmanager.Issuer)(nil)

@@ -178,11 +178,16 @@ func (m *mesh) names(t testing.TB, ctx context.Context) (names []string) {
 
 func newRequest(t testing.TB) *issuer.Request {
 	t.Helper()
-	id, err := issuer.NewIdentity("cluster.local", "bookstore", "bookstore-v2")
-	must(t, err)
-	req, err := issuer.NewServiceRequest(issuer.ECDSAP256, id)
+	req, err := issuer.NewServiceRequest(issuer.ECDSAP256, newIdentity(t, "bookstore-v2"))
 	must(t, err)
 	return req
+}
+
+func newIdentity(t testing.TB, serviceAccount string) issuer.Identity {
+	t.Helper()
+	id, err := issuer.NewIdentity("cluster.local", "bookstore", serviceAccount)
+	must(t, err)
+	return id
 }
 
 // expectReason wants an Error for that reason that says so.

@@ -21,6 +21,7 @@ import (
 var (
 	config      *rest.Config
 	kubeconfig  string
+	binDir      string // of kubectl
 	kube        kubernetes.Interface
 	objects     dynamic.Interface
 	controllers *cm.Controllers
@@ -48,7 +49,7 @@ func withCluster(m *testing.M) (code int, err error) {
 			err = stopped
 		}
 	}()
-	config, kubeconfig = c.Config(), c.Kubeconfig()
+	config, kubeconfig, binDir = c.Config(), c.Kubeconfig(), c.BinDir()
 	if kube, err = kubernetes.NewForConfig(config); err != nil {
 		return 0, err
 	}

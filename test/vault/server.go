@@ -8,13 +8,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/hashicorp/vault/api"
 
-	"github.com/osm-edge/osm/test/gobuild"
+	"github.com/osm-edge/osm/test/vault/binary"
 )
 
 // Options says how a Server is to run.
@@ -40,19 +39,13 @@ type Server struct {
 	process *process
 }
 
-// Build returns the directory of vaultd. The first call compiles it, which takes minutes and is told to progress; see
-// [gobuild.Program.Build].
-func Build(ctx context.Context, progress io.Writer) (string, error) {
-	return gobuild.Program{Name: "vaultd", Dir: "test/vault/vaultd", Of: "Vault", LDFlags: "-s -w"}.Build(ctx, progress)
-}
-
 // Start runs a new Vault on a port of loopback, initialised, unsealed and empty. The caller stops it.
 func Start(ctx context.Context, o Options) (*Server, error) {
-	dir, err := Build(ctx, os.Stderr)
+	dir, err := binary.Build(ctx, os.Stderr)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{options: o, binary: filepath.Join(dir, "vaultd")}
+	s := &Server{options: o, binary: filepath.Join(dir, binary.Name)}
 	if o.TLS {
 		if s.CA, err = writeServing(o.Dir); err != nil {
 			return nil, fmt.Errorf("make Vault's certificate: %w", err)

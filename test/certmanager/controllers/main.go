@@ -1,5 +1,6 @@
-// Command controllers is cert-manager without its webhook: the controllers that approve and sign CertificateRequests, in
-// one process, for as long as its standard input stays open. It prints "ready" once they watch.
+// Command controllers is cert-manager without its webhook and ACME: the controllers that approve and sign
+// CertificateRequests, and keep Certificates, in one process, for as long as its standard input stays open. It prints
+// "ready" once they watch.
 package main
 
 import (
@@ -16,6 +17,12 @@ import (
 	"github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/approver"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/ca"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/selfsigned"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificates/issuing"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificates/keymanager"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificates/readiness"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificates/requestmanager"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificates/revisionmanager"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificates/trigger"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/clusterissuers"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/issuers"
 	_ "github.com/cert-manager/cert-manager/pkg/issuer/ca"
