@@ -100,23 +100,34 @@ func (v *Vault) Root(ctx context.Context) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the root: %w", err)
 	}
+	return certificateOf(answer)
+}
+
+// PrepareRoot makes another root, which does not sign yet, and returns it.
+func (v *Vault) PrepareRoot(ctx context.Context) (*x509.Certificate, error) {
+	answer, err := v.Write(ctx, vault.Mount+"/root/rotate/internal", map[string]any{
+		"common_name": "osm.root", "ttl": "87600h", "key_type": "ec", "key_bits": 256,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return certificateOf(answer)
+}
+
+// ReplaceRoot has the root that was prepared sign. The old one stays there, to be trusted.
+func (v *Vault) ReplaceRoot(ctx context.Context) error {
+	_, err := v.Write(ctx, vault.Mount+"/root/replace", map[string]any{"default": "next"})
+	return err
+}
+
+func certificateOf(answer *api.Secret) (*x509.Certificate, error) {
 	if answer == nil {
 		return nil, errors.New("vault has no root")
 	}
 	text, _ := answer.Data["certificate"].(string) // none is no PEM
 	certificates, err := issuer.ParseCertificates([]byte(text))
 	if err != nil {
-		return nil, fmt.Errorf("read the root: %w", err)
+		return nil, fmt.Errorf("the root of vault: %w", err)
 	}
 	return certificates[0], nil
-}
-
-// Rotate makes another root and has it sign. The old one stays there, to be trusted.
-func (v *Vault) Rotate(ctx context.Context) error {
-	made := map[string]any{"common_name": "osm.root", "ttl": "87600h", "key_type": "ec", "key_bits": 256}
-	if _, err := v.Write(ctx, vault.Mount+"/root/rotate/internal", made); err != nil {
-		return err
-	}
-	_, err := v.Write(ctx, vault.Mount+"/root/replace", map[string]any{"default": "next"})
-	return err
 }

@@ -15,12 +15,12 @@ func TestTheTokenOfTheMeshSignsAndDoesNothingElse(t *testing.T) {
 	v, err := StartVault(t.Context())
 	must(t, err)
 	t.Cleanup(func() { must(t, v.Stop()) })
-	old, err := v.Root(t.Context())
+	next, err := v.PrepareRoot(t.Context())
 	must(t, err)
-	must(t, v.Rotate(t.Context()))
+	must(t, v.ReplaceRoot(t.Context()))
 	root, err := v.Root(t.Context())
 	must(t, err)
-	if root.Equal(old) {
+	if !root.Equal(next) {
 		t.Error("the root is the old one")
 	}
 	ca, err := vault.New(vault.Options{

@@ -16,11 +16,11 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/osm-edge/osm/test/certmanager/binary"
+	certmanager "github.com/osm-edge/osm/test/certmanager/binary"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/cluster/binaries"
 	"github.com/osm-edge/osm/test/mesh"
-	"github.com/osm-edge/osm/test/vault"
+	vault "github.com/osm-edge/osm/test/vault/binary"
 )
 
 // timeout bounds the story, once Kubernetes is built.
@@ -85,7 +85,7 @@ func build(ctx context.Context, signer string) (err error) {
 	case vaultKind:
 		_, err = vault.Build(ctx, os.Stdout)
 	case certManagerKind:
-		_, err = binary.Build(ctx, os.Stdout)
+		_, err = certmanager.Build(ctx, os.Stdout)
 	default:
 		return fmt.Errorf("nobody called %q signs: it must be one of %s", signer, kinds)
 	}

@@ -49,6 +49,17 @@ func (n *narrator) rotate(ctx context.Context) error {
 
 func (n *narrator) players() []*player { return []*player{n.buyer, n.store} }
 
+// trust waits until both sidecars trust both roots.
+func (n *narrator) trust(ctx context.Context, one, other *x509.Certificate) error {
+	for _, p := range n.players() {
+		if _, err := p.sidecar.Wait(ctx, func(s sidecar.State) bool { return trusts(s, one, other) }); err != nil {
+			return fmt.Errorf("%s does not trust both roots: %w", p.name(), err)
+		}
+		proof("%s trusts both", p.name())
+	}
+	return nil
+}
+
 // trusts reports whether a sidecar has been told of both roots.
 func trusts(state sidecar.State, one, other *x509.Certificate) bool {
 	return contains(state.Bundle(), one) && contains(state.Bundle(), other)

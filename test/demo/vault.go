@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 
 	operator "github.com/osm-edge/osm/test/authority"
+	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/vault"
 )
 
@@ -54,16 +55,25 @@ func (s *vaultStory) readRoot(ctx context.Context) (*x509.Certificate, error) {
 	return root, s.showOutside(ctx, root)
 }
 
-// replace does it in Vault alone: the mesh looks for itself.
+// replace does what the guide says: every sidecar trusts the new root before
+// anything is signed with it.
 func (s *vaultStory) replace(ctx context.Context) error {
-	if err := s.vault.Rotate(ctx); err != nil {
-		return err
-	}
-	root, err := s.vault.Root(ctx)
+	next, err := s.vault.PrepareRoot(ctx)
 	if err != nil {
 		return err
 	}
-	proof("Vault has made another root, and signs with it: serial %x", root.SerialNumber)
-	proof("nothing is restarted: osm-controller looks for other roots once a minute")
+	proof("Vault has another root, which does not sign yet: serial %x", next.SerialNumber)
+	proof("osm-controller looks for roots once a minute")
+	if err := s.trust(ctx, s.root, next); err != nil {
+		return err
+	}
+	if err := s.vault.ReplaceRoot(ctx); err != nil {
+		return err
+	}
+	proof("Vault signs with the new root")
+	if err := mesh.Restart(ctx, s.client, mesh.Namespace, "osm-controller"); err != nil {
+		return err
+	}
+	proof("deployment osm-controller restarted, which has every certificate issued anew; otherwise they follow as they are renewed")
 	return nil
 }

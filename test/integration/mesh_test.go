@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -153,23 +152,7 @@ func testValidation(t *testing.T, client kubernetes.Interface) {
 
 func testDeletedRoot(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
 	pod := deploy(t, client, "bookbuyer", "bookbuyer")
-	options, err := mesh.ProxyOptions(c, client, pod, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy, err := sidecar.New(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- proxy.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
+	proxy := startProxy(t, c, client, pod)
 	before, err := proxy.Wait(within(t, 30*time.Second), sidecar.State.Ready)
 	if err != nil {
 		t.Fatal(err)
