@@ -10,14 +10,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/provider"
-	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/publish"
 	"github.com/osm-edge/osm/sds"
-	"github.com/osm-edge/osm/trust"
 	"github.com/osm-edge/osm/webhook"
 )
 
@@ -43,7 +42,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := newController(ctx, o, client, logger)
+	c, err := newController(ctx, o, config, client, logger)
 	if err != nil {
 		return err
 	}
@@ -56,7 +55,7 @@ type controller struct {
 	manager   *issuer.Manager
 	bundles   *publish.Publisher
 	scripts   *publish.Publisher
-	root      *provider.Tresor
+	roots     *provider.Provider
 	outages   *outages
 	serving   *sds.ServingCertificate
 	sds       *sds.Server
@@ -65,7 +64,7 @@ type controller struct {
 	ops       *component.OpsServer
 }
 
-func newController(ctx context.Context, o *options, client kubernetes.Interface, logger *slog.Logger) (*controller, error) {
+func newController(ctx context.Context, o *options, config *rest.Config, client kubernetes.Interface, logger *slog.Logger) (*controller, error) {
 	registry := component.NewRegistry()
 	self, err := issuer.NewIdentity(o.trustDomain, o.Namespace, name)
 	if err != nil {
@@ -81,10 +80,12 @@ func newController(ctx context.Context, o *options, client kubernetes.Interface,
 		Metrics:      issuer.NewMetrics(registry),
 		Logger:       logger,
 	})
-	if c.outages, err = newOutages(o, client, c.manager, logger); err != nil {
+	if err := c.addRoots(o, config, client, self, logger); err != nil {
 		return nil, err
 	}
-	c.root = newRoot(o, client, c.manager, c.bundles, logger)
+	if c.outages, err = newOutages(o, client, c.manager, c.roots.Look, logger); err != nil {
+		return nil, err
+	}
 	c.serving = sds.NewServingCertificate(c.manager, self)
 	if c.sds, err = newSDS(ctx, o, client, c, registry, logger); err != nil {
 		return nil, err
@@ -94,30 +95,6 @@ func newController(ctx context.Context, o *options, client kubernetes.Interface,
 	}
 	c.ops = &component.OpsServer{Options: &o.Options, Registry: registry, Ready: c.ready, Warnings: c.warnings}
 	return c, nil
-}
-
-// newRoot follows the root. What is to be trusted is recorded and published
-// before anything is signed with it.
-func newRoot(o *options, client kubernetes.Interface, manager *issuer.Manager, bundles *publish.Publisher, logger *slog.Logger) *provider.Tresor {
-	record := &trust.Record{
-		ConfigMaps: client.CoreV1().ConfigMaps(o.Namespace),
-		Labels:     manifests.Labels(o.MeshName, component.Version()),
-		Overlap:    o.validity + issuer.ClockSkew,
-	}
-	return provider.NewTresor(provider.TresorOptions{
-		Client:    client,
-		Namespace: o.Namespace,
-		Secret:    o.rootSecret,
-		Manager:   manager,
-		Trust: func(ctx context.Context, current issuer.TrustBundle) (issuer.TrustBundle, error) {
-			state, err := record.Advance(ctx, current)
-			if err != nil {
-				return issuer.TrustBundle{}, err
-			}
-			return state.Bundle(), bundles.Set(state.Copy())
-		},
-		Logger: logger,
-	})
 }
 
 func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *controller, registry *prometheus.Registry, logger *slog.Logger) (*sds.Server, error) {
@@ -142,7 +119,7 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 }
 
 func (c *controller) addValidator(o *options, client kubernetes.Interface, logger *slog.Logger) error {
-	handler, err := webhook.Admission(webhook.NewValidator(webhook.ValidatorOptions{}), logger)
+	handler, err := webhook.Admission(newMeshValidator(c.roots), logger)
 	if err != nil {
 		return err
 	}
@@ -170,7 +147,7 @@ func (c *controller) ready() error {
 		return errors.New("pods and namespaces are not cached yet")
 	}
 	_, err := c.serving.GetCertificate(nil)
-	return errors.Join(c.root.Ready(), err, c.validated.Ready())
+	return errors.Join(c.roots.Ready(), err, c.validated.Ready())
 }
 
 // warnings says of the issuer what does not make a replica unready: it serves
@@ -203,7 +180,7 @@ func (c *controller) issue(ctx context.Context) error {
 	for _, p := range []*publish.Publisher{c.bundles, c.scripts} {
 		group.Go(func() error { return c.publish(ctx, p) })
 	}
-	for _, run := range []func(context.Context) error{c.root.Run, c.manager.Run, c.outages.Run, c.serving.Run, c.sds.Run} {
+	for _, run := range []func(context.Context) error{c.roots.Run, c.manager.Run, c.outages.Run, c.serving.Run, c.sds.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()
