@@ -38,7 +38,7 @@ func (n *narrator) showObject(ctx context.Context) error {
 	}
 	proof("MeshRootCertificate %s, %s, is ready and in use", object.Name, object.Spec.Role)
 	for _, condition := range object.Status.Conditions {
-		proof("  %-5s %s: %s", condition.Type, condition.Reason, condition.Message)
+		proof("  %s: %s", condition.Type, condition.Message)
 	}
 	return nil
 }
