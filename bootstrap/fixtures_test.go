@@ -40,6 +40,7 @@ type mesh struct {
 	extensions *extensionsfake.Clientset
 	objects    *dynamicfake.FakeDynamicClient // the mesh's own
 	trusted    func() (issuer.TrustBundle, error)
+	current    issuer.TrustBundle
 	published  []published
 	refused    []*rootsecret.RefusedError
 	logged     bytes.Buffer
@@ -77,10 +78,13 @@ func newMeshOf(root string, objects ...runtime.Object) *mesh {
 		Preset:               "osm-preset",
 		RootSecret:           "osm-ca-bundle",
 		Labels:               meshLabels,
-		Trusted:              func(context.Context) (issuer.TrustBundle, error) { return m.trusted() },
-		CABundles:            m,
-		Reporter:             m,
-		Logger:               slog.New(slog.NewTextHandler(&m.logged, nil)),
+		Trusted: func(context.Context) (Trusted, error) {
+			all, err := m.trusted()
+			return Trusted{All: all, Current: m.current}, err
+		},
+		CABundles: m,
+		Reporter:  m,
+		Logger:    slog.New(slog.NewTextHandler(&m.logged, nil)),
 	})
 	return m
 }
