@@ -66,7 +66,9 @@ func newMeshOf(root string, objects ...runtime.Object) *mesh {
 		trusted:    func() (issuer.TrustBundle, error) { return issuer.TrustBundle{}, nil },
 	}
 	m.extensions.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
-		return true, &apiextensionsv1.CustomResourceDefinition{}, nil
+		return true, &apiextensionsv1.CustomResourceDefinition{Status: apiextensionsv1.CustomResourceDefinitionStatus{
+			Conditions: []apiextensionsv1.CustomResourceDefinitionCondition{{Type: apiextensionsv1.Established, Status: apiextensionsv1.ConditionTrue}},
+		}}, nil
 	})
 	m.Bootstrap = New(Options{
 		MeshNamespace:        "osm-system",
