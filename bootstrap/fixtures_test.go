@@ -17,6 +17,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	extensionsfake "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset/fake"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
@@ -41,6 +42,7 @@ type mesh struct {
 	objects    *dynamicfake.FakeDynamicClient // the mesh's own
 	trusted    func() (issuer.TrustBundle, error)
 	current    issuer.TrustBundle
+	onPublish  func(issuer.TrustBundle)
 	published  []published
 	refused    []*rootsecret.RefusedError
 	logged     bytes.Buffer
@@ -143,6 +145,9 @@ func (m *mesh) Publish(ctx context.Context, bundle []byte) error {
 		}
 	}
 	m.published = append(m.published, p)
+	if m.onPublish != nil {
+		m.onPublish(parsed)
+	}
 	return nil
 }
 
@@ -150,6 +155,21 @@ func (m *mesh) Publish(ctx context.Context, bundle []byte) error {
 func (m *mesh) Refused(_ context.Context, refused *rootsecret.RefusedError) error {
 	m.refused = append(m.refused, refused)
 	return nil
+}
+
+// setProvider has another authority sign.
+func (m *mesh) setProvider(t *testing.T, provider map[string]any) {
+	t.Helper()
+	root, err := m.MeshRootCertificates.Get(t.Context(), "osm-mesh-root-certificate", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unstructured.SetNestedMap(root.Object, provider, "spec", "provider"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.MeshRootCertificates.Update(t.Context(), root, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (m *mesh) secret(t *testing.T, name string) *corev1.Secret {
