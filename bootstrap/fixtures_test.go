@@ -17,6 +17,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	extensionsfake "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset/fake"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
@@ -40,6 +41,8 @@ type mesh struct {
 	extensions *extensionsfake.Clientset
 	objects    *dynamicfake.FakeDynamicClient // the mesh's own
 	trusted    func() (issuer.TrustBundle, error)
+	current    issuer.TrustBundle
+	onPublish  func(issuer.TrustBundle)
 	published  []published
 	refused    []*rootsecret.RefusedError
 	logged     bytes.Buffer
@@ -65,7 +68,9 @@ func newMeshOf(root string, objects ...runtime.Object) *mesh {
 		trusted:    func() (issuer.TrustBundle, error) { return issuer.TrustBundle{}, nil },
 	}
 	m.extensions.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
-		return true, &apiextensionsv1.CustomResourceDefinition{}, nil
+		return true, &apiextensionsv1.CustomResourceDefinition{Status: apiextensionsv1.CustomResourceDefinitionStatus{
+			Conditions: []apiextensionsv1.CustomResourceDefinitionCondition{{Type: apiextensionsv1.Established, Status: apiextensionsv1.ConditionTrue}},
+		}}, nil
 	})
 	m.Bootstrap = New(Options{
 		MeshNamespace:        "osm-system",
@@ -77,10 +82,13 @@ func newMeshOf(root string, objects ...runtime.Object) *mesh {
 		Preset:               "osm-preset",
 		RootSecret:           "osm-ca-bundle",
 		Labels:               meshLabels,
-		Trusted:              func(context.Context) (issuer.TrustBundle, error) { return m.trusted() },
-		CABundles:            m,
-		Reporter:             m,
-		Logger:               slog.New(slog.NewTextHandler(&m.logged, nil)),
+		Trusted: func(context.Context) (Trusted, error) {
+			all, err := m.trusted()
+			return Trusted{All: all, Current: m.current}, err
+		},
+		CABundles: m,
+		Reporter:  m,
+		Logger:    slog.New(slog.NewTextHandler(&m.logged, nil)),
 	})
 	return m
 }
@@ -137,6 +145,9 @@ func (m *mesh) Publish(ctx context.Context, bundle []byte) error {
 		}
 	}
 	m.published = append(m.published, p)
+	if m.onPublish != nil {
+		m.onPublish(parsed)
+	}
 	return nil
 }
 
@@ -144,6 +155,21 @@ func (m *mesh) Publish(ctx context.Context, bundle []byte) error {
 func (m *mesh) Refused(_ context.Context, refused *rootsecret.RefusedError) error {
 	m.refused = append(m.refused, refused)
 	return nil
+}
+
+// setProvider has another authority sign.
+func (m *mesh) setProvider(t *testing.T, provider map[string]any) {
+	t.Helper()
+	root, err := m.MeshRootCertificates.Get(t.Context(), "osm-mesh-root-certificate", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unstructured.SetNestedMap(root.Object, provider, "spec", "provider"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.MeshRootCertificates.Update(t.Context(), root, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (m *mesh) secret(t *testing.T, name string) *corev1.Secret {

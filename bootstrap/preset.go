@@ -20,6 +20,16 @@ const (
 	rootKey   = "mesh-root-certificate.yaml"
 )
 
+// unreadableError says that objects of the mesh cannot be read.
+type unreadableError struct {
+	what string
+	err  error
+}
+
+func (e *unreadableError) Error() string { return "read " + e.what + ": " + e.err.Error() }
+
+func (e *unreadableError) Unwrap() error { return e.err }
+
 // presetConfig creates the mesh's MeshConfig where there is none. One that is
 // there is its users', whatever the preset says.
 func (b *Bootstrap) presetConfig(ctx context.Context) error {
@@ -28,7 +38,7 @@ func (b *Bootstrap) presetConfig(ctx context.Context) error {
 		return b.create(ctx, b.MeshConfigs, configKey, &v1.MeshConfig{})
 	}
 	if err != nil {
-		return fmt.Errorf("read MeshConfig %s: %w", v1.MeshConfigName, err)
+		return &unreadableError{"MeshConfig " + v1.MeshConfigName, err}
 	}
 	return nil
 }
@@ -48,7 +58,7 @@ func (b *Bootstrap) roots(ctx context.Context) ([]v1.MeshRootCertificate, error)
 func (b *Bootstrap) listRoots(ctx context.Context) ([]v1.MeshRootCertificate, error) {
 	list, err := b.MeshRootCertificates.List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("list MeshRootCertificates: %w", err)
+		return nil, &unreadableError{"MeshRootCertificates", err}
 	}
 	roots := make([]v1.MeshRootCertificate, len(list.Items))
 	for i, item := range list.Items {

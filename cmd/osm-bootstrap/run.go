@@ -16,7 +16,6 @@ import (
 
 	"github.com/osm-edge/osm/bootstrap"
 	"github.com/osm-edge/osm/cmd/internal/component"
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/trust"
@@ -125,9 +124,9 @@ func newBootstrap(o *options, config *rest.Config, logger *slog.Logger) (*bootst
 		Preset:               o.preset,
 		RootSecret:           o.rootSecret,
 		Labels:               labels,
-		Trusted: func(ctx context.Context) (issuer.TrustBundle, error) {
+		Trusted: func(ctx context.Context) (bootstrap.Trusted, error) {
 			state, err := record.Read(ctx)
-			return state.Bundle(), err
+			return bootstrap.Trusted{All: state.Bundle(), Current: state.Current()}, err
 		},
 		CABundles: webhook.NewCABundles(webhook.CABundlesOptions{
 			Webhooks:                        client.AdmissionregistrationV1(),
