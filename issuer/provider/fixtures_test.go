@@ -258,7 +258,9 @@ func newFakeObjects(t *testing.T) *fakeObjects {
 		func() *v1.MeshRootCertificate { return &v1.MeshRootCertificate{} },
 		func() *v1.MeshRootCertificateList { return &v1.MeshRootCertificateList{} },
 		func(to, from *v1.MeshRootCertificateList) { to.ListMeta = from.ListMeta },
-		func(list *v1.MeshRootCertificateList) []*v1.MeshRootCertificate { return gentype.ToPointerSlice(list.Items) },
+		func(list *v1.MeshRootCertificateList) []*v1.MeshRootCertificate {
+			return gentype.ToPointerSlice(list.Items)
+		},
 		func(list *v1.MeshRootCertificateList, items []*v1.MeshRootCertificate) {
 			list.Items = gentype.FromPointerSlice(items)
 		},
