@@ -42,8 +42,10 @@ func TestANewerRootThatIsActiveTakesOver(t *testing.T) {
 
 func TestARootThatIsNotReadyLeavesTheFormer(t *testing.T) {
 	gone := map[string]func(*testing.T, *mesh){
-		"that is Active":   func(*testing.T, *mesh) {},
-		"that was demoted": func(t *testing.T, m *mesh) { m.change(t, "first", func(s *v1.MeshRootCertificateSpec) { s.Role = v1.Passive }) },
+		"that is Active": func(*testing.T, *mesh) {},
+		"that was demoted": func(t *testing.T, m *mesh) {
+			m.change(t, "first", func(s *v1.MeshRootCertificateSpec) { s.Role = v1.Passive })
+		},
 		"that was turned off": func(t *testing.T, m *mesh) {
 			m.change(t, "first", func(s *v1.MeshRootCertificateSpec) { s.Role = v1.Inactive })
 		},
