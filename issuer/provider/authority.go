@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"sync/atomic"
@@ -88,7 +89,7 @@ func (p *Provider) follower(object *v1.MeshRootCertificate) (follower, error) {
 	case spec.Provider.CertManager != nil:
 		return p.certManager(object.Name, *spec.Provider.CertManager)
 	}
-	return nil, fmt.Errorf("its provider is of no kind that is known here")
+	return nil, errors.New("its provider is of no kind that is known here")
 }
 
 // serves reports whether it is still the authority that a spec asks for.

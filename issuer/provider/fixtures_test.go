@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/gentype"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
@@ -40,7 +41,7 @@ const (
 // trusted is every root that was ever current, until forget.
 type mesh struct {
 	*Provider
-	client  *fake.Clientset
+	client  kubernetes.Interface
 	roots   *fakeObjects
 	manager *issuer.Manager
 	logged  logs
@@ -54,13 +55,19 @@ type mesh struct {
 // newMesh returns one whose Provider does not run yet.
 func newMesh(t *testing.T) *mesh {
 	t.Helper()
-	m := &mesh{client: fake.NewClientset(), roots: newFakeObjects(t)}
+	return newMeshOn(t, fake.NewClientset(), &rest.Config{Host: "127.0.0.1:1"})
+}
+
+// newMeshOn returns one whose Secrets and certificate requests are elsewhere.
+func newMeshOn(t *testing.T, client kubernetes.Interface, config *rest.Config) *mesh {
+	t.Helper()
+	m := &mesh{client: client, roots: newFakeObjects(t)}
 	logger := slog.New(slog.NewTextHandler(&m.logged, nil))
 	m.manager = issuer.NewManager(issuer.Options{Logger: logger})
 	m.forget()
 	self, err := issuer.NewIdentity("cluster.local", namespace, "osm-controller")
 	must(t, err)
-	requests, err := certmanager.NewClient(&rest.Config{Host: "127.0.0.1:1"})
+	requests, err := certmanager.NewClient(config)
 	must(t, err)
 	m.Provider, err = New(Options{
 		Objects: m.roots, Client: m.client, CertManager: requests,
@@ -258,7 +265,9 @@ func newFakeObjects(t *testing.T) *fakeObjects {
 		func() *v1.MeshRootCertificate { return &v1.MeshRootCertificate{} },
 		func() *v1.MeshRootCertificateList { return &v1.MeshRootCertificateList{} },
 		func(to, from *v1.MeshRootCertificateList) { to.ListMeta = from.ListMeta },
-		func(list *v1.MeshRootCertificateList) []*v1.MeshRootCertificate { return gentype.ToPointerSlice(list.Items) },
+		func(list *v1.MeshRootCertificateList) []*v1.MeshRootCertificate {
+			return gentype.ToPointerSlice(list.Items)
+		},
 		func(list *v1.MeshRootCertificateList, items []*v1.MeshRootCertificate) {
 			list.Items = gentype.FromPointerSlice(items)
 		},

@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -90,7 +89,7 @@ func (p *Provider) Ready() error {
 	case p.view.Load() != nil:
 		return nil
 	case failure == nil:
-		return errors.New("the MeshRootCertificates are not read yet")
+		return errors.New("the MeshRootCertificates, or what they refer to, are not read yet")
 	}
 	return *failure
 }
@@ -98,8 +97,3 @@ func (p *Provider) Ready() error {
 // Look has Run look again at everything, as after a change of the issuer's
 // health.
 func (p *Provider) Look() { wake(p.changed) }
-
-// errNone is what is wrong where nobody has said who signs.
-func (p *Provider) errNone() error {
-	return fmt.Errorf("no MeshRootCertificate in namespace %s is Active: osm-bootstrap creates the first", p.options.Namespace)
-}

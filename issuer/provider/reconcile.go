@@ -29,6 +29,9 @@ func (p *Provider) reconcile(ctx context.Context) error {
 	}
 	err := p.use(ctx, roots)
 	p.see(roots, err)
+	if _, waits := errors.AsType[*waiting](err); waits {
+		err = nil // there is nothing to try again
+	}
 	return errors.Join(err, p.report(ctx, roots))
 }
 
@@ -76,7 +79,7 @@ func (p *Provider) use(ctx context.Context, roots []*root) error {
 	p.refresh(roots)
 	chosen := choose(roots, p.signer)
 	if chosen == nil {
-		return p.errNotReady(roots)
+		return p.waiting(roots)
 	}
 	failure := p.try(ctx, chosen)
 	if failure != nil {
@@ -134,14 +137,4 @@ func (p *Provider) adopt(signer *root) {
 	if former != nil && former.authority != signer.authority && p.authorities[former.object.Name] != former.authority {
 		former.authority.close()
 	}
-}
-
-// errNotReady says what keeps the mesh from a first root.
-func (p *Provider) errNotReady(roots []*root) error {
-	for _, r := range roots {
-		if r.object.Spec.Role == v1.Active {
-			return fmt.Errorf("MeshRootCertificate %s: %w", r.object.Name, r.state.problem.err)
-		}
-	}
-	return p.errNone()
 }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,9 +38,9 @@ func (p *Provider) followSecret(ctx context.Context, name string, use func(*core
 		select {
 		case <-synced:
 			synced = nil
-			use(stored(informer))
+			use(p.stored(informer, name))
 		case <-changed:
-			use(stored(informer))
+			use(p.stored(informer, name))
 		case err := <-failed:
 			if !informer.HasSynced() {
 				use(nil, err)
@@ -68,13 +69,16 @@ func observe(informer cache.SharedIndexInformer, changed chan<- struct{}, failed
 	})
 }
 
-func stored(informer cache.SharedIndexInformer) (*corev1.Secret, error) {
-	for _, item := range informer.GetStore().List() { // one at most
-		if secret, ok := item.(*corev1.Secret); ok {
-			return secret, nil
-		}
+func (p *Provider) stored(informer cache.SharedIndexInformer, name string) (*corev1.Secret, error) {
+	item, exists, err := informer.GetStore().GetByKey(p.options.Namespace + "/" + name)
+	if err != nil || !exists {
+		return nil, err
 	}
-	return nil, nil
+	secret, ok := item.(*corev1.Secret)
+	if !ok {
+		return nil, fmt.Errorf("a %T where a Secret belongs", item)
+	}
+	return secret, nil
 }
 
 // wake fills a slot.

@@ -5,21 +5,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/vault"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // vault follows a PKI of Vault, and the Secret of its token if there is one.
 func (p *Provider) vault(spec v1.Vault) (follower, error) {
-	var credentials vault.Credentials
-	var token *vaultToken
-	if ref := spec.Auth.TokenSecretRef; ref != nil {
-		token = newVaultToken(*ref)
-		credentials = vault.Token{Read: token.read, Renewed: token.renewed}
-	} else if k := spec.Auth.Kubernetes; k != nil {
-		credentials = vault.Kubernetes{Mount: k.MountPath, Role: k.Role, TokenFile: p.options.VaultTokenFile}
-	}
+	credentials, token := p.vaultCredentials(spec.Auth)
 	ca, err := vault.New(vault.Options{
 		Address:     spec.Address,
 		CA:          spec.CABundle,
@@ -42,6 +34,17 @@ func (p *Provider) vault(spec v1.Vault) (follower, error) {
 	}, nil
 }
 
+func (p *Provider) vaultCredentials(auth v1.VaultAuth) (vault.Credentials, *vaultToken) {
+	switch {
+	case auth.TokenSecretRef != nil:
+		token := newVaultToken(*auth.TokenSecretRef)
+		return vault.Token{Read: token.read, Renewed: token.renewed}, token
+	case auth.Kubernetes != nil:
+		return vault.Kubernetes{Mount: auth.Kubernetes.MountPath, Role: auth.Kubernetes.Role, TokenFile: p.options.VaultTokenFile}, nil
+	}
+	return nil, nil
+}
+
 // vaultWatch is the PKI and what to ask it with.
 type vaultWatch struct {
 	ca    *vault.CA
@@ -51,18 +54,11 @@ type vaultWatch struct {
 // run reads the roots until they are known, and again when they change. That
 // Vault is away later is no news here: whoever wants a certificate says so.
 func (w *vaultWatch) run(ctx context.Context, tell func(state)) {
-	var tokenChanged <-chan struct{}
-	if w.token != nil {
-		tokenChanged = w.token.changed
-		select { // nothing is decided before it is known whether there is one
-		case <-tokenChanged:
-		case <-ctx.Done():
-			return
-		}
-	}
 	var last state
-	retry := firstRetry
-	for ctx.Err() == nil {
+	if !w.awaitToken(ctx) {
+		return
+	}
+	for retry := firstRetry; ctx.Err() == nil; {
 		next, err := w.look(ctx, last)
 		if ctx.Err() != nil {
 			return
@@ -71,16 +67,29 @@ func (w *vaultWatch) run(ctx context.Context, tell func(state)) {
 		last = next
 		var due <-chan time.Time
 		if err != nil {
-			due = time.After(retry)
-			retry = min(2*retry, lastRetry)
+			due, retry = time.After(retry), min(2*retry, lastRetry)
 		}
 		select {
 		case <-due:
 		case <-w.ca.Changed():
-		case <-tokenChanged:
+		case <-w.token.changes():
 			last.renewed++
 		case <-ctx.Done():
 		}
+	}
+}
+
+// awaitToken waits until it is known whether there is one: nothing is decided
+// before. It returns false when ctx ends.
+func (w *vaultWatch) awaitToken(ctx context.Context) bool {
+	if w.token == nil {
+		return true
+	}
+	select {
+	case <-w.token.changes():
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -93,11 +102,9 @@ func (w *vaultWatch) look(ctx context.Context, last state) (state, error) {
 		return next, err
 	}
 	next.roots = roots
-	if w.token != nil {
-		next.problem = w.token.problem()
-	}
+	next.problem = w.token.problem()
 	if next.problem == nil || next.issuer != nil {
-		next.issuer = publish(last.issuer, issuer.Issuer(w.ca), roots)
+		next.issuer = publish(last.issuer, w.ca, roots)
 	}
 	return next, nil
 }

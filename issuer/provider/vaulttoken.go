@@ -32,18 +32,23 @@ func newVaultToken(ref v1.SecretKeyReference) *vaultToken {
 func (t *vaultToken) follow(ctx context.Context, p *Provider) {
 	first := true
 	p.followSecret(ctx, t.ref.Name, func(secret *corev1.Secret, err error) {
-		wrong := p.unreadable(secret, t.ref.Name, "with the token for Vault: create it", err)
-		token := ""
+		token, wrong := "", p.unreadable(secret, t.ref.Name, "with the token for Vault: create it", err)
 		if wrong == nil {
-			if token = strings.TrimSpace(string(secret.Data[t.ref.Key])); token == "" {
-				wrong = &problem{reasonSecretMissing, fmt.Errorf("secret %s/%s has no token for Vault: key %q is missing or empty", secret.Namespace, secret.Name, t.ref.Key)}
-			}
+			token, wrong = t.of(secret)
 		}
 		if t.set(token, wrong) || first {
 			first = false
 			wake(t.changed)
 		}
 	})
+}
+
+func (t *vaultToken) of(secret *corev1.Secret) (string, *problem) {
+	if token := strings.TrimSpace(string(secret.Data[t.ref.Key])); token != "" {
+		return token, nil
+	}
+	return "", &problem{reasonSecretMissing, fmt.Errorf("secret %s/%s has no token for Vault: key %q is missing or empty",
+		secret.Namespace, secret.Name, t.ref.Key)}
 }
 
 // set takes in what the Secret says, and reports whether that is new.
@@ -59,7 +64,20 @@ func (t *vaultToken) set(token string, wrong *problem) bool {
 	return changed
 }
 
+// changes receives when the token, or what is wrong with it, is another; never
+// without a Secret.
+func (t *vaultToken) changes() <-chan struct{} {
+	if t == nil {
+		return nil
+	}
+	return t.changed
+}
+
+// problem returns what is wrong with the token, nothing without a Secret.
 func (t *vaultToken) problem() *problem {
+	if t == nil {
+		return nil
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.wrong

@@ -3,7 +3,11 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
@@ -18,7 +22,10 @@ type view struct {
 // see takes in what came of the objects.
 func (p *Provider) see(roots []*root, failure error) {
 	if p.signer == nil {
-		p.failure.Store(&failure)
+		before := p.failure.Swap(&failure)
+		if before == nil || (*before).Error() != failure.Error() {
+			p.options.Logger.Warn("no root signs yet", "reason", failure)
+		}
 		return
 	}
 	next := &view{signer: p.signer.object.Name}
@@ -58,41 +65,36 @@ type Use struct {
 // while that is not known.
 func (p *Provider) Use(name string) (Use, error) {
 	view := p.view.Load()
-	if !p.informer.HasSynced() {
-		return Use{}, errors.New("the MeshRootCertificates are not read yet")
+	if !p.informer.HasSynced() || view == nil && p.failure.Load() == nil {
+		return Use{}, errors.New("the MeshRootCertificates, or what they refer to, are not read yet")
 	}
-	item, exists, err := p.informer.GetStore().GetByKey(p.options.Namespace + "/" + name)
-	object, ok := item.(*v1.MeshRootCertificate)
-	if err != nil || exists && !ok {
+	item, _, err := p.informer.GetStore().GetByKey(p.options.Namespace + "/" + name)
+	if err != nil {
 		return Use{}, fmt.Errorf("look up MeshRootCertificate %s: %w", name, err)
 	}
-	var use Use
-	if exists {
-		use.Until = p.until(object)
+	use := Use{}
+	if object, ok := item.(*v1.MeshRootCertificate); ok {
+		use = p.recorded(object)
 	}
 	if view == nil {
 		return use, nil
 	}
 	use.Signs = view.signer == name
-	for _, other := range view.able {
-		if other != name {
-			use.Successor = other
-			break
-		}
+	if i := slices.IndexFunc(view.able, func(other string) bool { return other != name }); i >= 0 {
+		use.Successor = view.able[i]
 	}
 	return use, nil
 }
 
-// until returns when the last certificate ends that the object's root signed.
-func (p *Provider) until(object *v1.MeshRootCertificate) time.Time {
-	for _, c := range object.Status.Conditions {
-		switch {
-		case c.Type != v1.ConditionSigning:
-		case c.Status == "True":
-			return time.Now().Add(p.options.Overlap())
-		default:
-			return c.LastTransitionTime.Add(p.options.Overlap())
-		}
+// recorded returns the use that the status of an object tells of. It is all that
+// is known where this process has no root yet, and others may.
+func (p *Provider) recorded(object *v1.MeshRootCertificate) Use {
+	c := meta.FindStatusCondition(object.Status.Conditions, v1.ConditionSigning)
+	switch {
+	case c == nil:
+		return Use{}
+	case c.Status == metav1.ConditionTrue:
+		return Use{Signs: true, Until: time.Now().Add(p.options.Overlap())}
 	}
-	return time.Time{}
+	return Use{Until: c.LastTransitionTime.Add(p.options.Overlap())}
 }

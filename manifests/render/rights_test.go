@@ -68,7 +68,7 @@ func TestTheNameOfTheRootsSecretIsThatOfTheRights(t *testing.T) {
 // requests are what osm-controller makes of cert-manager's, and takes away.
 var requests = rbacv1.PolicyRule{
 	APIGroups: []string{"cert-manager.io"}, Resources: []string{"certificaterequests"},
-	Verbs: []string{"create", "get", "list", "watch", "delete"},
+	Verbs: []string{"create", "list", "watch", "delete"},
 }
 
 func TestNoRightIsAWildcardOrDeletesWhatIsNotOnesOwn(t *testing.T) {

@@ -17,7 +17,6 @@ import (
 	"github.com/osm-edge/osm/test/authority"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
-	"github.com/osm-edge/osm/test/sidecar"
 )
 
 func TestAMeshThatVaultSignsFor(t *testing.T) {
@@ -79,13 +78,10 @@ func (m signed) logIfFailed(t *testing.T) {
 	}
 }
 
-// check checks what holds for every such authority.
+// check checks what holds for every such authority. The pod's sidecar runs on.
 func (m signed) check(t *testing.T) {
+	_, state := runProxy(t, proxyOptions(t, m.cluster, m.client, m.pod))
 	t.Run("certifies by its root", func(t *testing.T) {
-		state, err := startProxy(t, m.cluster, m.client, m.pod).Wait(within(t, time.Minute), sidecar.State.Ready)
-		if err != nil {
-			t.Fatal(err)
-		}
 		if err := chainError(state, m.root); err != nil {
 			t.Error(err)
 		}
@@ -96,7 +92,9 @@ func (m signed) check(t *testing.T) {
 	t.Run("has its root in the Secret, and nothing else", m.checkRootSecret)
 	t.Run("has webhooks that do not need it", m.checkWebhooks)
 	t.Run("has no key of a root in any Secret", m.checkKeys)
-	t.Run("says that it is in use", m.checkObject)
+	t.Run("says that it is in use", func(t *testing.T) {
+		newRootObjects(t, m.cluster).await(t, firstRoot, "True Reached", "True Signing")
+	})
 	t.Run("validates its configuration", func(t *testing.T) { testValidation(t, m.client) })
 }
 

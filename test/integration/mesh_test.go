@@ -152,11 +152,7 @@ func testValidation(t *testing.T, client kubernetes.Interface) {
 
 func testDeletedRoot(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
 	pod := deploy(t, client, "bookbuyer", "bookbuyer")
-	proxy := startProxy(t, c, client, pod)
-	before, err := proxy.Wait(within(t, 30*time.Second), sidecar.State.Ready)
-	if err != nil {
-		t.Fatal(err)
-	}
+	proxy, before := runProxy(t, proxyOptions(t, c, client, pod))
 	old := readRoot(t, client).Certificate
 	deleteSecret(t, client, rootSecret)
 	eventually(t, "the new root", func(ctx context.Context) (bool, error) {

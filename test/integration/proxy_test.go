@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
@@ -15,10 +16,10 @@ import (
 	"github.com/osm-edge/osm/test/sidecar"
 )
 
-// startProxy runs the sidecar of an injected pod until the test ends.
-func startProxy(t *testing.T, c *cluster.Cluster, client kubernetes.Interface, pod *corev1.Pod) *sidecar.Sidecar {
+// startProxy runs a sidecar until the test's end.
+func startProxy(t *testing.T, options sidecar.Options) *sidecar.Sidecar {
 	t.Helper()
-	proxy, err := sidecar.New(proxyOptions(t, c, client, pod))
+	proxy, err := sidecar.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,6 +33,17 @@ func startProxy(t *testing.T, c *cluster.Cluster, client kubernetes.Interface, p
 		}
 	})
 	return proxy
+}
+
+// runProxy runs a sidecar until the test's end, once it is ready.
+func runProxy(t *testing.T, options sidecar.Options) (*sidecar.Sidecar, sidecar.State) {
+	t.Helper()
+	proxy := startProxy(t, options)
+	state, err := proxy.Wait(within(t, 30*time.Second), sidecar.State.Ready)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return proxy, state
 }
 
 func proxyOptions(t *testing.T, c *cluster.Cluster, client kubernetes.Interface, pod *corev1.Pod) sidecar.Options {

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/osm-edge/osm/test/authority"
 	"github.com/osm-edge/osm/test/mesh"
@@ -31,7 +29,7 @@ func testSealedVault(t *testing.T, m signed, vault *authority.Vault) {
 	if err := vault.Seal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	late := startProxy(t, m.cluster, m.client, deploy(t, m.client, "bookstore", "bookstore-v2"))
+	late := startProxy(t, proxyOptions(t, m.cluster, m.client, deploy(t, m.client, "bookstore", "bookstore-v2")))
 	eventually(t, "the circuit is open", func(context.Context) (bool, error) { return circuitOpen.MatchString(ops("/metrics")), nil })
 	if got := ops("/readyz"); !strings.HasPrefix(got, "ok\nwarning: the issuer of root ") {
 		t.Errorf("/readyz: %q", got)
@@ -62,29 +60,4 @@ func (m signed) awaitEvent(t *testing.T, reason string) {
 		events, err := m.client.EventsV1().Events(mesh.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "reason=" + reason})
 		return err == nil && len(events.Items) > 0, err
 	})
-}
-
-// checkObject waits for what the MeshRootCertificate of the chart's values says.
-func (m signed) checkObject(t *testing.T) {
-	client, err := dynamic.NewForConfig(m.cluster.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the MeshRootCertificate is ready and in use", func(ctx context.Context) (bool, error) {
-		object, err := objects(client, "v1", "MeshRootCertificate").Get(ctx, "osm-mesh-root-certificate", metav1.GetOptions{})
-		if err != nil {
-			return false, err
-		}
-		return holds(object, "Ready") && holds(object, "InUse"), nil
-	})
-}
-
-func holds(object *unstructured.Unstructured, kind string) bool {
-	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions") // none holds not
-	for _, c := range conditions {
-		if condition, ok := c.(map[string]any); ok && condition["type"] == kind {
-			return condition["status"] == string(metav1.ConditionTrue)
-		}
-	}
-	return false
 }
