@@ -66,6 +66,7 @@ type Provider struct {
 	authorities map[string]*authority // by the object's name
 	signer      *root                 // nil before the first
 	applied     applied
+	told        signs
 	said        map[types.UID]opinion
 }
 

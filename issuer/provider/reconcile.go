@@ -17,8 +17,10 @@ type applied struct {
 	signer  *authority
 	state   *state
 	current issuer.TrustBundle
-	trusted issuer.TrustBundle
 }
+
+// signs is what the log says of the root that signs.
+type signs struct{ name, roots string }
 
 // reconcile brings the Manager to what the objects ask for, and says what came
 // of it.
@@ -122,7 +124,7 @@ func (p *Provider) apply(ctx context.Context, signer *root, current issuer.Trust
 	if err != nil {
 		return err
 	}
-	p.applied = applied{signer.authority, signer.state, current, trusted}
+	p.applied = applied{signer.authority, signer.state, current}
 	p.adopt(signer)
 	return nil
 }
@@ -131,8 +133,9 @@ func (p *Provider) apply(ctx context.Context, signer *root, current issuer.Trust
 func (p *Provider) adopt(signer *root) {
 	former := p.signer
 	p.signer = signer
-	if former == nil || !former.is(signer) || !former.state.roots.Equal(signer.state.roots) {
-		p.options.Logger.Info("a root signs", "name", signer.object.Name, "roots", signer.state.roots.String())
+	if signs := (signs{signer.object.Name, signer.state.roots.String()}); signs != p.told {
+		p.options.Logger.Info("a root signs", "name", signs.name, "roots", signs.roots)
+		p.told = signs
 	}
 	if former != nil && former.authority != signer.authority && p.authorities[former.object.Name] != former.authority {
 		former.authority.close()

@@ -29,8 +29,8 @@ func TestANewerRootThatIsActiveTakesOver(t *testing.T) {
 		m.wantStatus(t, "first", "True Reached", "True Superseded")
 		m.wantStatus(t, "second", "True Reached", "True Signing")
 
+		m.forget() // and it has retired by the time
 		m.change(t, "first", func(s *v1.MeshRootCertificateSpec) { s.Role = v1.Inactive })
-		m.forget()
 		settle()
 		m.mustSign(t, second, second)
 		m.wantStatus(t, "first", "Unknown Inactive", "False Inactive")

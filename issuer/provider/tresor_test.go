@@ -145,6 +145,9 @@ func TestASecretThatChangesOtherwiseIsTheSameRoot(t *testing.T) {
 		if n := m.asked.Load() - asked; n != 0 {
 			t.Errorf("the roots were published %d times more", n)
 		}
+		if n := strings.Count(m.logged.String(), "a root signs"); n != 1 {
+			t.Errorf("said %d times that a root signs", n)
+		}
 	})
 }
 
