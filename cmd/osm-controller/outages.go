@@ -90,7 +90,7 @@ func (o *outages) event(before, after issuer.Health) *eventsv1.Event {
 		root = before.Root
 	}
 	event := &eventsv1.Event{
-		ObjectMeta:          metav1.ObjectMeta{Namespace: o.namespace, GenerateName: root + ".", Labels: o.labels},
+		ObjectMeta:          metav1.ObjectMeta{Namespace: o.namespace, GenerateName: root + "-", Labels: o.labels},
 		EventTime:           metav1.NewMicroTime(time.Now()),
 		ReportingController: "openservicemesh.io/" + name,
 		ReportingInstance:   o.instance,

@@ -136,7 +136,7 @@ func testTrustBundle(t *testing.T, client kubernetes.Interface) {
 
 func testValidation(t *testing.T, client kubernetes.Interface) {
 	create := func(spec string) error {
-		object := fmt.Sprintf(`{"apiVersion":"config.openservicemesh.io/v1alpha2","kind":"MeshConfig","metadata":{"name":"osm-mesh-config"},"spec":%s}`, spec)
+		object := fmt.Sprintf(`{"apiVersion":"config.openservicemesh.io/v1alpha2","kind":"MeshConfig","metadata":{"name":"another"},"spec":%s}`, spec)
 		return client.Discovery().RESTClient().Post().
 			AbsPath("/apis/config.openservicemesh.io/v1alpha2/namespaces/osm-system/meshconfigs").
 			Param("dryRun", "All").SetHeader("Content-Type", "application/json").Body([]byte(object)).Do(t.Context()).Error()
