@@ -9,9 +9,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/cmd/internal/component"
+	"github.com/osm-edge/osm/cmd/internal/meshconfig"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/provider"
 	"github.com/osm-edge/osm/manifests"
@@ -34,7 +38,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	logger := o.Logger(name)
+	logger, level := o.Logger(name)
 	config, err := component.RESTConfig(name)
 	if err != nil {
 		return err
@@ -47,6 +51,9 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.follow(o, config, level, logger); err != nil {
+		return err
+	}
 	return c.run(ctx)
 }
 
@@ -54,6 +61,8 @@ func run(ctx context.Context, args []string) error {
 type controller struct {
 	caches    *caches
 	manager   *issuer.Manager
+	overlap   *trust.Overlap
+	mesh      *meshconfig.Follower
 	bundles   *publish.Publisher
 	scripts   *publish.Publisher
 	root      *provider.Tresor
@@ -71,7 +80,7 @@ func newController(ctx context.Context, o *options, client kubernetes.Interface,
 	if err != nil {
 		return nil, err
 	}
-	c := &controller{}
+	c := &controller{overlap: trust.NewOverlap(o.validity)}
 	if err := c.addPublishers(o, client, logger); err != nil {
 		return nil, err
 	}
@@ -84,7 +93,7 @@ func newController(ctx context.Context, o *options, client kubernetes.Interface,
 	if c.outages, err = newOutages(o, client, c.manager, logger); err != nil {
 		return nil, err
 	}
-	c.root = newRoot(o, client, c.manager, c.bundles, logger)
+	c.root = newRoot(o, client, c, logger)
 	c.serving = sds.NewServingCertificate(c.manager, self)
 	if c.sds, err = newSDS(ctx, o, client, c, registry, logger); err != nil {
 		return nil, err
@@ -96,25 +105,42 @@ func newController(ctx context.Context, o *options, client kubernetes.Interface,
 	return c, nil
 }
 
+// follow has certificates and the log level follow the MeshConfig.
+func (c *controller) follow(o *options, config *rest.Config, level *slog.LevelVar, logger *slog.Logger) error {
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	c.mesh = meshconfig.NewFollower(meshconfig.Options{
+		Client:    client,
+		Namespace: o.Namespace,
+		Level:     level,
+		Apply:     (&certificates{o, c.manager, c.overlap}).follow,
+		Report:    (&status{client.Resource(meshconfig.Resource()).Namespace(o.Namespace)}).write,
+		Logger:    logger,
+	})
+	return nil
+}
+
 // newRoot follows the root. What is to be trusted is recorded and published
 // before anything is signed with it.
-func newRoot(o *options, client kubernetes.Interface, manager *issuer.Manager, bundles *publish.Publisher, logger *slog.Logger) *provider.Tresor {
+func newRoot(o *options, client kubernetes.Interface, c *controller, logger *slog.Logger) *provider.Tresor {
 	record := &trust.Record{
 		ConfigMaps: client.CoreV1().ConfigMaps(o.Namespace),
 		Labels:     manifests.Labels(o.MeshName, component.Version()),
-		Overlap:    o.validity + issuer.ClockSkew,
+		Overlap:    c.overlap.Now,
 	}
 	return provider.NewTresor(provider.TresorOptions{
 		Client:    client,
 		Namespace: o.Namespace,
 		Secret:    o.rootSecret,
-		Manager:   manager,
+		Manager:   c.manager,
 		Trust: func(ctx context.Context, current issuer.TrustBundle) (issuer.TrustBundle, error) {
 			state, err := record.Advance(ctx, current)
 			if err != nil {
 				return issuer.TrustBundle{}, err
 			}
-			return state.Bundle(), bundles.Set(state.Copy())
+			return state.Bundle(), c.bundles.Set(state.Copy())
 		},
 		Logger: logger,
 	})
@@ -185,11 +211,11 @@ func (c *controller) warnings() []string {
 func (c *controller) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	defer c.caches.wait()
-	for _, run := range []func(context.Context) error{c.ops.Run, c.validated.Run, c.validator.Run} {
+	for _, run := range []func(context.Context) error{c.ops.Run, c.validated.Run, c.validator.Run, c.mesh.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	group.Go(func() error {
-		if !c.caches.start(ctx) {
+		if !c.caches.start(ctx) || !cache.WaitForCacheSync(ctx.Done(), c.mesh.Known) {
 			return nil // told to end
 		}
 		return c.issue(ctx)
