@@ -17,6 +17,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/manifests"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 const (
@@ -27,26 +28,28 @@ const (
 	eventTimeout = 10 * time.Second
 )
 
-// outages says in Events when the issuer begins to fail, and when that ends.
-// Each replica says what it finds.
+// outages says in Events when the issuer begins to fail, and when that ends,
+// and has it looked at. Each replica says what it finds.
 type outages struct {
 	changes   <-chan issuer.Health
+	changed   func() // the issuer's health
 	client    typedeventsv1.EventInterface
-	regarding corev1.ObjectReference
+	namespace string
 	instance  string
 	labels    map[string]string
 	logger    *slog.Logger
 }
 
-func newOutages(o *options, client kubernetes.Interface, manager *issuer.Manager, logger *slog.Logger) (*outages, error) {
+func newOutages(o *options, client kubernetes.Interface, manager *issuer.Manager, changed func(), logger *slog.Logger) (*outages, error) {
 	instance, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("name this replica: %w", err)
 	}
 	return &outages{
 		changes:   manager.HealthChanges(),
+		changed:   changed,
 		client:    client.EventsV1().Events(o.Namespace),
-		regarding: corev1.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: o.Namespace, Name: name},
+		namespace: o.Namespace,
 		instance:  instance,
 		labels:    manifests.Labels(o.MeshName, component.Version()),
 		logger:    logger,
@@ -62,6 +65,7 @@ func (o *outages) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case after := <-o.changes:
+			o.changed()
 			if after.Open == before.Open {
 				continue // it changed twice
 			}
@@ -81,15 +85,21 @@ func (o *outages) write(ctx context.Context, event *eventsv1.Event) error {
 }
 
 func (o *outages) event(before, after issuer.Health) *eventsv1.Event {
+	root := after.Root
+	if !after.Open {
+		root = before.Root
+	}
 	event := &eventsv1.Event{
-		ObjectMeta:          metav1.ObjectMeta{Namespace: o.regarding.Namespace, GenerateName: o.regarding.Name + ".", Labels: o.labels},
+		ObjectMeta:          metav1.ObjectMeta{Namespace: o.namespace, GenerateName: root + ".", Labels: o.labels},
 		EventTime:           metav1.NewMicroTime(time.Now()),
 		ReportingController: "openservicemesh.io/" + name,
 		ReportingInstance:   o.instance,
 		Action:              "IssueCertificate",
 		Reason:              "IssuerFails",
 		Type:                corev1.EventTypeWarning,
-		Regarding:           o.regarding,
+		Regarding: corev1.ObjectReference{
+			APIVersion: v1.GroupVersion.String(), Kind: "MeshRootCertificate", Namespace: o.namespace, Name: root,
+		},
 		Note: bounded(fmt.Sprintf("the issuer of root %q fails since %s; what it certified is served as long as it is valid; the last failure is: %v",
 			after.Root, after.Since.UTC().Format(time.RFC3339), after.Err), maxNote),
 	}

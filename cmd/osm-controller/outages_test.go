@@ -72,7 +72,7 @@ func outageOf(t *testing.T, failure error) (events []eventsv1.Event) {
 			t.Fatal(err)
 		}
 		c := &controller{manager: manager}
-		if c.outages, err = newOutages(o, client, manager, slog.New(slog.DiscardHandler)); err != nil {
+		if c.outages, err = newOutages(o, client, manager, func() {}, slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
 		stop := start(t, manager.Run, c.outages.Run)
@@ -127,7 +127,7 @@ func TestAnOutageIsAnEventAndItsEndAnother(t *testing.T) {
 		{"Warning", "IssuerFails", `the issuer of root "vault" fails since 2000-01-01T00:00:00Z; what it certified is served as long as it is valid; the last failure is: vault is sealed`},
 		{"Normal", "IssuerWorks", `the issuer of root "vault" works; the outage of root "vault" since 2000-01-01T00:00:00Z is over`},
 	}
-	regarding := corev1.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "osm-system", Name: "osm-controller"}
+	regarding := corev1.ObjectReference{APIVersion: "config.openservicemesh.io/v1", Kind: "MeshRootCertificate", Namespace: "osm-system", Name: "vault"}
 	for i, event := range events {
 		if event.Type != want[i].kind || event.Reason != want[i].reason || event.Note != want[i].note {
 			t.Errorf("event %s %s: %s", event.Type, event.Reason, event.Note)

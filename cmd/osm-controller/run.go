@@ -18,7 +18,6 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/meshconfig"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/provider"
-	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/publish"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/trust"
@@ -47,7 +46,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := newController(ctx, o, client, logger)
+	c, err := newController(ctx, o, config, client, logger)
 	if err != nil {
 		return err
 	}
@@ -65,7 +64,7 @@ type controller struct {
 	mesh      *meshconfig.Follower
 	bundles   *publish.Publisher
 	scripts   *publish.Publisher
-	root      *provider.Tresor
+	roots     *provider.Provider
 	outages   *outages
 	serving   *sds.ServingCertificate
 	sds       *sds.Server
@@ -74,7 +73,7 @@ type controller struct {
 	ops       *component.OpsServer
 }
 
-func newController(ctx context.Context, o *options, client kubernetes.Interface, logger *slog.Logger) (*controller, error) {
+func newController(ctx context.Context, o *options, config *rest.Config, client kubernetes.Interface, logger *slog.Logger) (*controller, error) {
 	registry := component.NewRegistry()
 	self, err := issuer.NewIdentity(o.trustDomain, o.Namespace, name)
 	if err != nil {
@@ -90,10 +89,12 @@ func newController(ctx context.Context, o *options, client kubernetes.Interface,
 		Metrics:      issuer.NewMetrics(registry),
 		Logger:       logger,
 	})
-	if c.outages, err = newOutages(o, client, c.manager, logger); err != nil {
+	if err := c.addRoots(o, config, client, self, logger); err != nil {
 		return nil, err
 	}
-	c.root = newRoot(o, client, c, logger)
+	if c.outages, err = newOutages(o, client, c.manager, c.roots.Look, logger); err != nil {
+		return nil, err
+	}
 	c.serving = sds.NewServingCertificate(c.manager, self)
 	if c.sds, err = newSDS(ctx, o, client, c, registry, logger); err != nil {
 		return nil, err
@@ -122,30 +123,6 @@ func (c *controller) follow(o *options, config *rest.Config, level *slog.LevelVa
 	return nil
 }
 
-// newRoot follows the root. What is to be trusted is recorded and published
-// before anything is signed with it.
-func newRoot(o *options, client kubernetes.Interface, c *controller, logger *slog.Logger) *provider.Tresor {
-	record := &trust.Record{
-		ConfigMaps: client.CoreV1().ConfigMaps(o.Namespace),
-		Labels:     manifests.Labels(o.MeshName, component.Version()),
-		Overlap:    c.overlap.Now,
-	}
-	return provider.NewTresor(provider.TresorOptions{
-		Client:    client,
-		Namespace: o.Namespace,
-		Secret:    o.rootSecret,
-		Manager:   c.manager,
-		Trust: func(ctx context.Context, current issuer.TrustBundle) (issuer.TrustBundle, error) {
-			state, err := record.Advance(ctx, current)
-			if err != nil {
-				return issuer.TrustBundle{}, err
-			}
-			return state.Bundle(), c.bundles.Set(state.Copy())
-		},
-		Logger: logger,
-	})
-}
-
 func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *controller, registry *prometheus.Registry, logger *slog.Logger) (*sds.Server, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Listen(sdsPort))
 	if err != nil {
@@ -168,7 +145,7 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 }
 
 func (c *controller) addValidator(o *options, client kubernetes.Interface, logger *slog.Logger) error {
-	handler, err := webhook.Admission(webhook.NewValidator(webhook.ValidatorOptions{}), logger)
+	handler, err := webhook.Admission(newMeshValidator(c.roots), logger)
 	if err != nil {
 		return err
 	}
@@ -196,7 +173,7 @@ func (c *controller) ready() error {
 		return errors.New("pods and namespaces are not cached yet")
 	}
 	_, err := c.serving.GetCertificate(nil)
-	return errors.Join(c.root.Ready(), err, c.validated.Ready())
+	return errors.Join(c.roots.Ready(), err, c.validated.Ready())
 }
 
 // warnings says of the issuer what does not make a replica unready: it serves
@@ -229,7 +206,7 @@ func (c *controller) issue(ctx context.Context) error {
 	for _, p := range []*publish.Publisher{c.bundles, c.scripts} {
 		group.Go(func() error { return c.publish(ctx, p) })
 	}
-	for _, run := range []func(context.Context) error{c.root.Run, c.manager.Run, c.outages.Run, c.serving.Run, c.sds.Run} {
+	for _, run := range []func(context.Context) error{c.roots.Run, c.manager.Run, c.outages.Run, c.serving.Run, c.sds.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()

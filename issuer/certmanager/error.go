@@ -1,6 +1,10 @@
 package certmanager
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/osm-edge/osm/issuer"
+)
 
 // Reason tells apart why there is no certificate.
 type Reason string
@@ -51,6 +55,10 @@ func (e *Error) Error() string {
 
 // Unwrap returns what lies beneath, if anything does.
 func (e *Error) Unwrap() error { return e.cause }
+
+// Is makes a denial a refusal of the one request: the approver may well let
+// others pass.
+func (e *Error) Is(target error) bool { return target == issuer.ErrRefused && e.Reason == Denied }
 
 // maxQuoted bounds what is repeated of a text of others.
 const maxQuoted = 500

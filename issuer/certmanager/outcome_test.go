@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/osm-edge/osm/issuer"
 )
 
 func requestWith(conditions ...condition) *certificateRequest {
@@ -43,6 +45,9 @@ func TestARequestEndsWhenSomebodyHasDecided(t *testing.T) {
 				t.Errorf("ended %v, want %v", ended, test.ended)
 			}
 			expectReason(t, err, test.reason, test.says)
+			if got := errors.Is(err, issuer.ErrRefused); got != (test.reason == Denied) {
+				t.Errorf("a refusal of this request: %v", got)
+			}
 		})
 	}
 }

@@ -4,56 +4,107 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/gentype"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/rest"
+	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/certmanager"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
-// mesh is a Tresor that runs, between an API server and a Manager. What is
+const (
+	namespace = "osm-system"
+	overlap   = 24*time.Hour + issuer.ClockSkew
+)
+
+// mesh is a Provider that runs, between an API server and a Manager. What is
 // trusted is every root that was ever current, until forget.
 type mesh struct {
-	*Tresor
-	client  *fake.Clientset
+	*Provider
+	client  kubernetes.Interface
+	roots   *fakeObjects
 	manager *issuer.Manager
-	logged  bytes.Buffer
+	logged  logs
 
 	trusted atomic.Pointer[issuer.TrustBundle]
 	failure atomic.Pointer[error] // of Trust
 	asked   atomic.Int64          // how often Trust was called
+	created int                   // objects
 }
 
-// startMesh runs a Tresor until the test's end. It must be called in a bubble
-// of synctest.
-func startMesh(t *testing.T) *mesh {
+// newMesh returns one whose Provider does not run yet.
+func newMesh(t *testing.T) *mesh {
 	t.Helper()
-	m := &mesh{client: fake.NewClientset()}
+	return newMeshOn(t, fake.NewClientset(), &rest.Config{Host: "127.0.0.1:1"})
+}
+
+// newMeshOn returns one whose Secrets and certificate requests are elsewhere.
+func newMeshOn(t *testing.T, client kubernetes.Interface, config *rest.Config) *mesh {
+	t.Helper()
+	m := &mesh{client: client, roots: newFakeObjects(t)}
 	logger := slog.New(slog.NewTextHandler(&m.logged, nil))
 	m.manager = issuer.NewManager(issuer.Options{Logger: logger})
 	m.forget()
-	m.Tresor = NewTresor(TresorOptions{
-		Client: m.client, Namespace: "osm-system", Secret: "osm-ca-bundle",
-		Manager: m.manager, Trust: m.trust, Logger: logger,
+	self, err := issuer.NewIdentity("cluster.local", namespace, "osm-controller")
+	must(t, err)
+	requests, err := certmanager.NewClient(config)
+	must(t, err)
+	m.Provider, err = New(Options{
+		Objects: m.roots, Client: m.client, CertManager: requests,
+		Namespace: namespace, Mesh: "osm", Self: self, Replica: "osm-controller-0",
+		RootSecret: "osm-ca-bundle", VaultTokenFile: "/nowhere",
+		Manager: m.manager, Trust: m.trust, Overlap: func() time.Duration { return overlap }, Logger: logger,
 	})
-	ctx, cancel := context.WithCancel(t.Context())
+	must(t, err)
+	return m
+}
+
+// run runs the Provider until the test's end.
+func (m *mesh) run(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
-		}
+		must(t, <-ended)
 	})
-	synctest.Wait()
+}
+
+// startMesh returns one that runs in a bubble of synctest.
+func startMesh(t *testing.T) *mesh {
+	t.Helper()
+	m := newMesh(t)
+	m.run(t)
+	settle()
 	return m
+}
+
+// settle returns when all has been done that does not wait for a timer beyond a
+// second: informers poll for whether they are filled.
+func settle() {
+	time.Sleep(time.Second)
+	synctest.Wait()
 }
 
 func (m *mesh) trust(_ context.Context, current issuer.TrustBundle) (issuer.TrustBundle, error) {
@@ -68,44 +119,104 @@ func (m *mesh) trust(_ context.Context, current issuer.TrustBundle) (issuer.Trus
 
 func (m *mesh) forget() { m.trusted.Store(&issuer.TrustBundle{}) }
 
-// makeRoot has the mesh's Secret hold another root, and returns that.
-func (m *mesh) makeRoot(t *testing.T) *x509.Certificate {
+// create makes an object, newer than those before.
+func (m *mesh) create(t *testing.T, name string, role v1.Role, p v1.Provider) {
 	t.Helper()
-	store := rootsecret.Store{Secrets: m.client.CoreV1().Secrets("osm-system"), Name: "osm-ca-bundle"}
+	m.created++
+	_, err := m.roots.Create(t.Context(), &v1.MeshRootCertificate{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, Namespace: namespace, UID: types.UID(fmt.Sprint(m.created)), Generation: 1,
+			CreationTimestamp: metav1.NewTime(time.Date(2026, 1, m.created, 0, 0, 0, 0, time.UTC)),
+		},
+		Spec: v1.MeshRootCertificateSpec{TrustDomain: "cluster.local", Role: role, Provider: p},
+	}, metav1.CreateOptions{})
+	must(t, err)
+}
+
+// tresorOf is the provider of a Secret's root.
+func tresorOf(secret string) v1.Provider {
+	return v1.Provider{Tresor: &v1.Tresor{SecretRef: v1.SecretReference{Name: secret}}}
+}
+
+// change changes an object's spec.
+func (m *mesh) change(t *testing.T, name string, change func(*v1.MeshRootCertificateSpec)) {
+	t.Helper()
+	object := m.object(t, name)
+	change(&object.Spec)
+	object.Generation++
+	_, err := m.roots.Update(t.Context(), object, metav1.UpdateOptions{})
+	must(t, err)
+}
+
+func (m *mesh) object(t *testing.T, name string) *v1.MeshRootCertificate {
+	t.Helper()
+	object, err := m.roots.Get(t.Context(), name, metav1.GetOptions{})
+	must(t, err)
+	return object.DeepCopy()
+}
+
+// says returns a condition as "Status Reason", empty if there is none.
+func (m *mesh) says(t *testing.T, name, condition string) string {
+	t.Helper()
+	c := meta.FindStatusCondition(m.object(t, name).Status.Conditions, condition)
+	if c == nil {
+		return ""
+	}
+	return string(c.Status) + " " + c.Reason
+}
+
+// wantStatus wants these of Ready and InUse.
+func (m *mesh) wantStatus(t *testing.T, name, ready, inUse string) {
+	t.Helper()
+	if got := m.says(t, name, v1.ConditionReady); got != ready {
+		t.Errorf("%s: Ready is %q, want %q", name, got, ready)
+	}
+	if got := m.says(t, name, v1.ConditionInUse); got != inUse {
+		t.Errorf("%s: InUse is %q, want %q", name, got, inUse)
+	}
+}
+
+// makeRoot has a Secret hold another root, and returns that.
+func (m *mesh) makeRoot(t *testing.T, secret string) *x509.Certificate {
+	t.Helper()
+	store := rootsecret.Store{Secrets: m.client.CoreV1().Secrets(namespace), Name: secret}
 	root, err := store.Ensure(t.Context(), func() (rootsecret.Root, error) {
 		cert, key, err := tresor.NewRoot()
 		return rootsecret.Root{Certificate: cert, Key: key}, err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	synctest.Wait()
+	must(t, err)
 	return root.Certificate
 }
 
-func (m *mesh) deleteSecret(t *testing.T) {
+func (m *mesh) deleteSecret(t *testing.T, name string) {
 	t.Helper()
-	if err := m.client.CoreV1().Secrets("osm-system").Delete(t.Context(), "osm-ca-bundle", metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	synctest.Wait()
+	must(t, m.client.CoreV1().Secrets(namespace).Delete(t.Context(), name, metav1.DeleteOptions{}))
 }
 
-// edit changes the Secret, and returns how it was.
-func (m *mesh) edit(t *testing.T, change func(*corev1.Secret)) *corev1.Secret {
+// edit changes a Secret, and returns how it was.
+func (m *mesh) edit(t *testing.T, name string, change func(*corev1.Secret)) *corev1.Secret {
 	t.Helper()
-	secrets := m.client.CoreV1().Secrets("osm-system")
-	before, err := secrets.Get(t.Context(), "osm-ca-bundle", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	secrets := m.client.CoreV1().Secrets(namespace)
+	before, err := secrets.Get(t.Context(), name, metav1.GetOptions{})
+	must(t, err)
 	after := before.DeepCopy()
 	change(after)
-	if _, err := secrets.Update(t.Context(), after, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	synctest.Wait()
+	_, err = secrets.Update(t.Context(), after, metav1.UpdateOptions{})
+	must(t, err)
 	return before
+}
+
+// signedBy returns nil if the Manager's certificates are of the root.
+func (m *mesh) signedBy(ctx context.Context, root *x509.Certificate) error {
+	id, err := issuer.NewIdentity("cluster.local", "bookstore", "bookstore-v2")
+	if err != nil {
+		return err
+	}
+	cert, err := m.manager.RotateCertificate(ctx, id)
+	if err != nil {
+		return err
+	}
+	return cert.Leaf().CheckSignatureFrom(root)
 }
 
 // mustSign fails unless the root signs, and these are trusted.
@@ -114,18 +225,79 @@ func (m *mesh) mustSign(t *testing.T, root *x509.Certificate, trusted ...*x509.C
 	if err := m.Ready(); err != nil {
 		t.Errorf("not ready: %v", err)
 	}
-	id, err := issuer.NewIdentity("cluster.local", "bookstore", "bookstore-v2")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := m.manager.RotateCertificate(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cert.Leaf().CheckSignatureFrom(root); err != nil {
+	if err := m.signedBy(t.Context(), root); err != nil {
 		t.Errorf("another root signs: %v", err)
 	}
 	if want := issuer.NewTrustBundle(trusted...); !m.manager.Bundle().Equal(want) {
 		t.Errorf("trusted is %s, want %s", m.manager.Bundle(), want)
 	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fakeObjects is an API server of MeshRootCertificates.
+type fakeObjects struct {
+	*gentype.FakeClientWithList[*v1.MeshRootCertificate, *v1.MeshRootCertificateList]
+	server *clienttesting.Fake
+}
+
+// IsWatchListSemanticsUnSupported tells informers to list.
+func (*fakeObjects) IsWatchListSemanticsUnSupported() bool { return true }
+
+func newFakeObjects(t *testing.T) *fakeObjects {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	must(t, v1.AddToScheme(scheme))
+	tracker := clienttesting.NewObjectTracker(scheme, serializer.NewCodecFactory(scheme).UniversalDecoder())
+	server := &clienttesting.Fake{}
+	server.AddReactor("*", "*", clienttesting.ObjectReaction(tracker))
+	server.AddWatchReactor("*", func(action clienttesting.Action) (bool, watch.Interface, error) {
+		w, err := tracker.Watch(action.GetResource(), action.GetNamespace())
+		return true, w, err
+	})
+	return &fakeObjects{server: server, FakeClientWithList: gentype.NewFakeClientWithList(
+		server, namespace, v1.GroupVersion.WithResource("meshrootcertificates"), v1.GroupVersion.WithKind("MeshRootCertificate"),
+		func() *v1.MeshRootCertificate { return &v1.MeshRootCertificate{} },
+		func() *v1.MeshRootCertificateList { return &v1.MeshRootCertificateList{} },
+		func(to, from *v1.MeshRootCertificateList) { to.ListMeta = from.ListMeta },
+		func(list *v1.MeshRootCertificateList) []*v1.MeshRootCertificate {
+			return gentype.ToPointerSlice(list.Items)
+		},
+		func(list *v1.MeshRootCertificateList, items []*v1.MeshRootCertificate) {
+			list.Items = gentype.FromPointerSlice(items)
+		},
+	)}
+}
+
+// writes counts the statuses that were written.
+func (f *fakeObjects) writes() (n int) {
+	for _, action := range f.server.Actions() {
+		if action.GetVerb() == "update" && action.GetSubresource() == "status" {
+			n++
+		}
+	}
+	return n
+}
+
+// logs keeps what is logged.
+type logs struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }

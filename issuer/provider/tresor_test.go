@@ -8,17 +8,37 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 )
+
+// startTresor runs a mesh whose one root is that of osm-ca-bundle.
+func startTresor(t *testing.T) *mesh {
+	t.Helper()
+	m := startMesh(t)
+	m.create(t, "first", v1.Active, tresorOf("osm-ca-bundle"))
+	settle()
+	return m
+}
+
+func wantUnready(t *testing.T, m *mesh, words string) {
+	t.Helper()
+	if err := m.Ready(); err == nil || !strings.Contains(err.Error(), words) {
+		t.Errorf("Ready returns %v, want %q", err, words)
+	}
+}
 
 func TestWithoutARootItSaysWhatIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := startMesh(t)
-		if err := m.Ready(); err == nil || !strings.Contains(err.Error(), "secret osm-system/osm-ca-bundle with the root certificate is not there yet: osm-bootstrap creates it") {
-			t.Errorf("Ready returns %v", err)
-		}
+		wantUnready(t, m, "no MeshRootCertificate in namespace osm-system is Active: osm-bootstrap creates the first")
+		m.create(t, "first", v1.Active, tresorOf("osm-ca-bundle"))
+		settle()
+		wantUnready(t, m, "MeshRootCertificate first: secret osm-system/osm-ca-bundle is not there, with the root certificate: osm-bootstrap creates it")
+		m.wantStatus(t, "first", "False SecretMissing", "False RootsUnknown")
 		if !m.manager.Bundle().IsEmpty() {
 			t.Error("something is trusted")
 		}
@@ -27,19 +47,25 @@ func TestWithoutARootItSaysWhatIsMissing(t *testing.T) {
 
 func TestTheFirstRootSigns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startMesh(t)
-		root := m.makeRoot(t)
+		m := startTresor(t)
+		root := m.makeRoot(t, "osm-ca-bundle")
+		settle()
 		m.mustSign(t, root, root)
+		m.wantStatus(t, "first", "True Reached", "True Signing")
 	})
 }
 
 func TestAReplacedRootSignsNoMoreAndStaysTrusted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startMesh(t)
-		first := m.makeRoot(t)
-		m.deleteSecret(t)
+		m := startTresor(t)
+		first := m.makeRoot(t, "osm-ca-bundle")
+		settle()
+		m.deleteSecret(t, "osm-ca-bundle")
+		settle()
 		m.mustSign(t, first, first)
-		second := m.makeRoot(t)
+		m.wantStatus(t, "first", "False SecretMissing", "True Signing")
+		second := m.makeRoot(t, "osm-ca-bundle")
+		settle()
 		m.mustSign(t, second, first, second)
 
 		m.forget() // the first has retired
@@ -51,19 +77,20 @@ func TestAReplacedRootSignsNoMoreAndStaysTrusted(t *testing.T) {
 
 func TestARefusedSecretLeavesTheRootThatSigns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startMesh(t)
-		root := m.makeRoot(t)
-		before := m.edit(t, func(s *corev1.Secret) { s.Data[rootsecret.PrivateKeyKey] = []byte("garbage") })
+		m := startTresor(t)
+		root := m.makeRoot(t, "osm-ca-bundle")
+		settle()
+		before := m.edit(t, "osm-ca-bundle", func(s *corev1.Secret) { s.Data[rootsecret.PrivateKeyKey] = []byte("garbage") })
+		settle()
 		m.mustSign(t, root, root)
-		for _, want := range []string{"level=ERROR", "secret osm-system/osm-ca-bundle is refused", `key \"private.key\"`} {
-			if !strings.Contains(m.logged.String(), want) {
-				t.Errorf("logged %q, which lacks %q", &m.logged, want)
-			}
-		}
-		m.edit(t, func(s *corev1.Secret) { s.Data = before.Data })
+		m.wantStatus(t, "first", "False Refused", "True Signing")
+		m.edit(t, "osm-ca-bundle", func(s *corev1.Secret) { s.Data = before.Data })
+		settle()
 		m.mustSign(t, root, root)
-		m.deleteSecret(t)
-		second := m.makeRoot(t)
+		m.wantStatus(t, "first", "True Reached", "True Signing")
+		m.deleteSecret(t, "osm-ca-bundle")
+		second := m.makeRoot(t, "osm-ca-bundle")
+		settle()
 		m.mustSign(t, second, root, second)
 	})
 }
@@ -71,30 +98,27 @@ func TestARefusedSecretLeavesTheRootThatSigns(t *testing.T) {
 func TestAFirstSecretThatIsRefusedKeepsItFromBeingReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := startMesh(t)
-		refuse := errors.New("not to be trusted before it is refused")
-		m.failure.Store(&refuse)
-		root := m.makeRoot(t)
-		before := m.edit(t, func(s *corev1.Secret) { delete(s.Data, rootsecret.CertificateKey) })
-		if err := m.Ready(); err == nil || !strings.Contains(err.Error(), `is refused: key "ca.crt": it is missing or empty`) {
-			t.Errorf("Ready returns %v", err)
-		}
-		m.failure.Store(nil)
-		m.edit(t, func(s *corev1.Secret) { s.Data = before.Data })
+		root := m.makeRoot(t, "osm-ca-bundle")
+		before := m.edit(t, "osm-ca-bundle", func(s *corev1.Secret) { delete(s.Data, rootsecret.CertificateKey) })
+		m.create(t, "first", v1.Active, tresorOf("osm-ca-bundle"))
+		settle()
+		wantUnready(t, m, `is refused: key "ca.crt": it is missing or empty`)
+		m.wantStatus(t, "first", "False Refused", "False RootsUnknown")
+		m.edit(t, "osm-ca-bundle", func(s *corev1.Secret) { s.Data = before.Data })
+		settle()
 		m.mustSign(t, root, root)
 	})
 }
 
 func TestNothingIsSignedBeforeTheRootIsTrusted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startMesh(t)
+		m := startTresor(t)
 		away := errors.New("the API server is away")
 		m.failure.Store(&away)
-		root := m.makeRoot(t)
+		root := m.makeRoot(t, "osm-ca-bundle")
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if err := m.Ready(); err == nil || !strings.Contains(err.Error(), "publish the trusted roots: the API server is away") {
-			t.Errorf("Ready returns %v", err)
-		}
+		wantUnready(t, m, "publish the trusted roots: the API server is away")
 		if !m.manager.Bundle().IsEmpty() {
 			t.Error("the manager has the root already")
 		}
@@ -111,20 +135,24 @@ func TestNothingIsSignedBeforeTheRootIsTrusted(t *testing.T) {
 
 func TestASecretThatChangesOtherwiseIsTheSameRoot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startMesh(t)
-		root := m.makeRoot(t)
-		m.edit(t, func(s *corev1.Secret) { s.Labels = map[string]string{"team": "platform"} })
+		m := startTresor(t)
+		root := m.makeRoot(t, "osm-ca-bundle")
+		settle()
+		asked := m.asked.Load()
+		m.edit(t, "osm-ca-bundle", func(s *corev1.Secret) { s.Labels = map[string]string{"team": "platform"} })
+		settle()
 		m.mustSign(t, root, root)
-		if n := strings.Count(m.logged.String(), "a root signs"); n != 1 {
-			t.Errorf("said %d times that a root signs", n)
+		if n := m.asked.Load() - asked; n != 0 {
+			t.Errorf("the roots were published %d times more", n)
 		}
 	})
 }
 
-func TestItReadsItsSecretAndNoOther(t *testing.T) {
+func TestItReadsTheSecretsThatItIsToldAndNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startMesh(t)
-		for _, action := range m.client.Actions() {
+		m := startTresor(t)
+		actions := m.client.(*fake.Clientset).Actions()
+		for _, action := range actions {
 			var selector string
 			switch action := action.(type) {
 			case clienttesting.ListAction:
@@ -132,11 +160,11 @@ func TestItReadsItsSecretAndNoOther(t *testing.T) {
 			case clienttesting.WatchAction:
 				selector = action.GetWatchRestrictions().Fields.String()
 			}
-			if action.GetNamespace() != "osm-system" || selector != "metadata.name=osm-ca-bundle" {
+			if action.GetNamespace() != namespace || selector != "metadata.name=osm-ca-bundle" {
 				t.Errorf("%s of %s in namespace %q with selector %q", action.GetVerb(), action.GetResource().Resource, action.GetNamespace(), selector)
 			}
 		}
-		if len(m.client.Actions()) == 0 {
+		if len(actions) == 0 {
 			t.Error("it reads nothing")
 		}
 	})

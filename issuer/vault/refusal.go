@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/vault/api"
+
+	"github.com/osm-edge/osm/issuer"
 )
 
 // maxReason bounds how much of what Vault says is repeated.
@@ -31,6 +33,8 @@ func (v server) explain(ctx context.Context, err error) error {
 		return fmt.Errorf("ask vault at %s: %w", v.address, ctx.Err())
 	case status(err) == http.StatusForbidden:
 		return fmt.Errorf("vault at %s: %w: the token is unknown, expired or revoked, or no policy grants it update on %s", v.address, errDenied, v.signPath())
+	case status(err) == http.StatusBadRequest && ofTheRequest(reason(err)):
+		return fmt.Errorf("%w: vault at %s %s", issuer.ErrRefused, v.address, v.answered(status(err), reason(err)))
 	case status(err) != 0:
 		return fmt.Errorf("vault at %s %s", v.address, v.answered(status(err), reason(err)))
 	}
@@ -74,6 +78,12 @@ func (v server) mend(reason string) string {
 		}
 	}
 	return ""
+}
+
+// ofTheRequest reports whether Vault finds fault with the names of one request,
+// and may well certify others.
+func ofTheRequest(reason string) bool {
+	return strings.Contains(reason, "not allowed by this role") || strings.Contains(reason, "common_name field is required")
 }
 
 // exactly is the mend for a certificate that is not what was asked for.

@@ -1,11 +1,13 @@
 package vault_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/vault"
 	testvault "github.com/osm-edge/osm/test/vault"
 )
@@ -18,14 +20,15 @@ func TestARefusalSaysWhatToSetOnTheRole(t *testing.T) {
 		role           map[string]any
 		serviceAccount string
 		want           []string
+		refused        bool // this request, and not any
 	}{
-		{"no URI SANs", map[string]any{"allowed_uri_sans": ""}, "bookstore", []string{"allowed_uri_sans=spiffe://*"}},
-		{"other URI SANs", map[string]any{"allowed_uri_sans": "https://*"}, "bookstore", []string{"allowed_uri_sans=spiffe://*"}},
-		{"RSA keys only", map[string]any{"key_type": "rsa"}, "bookstore", []string{"key_type=any"}},
-		{"larger keys only", map[string]any{"key_type": "ec", "key_bits": 384}, "bookstore", []string{"key_bits"}},
-		{"other names", map[string]any{"allow_any_name": false, "allowed_domains": "example.com"}, "bookstore", []string{"bookstore.bookstore.cluster.local", "allowed_domains"}},
-		{"names in the subject only", map[string]any{"require_cn": true}, long, []string{"require_cn=false"}},
-		{"names that are not kept", map[string]any{"use_csr_sans": false}, "bookstore", []string{"URIs", "use_csr_sans=true"}},
+		{"no URI SANs", map[string]any{"allowed_uri_sans": ""}, "bookstore", []string{"allowed_uri_sans=spiffe://*"}, false},
+		{"other URI SANs", map[string]any{"allowed_uri_sans": "https://*"}, "bookstore", []string{"allowed_uri_sans=spiffe://*"}, false},
+		{"RSA keys only", map[string]any{"key_type": "rsa"}, "bookstore", []string{"key_type=any"}, false},
+		{"larger keys only", map[string]any{"key_type": "ec", "key_bits": 384}, "bookstore", []string{"key_bits"}, false},
+		{"other names", map[string]any{"allow_any_name": false, "allowed_domains": "example.com"}, "bookstore", []string{"bookstore.bookstore.cluster.local", "allowed_domains"}, true},
+		{"names in the subject only", map[string]any{"require_cn": true}, long, []string{"require_cn=false"}, true},
+		{"names that are not kept", map[string]any{"use_csr_sans": false}, "bookstore", []string{"URIs", "use_csr_sans=true"}, false},
 	}
 	for i, test := range tests {
 		t.Run(test.sentence, func(t *testing.T) {
@@ -34,6 +37,9 @@ func TestARefusalSaysWhatToSetOnTheRole(t *testing.T) {
 			ca := newCA(t, server, func(o *vault.Options) { o.Mount = mount })
 			_, err := ca.Issue(t.Context(), request(t, test.serviceAccount), time.Hour)
 			wantError(t, err, []string{server.Token}, append(test.want, mount+"/roles/"+testvault.Role)...)
+			if got := errors.Is(err, issuer.ErrRefused); got != test.refused {
+				t.Errorf("a refusal of this request: %v, want %v", got, test.refused)
+			}
 		})
 	}
 }

@@ -157,23 +157,7 @@ func testDeletedRoot(t *testing.T, c *cluster.Cluster, client kubernetes.Interfa
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy, err := sidecar.New(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- proxy.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	before, err := proxy.Wait(within(t, 30*time.Second), sidecar.State.Ready)
-	if err != nil {
-		t.Fatal(err)
-	}
+	proxy, before := runProxy(t, options)
 	old := readRoot(t, client).Certificate
 	deleteSecret(t, client, rootSecret)
 	eventually(t, "the new root", func(ctx context.Context) (bool, error) {

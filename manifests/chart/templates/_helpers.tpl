@@ -21,7 +21,8 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 
 {{/*
 The Deployment of a component: a dict of root, component, values (replicaCount
-and resource), args, and ports (a dict of names and numbers).
+and resource), args, ports (a dict of names and numbers), and maybe volumes (a
+list of dicts of name, mountPath and source).
 */}}
 {{- define "osm.deployment" -}}
 apiVersion: apps/v1
@@ -91,6 +92,21 @@ spec:
             readOnlyRootFilesystem: true
             capabilities:
               drop: [ALL]
+          {{- with .volumes }}
+          volumeMounts:
+            {{- range . }}
+            - name: {{ .name }}
+              mountPath: {{ .mountPath }}
+              readOnly: true
+            {{- end }}
+          {{- end }}
+      {{- with .volumes }}
+      volumes:
+        {{- range . }}
+        - name: {{ .name }}
+          {{- toYaml .source | nindent 10 }}
+        {{- end }}
+      {{- end }}
 {{- end -}}
 
 {{/* The Service of a component: a dict of root, name, component and ports. */}}

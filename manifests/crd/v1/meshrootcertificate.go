@@ -82,7 +82,8 @@ type MeshRootCertificateStatus struct {
 	// observedGeneration is the generation that the status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions are Ready and InUse, each with why it is or is not.
+	// conditions are Ready and InUse, each with why it is or is not, and, for a
+	// root that has ever signed, Signing.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -120,6 +121,9 @@ const (
 	ConditionReady = "Ready"
 	// ConditionInUse is True while the root is trusted or signs.
 	ConditionInUse = "InUse"
+	// ConditionSigning is True while the root signs, and then says since when it
+	// does no longer.
+	ConditionSigning = "Signing"
 )
 
 // AnnotationForce with the value "true" on a MeshRootCertificate lets it be

@@ -1,0 +1,93 @@
+package provider
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/certmanager"
+	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/manifests/crd/v1"
+)
+
+// maxReplica leaves room in a label for what tells authorities apart.
+const maxReplica = 50
+
+// certManager follows an issuer of cert-manager, and the Secret of the roots
+// that the operator says it leads to.
+func (p *Provider) certManager(name string, spec v1.CertManager) (follower, error) {
+	roots := &givenRoots{}
+	ref := certmanager.Reference{Name: spec.IssuerRef.Name, Kind: spec.IssuerRef.Kind, Group: spec.IssuerRef.Group}
+	i, err := certmanager.New(certmanager.Options{
+		Client:    p.options.CertManager,
+		Namespace: p.options.Namespace,
+		Issuer:    ref,
+		Roots:     roots.read,
+		Mesh:      p.options.Mesh,
+		Holder:    p.holder(name, ref),
+		Logger:    p.options.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, tell func(state)) {
+		var parts sync.WaitGroup
+		parts.Go(func() { _ = i.Run(ctx) }) // never fails
+		var last state
+		p.followSecret(ctx, p.options.RootSecret, func(secret *corev1.Secret, err error) {
+			last = p.given(secret, err, i, last)
+			if !last.roots.IsEmpty() {
+				roots.latest.Store(&last.roots)
+			}
+			tell(last)
+		})
+		parts.Wait()
+	}, nil
+}
+
+// given returns the state that the Secret of the roots leads to.
+func (p *Provider) given(secret *corev1.Secret, err error, i issuer.Issuer, last state) state {
+	last.problem = nil
+	if err != nil {
+		last.problem = p.unreadable(nil, p.options.RootSecret, "", err)
+		return last
+	}
+	if secret == nil {
+		last.problem = &problem{reasonSecretMissing, rootsecret.Missing(p.options.Namespace, p.options.RootSecret)}
+		return last
+	}
+	roots, err := rootsecret.ParseRoots(secret, time.Now())
+	if err != nil {
+		last.problem = &problem{reasonRefused, err}
+		return last
+	}
+	return state{issuer: publish(last.issuer, i, roots), roots: roots}
+}
+
+// holder is whose requests they are: this process may have several authorities
+// for a while, and each takes away what it does not wait for.
+func (p *Provider) holder(name string, ref certmanager.Reference) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%v", p.options.Replica, name, ref))
+	replica := p.options.Replica
+	return replica[:min(len(replica), maxReplica)] + "." + hex.EncodeToString(sum[:4])
+}
+
+// givenRoots are the roots that an operator has given.
+type givenRoots struct {
+	latest atomic.Pointer[issuer.TrustBundle]
+}
+
+func (g *givenRoots) read(context.Context) (issuer.TrustBundle, error) {
+	if roots := g.latest.Load(); roots != nil {
+		return *roots, nil
+	}
+	return issuer.TrustBundle{}, errors.New("they are not read yet")
+}

@@ -1,0 +1,99 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/certmanager"
+	"github.com/osm-edge/osm/manifests/crd/v1"
+)
+
+// Objects is the client of the MeshRootCertificates of the mesh namespace.
+type Objects interface {
+	List(context.Context, metav1.ListOptions) (*v1.MeshRootCertificateList, error)
+	Watch(context.Context, metav1.ListOptions) (watch.Interface, error)
+	UpdateStatus(context.Context, *v1.MeshRootCertificate, metav1.UpdateOptions) (*v1.MeshRootCertificate, error)
+}
+
+// Options configures a Provider. All are required.
+type Options struct {
+	Objects Objects
+	// Client reads the Secrets that the objects refer to.
+	Client kubernetes.Interface
+	// CertManager is for those whose authority is cert-manager.
+	CertManager *certmanager.Client
+	// Namespace is the mesh namespace, and Mesh the mesh's name.
+	Namespace, Mesh string
+	// Self is who this process is in the mesh, and Replica tells it from
+	// others, as the name of its Pod does.
+	Self    issuer.Identity
+	Replica string
+	// RootSecret is the Secret of the roots that cert-manager's issuers lead to.
+	RootSecret string
+	// VaultTokenFile holds the service account's token for logins at Vault.
+	VaultTokenFile string
+	Manager        *issuer.Manager
+	// Trust makes the current roots trusted throughout the mesh, and returns
+	// all that are trusted now.
+	Trust func(ctx context.Context, current issuer.TrustBundle) (issuer.TrustBundle, error)
+	// Overlap returns how long certificates may live that are signed now.
+	Overlap func() time.Duration
+	Logger  *slog.Logger
+}
+
+// Provider has a Manager sign with the authority of the newest
+// MeshRootCertificate that is Active, and trust those of the others. What is
+// deleted, refused or away changes nothing: the authority that signed goes on
+// to until another can.
+type Provider struct {
+	options  Options
+	informer cache.SharedIndexInformer
+	changed  chan struct{} // one slot: something is to be looked at
+	failure  atomic.Pointer[error]
+	view     atomic.Pointer[view]
+
+	// Of Run alone.
+	authorities map[string]*authority // by the object's name
+	signer      *root                 // nil before the first
+	applied     applied
+	said        map[types.UID]opinion
+}
+
+// New returns a Provider.
+func New(o Options) (*Provider, error) {
+	p := &Provider{
+		options:     o,
+		changed:     make(chan struct{}, 1),
+		authorities: map[string]*authority{},
+		said:        map[types.UID]opinion{},
+	}
+	var err error
+	p.informer, err = newInformer(o.Objects, p.Look)
+	return p, err
+}
+
+// Ready returns nil once a root signs, and otherwise what keeps it from that.
+func (p *Provider) Ready() error {
+	failure := p.failure.Load()
+	switch {
+	case p.view.Load() != nil:
+		return nil
+	case failure == nil:
+		return errors.New("the MeshRootCertificates, or what they refer to, are not read yet")
+	}
+	return *failure
+}
+
+// Look has Run look again at everything, as after a change of the issuer's
+// health.
+func (p *Provider) Look() { wake(p.changed) }

@@ -1,0 +1,81 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/osm-edge/osm/manifests/crd/v1"
+)
+
+// report writes to each object what there is to say of it. What this process has
+// said is not said again, whatever has become of it: replicas that see different
+// things would write over each other for ever.
+func (p *Provider) report(ctx context.Context, roots []*root) error {
+	health := p.options.Manager.Health()
+	for _, r := range roots {
+		next := judge(r, p.signer, health)
+		if before, ok := p.said[r.object.UID]; ok && before.equal(next) {
+			continue
+		}
+		err := p.say(ctx, r.object, next)
+		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+			continue // its change will be seen
+		}
+		if err != nil {
+			return fmt.Errorf("write the status of MeshRootCertificate %s: %w", r.object.Name, err)
+		}
+		p.said[r.object.UID] = next
+	}
+	p.forget(roots)
+	return nil
+}
+
+func (p *Provider) say(ctx context.Context, object *v1.MeshRootCertificate, o opinion) error {
+	next := object.DeepCopy()
+	o.write(&next.Status)
+	if apiequality.Semantic.DeepEqual(object.Status, next.Status) {
+		return nil
+	}
+	_, err := p.options.Objects.UpdateStatus(ctx, next, metav1.UpdateOptions{})
+	return err
+}
+
+// write changes the times of those conditions alone that change.
+func (o opinion) write(status *v1.MeshRootCertificateStatus) {
+	status.ObservedGeneration = o.generation
+	o.ready.write(status, v1.ConditionReady)
+	o.inUse.write(status, v1.ConditionInUse)
+	if o.signing.status == metav1.ConditionTrue || meta.FindStatusCondition(status.Conditions, v1.ConditionSigning) != nil {
+		o.signing.write(status, v1.ConditionSigning)
+	}
+	status.Roots, status.NotAfter = describe(o.roots.Roots()), nil
+	for _, root := range status.Roots {
+		if status.NotAfter == nil || root.NotAfter.Before(status.NotAfter) {
+			status.NotAfter = &root.NotAfter
+		}
+	}
+}
+
+func (v verdict) write(status *v1.MeshRootCertificateStatus, kind string) {
+	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+		Type: kind, Status: v.status, Reason: v.reason, Message: v.message, ObservedGeneration: status.ObservedGeneration,
+	})
+}
+
+// forget drops what was said of objects that are gone.
+func (p *Provider) forget(roots []*root) {
+	for uid := range p.said {
+		gone := true
+		for _, r := range roots {
+			gone = gone && r.object.UID != uid
+		}
+		if gone {
+			delete(p.said, uid)
+		}
+	}
+}

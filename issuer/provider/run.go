@@ -1,0 +1,64 @@
+package provider
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/client-go/tools/cache"
+)
+
+const (
+	// resync looks again at what is trusted, since replaced roots retire.
+	resync = time.Hour
+
+	firstRetry = 500 * time.Millisecond
+	lastRetry  = time.Minute
+)
+
+// Run follows the MeshRootCertificates until ctx ends.
+func (p *Provider) Run(ctx context.Context) error {
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		p.informer.RunWithContext(ctx)
+	}()
+	if cache.WaitForCacheSync(ctx.Done(), p.informer.HasSynced) {
+		p.follow(ctx)
+	}
+	for _, a := range p.authorities {
+		a.close()
+	}
+	if p.signer != nil {
+		p.signer.authority.close()
+	}
+	<-watched
+	return nil
+}
+
+func (p *Provider) follow(ctx context.Context) {
+	retry, timer := firstRetry, time.NewTimer(resync)
+	defer timer.Stop()
+	p.Look()
+	for {
+		select {
+		case <-p.changed:
+		case <-timer.C:
+			p.applied = applied{}
+			clear(p.said)
+		case <-ctx.Done():
+			return
+		}
+		err := p.reconcile(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		timer.Reset(resync)
+		if err == nil {
+			retry = firstRetry
+			continue
+		}
+		p.options.Logger.Error("cannot follow the MeshRootCertificates; will try again", "error", err)
+		timer.Reset(retry)
+		retry = min(2*retry, lastRetry)
+	}
+}

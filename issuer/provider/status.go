@@ -1,0 +1,121 @@
+package provider
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/manifests/crd/v1"
+)
+
+// The reasons of conditions.
+const (
+	reasonReached       = "Reached"
+	reasonUnreachable   = "Unreachable"
+	reasonRefused       = "Refused"
+	reasonSecretMissing = "SecretMissing"
+	reasonFailing       = "Failing"
+	reasonSigning       = "Signing"
+	reasonTrusted       = "Trusted"
+	reasonSuperseded    = "Superseded"
+	reasonUnknown       = "RootsUnknown"
+	reasonInactive      = "Inactive"
+)
+
+const (
+	maxMessage = 1024
+	maxRoots   = 32
+	maxSubject = 1024
+)
+
+// opinion is what is to be said of an object, but for since when.
+type opinion struct {
+	generation int64
+	ready      verdict
+	inUse      verdict
+	signing    verdict
+	roots      issuer.TrustBundle
+}
+
+// verdict is a condition without its type and times.
+type verdict struct {
+	status          metav1.ConditionStatus
+	reason, message string
+}
+
+func (o opinion) equal(other opinion) bool {
+	return o.generation == other.generation && o.ready == other.ready && o.inUse == other.inUse && o.signing == other.signing &&
+		o.roots.Equal(other.roots)
+}
+
+// judge says what is to be said of a root, while that one signs.
+func judge(r, signer *root, health issuer.Health) opinion {
+	o := opinion{generation: r.object.Generation, ready: readiness(r), inUse: usage(r, signer)}
+	if r.used() {
+		o.roots = r.state.roots
+	}
+	o.signing = verdict{metav1.ConditionFalse, o.inUse.reason, "no certificate is signed with it"}
+	if r.is(signer) {
+		o.roots = signer.state.roots
+		o.signing = verdict{metav1.ConditionTrue, reasonSigning, "certificates are signed with it"}
+		if health.Open && health.Root == r.object.Name && o.ready.status == metav1.ConditionTrue {
+			o.ready = verdict{metav1.ConditionFalse, reasonFailing, bounded(health.Err.Error())}
+		}
+	}
+	return o
+}
+
+func readiness(r *root) verdict {
+	switch {
+	case !r.used():
+		return verdict{metav1.ConditionUnknown, reasonInactive, "it is not asked while it is Inactive"}
+	case r.state.problem != nil:
+		return verdict{metav1.ConditionFalse, r.state.problem.reason, bounded(r.state.problem.err.Error())}
+	case r.authority.tried == r.state && r.authority.trial != nil:
+		return verdict{metav1.ConditionFalse, r.authority.trial.reason, bounded(r.authority.trial.err.Error())}
+	}
+	return verdict{metav1.ConditionTrue, reasonReached, "its roots are known"}
+}
+
+func usage(r, signer *root) verdict {
+	role := r.object.Spec.Role
+	switch {
+	case r.is(signer) && role == v1.Active && signer.authority == r.authority:
+		return verdict{metav1.ConditionTrue, reasonSigning, "certificates are signed with it"}
+	case r.is(signer):
+		return verdict{metav1.ConditionTrue, reasonSigning, "certificates are signed with it as it was, until another that is Active can"}
+	case role == v1.Inactive:
+		return verdict{metav1.ConditionFalse, reasonInactive, "it is Inactive"}
+	case r.state.roots.IsEmpty():
+		return verdict{metav1.ConditionFalse, reasonUnknown, "its roots are not known"}
+	case role == v1.Passive:
+		return verdict{metav1.ConditionTrue, reasonTrusted, "it is Passive, and so trusted only"}
+	case signer == nil:
+		return verdict{metav1.ConditionFalse, reasonUnknown, "nothing signs yet"}
+	case newer(signer.object, r.object):
+		return verdict{metav1.ConditionTrue, reasonSuperseded, fmt.Sprintf("%s is newer and signs; this one is trusted only", signer.object.Name)}
+	}
+	return verdict{metav1.ConditionTrue, reasonTrusted, fmt.Sprintf("it is trusted; %s signs until this one can", signer.object.Name)}
+}
+
+func describe(roots []*x509.Certificate) (all []v1.RootStatus) {
+	for _, root := range roots[:min(len(roots), maxRoots)] {
+		sum := sha256.Sum256(root.Raw)
+		all = append(all, v1.RootStatus{
+			Subject:     cut(root.Subject.String(), maxSubject),
+			Fingerprint: hex.EncodeToString(sum[:]),
+			NotAfter:    metav1.NewTime(root.NotAfter),
+		})
+	}
+	return all
+}
+
+func bounded(message string) string { return cut(message, maxMessage) }
+
+// cut leaves no half of a letter.
+func cut(text string, n int) string { return strings.ToValidUTF8(text[:min(len(text), n)], "") }

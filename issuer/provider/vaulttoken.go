@@ -1,0 +1,97 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/manifests/crd/v1"
+)
+
+// vaultToken is a token for Vault that is kept in a Secret. One that is taken
+// away stays, for as long as Vault takes it.
+type vaultToken struct {
+	ref     v1.SecretKeyReference
+	changed chan struct{} // one slot: it, or what is wrong with it, is another
+	renewed chan struct{} // one slot: it is another
+
+	mu    sync.Mutex
+	token string
+	wrong *problem
+}
+
+func newVaultToken(ref v1.SecretKeyReference) *vaultToken {
+	return &vaultToken{ref: ref, changed: make(chan struct{}, 1), renewed: make(chan struct{}, 1)}
+}
+
+// follow reads the Secret whenever it changes.
+func (t *vaultToken) follow(ctx context.Context, p *Provider) {
+	first := true
+	p.followSecret(ctx, t.ref.Name, func(secret *corev1.Secret, err error) {
+		token, wrong := "", p.unreadable(secret, t.ref.Name, "with the token for Vault: create it", err)
+		if wrong == nil {
+			token, wrong = t.of(secret)
+		}
+		if t.set(token, wrong) || first {
+			first = false
+			wake(t.changed)
+		}
+	})
+}
+
+func (t *vaultToken) of(secret *corev1.Secret) (string, *problem) {
+	if token := strings.TrimSpace(string(secret.Data[t.ref.Key])); token != "" {
+		return token, nil
+	}
+	return "", &problem{reasonSecretMissing, fmt.Errorf("secret %s/%s has no token for Vault: key %q is missing or empty",
+		secret.Namespace, secret.Name, t.ref.Key)}
+}
+
+// set takes in what the Secret says, and reports whether that is new.
+func (t *vaultToken) set(token string, wrong *problem) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	changed := t.wrong.text() != wrong.text()
+	t.wrong = wrong
+	if token != "" && token != t.token {
+		t.token, changed = token, true
+		wake(t.renewed)
+	}
+	return changed
+}
+
+// changes receives when the token, or what is wrong with it, is another; never
+// without a Secret.
+func (t *vaultToken) changes() <-chan struct{} {
+	if t == nil {
+		return nil
+	}
+	return t.changed
+}
+
+// problem returns what is wrong with the token, nothing without a Secret.
+func (t *vaultToken) problem() *problem {
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.wrong
+}
+
+// read is for the Credentials of Vault.
+func (t *vaultToken) read(context.Context) (string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.token != "":
+		return t.token, nil
+	case t.wrong != nil:
+		return "", t.wrong.err
+	}
+	return "", errors.New("its secret is not read yet")
+}

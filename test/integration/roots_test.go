@@ -1,0 +1,150 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/sidecar"
+)
+
+const firstRoot = "osm-mesh-root-certificate"
+
+// rootObjects is the client of the MeshRootCertificates.
+type rootObjects struct{ dynamic.ResourceInterface }
+
+func TestAMeshFollowsItsRootCertificates(t *testing.T) {
+	c, client := startMesh(t, nil)
+	defer func() {
+		if t.Failed() {
+			showLogs(t, c)
+		}
+	}()
+	objects, err := dynamic.NewForConfig(c.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := rootObjects{objects.Resource(v1.GroupVersion.WithResource("meshrootcertificates")).Namespace(mesh.Namespace)}
+	roots.await(t, firstRoot, "True Reached", "True Signing")
+
+	options, err := mesh.ProxyOptions(c, client, deploy(t, client, "bookbuyer", "bookbuyer"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, _ := runProxy(t, options)
+	store := rootsecret.Store{Secrets: client.CoreV1().Secrets(mesh.Namespace), Name: "second"}
+	second, err := store.Ensure(t.Context(), func() (rootsecret.Root, error) {
+		certificate, key, err := tresor.NewRoot()
+		return rootsecret.Root{Certificate: certificate, Key: key}, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("the one that signs cannot be deleted", func(t *testing.T) {
+		err := roots.Delete(t.Context(), firstRoot, metav1.DeleteOptions{})
+		wantRefusal(t, err, "make another MeshRootCertificate Active first")
+	})
+	t.Run("another that is Active takes over", func(t *testing.T) {
+		roots.create(t, "second", v1.Passive)
+		roots.await(t, "second", "True Reached", "True Trusted")
+		roots.setRole(t, "second", v1.Active)
+		roots.await(t, "second", "True Reached", "True Signing")
+		roots.await(t, firstRoot, "True Reached", "True Superseded")
+		_, err := proxy.Wait(within(t, 30*time.Second), func(s sidecar.State) bool { return s.Leaf().CheckSignatureFrom(second.Certificate) == nil })
+		if err != nil {
+			t.Errorf("the certificate is not of the second root: %v", err)
+		}
+	})
+	t.Run("the one before is needed while its certificates live", func(t *testing.T) {
+		roots.setRole(t, firstRoot, v1.Passive)
+		err := roots.Delete(t.Context(), firstRoot, metav1.DeleteOptions{})
+		wantRefusal(t, err, "there are certificates that were signed with this root")
+	})
+}
+
+// runProxy runs a sidecar until the test's end, once it is ready.
+func runProxy(t *testing.T, options sidecar.Options) (*sidecar.Sidecar, sidecar.State) {
+	t.Helper()
+	proxy, err := sidecar.New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- proxy.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	state, err := proxy.Wait(within(t, 30*time.Second), sidecar.State.Ready)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return proxy, state
+}
+
+func wantRefusal(t *testing.T, err error, words string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), words) {
+		t.Errorf("error %v, want %q", err, words)
+	}
+}
+
+// create makes one of the built-in authority, whose Secret has its name.
+func (r rootObjects) create(t *testing.T, name string, role v1.Role) {
+	t.Helper()
+	object := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": v1.GroupVersion.String(), "kind": "MeshRootCertificate", "metadata": map[string]any{"name": name},
+		"spec": map[string]any{"role": string(role), "provider": map[string]any{"tresor": map[string]any{"secretRef": map[string]any{"name": name}}}},
+	}}
+	if _, err := r.Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r rootObjects) setRole(t *testing.T, name string, role v1.Role) {
+	t.Helper()
+	patch := fmt.Appendf(nil, `{"spec":{"role":%q}}`, role)
+	if _, err := r.Patch(t.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await awaits these of Ready and InUse, as "Status Reason".
+func (r rootObjects) await(t *testing.T, name, ready, inUse string) {
+	t.Helper()
+	eventually(t, name+" says what it is", func(ctx context.Context) (bool, error) {
+		object, err := r.Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return false, err
+		}
+		root := &v1.MeshRootCertificate{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, root); err != nil {
+			return false, err
+		}
+		says := func(kind string) string {
+			c := meta.FindStatusCondition(root.Status.Conditions, kind)
+			if c == nil {
+				return ""
+			}
+			return string(c.Status) + " " + c.Reason
+		}
+		return says(v1.ConditionReady) == ready && says(v1.ConditionInUse) == inUse, nil
+	})
+}
