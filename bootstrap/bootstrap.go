@@ -1,6 +1,7 @@
 // Package bootstrap gives a mesh what it stands on: its custom resource
-// definitions, its root certificate, the serving certificates of its webhooks,
-// and the roots that the API server verifies those with. Each step can be
+// definitions and the first of its own objects, its root certificate, the
+// serving certificates of its webhooks, and the roots that the API server
+// verifies those with. Each step can be
 // repeated, alone or by many at once, and changes nothing that is right.
 //
 // The package does not know who uses the certificates.
@@ -8,16 +9,15 @@ package bootstrap
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset/typed/apiextensions/v1"
+	"k8s.io/client-go/dynamic"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
-	"github.com/osm-edge/osm/issuer/tresor"
 )
 
 // Reporter tells the mesh's operator, as by an Event of the mesh namespace,
@@ -32,19 +32,37 @@ type CABundles interface {
 	Publish(ctx context.Context, bundle []byte) error
 }
 
+// Trusted is the roots that the mesh trusts.
+type Trusted struct {
+	// All are the current ones and those that were replaced: a root that was
+	// replaced still has servers that use its certificates.
+	All issuer.TrustBundle
+	// Current are those that have not been replaced.
+	Current issuer.TrustBundle
+}
+
 // Options configures a Bootstrap. All are required.
 type Options struct {
 	MeshNamespace string
 	// Secrets is the client of the mesh namespace.
 	Secrets typedcorev1.SecretInterface
-	CRDs    apiextensionsv1.CustomResourceDefinitionInterface
-	// RootSecret is the name of the root's Secret.
+	// ConfigMaps is the client of the mesh namespace.
+	ConfigMaps typedcorev1.ConfigMapInterface
+	CRDs       apiextensionsv1.CustomResourceDefinitionInterface
+	// MeshConfigs and MeshRootCertificates are the clients of version v1 in the
+	// mesh namespace.
+	MeshConfigs, MeshRootCertificates dynamic.ResourceInterface
+	// Preset is the name of the ConfigMap of the first MeshConfig and the first
+	// MeshRootCertificate.
+	Preset string
+	// RootSecret is the name of the Secret of the root of an authority outside
+	// of the cluster.
 	RootSecret string
 	// Labels are given to the objects that are created.
 	Labels map[string]string
-	// Trusted returns the roots that are trusted beside the current one: a
-	// root that was replaced still has servers that use its certificates.
-	Trusted   func(context.Context) (issuer.TrustBundle, error)
+	// Trusted returns the roots that the mesh trusts, as far as osm-controller
+	// has recorded them.
+	Trusted   func(context.Context) (Trusted, error)
 	CABundles CABundles
 	Reporter  Reporter
 	Logger    *slog.Logger
@@ -61,44 +79,71 @@ func (b *Bootstrap) Once(ctx context.Context) error {
 	if err := b.applyCRDs(ctx); err != nil {
 		return err
 	}
-	root, err := b.root(ctx)
+	found, err := b.ownObjects(ctx)
+	if err != nil {
+		return b.withoutObjects(ctx, err)
+	}
+	trusted, err := b.trusted(ctx)
 	if err != nil {
 		return err
 	}
-	// The API server has to trust the root before any server uses it.
-	if err := b.publish(ctx, root.Certificate); err != nil {
-		return err
+	if found.signing.Tresor == nil {
+		return b.signedElsewhere(ctx, found, trusted)
 	}
-	ca, err := tresor.New(root.Certificate, root.Key)
+	ca, err := b.ensureRoots(ctx, found.tresor, found.signing.Tresor.SecretRef.Name)
 	if err != nil {
 		return err
 	}
-	return b.serve(ctx, ca)
+	return b.serveFromRoot(ctx, ca, trusted.All)
 }
 
-// root makes the mesh's root or adopts the one that is there.
-func (b *Bootstrap) root(ctx context.Context) (rootsecret.Root, error) {
-	store := &rootsecret.Store{Secrets: b.Secrets, Name: b.RootSecret, Labels: b.Labels}
-	root, err := store.Ensure(ctx, newRoot)
-	if err != nil {
-		return rootsecret.Root{}, b.reportRefusal(ctx, err)
+// ownObjects creates the mesh's own objects where there are none, and reads
+// what they say of its roots.
+func (b *Bootstrap) ownObjects(ctx context.Context) (authorities, error) {
+	if err := b.presetConfig(ctx); err != nil {
+		return authorities{}, err
 	}
-	return root, nil
+	roots, err := b.roots(ctx)
+	return authoritiesOf(roots), err
 }
 
-func newRoot() (rootsecret.Root, error) {
-	cert, key, err := tresor.NewRoot()
-	return rootsecret.Root{Certificate: cert, Key: key}, err
-}
-
-func (b *Bootstrap) publish(ctx context.Context, root *x509.Certificate) error {
-	trusted, err := b.Trusted(ctx)
-	if err != nil {
-		return fmt.Errorf("read the trusted roots: %w", err)
+// signedElsewhere does without the root's key: the webhooks have a CA that does
+// not depend on the authority, for pods have to start while that is away.
+func (b *Bootstrap) signedElsewhere(ctx context.Context, found authorities, trusted Trusted) error {
+	if err := b.serveFromOwnCA(ctx, trusted.All, issuer.TrustBundle{}); err != nil {
+		return err
 	}
-	bundle := trusted.Union(issuer.NewTrustBundle(root))
-	if err := b.CABundles.Publish(ctx, bundle.PEM()); err != nil {
-		return fmt.Errorf("publish the webhooks' roots: %w", err)
+	if _, err := b.ensureRoots(ctx, found.tresor, ""); err != nil {
+		return err
+	}
+	switch {
+	case found.signing.Vault != nil:
+		return b.copyRoots(ctx, trusted.Current)
+	case found.signing.CertManager != nil:
+		return b.demandRoots(ctx)
 	}
 	return nil
+}
+
+// withoutObjects does what can be done while the mesh's own objects cannot be
+// read: objects of an older release are not before they can be converted, which
+// takes a serving certificate.
+func (b *Bootstrap) withoutObjects(ctx context.Context, cause error) error {
+	trusted, err := b.trusted(ctx)
+	if err == nil {
+		known := trusted.All.Union(b.presentRoots(ctx))
+		err = b.serveFromOwnCA(ctx, known, known)
+	}
+	if err != nil {
+		return fmt.Errorf("%w, after: %v", err, cause) // which is no excuse then
+	}
+	return cause
+}
+
+func (b *Bootstrap) trusted(ctx context.Context) (Trusted, error) {
+	trusted, err := b.Trusted(ctx)
+	if err != nil {
+		return Trusted{}, fmt.Errorf("read the trusted roots: %w", err)
+	}
+	return trusted, nil
 }

@@ -57,12 +57,12 @@ func (e *Events) Refused(ctx context.Context, refused *rootsecret.RefusedError) 
 	return err
 }
 
-// reportRefusal reports err if it is a refusal, and returns it with whatever
-// came of that.
-func (b *Bootstrap) reportRefusal(ctx context.Context, err error) error {
+// reportRefusal reports err if it is a refusal of the named Secret, and returns
+// it with whatever came of that.
+func (b *Bootstrap) reportRefusal(ctx context.Context, name string, err error) error {
 	var refused *rootsecret.RefusedError
 	if !errors.As(err, &refused) {
-		return fmt.Errorf("root secret %s/%s: %w", b.MeshNamespace, b.RootSecret, err)
+		return fmt.Errorf("root secret %s/%s: %w", b.MeshNamespace, name, err)
 	}
 	if reportErr := b.Reporter.Refused(ctx, refused); reportErr != nil {
 		return errors.Join(err, fmt.Errorf("report the refusal: %w", reportErr))

@@ -17,13 +17,17 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	extensionsfake "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset/fake"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 var meshLabels = map[string]string{
@@ -35,7 +39,10 @@ type mesh struct {
 	*Bootstrap
 	client     *fake.Clientset
 	extensions *extensionsfake.Clientset
+	objects    *dynamicfake.FakeDynamicClient // the mesh's own
 	trusted    func() (issuer.TrustBundle, error)
+	current    issuer.TrustBundle
+	onPublish  func(issuer.TrustBundle)
 	published  []published
 	refused    []*rootsecret.RefusedError
 	logged     bytes.Buffer
@@ -47,27 +54,82 @@ type published struct {
 	served int
 }
 
+// newMesh returns a mesh whose root is that of tresor, with these objects.
 func newMesh(objects ...runtime.Object) *mesh {
+	return newMeshOf(presetRoot, objects...)
+}
+
+// newMeshOf returns a mesh whose first root is the given one.
+func newMeshOf(root string, objects ...runtime.Object) *mesh {
 	m := &mesh{
-		client:     fake.NewClientset(objects...),
+		client:     fake.NewClientset(append(objects, newPreset(presetConfig, root))...),
 		extensions: extensionsfake.NewClientset(),
+		objects:    newObjects(),
 		trusted:    func() (issuer.TrustBundle, error) { return issuer.TrustBundle{}, nil },
 	}
 	m.extensions.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
-		return true, &apiextensionsv1.CustomResourceDefinition{}, nil
+		return true, &apiextensionsv1.CustomResourceDefinition{Status: apiextensionsv1.CustomResourceDefinitionStatus{
+			Conditions: []apiextensionsv1.CustomResourceDefinitionCondition{{Type: apiextensionsv1.Established, Status: apiextensionsv1.ConditionTrue}},
+		}}, nil
 	})
 	m.Bootstrap = New(Options{
-		MeshNamespace: "osm-system",
-		Secrets:       m.client.CoreV1().Secrets("osm-system"),
-		CRDs:          m.extensions.ApiextensionsV1().CustomResourceDefinitions(),
-		RootSecret:    "osm-ca-bundle",
-		Labels:        meshLabels,
-		Trusted:       func(context.Context) (issuer.TrustBundle, error) { return m.trusted() },
-		CABundles:     m,
-		Reporter:      m,
-		Logger:        slog.New(slog.NewTextHandler(&m.logged, nil)),
+		MeshNamespace:        "osm-system",
+		Secrets:              m.client.CoreV1().Secrets("osm-system"),
+		ConfigMaps:           m.client.CoreV1().ConfigMaps("osm-system"),
+		CRDs:                 m.extensions.ApiextensionsV1().CustomResourceDefinitions(),
+		MeshConfigs:          m.objects.Resource(v1.GroupVersion.WithResource("meshconfigs")).Namespace("osm-system"),
+		MeshRootCertificates: m.objects.Resource(v1.GroupVersion.WithResource("meshrootcertificates")).Namespace("osm-system"),
+		Preset:               "osm-preset",
+		RootSecret:           "osm-ca-bundle",
+		Labels:               meshLabels,
+		Trusted: func(context.Context) (Trusted, error) {
+			all, err := m.trusted()
+			return Trusted{All: all, Current: m.current}, err
+		},
+		CABundles: m,
+		Reporter:  m,
+		Logger:    slog.New(slog.NewTextHandler(&m.logged, nil)),
 	})
 	return m
+}
+
+func newObjects() *dynamicfake.FakeDynamicClient {
+	return dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
+		v1.GroupVersion.WithResource("meshconfigs"):          "MeshConfigList",
+		v1.GroupVersion.WithResource("meshrootcertificates"): "MeshRootCertificateList",
+	})
+}
+
+const (
+	presetConfig = `
+apiVersion: config.openservicemesh.io/v1
+kind: MeshConfig
+metadata:
+  name: osm-mesh-config
+spec:
+  certificate:
+    serviceCertValidityDuration: 24h
+`
+	presetRoot = `
+apiVersion: config.openservicemesh.io/v1
+kind: MeshRootCertificate
+metadata:
+  name: osm-mesh-root-certificate
+spec:
+  trustDomain: cluster.local
+  role: Active
+  provider:
+    tresor:
+      secretRef:
+        name: osm-ca-bundle
+`
+)
+
+func newPreset(config, root string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "osm-system", Name: "osm-preset"},
+		Data:       map[string]string{"mesh-config.yaml": config, "mesh-root-certificate.yaml": root},
+	}
 }
 
 // Publish implements CABundles.
@@ -83,6 +145,9 @@ func (m *mesh) Publish(ctx context.Context, bundle []byte) error {
 		}
 	}
 	m.published = append(m.published, p)
+	if m.onPublish != nil {
+		m.onPublish(parsed)
+	}
 	return nil
 }
 
@@ -90,6 +155,21 @@ func (m *mesh) Publish(ctx context.Context, bundle []byte) error {
 func (m *mesh) Refused(_ context.Context, refused *rootsecret.RefusedError) error {
 	m.refused = append(m.refused, refused)
 	return nil
+}
+
+// setProvider has another authority sign.
+func (m *mesh) setProvider(t *testing.T, provider map[string]any) {
+	t.Helper()
+	root, err := m.MeshRootCertificates.Get(t.Context(), "osm-mesh-root-certificate", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unstructured.SetNestedMap(root.Object, provider, "spec", "provider"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.MeshRootCertificates.Update(t.Context(), root, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (m *mesh) secret(t *testing.T, name string) *corev1.Secret {

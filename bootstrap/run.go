@@ -62,10 +62,17 @@ func (r *Runner) wait(ctx context.Context, atMost time.Duration) bool {
 	return true
 }
 
-// Ready returns nil once the last attempt succeeded.
+// Ready returns nil once the last attempt succeeded, or failed for objects
+// alone that cannot be read: they may wait for a conversion, which is nowhere
+// to be had while no replica is ready.
 func (r *Runner) Ready() error {
-	if err := r.failure.Load(); err != nil {
-		return *err
+	failure := r.failure.Load()
+	if failure == nil {
+		return errors.New("bootstrap has not finished yet")
 	}
-	return errors.New("bootstrap has not finished yet")
+	var unreadable *unreadableError
+	if errors.As(*failure, &unreadable) {
+		return nil
+	}
+	return *failure
 }

@@ -18,31 +18,23 @@ import (
 )
 
 // servingValidity is the lifetime of a webhook's serving certificate: ten
-// years, though never longer than the root's.
+// years, though never longer than its CA's.
 const servingValidity = 87600 * time.Hour
 
-// webhooks are the Services that the API server calls.
-var webhooks = [...]string{"osm-injector", "osm-validator", "osm-bootstrap"}
-
-// ServingSecrets returns the names of the Secrets with serving certificates.
-func ServingSecrets() []string {
-	var names []string
-	for _, service := range webhooks {
-		names = append(names, ServingSecret(service))
+// serveFromRoot sees to it that every webhook has a serving certificate of the
+// mesh's root. The API server has to trust the root before any server uses it.
+func (b *Bootstrap) serveFromRoot(ctx context.Context, ca *tresor.CA, trusted issuer.TrustBundle) error {
+	servers, err := b.readServers(ctx)
+	if err != nil {
+		return err
 	}
-	return names
-}
-
-// ServingSecret returns the name of the Secret with a webhook's serving
-// certificate.
-func ServingSecret(service string) string { return service + "-tls" }
-
-// serve sees to it that every webhook has a serving certificate of the CA.
-func (b *Bootstrap) serve(ctx context.Context, ca *tresor.CA) error {
-	for _, service := range webhooks {
-		err := retry.OnError(retry.DefaultBackoff, lostRace, func() error { return b.serveOne(ctx, ca, service) })
+	if err := b.publish(ctx, trusted.Union(issuer.NewTrustBundle(ca.Root())), servers); err != nil {
+		return err
+	}
+	for _, s := range servers {
+		err := retry.OnError(retry.DefaultBackoff, lostRace, func() error { return b.serveOne(ctx, ca, s.service) })
 		if err != nil {
-			return fmt.Errorf("serving certificate of %s: %w", service, err)
+			return fmt.Errorf("serving certificate of %s: %w", s.service, err)
 		}
 	}
 	return nil
@@ -51,35 +43,52 @@ func (b *Bootstrap) serve(ctx context.Context, ca *tresor.CA) error {
 func lostRace(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
 
 func (b *Bootstrap) serveOne(ctx context.Context, ca *tresor.CA, service string) error {
-	name, host := ServingSecret(service), service+"."+b.MeshNamespace+".svc"
-	secret, err := b.Secrets.Get(ctx, name, metav1.GetOptions{})
-	missing := apierrors.IsNotFound(err)
-	if err != nil && !missing {
-		return err
-	}
-	if !missing {
-		if secret.Type != corev1.SecretTypeTLS {
-			return fmt.Errorf("secret %s/%s is of type %s, not %s, which cannot be changed; to mend it, delete it",
-				secret.Namespace, name, secret.Type, corev1.SecretTypeTLS)
-		}
-		reason := checkServing(secret, ca.Root(), host, time.Now())
-		if reason == nil {
-			return nil
-		}
-		b.Logger.Info("a serving certificate is issued anew", "secret", name, "reason", reason)
-	}
-	data, err := issueServing(ctx, ca, host)
+	s, err := b.readServer(ctx, service)
 	if err != nil {
 		return err
 	}
-	if missing {
-		meta := metav1.ObjectMeta{Name: name, Labels: b.Labels}
-		_, err = b.Secrets.Create(ctx, &corev1.Secret{ObjectMeta: meta, Type: corev1.SecretTypeTLS, Data: data}, metav1.CreateOptions{})
+	if !s.missing {
+		reason := checkServing(s.secret, ca.Root(), s.host, time.Now())
+		if reason == nil {
+			return nil
+		}
+		b.logAnew(s, reason)
+	}
+	return b.issueTo(ctx, s, ca, s.signers(time.Now()))
+}
+
+func (b *Bootstrap) logAnew(s *server, reason error) {
+	b.Logger.Info("a serving certificate is issued anew", "secret", s.secret.Name, "reason", reason)
+}
+
+// issueTo gives a server a certificate of the CA. The authorities are those
+// that its Secret is to name: see server.
+func (b *Bootstrap) issueTo(ctx context.Context, s *server, ca *tresor.CA, authorities issuer.TrustBundle) error {
+	data, err := issueServing(ctx, ca, s.host)
+	if err != nil {
 		return err
 	}
+	if !authorities.IsEmpty() {
+		data[authorityKey] = authorities.PEM()
+	}
+	return b.write(ctx, s, data)
+}
+
+// write fails when somebody else has written since the Secret was read.
+func (b *Bootstrap) write(ctx context.Context, s *server, data map[string][]byte) error {
+	secret := s.secret.DeepCopy()
 	secret.Data = data
-	_, err = b.Secrets.Update(ctx, secret, metav1.UpdateOptions{})
-	return err
+	var err error
+	if s.missing {
+		secret, err = b.Secrets.Create(ctx, secret, metav1.CreateOptions{})
+	} else {
+		secret, err = b.Secrets.Update(ctx, secret, metav1.UpdateOptions{})
+	}
+	if err != nil {
+		return err
+	}
+	s.secret, s.missing = secret, false
+	return nil
 }
 
 func issueServing(ctx context.Context, ca *tresor.CA, host string) (map[string][]byte, error) {
@@ -98,19 +107,33 @@ func issueServing(ctx context.Context, ca *tresor.CA, host string) (map[string][
 	return map[string][]byte{corev1.TLSCertKey: cert.ChainPEM(), corev1.TLSPrivateKeyKey: cert.KeyPEM()}, nil
 }
 
-// checkServing returns why the Secret's certificate has to be replaced, or nil.
+// checkServing returns why the Secret's certificate has to be replaced by one
+// of the root, or nil.
 func checkServing(secret *corev1.Secret, root *x509.Certificate, host string, now time.Time) error {
+	leaf, err := verifyServing(secret, issuer.NewTrustBundle(root), host, now)
+	if err != nil {
+		return err
+	}
+	if !leaf.NotAfter.Before(root.NotAfter) {
+		return nil // one that ends with the root cannot be made to last longer
+	}
+	return checkAge(leaf, now)
+}
+
+func verifyServing(secret *corev1.Secret, roots issuer.TrustBundle, host string, now time.Time) (*x509.Certificate, error) {
 	pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	if err != nil {
-		return errors.New("it is not a certificate and its key")
+		return nil, errors.New("it is not a certificate and its key")
 	}
-	leaf := pair.Leaf
-	options := x509.VerifyOptions{DNSName: host, Roots: issuer.NewTrustBundle(root).Pool(), CurrentTime: now}
-	if _, err := leaf.Verify(options); err != nil {
-		return fmt.Errorf("it does not verify with the root: %w", err)
+	options := x509.VerifyOptions{DNSName: host, Roots: roots.Pool(), CurrentTime: now}
+	if _, err := pair.Leaf.Verify(options); err != nil {
+		return nil, fmt.Errorf("it does not verify with the root: %w", err)
 	}
-	// One that ends with the root cannot be made to last longer.
-	if leaf.NotAfter.Before(root.NotAfter) && leaf.NotAfter.Sub(now) < leaf.NotAfter.Sub(leaf.NotBefore)/3 {
+	return pair.Leaf, nil
+}
+
+func checkAge(leaf *x509.Certificate, now time.Time) error {
+	if leaf.NotAfter.Sub(now) < leaf.NotAfter.Sub(leaf.NotBefore)/3 {
 		return fmt.Errorf("less than a third of its life is left, it ends at %s", leaf.NotAfter.UTC())
 	}
 	return nil

@@ -35,6 +35,18 @@ type State struct {
 // Bundle returns the trusted roots.
 func (s State) Bundle() issuer.TrustBundle { return s.bundle }
 
+// Current returns the roots that are trusted for good: not those that have been
+// replaced.
+func (s State) Current() issuer.TrustBundle {
+	var current []*x509.Certificate
+	for _, root := range s.bundle.Roots() {
+		if _, retiring := s.retiring[fingerprint(root)]; !retiring {
+			current = append(current, root)
+		}
+	}
+	return issuer.NewTrustBundle(current...)
+}
+
 // Next returns the state in which the given roots are current. A root that was
 // current before is trusted for overlap longer, the time in which a certificate
 // of it can live; one whose time is over, or that has expired, is dropped.

@@ -49,6 +49,14 @@ func TestNextKeepsWhatCertificatesCanStillNeed(t *testing.T) {
 			if got := roots.names(state.Bundle()); got != test.trusted {
 				t.Errorf("trusted are %s, want %s", got, test.trusted)
 			}
+			for _, root := range state.Current().Roots() {
+				if _, retires := state.retiring[fingerprint(root)]; retires {
+					t.Errorf("%s is current and retires", root.Subject)
+				}
+			}
+			if got, want := len(state.Current().Roots()), len(test.trusted)-len(test.retiring); got != want {
+				t.Errorf("%d roots are current, want %d", got, want)
+			}
 			if got := roots.retiring(state, noon); !maps.Equal(got, test.retiring) {
 				t.Errorf("retiring are %v, want %v", got, test.retiring)
 			}

@@ -12,17 +12,19 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/bootstrap"
+	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/trust"
 )
 
-// object names one object that bootstrap sets.
+// object names one object that bootstrap sets or reads, or all of a resource.
 type object struct {
 	resource        schema.GroupVersionResource
 	namespace, name string
 }
 
-// watched returns what bootstrap sets and others may change: deleting the root
-// is how an operator replaces it, and an upgrade of the chart may clear a
-// caBundle.
+// watched returns what bootstrap sets and others may change, and what it goes
+// by: deleting the root is how an operator replaces it, and an upgrade of the
+// chart may clear a caBundle.
 func watched(o *options) []object {
 	secrets := schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 	webhooks := schema.GroupVersion{Group: "admissionregistration.k8s.io", Version: "v1"}
@@ -31,6 +33,11 @@ func watched(o *options) []object {
 		{webhooks.WithResource("mutatingwebhookconfigurations"), "", o.mutatingWebhook},
 		{webhooks.WithResource("validatingwebhookconfigurations"), "", o.validatingWebhook},
 	}
+	objects = append(objects,
+		object{v1.GroupVersion.WithResource("meshconfigs"), o.Namespace, v1.MeshConfigName},
+		object{v1.GroupVersion.WithResource("meshrootcertificates"), o.Namespace, ""},
+		object{schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, o.Namespace, trust.ConfigMapName},
+	)
 	for _, name := range bootstrap.ServingSecrets() {
 		objects = append(objects, object{secrets, o.Namespace, name})
 	}
@@ -54,7 +61,9 @@ func (c *changes) Run(ctx context.Context) error {
 	for _, o := range c.objects {
 		informer := metadatainformer.NewFilteredMetadataInformer(c.client, o.resource, o.namespace, 0, cache.Indexers{},
 			func(list *metav1.ListOptions) {
-				list.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, o.name).String()
+				if o.name != "" {
+					list.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, o.name).String()
+				}
 			}).Informer()
 		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc:    func(any) { c.changed() },

@@ -12,6 +12,7 @@ import (
 var defaults = options{
 	Options:           component.Options{MeshName: "osm", Namespace: "osm-system", LogLevel: slog.LevelInfo},
 	rootSecret:        "osm-ca-bundle",
+	preset:            "osm-preset",
 	mutatingWebhook:   "osm-webhook-osm",
 	validatingWebhook: "osm-validator-mesh-osm",
 }
@@ -66,6 +67,9 @@ func TestWhatBootstrapSetsIsWatched(t *testing.T) {
 		"osm-system/secrets/osm-ca-bundle",
 		"mutatingwebhookconfigurations/osm-webhook-osm",
 		"validatingwebhookconfigurations/osm-validator-mesh-osm",
+		"osm-system/meshconfigs/osm-mesh-config",
+		"osm-system/meshrootcertificates",
+		"osm-system/configmaps/osm-trust-bundle",
 		"osm-system/secrets/osm-injector-tls",
 		"osm-system/secrets/osm-validator-tls",
 		"osm-system/secrets/osm-bootstrap-tls",

@@ -17,8 +17,8 @@ import (
 	"github.com/osm-edge/osm/bootstrap"
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/cmd/internal/meshconfig"
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/manifests"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/trust"
 	"github.com/osm-edge/osm/webhook"
 )
@@ -103,6 +103,13 @@ func newBootstrap(o *options, config *rest.Config, logger *slog.Logger) (*bootst
 	if err != nil {
 		return nil, err
 	}
+	objects, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	own := func(resource string) dynamic.ResourceInterface {
+		return objects.Resource(v1.GroupVersion.WithResource(resource)).Namespace(o.Namespace)
+	}
 	crds, err := crdNames(o.Namespace)
 	if err != nil {
 		return nil, err
@@ -114,14 +121,18 @@ func newBootstrap(o *options, config *rest.Config, logger *slog.Logger) (*bootst
 	labels := manifests.Labels(o.MeshName, component.Version())
 	record := &trust.Record{ConfigMaps: client.CoreV1().ConfigMaps(o.Namespace)}
 	return bootstrap.New(bootstrap.Options{
-		MeshNamespace: o.Namespace,
-		Secrets:       client.CoreV1().Secrets(o.Namespace),
-		CRDs:          extensions.ApiextensionsV1().CustomResourceDefinitions(),
-		RootSecret:    o.rootSecret,
-		Labels:        labels,
-		Trusted: func(ctx context.Context) (issuer.TrustBundle, error) {
+		MeshNamespace:        o.Namespace,
+		Secrets:              client.CoreV1().Secrets(o.Namespace),
+		ConfigMaps:           client.CoreV1().ConfigMaps(o.Namespace),
+		CRDs:                 extensions.ApiextensionsV1().CustomResourceDefinitions(),
+		MeshConfigs:          own("meshconfigs"),
+		MeshRootCertificates: own("meshrootcertificates"),
+		Preset:               o.preset,
+		RootSecret:           o.rootSecret,
+		Labels:               labels,
+		Trusted: func(ctx context.Context) (bootstrap.Trusted, error) {
 			state, err := record.Read(ctx)
-			return state.Bundle(), err
+			return bootstrap.Trusted{All: state.Bundle(), Current: state.Current()}, err
 		},
 		CABundles: webhook.NewCABundles(webhook.CABundlesOptions{
 			Webhooks:                        client.AdmissionregistrationV1(),

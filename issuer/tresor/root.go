@@ -17,10 +17,13 @@ const (
 	RootValidity = 87600 * time.Hour
 )
 
-// NewRoot makes a root certificate and its key. Each has a subject of its own,
-// by its serial number: where many roots of one name are trusted, a verifier
+// NewRoot makes a root certificate of the mesh and its key.
+func NewRoot() (*x509.Certificate, crypto.Signer, error) { return NewNamedRoot(rootCommonName) }
+
+// NewNamedRoot makes a root certificate and its key. Each has a subject of its
+// own, by its serial number: where many roots of one name are trusted, a verifier
 // would try them one after the other, and Go gives up after a hundred.
-func NewRoot() (*x509.Certificate, crypto.Signer, error) {
+func NewNamedRoot(commonName string) (*x509.Certificate, crypto.Signer, error) {
 	key, err := issuer.GenerateRootKey()
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a root key: %w", err)
@@ -32,7 +35,7 @@ func NewRoot() (*x509.Certificate, crypto.Signer, error) {
 	now := time.Now()
 	template := &x509.Certificate{
 		SerialNumber:          serial,
-		Subject:               pkix.Name{CommonName: rootCommonName, SerialNumber: serial.Text(16)},
+		Subject:               pkix.Name{CommonName: commonName, SerialNumber: serial.Text(16)},
 		NotBefore:             now.Add(-issuer.ClockSkew),
 		NotAfter:              now.Add(RootValidity),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,

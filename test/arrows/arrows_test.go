@@ -29,7 +29,7 @@ var arrows = []struct {
 	to   []string
 }{
 	{"cmd/...", append([]string{"cmd/..."}, rooms...)},
-	{"bootstrap", []string{"issuer", "issuer/tresor", "issuer/rootsecret", "manifests"}},
+	{"bootstrap", []string{"issuer", "issuer/tresor", "issuer/rootsecret", "manifests", "manifests/crd/v1"}},
 	{"sds", []string{"issuer"}},
 	{"trust", []string{"issuer"}},
 	{"publish", nil},

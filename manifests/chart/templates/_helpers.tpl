@@ -19,6 +19,61 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- .Values.osm.serviceCertValidityDuration | default .Values.osm.certificateProvider.serviceCertValidityDuration -}}
 {{- end -}}
 
+{{/* A list as a MeshConfig has it, where no entry is twice. */}}
+{{- define "osm.list" -}}
+{{- default list . | uniq | toJson -}}
+{{- end -}}
+
+{{/* The Secret and key of Vault's token, or the role for Vault's Kubernetes auth: exactly one of the three. */}}
+{{- define "osm.vaultAuth" -}}
+{{- $vault := .Values.osm.vault -}}
+{{- $secret := or $vault.secret.name $vault.secret.key -}}
+{{- if and $secret (not (and $vault.secret.name $vault.secret.key)) -}}
+{{- fail "osm.vault.secret: set both name and key" -}}
+{{- end -}}
+{{- $ways := 0 -}}
+{{- range list $vault.token $secret $vault.kubernetesAuth.role }}{{ if . }}{{ $ways = add1 $ways }}{{ end }}{{ end -}}
+{{- if ne (int $ways) 1 -}}
+{{- fail (printf "osm.vault: %d of token, secret.name with secret.key, and kubernetesAuth.role are set: set exactly one" (int $ways)) -}}
+{{- end -}}
+{{- if $vault.kubernetesAuth.role -}}
+kubernetes:
+  role: {{ $vault.kubernetesAuth.role | quote }}
+  mountPath: {{ $vault.kubernetesAuth.mountPath | quote }}
+{{- else -}}
+tokenSecretRef:
+  name: {{ $vault.secret.name | default "osm-vault-token" | quote }}
+  key: {{ $vault.secret.key | default "token" | quote }}
+{{- end -}}
+{{- end -}}
+
+{{/* What a MeshRootCertificate's spec.provider says. */}}
+{{- define "osm.provider" -}}
+{{- $osm := .Values.osm -}}
+{{- if eq $osm.certificateProvider.kind "vault" -}}
+{{- $host := required "osm.vault.host is required for osm.certificateProvider.kind=vault: set the host that Vault is at, such as vault.vault.svc" $osm.vault.host -}}
+vault:
+  address: {{ printf "%s://%s:%d" $osm.vault.protocol $host (int $osm.vault.port) | quote }}
+  mount: {{ $osm.vault.mount | quote }}
+  role: {{ $osm.vault.role | quote }}
+  {{- with $osm.vault.caBundle }}
+  caBundle: {{ b64enc . }}
+  {{- end }}
+  auth:
+    {{- include "osm.vaultAuth" . | nindent 4 }}
+{{- else if eq $osm.certificateProvider.kind "cert-manager" -}}
+certManager:
+  issuerRef:
+    name: {{ $osm.certmanager.issuerName | quote }}
+    kind: {{ $osm.certmanager.issuerKind | quote }}
+    group: {{ $osm.certmanager.issuerGroup | quote }}
+{{- else -}}
+tresor:
+  secretRef:
+    name: {{ $osm.caBundleSecretName | quote }}
+{{- end -}}
+{{- end -}}
+
 {{/*
 The Deployment of a component: a dict of root, component, values (replicaCount
 and resource), args, ports (a dict of names and numbers), and maybe volumes (a

@@ -1,0 +1,37 @@
+package bootstrap
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/osm-edge/osm/manifests/crd/v1"
+)
+
+// authorities is what the steps have to know of the MeshRootCertificates.
+type authorities struct {
+	// signing is the authority that signs. Nothing of it is set when none does.
+	signing v1.Provider
+	// tresor names the Secrets with roots of the built-in authority that are
+	// signed with or trusted.
+	tresor []string
+}
+
+// authoritiesOf finds the root that signs: the newest that is Active and, of
+// those of one second, the last by name.
+func authoritiesOf(roots []v1.MeshRootCertificate) authorities {
+	newest := slices.SortedFunc(slices.Values(roots), func(a, b v1.MeshRootCertificate) int {
+		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(b.Name, a.Name))
+	})
+	var found authorities
+	signs := false
+	for _, root := range newest {
+		if root.Spec.Role == v1.Active && !signs {
+			found.signing, signs = root.Spec.Provider, true
+		}
+		tresor := root.Spec.Provider.Tresor
+		if used := root.Spec.Role != v1.Inactive; used && tresor != nil && !slices.Contains(found.tresor, tresor.SecretRef.Name) {
+			found.tresor = append(found.tresor, tresor.SecretRef.Name)
+		}
+	}
+	return found
+}

@@ -1,0 +1,114 @@
+package bootstrap
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/tresor"
+)
+
+const (
+	ownCommonName = "osm-webhooks.openservicemesh.io"
+
+	// proposalTime is how long a replica has to sign what it has proposed a CA
+	// for. After that another one does.
+	proposalTime = 10 * time.Second
+	proposalPoll = 200 * time.Millisecond
+)
+
+// serveFromOwnCA sees to it that every webhook has a serving certificate of a
+// CA whose key nobody has any more, or of one of the accepted roots. It takes
+// three steps, each of which can be the last of a process that is killed: the
+// CA is proposed in the first Secret, where one replica wins; the API server is
+// told; and what has to be is signed.
+func (b *Bootstrap) serveFromOwnCA(ctx context.Context, trusted, accepted issuer.TrustBundle) error {
+	for {
+		servers, err := b.readServers(ctx)
+		if err != nil {
+			return err
+		}
+		stale := b.stale(servers, accepted)
+		if len(stale) == 0 {
+			return b.publish(ctx, trusted, servers)
+		}
+		if proposed(servers[0], time.Now()) {
+			if err := pause(ctx, proposalPoll); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := b.signOwn(ctx, trusted, servers, stale); err != nil && !lostRace(err) {
+			return err
+		}
+	}
+}
+
+// stale returns the servers whose certificates have to be issued anew.
+func (b *Bootstrap) stale(servers []*server, accepted issuer.TrustBundle) []*server {
+	now := time.Now()
+	return slices.DeleteFunc(slices.Clone(servers), func(s *server) bool {
+		leaf, err := verifyServing(s.secret, s.authorities().Union(accepted), s.host, now)
+		return err == nil && checkAge(leaf, now) == nil
+	})
+}
+
+// proposed tells whether another replica is about to sign.
+func proposed(first *server, now time.Time) bool {
+	leaf := first.leaf()
+	return slices.ContainsFunc(first.authorities().Roots(), func(ca *x509.Certificate) bool {
+		made := ca.NotBefore.Add(issuer.ClockSkew)
+		return now.Sub(made) < proposalTime && (leaf == nil || leaf.CheckSignatureFrom(ca) != nil)
+	})
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// signOwn signs for the stale servers by a new CA, and forgets its key.
+func (b *Bootstrap) signOwn(ctx context.Context, trusted issuer.TrustBundle, servers, stale []*server) error {
+	root, key, err := tresor.NewNamedRoot(ownCommonName)
+	if err != nil {
+		return err
+	}
+	ca, err := tresor.New(root, key)
+	if err != nil {
+		return err
+	}
+	if err := b.propose(ctx, servers[0], root); err != nil {
+		return fmt.Errorf("propose a CA for serving certificates: %w", err)
+	}
+	if err := b.publish(ctx, trusted, servers); err != nil {
+		return err
+	}
+	for _, s := range stale {
+		b.Logger.Info("a serving certificate is issued by a CA of its own", "secret", s.secret.Name)
+		if err := b.issueTo(ctx, s, ca, s.signers(time.Now()).Union(issuer.NewTrustBundle(root))); err != nil {
+			return fmt.Errorf("serving certificate of %s: %w", s.service, err)
+		}
+	}
+	return nil
+}
+
+// propose names the CA in the Secret beside what that has.
+func (b *Bootstrap) propose(ctx context.Context, s *server, root *x509.Certificate) error {
+	data := map[string][]byte{
+		corev1.TLSCertKey:       s.secret.Data[corev1.TLSCertKey],
+		corev1.TLSPrivateKeyKey: s.secret.Data[corev1.TLSPrivateKeyKey],
+		authorityKey:            s.signers(time.Now()).Union(issuer.NewTrustBundle(root)).PEM(),
+	}
+	return b.write(ctx, s, data)
+}

@@ -1,0 +1,88 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/tresor"
+)
+
+// ensureRoots makes or adopts the root of every Secret, and returns the CA of
+// the one that is named signing, if any is.
+func (b *Bootstrap) ensureRoots(ctx context.Context, names []string, signing string) (*tresor.CA, error) {
+	var ca *tresor.CA
+	var failures []error
+	for _, name := range names {
+		root, err := b.ensureRoot(ctx, name)
+		if err == nil && name == signing {
+			ca, err = tresor.New(root.Certificate, root.Key)
+		}
+		failures = append(failures, err)
+	}
+	return ca, errors.Join(failures...)
+}
+
+func (b *Bootstrap) ensureRoot(ctx context.Context, name string) (rootsecret.Root, error) {
+	root, err := b.store(name).Ensure(ctx, newRoot)
+	if err != nil {
+		return rootsecret.Root{}, b.reportRefusal(ctx, name, err)
+	}
+	return root, nil
+}
+
+func newRoot() (rootsecret.Root, error) {
+	cert, key, err := tresor.NewRoot()
+	return rootsecret.Root{Certificate: cert, Key: key}, err
+}
+
+func (b *Bootstrap) store(name string) *rootsecret.Store {
+	return &rootsecret.Store{Secrets: b.Secrets, Name: name, Labels: b.Labels}
+}
+
+// copyRoots shows the roots of an authority outside of the cluster in the
+// root's Secret, as soon as osm-controller has found them out.
+func (b *Bootstrap) copyRoots(ctx context.Context, current issuer.TrustBundle) error {
+	if current.IsEmpty() {
+		return nil
+	}
+	if err := b.store(b.RootSecret).Copy(ctx, current); err != nil {
+		return b.reportRefusal(ctx, b.RootSecret, err)
+	}
+	return nil
+}
+
+// demandRoots refuses a root's Secret without the roots that the operator has
+// to put there.
+func (b *Bootstrap) demandRoots(ctx context.Context) error {
+	secret, err := b.Secrets.Get(ctx, b.RootSecret, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		err = rootsecret.Missing(b.MeshNamespace, b.RootSecret)
+	case err == nil:
+		_, err = rootsecret.ParseRoots(secret, time.Now())
+	}
+	if err != nil {
+		return b.reportRefusal(ctx, b.RootSecret, err)
+	}
+	return nil
+}
+
+// presentRoots are those that the root's Secret shows, as far as it can be
+// read: one that was made a moment ago is not recorded as trusted yet.
+func (b *Bootstrap) presentRoots(ctx context.Context) issuer.TrustBundle {
+	secret, err := b.Secrets.Get(ctx, b.RootSecret, metav1.GetOptions{})
+	if err != nil {
+		return issuer.TrustBundle{}
+	}
+	roots, err := issuer.ParseTrustBundle(secret.Data[rootsecret.CertificateKey])
+	if err != nil {
+		return issuer.TrustBundle{}
+	}
+	return roots
+}

@@ -1,0 +1,134 @@
+package bootstrap
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+const (
+	// authorityKey is the key of a serving certificate's Secret with the CAs of
+	// its own that it is, was and is about to be signed by.
+	authorityKey = "ca.crt"
+
+	// overlap is how long a CA stays in the caBundles that signs no certificate
+	// of a Secret: a server may be about to use one, or not have heard yet that
+	// it has another.
+	overlap = time.Hour
+)
+
+// webhooks are the Services that the API server calls.
+var webhooks = [...]string{"osm-injector", "osm-validator", "osm-bootstrap"}
+
+// ServingSecrets returns the names of the Secrets with serving certificates.
+func ServingSecrets() []string {
+	var names []string
+	for _, service := range webhooks {
+		names = append(names, ServingSecret(service))
+	}
+	return names
+}
+
+// ServingSecret returns the name of the Secret with a webhook's serving
+// certificate.
+func ServingSecret(service string) string { return service + "-tls" }
+
+// server is a webhook and the Secret of its serving certificate.
+type server struct {
+	service, host string
+	secret        *corev1.Secret
+	missing       bool // the Secret is yet to be created
+}
+
+func (b *Bootstrap) readServers(ctx context.Context) ([]*server, error) {
+	var servers []*server
+	for _, service := range webhooks {
+		s, err := b.readServer(ctx, service)
+		if err != nil {
+			return nil, fmt.Errorf("serving certificate of %s: %w", service, err)
+		}
+		servers = append(servers, s)
+	}
+	return servers, nil
+}
+
+func (b *Bootstrap) readServer(ctx context.Context, service string) (*server, error) {
+	s := &server{service: service, host: service + "." + b.MeshNamespace + ".svc"}
+	secret, err := b.Secrets.Get(ctx, ServingSecret(service), metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		meta := metav1.ObjectMeta{Name: ServingSecret(service), Labels: b.Labels}
+		s.secret, s.missing = &corev1.Secret{ObjectMeta: meta, Type: corev1.SecretTypeTLS}, true
+		return s, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if secret.Type != corev1.SecretTypeTLS {
+		return nil, fmt.Errorf("secret %s/%s is of type %s, not %s, which cannot be changed; to mend it, delete it",
+			secret.Namespace, secret.Name, secret.Type, corev1.SecretTypeTLS)
+	}
+	s.secret = secret
+	return s, nil
+}
+
+// authorities are all that the Secret names; none if they cannot be read, and
+// the certificate is then issued anew.
+func (s *server) authorities() issuer.TrustBundle {
+	bundle, err := issuer.ParseTrustBundle(s.secret.Data[authorityKey])
+	if err != nil {
+		return issuer.TrustBundle{}
+	}
+	return bundle
+}
+
+// leaf is the certificate that the Secret has, or nil.
+func (s *server) leaf() *x509.Certificate {
+	block, _ := pem.Decode(s.secret.Data[corev1.TLSCertKey])
+	if block == nil {
+		return nil
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil
+	}
+	return leaf
+}
+
+// signers are the authorities that signed the present certificate.
+func (s *server) signers(now time.Time) issuer.TrustBundle {
+	leaf := s.leaf()
+	return issuer.NewTrustBundle(slices.DeleteFunc(s.authorities().Roots(), func(ca *x509.Certificate) bool {
+		return leaf == nil || now.After(ca.NotAfter) || leaf.CheckSignatureFrom(ca) != nil
+	})...)
+}
+
+// trusted are the authorities that the API server has to know.
+func (s *server) trusted(now time.Time) issuer.TrustBundle {
+	if leaf := s.leaf(); leaf != nil && now.Sub(leaf.NotBefore) < overlap {
+		return s.authorities()
+	}
+	recent := slices.DeleteFunc(s.authorities().Roots(), func(ca *x509.Certificate) bool {
+		return now.Sub(ca.NotBefore) >= overlap
+	})
+	return s.signers(now).Union(issuer.NewTrustBundle(recent...))
+}
+
+// publish has the API server trust the roots, and the servers' own CAs.
+func (b *Bootstrap) publish(ctx context.Context, roots issuer.TrustBundle, servers []*server) error {
+	for _, s := range servers {
+		roots = roots.Union(s.trusted(time.Now()))
+	}
+	if err := b.CABundles.Publish(ctx, roots.PEM()); err != nil {
+		return fmt.Errorf("publish the webhooks' roots: %w", err)
+	}
+	return nil
+}

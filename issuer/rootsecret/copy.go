@@ -1,0 +1,60 @@
+package rootsecret
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+// Copy has the Secret show roots whose keys are elsewhere. A Secret that holds
+// a private key is left as it is: it is the only one that has that root.
+func (s *Store) Copy(ctx context.Context, roots issuer.TrustBundle) error {
+	return retry.OnError(retry.DefaultBackoff, lostRace, func() error { return s.copy(ctx, roots) })
+}
+
+func lostRace(err error) bool { return apierrors.IsAlreadyExists(err) || replacedMeanwhile(err) }
+
+func (s *Store) copy(ctx context.Context, roots issuer.TrustBundle) error {
+	data := map[string][]byte{CertificateKey: roots.PEM(), ExpirationKey: []byte(firstEnd(roots).UTC().Format(expirationLayout))}
+	secret, err := s.Secrets.Get(ctx, s.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		meta := metav1.ObjectMeta{Name: s.Name, Labels: s.Labels}
+		_, err = s.Secrets.Create(ctx, &corev1.Secret{ObjectMeta: meta, Type: corev1.SecretTypeOpaque, Data: data}, metav1.CreateOptions{})
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	_, hasKey := secret.Data[PrivateKeyKey]
+	same := bytes.Equal(secret.Data[CertificateKey], data[CertificateKey]) && bytes.Equal(secret.Data[ExpirationKey], data[ExpirationKey])
+	if hasKey || same {
+		return nil
+	}
+	// The resource version keeps it from touching a Secret that got a key meanwhile.
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]string{"resourceVersion": secret.ResourceVersion}, "data": data})
+	if err != nil {
+		return err
+	}
+	_, err = s.Secrets.Patch(ctx, s.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	return err
+}
+
+// firstEnd is when the first of the roots expires.
+func firstEnd(roots issuer.TrustBundle) time.Time {
+	var first time.Time
+	for _, root := range roots.Roots() {
+		if first.IsZero() || root.NotAfter.Before(first) {
+			first = root.NotAfter
+		}
+	}
+	return first
+}
