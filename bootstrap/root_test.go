@@ -40,7 +40,9 @@ func TestTheRootsOfVaultAreShownWithoutAKey(t *testing.T) {
 	}
 	for range 2 { // the second time, the roots have changed
 		m.current = issuer.NewTrustBundle(newCA(t).Root(), newCA(t).Root())
-		m.trusted = func() (issuer.TrustBundle, error) { return m.current.Union(issuer.NewTrustBundle(newCA(t).Root())), nil }
+		m.trusted = func() (issuer.TrustBundle, error) {
+			return m.current.Union(issuer.NewTrustBundle(newCA(t).Root())), nil
+		}
 		mustOnce(t, m)
 		secret := m.secret(t, "osm-ca-bundle")
 		shown, err := rootsecret.ParseRoots(secret, time.Now())

@@ -22,9 +22,9 @@ type Record struct {
 	ConfigMaps typedcorev1.ConfigMapInterface
 	// Labels are given to the ConfigMap.
 	Labels map[string]string
-	// Overlap is how long a replaced root stays trusted: as long as a
-	// certificate of it can live.
-	Overlap time.Duration
+	// Overlap returns how long a root that is replaced now stays trusted: see
+	// the type Overlap. Required to Advance.
+	Overlap func() time.Duration
 }
 
 // Read returns what is recorded; nothing is, before the first Advance.
@@ -42,7 +42,7 @@ func (r *Record) Advance(ctx context.Context, current issuer.TrustBundle) (State
 		if err != nil {
 			return err
 		}
-		next = state.Next(current, time.Now(), r.Overlap)
+		next = state.Next(current, time.Now(), r.Overlap())
 		return r.put(ctx, cm, next)
 	})
 	return next, err

@@ -17,7 +17,7 @@ import (
 )
 
 func newRecord(client *fake.Clientset) *Record {
-	return &Record{ConfigMaps: client.CoreV1().ConfigMaps("osm-system"), Labels: meshLabels, Overlap: overlap}
+	return &Record{ConfigMaps: client.CoreV1().ConfigMaps("osm-system"), Labels: meshLabels, Overlap: func() time.Duration { return overlap }}
 }
 
 func mustAdvance(t *testing.T, r *Record, roots letters, current, want string) {

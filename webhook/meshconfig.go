@@ -31,11 +31,16 @@ func (v *Validator) meshConfig(ctx context.Context, r *review, verdict *verdict)
 	if config.Name != v1.MeshConfigName {
 		verdict.warn("MeshConfig %s has no effect: the mesh follows %s", config.Name, v1.MeshConfigName)
 	}
+	verdict.refuse(v.settings(ctx, config)...)
+}
+
+func (v *Validator) settings(ctx context.Context, config *v1.MeshConfig) field.ErrorList {
 	spec := field.NewPath("spec")
-	verdict.refuse(v.certificate(ctx, spec.Child("certificate"), config.Spec.Certificate)...)
-	verdict.refuse(sidecar(spec.Child("sidecar"), config.Spec.Sidecar)...)
-	verdict.refuse(traffic(spec.Child("traffic"), config.Spec.Traffic)...)
-	verdict.refuse(oneOf(spec.Child("observability", "logLevel"), config.Spec.Observability.LogLevel, logLevels()...)...)
+	return slices.Concat(
+		v.certificate(ctx, spec.Child("certificate"), config.Spec.Certificate),
+		sidecar(spec.Child("sidecar"), config.Spec.Sidecar),
+		traffic(spec.Child("traffic"), config.Spec.Traffic),
+		oneOf(spec.Child("observability", "logLevel"), config.Spec.Observability.LogLevel, logLevels()...))
 }
 
 func (v *Validator) certificate(ctx context.Context, path *field.Path, c v1.Certificate) field.ErrorList {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/osm-edge/osm/bootstrap"
 	"github.com/osm-edge/osm/cmd/internal/component"
+	"github.com/osm-edge/osm/cmd/internal/meshconfig"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/trust"
@@ -32,7 +33,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	logger := o.Logger(name)
+	logger, level := o.Logger(name)
 	config, err := component.RESTConfig(name)
 	if err != nil {
 		return err
@@ -44,11 +45,11 @@ func run(ctx context.Context, args []string) error {
 	if o.once {
 		return steps.Once(ctx)
 	}
-	return serve(ctx, o, config, steps, logger)
+	return serve(ctx, o, config, steps, level, logger)
 }
 
 // serve keeps repeating the steps and answers conversions.
-func serve(ctx context.Context, o *options, config *rest.Config, steps *bootstrap.Bootstrap, logger *slog.Logger) error {
+func serve(ctx context.Context, o *options, config *rest.Config, steps *bootstrap.Bootstrap, level *slog.LevelVar, logger *slog.Logger) error {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err
@@ -57,6 +58,11 @@ func serve(ctx context.Context, o *options, config *rest.Config, steps *bootstra
 	if err != nil {
 		return err
 	}
+	meshConfigs, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	follower := meshconfig.NewFollower(meshconfig.Options{Client: meshConfigs, Namespace: o.Namespace, Level: level, Logger: logger})
 	certificates := webhook.NewSecretSource(webhook.SecretSourceOptions{
 		Namespace:  o.Namespace,
 		Name:       bootstrap.ServingSecret(service),
@@ -82,7 +88,7 @@ func serve(ctx context.Context, o *options, config *rest.Config, steps *bootstra
 		Ready:    func() error { return errors.Join(runner.Ready(), certificates.Ready()) },
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{changes.Run, runner.Run, certificates.Run, converter.Run, ops.Run} {
+	for _, run := range []func(context.Context) error{changes.Run, runner.Run, certificates.Run, converter.Run, follower.Run, ops.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()

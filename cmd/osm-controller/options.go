@@ -35,8 +35,15 @@ func parse(args []string) (*options, error) {
 	if err := component.Parse(fs, args); err != nil {
 		return nil, err
 	}
-	if o.validity < minValidity {
-		return nil, fmt.Errorf("-service-cert-validity-duration: %s is shorter than %s", o.validity, minValidity)
+	if err := checkValidity(o.validity); err != nil {
+		return nil, fmt.Errorf("-service-cert-validity-duration: %w", err)
 	}
 	return o, nil
+}
+
+func checkValidity(validity time.Duration) error {
+	if validity < minValidity {
+		return fmt.Errorf("%s is shorter than %s", validity, minValidity)
+	}
+	return nil
 }

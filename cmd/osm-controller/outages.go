@@ -101,15 +101,15 @@ func (o *outages) event(before, after issuer.Health) *eventsv1.Event {
 			APIVersion: v1.GroupVersion.String(), Kind: "MeshRootCertificate", Namespace: o.namespace, Name: root,
 		},
 		Note: bounded(fmt.Sprintf("the issuer of root %q fails since %s; what it certified is served as long as it is valid; the last failure is: %v",
-			after.Root, after.Since.UTC().Format(time.RFC3339), after.Err)),
+			after.Root, after.Since.UTC().Format(time.RFC3339), after.Err), maxNote),
 	}
 	if !after.Open {
 		event.Reason, event.Type = "IssuerWorks", corev1.EventTypeNormal
-		event.Note = bounded(fmt.Sprintf("%v; the outage of root %q since %s is over", after, before.Root, before.Since.UTC().Format(time.RFC3339)))
+		event.Note = bounded(fmt.Sprintf("%v; the outage of root %q since %s is over", after, before.Root, before.Since.UTC().Format(time.RFC3339)), maxNote)
 	}
 	return event
 }
 
-func bounded(note string) string {
-	return strings.ToValidUTF8(note[:min(len(note), maxNote)], "") // no half of a letter
+func bounded(text string, bytes int) string {
+	return strings.ToValidUTF8(text[:min(len(text), bytes)], "") // no half of a letter
 }

@@ -42,7 +42,6 @@ func (c *controller) addRoots(o *options, config *rest.Config, client kubernetes
 	if err != nil {
 		return fmt.Errorf("name this replica: %w", err)
 	}
-	overlap := func() time.Duration { return o.validity + issuer.ClockSkew }
 	c.roots, err = provider.New(provider.Options{
 		Objects:        objects,
 		Client:         client,
@@ -54,19 +53,19 @@ func (c *controller) addRoots(o *options, config *rest.Config, client kubernetes
 		RootSecret:     o.rootSecret,
 		VaultTokenFile: vaultTokenFile,
 		Manager:        c.manager,
-		Trust:          c.trust(o, client, overlap()),
-		Overlap:        overlap,
+		Trust:          c.trust(o, client),
+		Overlap:        c.overlap.Now,
 		Logger:         logger,
 	})
 	return err
 }
 
 // trust returns what records and publishes the roots that are current.
-func (c *controller) trust(o *options, client kubernetes.Interface, overlap time.Duration) func(context.Context, issuer.TrustBundle) (issuer.TrustBundle, error) {
+func (c *controller) trust(o *options, client kubernetes.Interface) func(context.Context, issuer.TrustBundle) (issuer.TrustBundle, error) {
 	record := &trust.Record{
 		ConfigMaps: client.CoreV1().ConfigMaps(o.Namespace),
 		Labels:     manifests.Labels(o.MeshName, component.Version()),
-		Overlap:    overlap,
+		Overlap:    c.overlap.Now,
 	}
 	return func(ctx context.Context, current issuer.TrustBundle) (issuer.TrustBundle, error) {
 		state, err := record.Advance(ctx, current)

@@ -9,14 +9,18 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/cmd/internal/component"
+	"github.com/osm-edge/osm/cmd/internal/meshconfig"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/provider"
 	"github.com/osm-edge/osm/publish"
 	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/trust"
 	"github.com/osm-edge/osm/webhook"
 )
 
@@ -33,7 +37,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	logger := o.Logger(name)
+	logger, level := o.Logger(name)
 	config, err := component.RESTConfig(name)
 	if err != nil {
 		return err
@@ -46,6 +50,9 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.follow(o, config, level, logger); err != nil {
+		return err
+	}
 	return c.run(ctx)
 }
 
@@ -53,6 +60,8 @@ func run(ctx context.Context, args []string) error {
 type controller struct {
 	caches    *caches
 	manager   *issuer.Manager
+	overlap   *trust.Overlap
+	mesh      *meshconfig.Follower
 	bundles   *publish.Publisher
 	scripts   *publish.Publisher
 	roots     *provider.Provider
@@ -70,7 +79,7 @@ func newController(ctx context.Context, o *options, config *rest.Config, client 
 	if err != nil {
 		return nil, err
 	}
-	c := &controller{}
+	c := &controller{overlap: trust.NewOverlap(o.validity)}
 	if err := c.addPublishers(o, client, logger); err != nil {
 		return nil, err
 	}
@@ -95,6 +104,23 @@ func newController(ctx context.Context, o *options, config *rest.Config, client 
 	}
 	c.ops = &component.OpsServer{Options: &o.Options, Registry: registry, Ready: c.ready, Warnings: c.warnings}
 	return c, nil
+}
+
+// follow has certificates and the log level follow the MeshConfig.
+func (c *controller) follow(o *options, config *rest.Config, level *slog.LevelVar, logger *slog.Logger) error {
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	c.mesh = meshconfig.NewFollower(meshconfig.Options{
+		Client:    client,
+		Namespace: o.Namespace,
+		Level:     level,
+		Apply:     (&certificates{o, c.manager, c.overlap}).follow,
+		Report:    (&status{client.Resource(meshconfig.Resource()).Namespace(o.Namespace)}).write,
+		Logger:    logger,
+	})
+	return nil
 }
 
 func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *controller, registry *prometheus.Registry, logger *slog.Logger) (*sds.Server, error) {
@@ -162,11 +188,11 @@ func (c *controller) warnings() []string {
 func (c *controller) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	defer c.caches.wait()
-	for _, run := range []func(context.Context) error{c.ops.Run, c.validated.Run, c.validator.Run} {
+	for _, run := range []func(context.Context) error{c.ops.Run, c.validated.Run, c.validator.Run, c.mesh.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	group.Go(func() error {
-		if !c.caches.start(ctx) {
+		if !c.caches.start(ctx) || !cache.WaitForCacheSync(ctx.Done(), c.mesh.Known) {
 			return nil // told to end
 		}
 		return c.issue(ctx)

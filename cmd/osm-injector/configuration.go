@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/injection"
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 const (
@@ -32,34 +35,73 @@ const (
 // minor versions older than its API server (Kubernetes, "Version Skew Policy").
 var nativeSince = utilversion.MustParseGeneric("1.32")
 
-// configuration is what counts for the next pod. It follows the version of the
-// API server if the placement of sidecars is left to that.
+// configuration is what counts for the next pod. It follows the MeshConfig, and
+// the version of the API server if the placement of sidecars is left to that.
 type configuration struct {
-	options  *injection.Options
-	settings injector.Settings
-	versions discovery.ServerVersionInterfaceWithContext
-	logger   *slog.Logger
-	current  atomic.Pointer[injector.Config]
+	options   *injection.Options
+	apiServer netip.Addr
+	versions  discovery.ServerVersionInterfaceWithContext
+	logger    *slog.Logger
+	current   atomic.Pointer[injector.Config]
+
+	mu sync.Mutex
+	choices
+}
+
+// choices are what a configuration is made of, beside the flags.
+type choices struct {
+	placement injector.Placement // what auto comes to; none: not known yet
+	mesh      *v1.MeshConfig     // nil: there is none
 }
 
 // newConfiguration fails if the flags make no valid configuration. The address
 // of the API server, if it has one, is left alone by sidecars: it is not of the
 // mesh, whatever else pods are to reach through it.
 func newConfiguration(options *injection.Options, apiServer netip.Addr, versions discovery.ServerVersionInterfaceWithContext, logger *slog.Logger) (*configuration, error) {
-	c := &configuration{options: options, versions: versions, logger: logger}
-	c.settings = options.Settings(injector.Container)
-	if apiServer.IsValid() {
-		only := netip.PrefixFrom(apiServer, apiServer.BitLen())
-		c.settings.OutboundRangeExclusions = append(slices.Clone(c.settings.OutboundRangeExclusions), only)
+	c := &configuration{options: options, apiServer: apiServer, versions: versions, logger: logger}
+	return c, c.change(func(*choices) {})
+}
+
+// follow has a MeshConfig count; nil: the flags alone do.
+func (c *configuration) follow(mesh *v1.MeshConfig) error {
+	return c.change(func(next *choices) { next.mesh = mesh })
+}
+
+// change makes another configuration. If that is invalid, the one before goes on
+// to count, and so do its choices.
+func (c *configuration) change(alter func(*choices)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := c.choices
+	alter(&next)
+	config, err := c.make(next)
+	if err != nil {
+		return err
 	}
-	config, err := injector.NewConfig(c.settings)
+	c.choices = next
+	if c.options.Placed() || next.placement != "" {
+		c.current.Store(config)
+	}
+	return nil
+}
+
+func (c *configuration) make(of choices) (*injector.Config, error) {
+	auto := cmp.Or(of.placement, injector.Container)
+	settings, err := injection.Overlay(c.options.Settings(auto), of.mesh)
 	if err != nil {
 		return nil, err
 	}
-	if options.Placed() {
-		c.current.Store(config)
+	if c.apiServer.IsValid() {
+		only := netip.PrefixFrom(c.apiServer, c.apiServer.BitLen())
+		settings.OutboundRangeExclusions = append(slices.Clone(settings.OutboundRangeExclusions), only)
 	}
-	return c, nil
+	return injector.NewConfig(settings)
+}
+
+func (c *configuration) placed() injector.Placement {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.placement
 }
 
 func (c *configuration) known() bool { return c.current.Load() != nil }
@@ -96,15 +138,12 @@ func (c *configuration) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.known() && c.settings.Placement == placement {
+	if c.placed() == placement {
 		return nil
 	}
-	c.settings.Placement = placement
-	config, err := injector.NewConfig(c.settings)
-	if err != nil {
+	if err := c.change(func(next *choices) { next.placement = placement }); err != nil {
 		return err
 	}
-	c.current.Store(config)
 	c.logger.InfoContext(ctx, "sidecars are placed as the API server's version allows", "placement", placement, "version", version)
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/injection"
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // apiVersions is an API server that is upgraded while it is asked: the answers
@@ -201,4 +202,47 @@ func TestFlagsThatMakeNoConfigurationAreRefused(t *testing.T) {
 			t.Errorf("%s: error %v, want one that names %s", flag, err, want)
 		}
 	}
+}
+
+func TestTheConfigurationFollowsTheMeshConfigAndTheVersionTogether(t *testing.T) {
+	c := mustConfigure(t, &apiVersions{answers: []string{"v1.31.4", "v1.37.2"}}, netip.MustParseAddr("10.96.0.1"), "--outbound-ip-range-exclusion-list=192.0.2.0/24")
+	says := func(image string, ranges ...v1.IPRange) *v1.MeshConfig {
+		return &v1.MeshConfig{Spec: v1.MeshConfigSpec{Sidecar: v1.Sidecar{Image: image}, Traffic: v1.Traffic{OutboundIPRangeExclusions: ranges}}}
+	}
+	follow := func(mesh *v1.MeshConfig) {
+		t.Helper()
+		if err := c.follow(mesh); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refresh := func() {
+		t.Helper()
+		if err := c.refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(placement injector.Placement, image, ranges string) {
+		t.Helper()
+		patch := injected(t, c)
+		if placed(t, c) != placement || !strings.Contains(patch, image) || !strings.Contains(patch, `\"excludeRanges\":[`+ranges+`]`) {
+			t.Errorf("want %s, %s, %s:\n%s", placement, image, ranges, patch)
+		}
+	}
+	follow(says("mesh/pipy:2"))
+	if c.known() {
+		t.Error("there is a configuration without a version")
+	}
+	refresh()
+	expect(injector.Container, "mesh/pipy:2", `\"10.96.0.1/32\",\"192.0.2.0/24\"`)
+	follow(says("mesh/pipy:3", "198.51.100.0/24"))
+	refresh()
+	expect(injector.Native, "mesh/pipy:3", `\"10.96.0.1/32\",\"198.51.100.0/24\"`)
+	before := c.current.Load()
+	if err := c.follow(says("mesh/pipy:4", "198.51.100.1")); err == nil || c.current.Load() != before {
+		t.Errorf("what is invalid counts, error %v", err)
+	}
+	follow(says("", []v1.IPRange{}...))
+	expect(injector.Native, "example.test/pipy:1", `\"10.96.0.1/32\"`)
+	follow(nil)
+	expect(injector.Native, "example.test/pipy:1", `\"10.96.0.1/32\",\"192.0.2.0/24\"`)
 }

@@ -10,12 +10,15 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/cmd/internal/injection"
+	"github.com/osm-edge/osm/cmd/internal/meshconfig"
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/webhook"
@@ -33,7 +36,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	collectLate()
-	logger := o.Logger(name)
+	logger, level := o.Logger(name)
 	config, err := component.RESTConfig(name)
 	if err != nil {
 		return err
@@ -46,6 +49,9 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := service.follow(o, config, level, logger); err != nil {
+		return err
+	}
 	return service.run(ctx)
 }
 
@@ -54,6 +60,7 @@ type service struct {
 	factory       informers.SharedInformerFactory
 	cached        cache.InformerSynced
 	configuration *configuration
+	mesh          *meshconfig.Follower
 	events        *events
 	certificates  *webhook.SecretSource
 	server        *webhook.Server
@@ -86,6 +93,22 @@ func newService(o *injection.Options, client kubernetes.Interface, logger *slog.
 	})
 	s.ops = &component.OpsServer{Options: &o.Options, Registry: registry, Ready: s.ready}
 	return s, err
+}
+
+// follow has the configuration and the log level follow the MeshConfig.
+func (s *service) follow(o *injection.Options, config *rest.Config, level *slog.LevelVar, logger *slog.Logger) error {
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	s.mesh = meshconfig.NewFollower(meshconfig.Options{
+		Client:    client,
+		Namespace: o.Namespace,
+		Level:     level,
+		Apply:     s.configuration.follow,
+		Logger:    logger,
+	})
+	return nil
 }
 
 func newServer(address string, certificates webhook.CertificateSource, o injector.Options) (*webhook.Server, error) {
@@ -122,6 +145,9 @@ func (s *service) ready() error {
 	if !s.cached() {
 		return errors.New("the namespaces are not cached yet")
 	}
+	if !s.mesh.Known() {
+		return errors.New("the API server has not said yet whether there is a MeshConfig")
+	}
 	return errors.Join(s.configuration.Ready(), s.certificates.Ready())
 }
 
@@ -129,11 +155,11 @@ func (s *service) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	s.factory.StartWithContext(ctx)
 	defer s.factory.Shutdown()
-	for _, run := range []func(context.Context) error{s.ops.Run, s.certificates.Run, s.configuration.Run, s.events.Run} {
+	for _, run := range []func(context.Context) error{s.ops.Run, s.certificates.Run, s.configuration.Run, s.mesh.Run, s.events.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	group.Go(func() error {
-		if !cache.WaitForCacheSync(ctx.Done(), s.cached, s.configuration.known) {
+		if !cache.WaitForCacheSync(ctx.Done(), s.cached, s.configuration.known, s.mesh.Known) {
 			return nil // told to end
 		}
 		return s.server.Run(ctx)

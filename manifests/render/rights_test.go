@@ -65,6 +65,25 @@ func TestTheNameOfTheRootsSecretIsThatOfTheRights(t *testing.T) {
 	}
 }
 
+func TestAComponentFollowsTheOneMeshConfig(t *testing.T) {
+	objects := mustRender(t, Options{Namespace: "osm-system"})
+	for _, component := range components {
+		rules := find[rbacv1.Role](t, objects, "Role", component).Rules
+		for _, want := range []string{"get osm-mesh-config", "list osm-mesh-config", "watch osm-mesh-config"} {
+			if got := rightsTo("meshconfigs", rules); !slices.Contains(got, want) {
+				t.Errorf("%s may %q, want %s", component, got, want)
+			}
+		}
+		var status []string
+		if component == "osm-controller" {
+			status = []string{"patch osm-mesh-config"}
+		}
+		if got := rightsTo("meshconfigs/status", rules); !slices.Equal(got, status) {
+			t.Errorf("%s may %q its status, want %q", component, got, status)
+		}
+	}
+}
+
 // requests are what osm-controller makes of cert-manager's, and takes away.
 var requests = rbacv1.PolicyRule{
 	APIGroups: []string{"cert-manager.io"}, Resources: []string{"certificaterequests"},

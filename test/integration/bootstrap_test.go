@@ -38,12 +38,24 @@ const rootSecret = "osm-ca-bundle"
 // startWithoutDeployments applies the chart but for what would run.
 func startWithoutDeployments(t *testing.T) (*cluster.Cluster, kubernetes.Interface) {
 	t.Helper()
+	return startWithoutDeploymentsOf(t, nil)
+}
+
+// startWithoutDeploymentsOf does so with the values.
+func startWithoutDeploymentsOf(t *testing.T, values map[string]any) (*cluster.Cluster, kubernetes.Interface) {
+	t.Helper()
 	c, client := startCluster(t)
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: mesh.Namespace}}
 	if _, err := client.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	objects, err := render.Chart(render.Options{Namespace: mesh.Namespace})
+	applyWithoutDeployments(t, c, values)
+	return c, client
+}
+
+func applyWithoutDeployments(t *testing.T, c *cluster.Cluster, values map[string]any) {
+	t.Helper()
+	objects, err := render.Chart(render.Options{Namespace: mesh.Namespace, Values: values})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +63,6 @@ func startWithoutDeployments(t *testing.T) (*cluster.Cluster, kubernetes.Interfa
 	if err := mesh.Apply(t.Context(), c.Config(), objects); err != nil {
 		t.Fatal(err)
 	}
-	return c, client
 }
 
 // bootstrapOnce runs osm-bootstrap --once in as many pods at once, as the chart's
@@ -130,10 +141,33 @@ type state struct {
 
 func snapshot(t *testing.T, client kubernetes.Interface) state {
 	t.Helper()
-	s := state{map[string]string{}, map[string][]byte{}}
-	for _, name := range []string{rootSecret, "osm-injector-tls", "osm-validator-tls", "osm-bootstrap-tls"} {
-		s.versions[name] = getSecret(t, client, name).ResourceVersion
+	s := webhookState(t, client)
+	maps.Copy(s.versions, secretVersions(t, client))
+	return s
+}
+
+// secretVersions returns the resource versions of the mesh's Secrets by name.
+func secretVersions(t *testing.T, client kubernetes.Interface) map[string]string {
+	t.Helper()
+	list, err := client.CoreV1().Secrets(mesh.Namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
 	}
+	versions := map[string]string{}
+	for _, secret := range list.Items {
+		versions[secret.Name] = secret.ResourceVersion
+	}
+	return versions
+}
+
+func caBundles(t *testing.T, client kubernetes.Interface) map[string][]byte {
+	t.Helper()
+	return webhookState(t, client).bundles
+}
+
+func webhookState(t *testing.T, client kubernetes.Interface) state {
+	t.Helper()
+	s := state{map[string]string{}, map[string][]byte{}}
 	mutating, err := client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(t.Context(), "osm-webhook-osm", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)

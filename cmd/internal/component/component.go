@@ -62,13 +62,15 @@ func (o *Options) Listen(port int) string {
 }
 
 // Logger logs JSON to standard error, and makes the Kubernetes libraries do the
-// same.
-func (o *Options) Logger(name string) *slog.Logger {
-	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: o.LogLevel})
+// same. The level can be set while it does.
+func (o *Options) Logger(name string) (*slog.Logger, *slog.LevelVar) {
+	level := &slog.LevelVar{}
+	level.Set(o.LogLevel)
+	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
 	logger := slog.New(handler).With("component", name)
 	slog.SetDefault(logger)
 	klog.SetLogger(logr.FromSlogHandler(logger.Handler()))
-	return logger
+	return logger, level
 }
 
 // RESTConfig returns the configuration of KUBECONFIG, or that of the Pod.

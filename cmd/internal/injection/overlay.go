@@ -1,0 +1,69 @@
+package injection
+
+import (
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/interception"
+	"github.com/osm-edge/osm/manifests/crd/v1"
+)
+
+// Overlay returns the settings with what a MeshConfig says in the place of what
+// the flags say. A list that is empty says something, too: there is nothing in
+// it. Nil says nothing.
+func Overlay(settings injector.Settings, config *v1.MeshConfig) (injector.Settings, error) {
+	if config == nil {
+		return settings, nil
+	}
+	sidecar := config.Spec.Sidecar
+	overlayWord(&settings.SidecarImage, sidecar.Image)
+	overlayWord(&settings.InitImage, sidecar.InitImage)
+	overlayWord(&settings.LogLevel, string(sidecar.LogLevel))
+	if r := sidecar.Resources; r != nil {
+		settings.SidecarResources = corev1.ResourceRequirements{Limits: r.Limits, Requests: r.Requests}
+	}
+	if privileged := sidecar.PrivilegedInitContainer; privileged != nil {
+		settings.PrivilegedInit = *privileged
+	}
+	return settings, overlayTraffic(&settings, config.Spec.Traffic)
+}
+
+func overlayTraffic(settings *injector.Settings, traffic v1.Traffic) error {
+	return errors.Join(
+		overlayList(&settings.InboundPortExclusions, traffic.InboundPortExclusions, injector.ParsePorts),
+		overlayList(&settings.OutboundPortExclusions, traffic.OutboundPortExclusions, injector.ParsePorts),
+		overlayList(&settings.OutboundRangeExclusions, traffic.OutboundIPRangeExclusions, injector.ParseRanges),
+		overlayList(&settings.OutboundRangeInclusions, traffic.OutboundIPRangeInclusions, injector.ParseRanges),
+		overlayList(&settings.InterfaceExclusions, traffic.NetworkInterfaceExclusions, parseInterface))
+}
+
+func overlayWord(setting *string, said string) {
+	if said != "" {
+		*setting = said
+	}
+}
+
+// overlayList reads the entries as those of the flag's list are read.
+func overlayList[S, T any](setting *[]T, said []S, parse func(string) ([]T, error)) error {
+	if said == nil {
+		return nil
+	}
+	var list []T
+	for _, entry := range said {
+		parsed, err := parse(fmt.Sprint(entry))
+		if err != nil {
+			return err
+		}
+		list = append(list, parsed...)
+	}
+	*setting = list
+	return nil
+}
+
+// parseInterface reads one name, which may have a comma in it.
+func parseInterface(name string) ([]string, error) {
+	return []string{name}, interception.CheckInterface(name)
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/osm-edge/osm/cmd/internal/injection"
+	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/trust"
+)
+
+// certificates are what service certificates look like: as the flags say, and
+// the MeshConfig before them.
+type certificates struct {
+	options *options
+	manager *issuer.Manager
+	overlap *trust.Overlap
+}
+
+// follow has a MeshConfig count for certificates that are issued from now on;
+// nil: the flags alone do. Replaced roots are trusted for the longer lifetime
+// before anything is issued with it.
+func (c *certificates) follow(mesh *v1.MeshConfig) error {
+	validity, algorithm, err := c.options.overlay(mesh)
+	if err := errors.Join(err, c.options.checkInjection(mesh)); err != nil {
+		return err
+	}
+	c.overlap.Set(validity)
+	return c.manager.Configure(validity, algorithm)
+}
+
+// checkInjection tells what osm-injector would refuse of a MeshConfig, because
+// the status is for both. What that has from its own flags alone is not known
+// here, and in order.
+func (o *options) checkInjection(mesh *v1.MeshConfig) error {
+	settings, err := injection.Overlay(injector.Settings{
+		MeshName:     o.MeshName,
+		Namespace:    o.Namespace,
+		TrustDomain:  o.trustDomain,
+		SidecarImage: "of/the:flags",
+		InitImage:    "of/the:flags",
+	}, mesh)
+	if err != nil {
+		return err
+	}
+	_, err = injector.NewConfig(settings)
+	return err
+}
+
+// overlay returns what a MeshConfig says of certificates, and what the flags say
+// where it says nothing.
+func (o *options) overlay(mesh *v1.MeshConfig) (validity time.Duration, algorithm issuer.KeyAlgorithm, err error) {
+	validity, algorithm = o.validity, o.keyAlgorithm
+	if mesh == nil {
+		return validity, algorithm, nil
+	}
+	said := mesh.Spec.Certificate
+	if said.ServiceCertValidityDuration != "" {
+		if validity, err = time.ParseDuration(said.ServiceCertValidityDuration); err == nil {
+			err = checkValidity(validity)
+		}
+	}
+	if said.KeyAlgorithm != "" && err == nil {
+		algorithm, err = issuer.ParseKeyAlgorithm(string(said.KeyAlgorithm))
+	}
+	return validity, algorithm, err
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/trust"
+)
+
+func says(validity string, algorithm v1.KeyAlgorithm) *v1.MeshConfig {
+	return &v1.MeshConfig{Spec: v1.MeshConfigSpec{Certificate: v1.Certificate{ServiceCertValidityDuration: validity, KeyAlgorithm: algorithm}}}
+}
+
+func TestAMeshConfigGoesBeforeTheFlagsInWhatItSaysOfCertificates(t *testing.T) {
+	o := &options{validity: 24 * time.Hour, keyAlgorithm: issuer.RSA2048}
+	tests := map[string]struct {
+		mesh      *v1.MeshConfig
+		validity  time.Duration
+		algorithm issuer.KeyAlgorithm
+	}{
+		"no MeshConfig":         {nil, 24 * time.Hour, issuer.RSA2048},
+		"one that says nothing": {says("", ""), 24 * time.Hour, issuer.RSA2048},
+		"the lifetime":          {says("1.5h", ""), 90 * time.Minute, issuer.RSA2048},
+		"the algorithm":         {says("", "ed25519"), 24 * time.Hour, issuer.Ed25519},
+		"both":                  {says("1m", "ecdsa-p256"), time.Minute, issuer.ECDSAP256},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			validity, algorithm, err := o.overlay(test.mesh)
+			if err != nil || validity != test.validity || algorithm != test.algorithm {
+				t.Errorf("%s, %s, error %v, want %s, %s", validity, algorithm, err, test.validity, test.algorithm)
+			}
+		})
+	}
+}
+
+func mustParse(t *testing.T) *options {
+	t.Helper()
+	o, err := parse(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestReplacedRootsAreTrustedForTheLifetimeThatTheMeshConfigSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := mustParse(t)
+		manager := issuer.NewManager(issuer.Options{Logger: slog.New(slog.DiscardHandler)})
+		c := &certificates{o, manager, trust.NewOverlap(o.validity)}
+		for _, step := range []struct {
+			mesh *v1.MeshConfig
+			want time.Duration
+		}{
+			{says("48h", ""), 48 * time.Hour},
+			{says("1h", ""), 48 * time.Hour}, // of certificates from before
+			{says("1s", ""), 48 * time.Hour}, // refused
+			{says("96h", "dsa"), 48 * time.Hour},
+			{&v1.MeshConfig{Spec: v1.MeshConfigSpec{
+				Certificate: v1.Certificate{ServiceCertValidityDuration: "96h"},
+				Sidecar:     v1.Sidecar{Resources: &v1.Resources{Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1u")}}},
+			}}, 48 * time.Hour}, // refused by osm-injector, too
+			{nil, 48 * time.Hour},
+		} {
+			err := c.follow(step.mesh)
+			if got := c.overlap.Now() - issuer.ClockSkew; got != step.want {
+				t.Errorf("%s after %v, want %s (error %v)", got, step.mesh, step.want, err)
+			}
+		}
+	})
+}
