@@ -68,6 +68,19 @@ func TestTheNameOfTheRootsSecretIsThatOfTheRights(t *testing.T) {
 	}
 }
 
+func TestOsmBootstrapCreatesTheMeshsObjectsAndChangesNone(t *testing.T) {
+	rules := find[rbacv1.Role](t, mustRender(t, Options{Namespace: "osm-system"}), "Role", "osm-bootstrap").Rules
+	for _, resource := range []string{"meshconfigs", "meshrootcertificates"} {
+		if got := rightsTo(resource, rules); !slices.Equal(got, []string{"create *", "get *", "list *", "watch *"}) {
+			t.Errorf("of %s it may %q", resource, got)
+		}
+	}
+	want := []string{"get osm-preset", "get osm-trust-bundle", "list osm-trust-bundle", "watch osm-trust-bundle"}
+	if got := rightsTo("configmaps", rules); !slices.Equal(got, want) {
+		t.Errorf("of ConfigMaps it may %q", got)
+	}
+}
+
 func TestNoRightIsAWildcardOrDeletes(t *testing.T) {
 	objects := mustRender(t, Options{Namespace: "osm-system"})
 	for _, component := range components {
