@@ -84,6 +84,19 @@ func TestAComponentFollowsTheOneMeshConfig(t *testing.T) {
 	}
 }
 
+func TestOsmBootstrapCreatesTheMeshsObjectsAndChangesNone(t *testing.T) {
+	rules := find[rbacv1.Role](t, mustRender(t, Options{Namespace: "osm-system"}), "Role", "osm-bootstrap").Rules
+	for _, resource := range []string{"meshconfigs", "meshrootcertificates"} {
+		if got := rightsTo(resource, rules); !slices.Equal(got, []string{"create *", "get *", "list *", "watch *"}) {
+			t.Errorf("of %s it may %q", resource, got)
+		}
+	}
+	want := []string{"get osm-preset", "get osm-trust-bundle", "list osm-trust-bundle", "watch osm-trust-bundle"}
+	if got := rightsTo("configmaps", rules); !slices.Equal(got, want) {
+		t.Errorf("of ConfigMaps it may %q", got)
+	}
+}
+
 // requests are what osm-controller makes of cert-manager's, and takes away.
 var requests = rbacv1.PolicyRule{
 	APIGroups: []string{"cert-manager.io"}, Resources: []string{"certificaterequests"},

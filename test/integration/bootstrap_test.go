@@ -26,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/manifests/render"
@@ -242,16 +243,34 @@ func TestBootstrapRefusesAMalformedRootSecretAndLeavesItAlone(t *testing.T) {
 	}
 }
 
-// runFailing runs osm-bootstrap --once, which must fail, and returns what it said.
+// runFailing runs osm-bootstrap --once as the chart's service account, which
+// must fail, and returns what it said.
 func runFailing(t *testing.T, c *cluster.Cluster) string {
 	t.Helper()
 	command := exec.CommandContext(within(t, time.Minute), filepath.Join(bin, "osm-bootstrap"), "--once")
-	command.Env = []string{"KUBECONFIG=" + c.Kubeconfig()}
+	command.Env = []string{"KUBECONFIG=" + asBootstrap(t, c)}
 	out, err := command.CombinedOutput()
 	if err == nil {
 		t.Fatalf("osm-bootstrap succeeded:\n%s", out)
 	}
 	return string(out)
+}
+
+// asBootstrap returns a kubeconfig of the chart's service account.
+func asBootstrap(t *testing.T, c *cluster.Cluster) string {
+	t.Helper()
+	config, err := clientcmd.LoadFromFile(c.Kubeconfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range config.AuthInfos {
+		user.Impersonate = "system:serviceaccount:" + mesh.Namespace + ":osm-bootstrap"
+	}
+	name := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(*config, name); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 func wantEvent(t *testing.T, client kubernetes.Interface, secret *corev1.Secret, key string) {

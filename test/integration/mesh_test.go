@@ -152,7 +152,7 @@ func testValidation(t *testing.T, client kubernetes.Interface) {
 
 func testDeletedRoot(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
 	pod := deploy(t, client, "bookbuyer", "bookbuyer")
-	proxy, before := runProxy(t, proxyOptions(t, c, client, pod))
+	proxy, before := runProxy(t, c, client, pod)
 	old := readRoot(t, client).Certificate
 	deleteSecret(t, client, rootSecret)
 	eventually(t, "the new root", func(ctx context.Context) (bool, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -186,28 +185,6 @@ func testCertificates(t *testing.T, c *cluster.Cluster, m *followed) {
 		t.Errorf("an identity from before: %v", err)
 	}
 	m.ready(t, m.set(t, `{}`))
-}
-
-func startProxy(t *testing.T, c *cluster.Cluster, client kubernetes.Interface, pod *corev1.Pod) *sidecar.Sidecar {
-	t.Helper()
-	options, err := mesh.ProxyOptions(c, client, pod, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy, err := sidecar.New(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- proxy.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return proxy
 }
 
 func testRefusedSettings(t *testing.T, m *followed) {

@@ -16,10 +16,10 @@ import (
 	"github.com/osm-edge/osm/test/sidecar"
 )
 
-// startProxy runs a sidecar until the test's end.
-func startProxy(t *testing.T, options sidecar.Options) *sidecar.Sidecar {
+// startProxy runs the sidecar of an injected pod until the test's end.
+func startProxy(t *testing.T, c *cluster.Cluster, client kubernetes.Interface, pod *corev1.Pod) *sidecar.Sidecar {
 	t.Helper()
-	proxy, err := sidecar.New(options)
+	proxy, err := sidecar.New(proxyOptions(t, c, client, pod))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,10 +35,10 @@ func startProxy(t *testing.T, options sidecar.Options) *sidecar.Sidecar {
 	return proxy
 }
 
-// runProxy runs a sidecar until the test's end, once it is ready.
-func runProxy(t *testing.T, options sidecar.Options) (*sidecar.Sidecar, sidecar.State) {
+// runProxy returns the sidecar once it is ready.
+func runProxy(t *testing.T, c *cluster.Cluster, client kubernetes.Interface, pod *corev1.Pod) (*sidecar.Sidecar, sidecar.State) {
 	t.Helper()
-	proxy := startProxy(t, options)
+	proxy := startProxy(t, c, client, pod)
 	state, err := proxy.Wait(within(t, 30*time.Second), sidecar.State.Ready)
 	if err != nil {
 		t.Fatal(err)

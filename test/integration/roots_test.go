@@ -46,7 +46,7 @@ func TestAMeshFollowsItsRootCertificates(t *testing.T) {
 	roots := newRootObjects(t, c)
 	roots.await(t, firstRoot, "True Reached", "True Signing")
 
-	proxy, _ := runProxy(t, proxyOptions(t, c, client, deploy(t, client, "bookbuyer", "bookbuyer")))
+	proxy, _ := runProxy(t, c, client, deploy(t, client, "bookbuyer", "bookbuyer"))
 	store := rootsecret.Store{Secrets: client.CoreV1().Secrets(mesh.Namespace), Name: "second"}
 	second, err := store.Ensure(t.Context(), func() (rootsecret.Root, error) {
 		certificate, key, err := tresor.NewRoot()

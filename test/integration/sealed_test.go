@@ -29,7 +29,7 @@ func testSealedVault(t *testing.T, m signed, vault *authority.Vault) {
 	if err := vault.Seal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	late := startProxy(t, proxyOptions(t, m.cluster, m.client, deploy(t, m.client, "bookstore", "bookstore-v2")))
+	late := startProxy(t, m.cluster, m.client, deploy(t, m.client, "bookstore", "bookstore-v2"))
 	eventually(t, "the circuit is open", func(context.Context) (bool, error) { return circuitOpen.MatchString(ops("/metrics")), nil })
 	if got := ops("/readyz"); !strings.HasPrefix(got, "ok\nwarning: the issuer of root ") {
 		t.Errorf("/readyz: %q", got)

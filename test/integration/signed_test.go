@@ -79,7 +79,7 @@ func (m signed) logIfFailed(t *testing.T) {
 
 // check checks what holds for every such authority. The pod's sidecar runs on.
 func (m signed) check(t *testing.T) {
-	_, state := runProxy(t, proxyOptions(t, m.cluster, m.client, m.pod))
+	_, state := runProxy(t, m.cluster, m.client, m.pod)
 	t.Run("certifies by its root", func(t *testing.T) {
 		if err := chainError(state, m.root); err != nil {
 			t.Error(err)
