@@ -86,14 +86,14 @@ func TestAComponentFollowsTheOneMeshConfig(t *testing.T) {
 
 func TestOsmBootstrapCreatesTheMeshsObjectsAndChangesNone(t *testing.T) {
 	rules := find[rbacv1.Role](t, mustRender(t, Options{Namespace: "osm-system"}), "Role", "osm-bootstrap").Rules
-	for _, resource := range []string{"meshconfigs", "meshrootcertificates"} {
-		if got := rightsTo(resource, rules); !slices.Equal(got, []string{"create *", "get *", "list *", "watch *"}) {
-			t.Errorf("of %s it may %q", resource, got)
+	for resource, want := range map[string][]string{
+		"meshconfigs":          {"create *", "get osm-mesh-config", "list osm-mesh-config", "watch osm-mesh-config"},
+		"meshrootcertificates": {"create *", "get *", "list *", "watch *"},
+		"configmaps":           {"get osm-preset", "get osm-trust-bundle", "list osm-trust-bundle", "watch osm-trust-bundle"},
+	} {
+		if got := rightsTo(resource, rules); !slices.Equal(got, want) {
+			t.Errorf("of %s it may %q, want %q", resource, got, want)
 		}
-	}
-	want := []string{"get osm-preset", "get osm-trust-bundle", "list osm-trust-bundle", "watch osm-trust-bundle"}
-	if got := rightsTo("configmaps", rules); !slices.Equal(got, want) {
-		t.Errorf("of ConfigMaps it may %q", got)
 	}
 }
 
