@@ -31,7 +31,7 @@ func (s *certManagerStory) setUp(ctx context.Context) (err error) {
 	if s.manager, err = operator.StartCertManager(ctx, s.cluster, mesh.Namespace, io.Discard); err != nil {
 		return err
 	}
-	proof("Issuer %s/%s is ready: a CA, which is an intermediate of the operator's root", mesh.Namespace, operator.IssuerName)
+	proof("Issuer %s/%s signs with an intermediate CA, whose key is in the secret %[2]s", mesh.Namespace, operator.IssuerName)
 	proof("root %s, whose key is not in the cluster", s.manager.Root().Subject)
 	proof("secret %s/%s has the root's certificate", mesh.Namespace, operator.RootSecret)
 	return nil

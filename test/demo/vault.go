@@ -37,6 +37,7 @@ func (s *vaultStory) setUp(ctx context.Context) (err error) {
 	}
 	proof("Vault signs at %s/v1/%s/sign/%s", s.vault.Address, vault.Mount, vault.Role)
 	proof("root %s, serial %x", root.Subject, root.SerialNumber)
+	proof("the mesh gets a token that may sign there, and nothing else")
 	return nil
 }
 
