@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,9 +46,11 @@ type daemon struct {
 	objects  dynamic.ResourceInterface
 	follower *Follower
 	level    slog.LevelVar
-	applied  []string // images, - for the flags'
-	reported []string // what is wrong, - for nothing
-	unheard  int      // reports that fail
+
+	mu       sync.Mutex // of what the follower writes and the test reads
+	applied  []string   // images, - for the flags'
+	reported []string   // what is wrong, - for nothing
+	unheard  int        // reports that fail
 	log      bytes.Buffer
 }
 
@@ -60,9 +65,28 @@ func newDaemon(objects ...runtime.Object) *daemon {
 		Level:     &d.level,
 		Apply:     d.apply,
 		Report:    d.report,
-		Logger:    slog.New(slog.NewTextHandler(&d.log, nil)),
+		Logger:    slog.New(slog.NewTextHandler(d, nil)),
 	})
 	return d
+}
+
+// Write takes the log.
+func (d *daemon) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.Write(p)
+}
+
+func (d *daemon) logged() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.String()
+}
+
+func (d *daemon) reports() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.reported)
 }
 
 func (d *daemon) apply(config *v1.MeshConfig) error {
@@ -73,11 +97,15 @@ func (d *daemon) apply(config *v1.MeshConfig) error {
 	if image == "impossible" {
 		return errors.New("spec.sidecar.image: impossible")
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.applied = append(d.applied, image)
 	return nil
 }
 
 func (d *daemon) report(_ context.Context, _ *unstructured.Unstructured, invalid error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.unheard > 0 {
 		d.unheard--
 		return errors.New("nobody hears")
@@ -114,6 +142,8 @@ func (d *daemon) update(t *testing.T, object *unstructured.Unstructured) {
 
 func (d *daemon) expect(t *testing.T, level slog.Level, applied ...string) {
 	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if got := strings.Join(d.applied, " "); got != strings.Join(applied, " ") {
 		t.Errorf("applied %s, want %s", got, applied)
 	}
@@ -158,11 +188,11 @@ func TestAnInvalidMeshConfigChangesNothingAndIsLoggedOnce(t *testing.T) {
 					invalid.SetLabels(map[string]string{"seen": "again"})
 					d.update(t, invalid)
 					d.expect(t, slog.LevelError, "a")
-					if n := strings.Count(d.log.String(), "the MeshConfig is invalid"); n != 1 || !strings.Contains(d.log.String(), test.want) {
-						t.Errorf("logged %d times, want once, with %s:\n%s", n, test.want, d.log.String())
+					if n := strings.Count(d.logged(), "the MeshConfig is invalid"); n != 1 || !strings.Contains(d.logged(), test.want) {
+						t.Errorf("logged %d times, want once, with %s:\n%s", n, test.want, d.logged())
 					}
-					if len(d.reported) != 3 || d.reported[0] != "-" || !strings.Contains(d.reported[2], test.want) {
-						t.Errorf("reported %q", d.reported)
+					if len(d.reports()) != 3 || d.reports()[0] != "-" || !strings.Contains(d.reports()[2], test.want) {
+						t.Errorf("reported %q", d.reports())
 					}
 					d.update(t, meshConfig(3, "c", ""))
 					d.expect(t, slog.LevelWarn, "a", "c")
@@ -175,20 +205,21 @@ func TestAnInvalidMeshConfigChangesNothingAndIsLoggedOnce(t *testing.T) {
 func TestAClusterWithoutMeshConfigsIsAskedAgainAndQuietly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDaemon(meshConfig(1, "a", ""))
-		missing := true
+		var missing atomic.Bool
+		missing.Store(true)
 		d.client.PrependReactor("list", "meshconfigs", func(clienttesting.Action) (bool, runtime.Object, error) {
-			return missing, nil, apierrors.NewNotFound(Resource().GroupResource(), "")
+			return missing.Load(), nil, apierrors.NewNotFound(Resource().GroupResource(), "")
 		})
 		d.run(t, func() {
 			if !d.follower.Known() {
 				t.Error("it is not known that the flags count")
 			}
 			d.expect(t, slog.LevelWarn)
-			missing = false
+			missing.Store(false)
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			d.expect(t, slog.LevelWarn, "a")
-			if log := d.log.String(); strings.Contains(log, "WARN") || strings.Contains(log, "ERROR") {
+			if log := d.logged(); strings.Contains(log, "WARN") || strings.Contains(log, "ERROR") {
 				t.Errorf("it is not quiet:\n%s", log)
 			}
 		})
@@ -199,8 +230,8 @@ func TestTheFlagsCountWhereThereIsNoMeshConfig(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDaemon()
 		d.run(t, func() {
-			if !d.follower.Known() || len(d.reported) > 0 {
-				t.Errorf("known: %t, reported %q", d.follower.Known(), d.reported)
+			if !d.follower.Known() || len(d.reports()) > 0 {
+				t.Errorf("known: %t, reported %q", d.follower.Known(), d.reports())
 			}
 			d.expect(t, slog.LevelWarn)
 		})
@@ -214,8 +245,8 @@ func TestAReportThatFailsIsRepeated(t *testing.T) {
 		d.run(t, func() {
 			time.Sleep(3 * reportRetry)
 			synctest.Wait()
-			if len(d.reported) != 1 {
-				t.Errorf("reported %q", d.reported)
+			if len(d.reports()) != 1 {
+				t.Errorf("reported %q", d.reports())
 			}
 			d.expect(t, slog.LevelWarn, "a")
 		})
