@@ -28,13 +28,13 @@ test: kubernetes vault cert-manager ## run the tests, on a real API server
 	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...
 
 kubernetes: ## build the Kubernetes of the tests, once
-	@$(GO) run ./test/cluster/build >/dev/null
+	@$(GO) run ./test/build $@ >/dev/null
 
 vault: ## build the Vault of the tests, once
-	@$(GO) run ./test/vault/build >/dev/null
+	@$(GO) run ./test/build $@ >/dev/null
 
 cert-manager: ## build the cert-manager of the tests, once
-	@$(GO) run ./test/certmanager/build >/dev/null
+	@$(GO) run ./test/build $@ >/dev/null
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }

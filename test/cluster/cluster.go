@@ -22,7 +22,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/osm-edge/osm/test/cluster/binaries"
+	"github.com/osm-edge/osm/test/cluster/binary"
 )
 
 // Options say how a control plane starts. The zero value will do.
@@ -70,7 +70,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if o.Images, err = findBinaries(o.Images); err != nil {
 		return nil, err
 	}
-	bin, err := binaries.Build(ctx, o.Log)
+	bin, err := binary.Build(ctx, o.Log)
 	if err != nil {
 		return nil, err
 	}

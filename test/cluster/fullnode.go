@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 
-	"github.com/osm-edge/osm/test/cluster/binaries"
+	"github.com/osm-edge/osm/test/cluster/binary"
 	"github.com/osm-edge/osm/test/cluster/relay"
 )
 
@@ -56,7 +56,7 @@ func StartNode(ctx context.Context, o NodeOptions) (*Node, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	bin, err := binaries.Build(ctx, o.Log)
+	bin, err := binary.Build(ctx, o.Log)
 	if err != nil {
 		return nil, err
 	}

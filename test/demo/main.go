@@ -18,7 +18,7 @@ import (
 
 	certmanager "github.com/osm-edge/osm/test/certmanager/binary"
 	"github.com/osm-edge/osm/test/cluster"
-	"github.com/osm-edge/osm/test/cluster/binaries"
+	"github.com/osm-edge/osm/test/cluster/binary"
 	"github.com/osm-edge/osm/test/mesh"
 	vault "github.com/osm-edge/osm/test/vault/binary"
 )
@@ -77,7 +77,7 @@ func perform(ctx context.Context, bin, signer string, kept bool) (err error) {
 // build builds what the cluster and the signer run, unless it is there.
 func build(ctx context.Context, signer string) (err error) {
 	fmt.Println("Starting a Kubernetes control plane of our own. Its first build takes minutes, later starts take seconds.")
-	if _, err := binaries.Build(ctx, os.Stdout); err != nil {
+	if _, err := binary.Build(ctx, os.Stdout); err != nil {
 		return err
 	}
 	switch signer {

@@ -1,6 +1,6 @@
-// Package binaries builds the Kubernetes that package cluster runs. It is small, for whoever waits for the build has to
+// Package binary builds the Kubernetes that package cluster runs. It is small, for whoever waits for the build has to
 // compile it first.
-package binaries
+package binary
 
 import (
 	"context"
