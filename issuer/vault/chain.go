@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -27,7 +28,9 @@ func (ca *CA) read(ctx context.Context, answer *api.Secret) ([]*x509.Certificate
 	}
 	intermediates := x509.NewCertPool()
 	for _, authority := range authorities {
-		intermediates.AddCert(authority)
+		if !bytes.Equal(authority.RawSubject, authority.RawIssuer) { // a root would only have the leaf verified once more
+			intermediates.AddCert(authority)
+		}
 	}
 	chains, err := leaf.Verify(x509.VerifyOptions{
 		Roots:         trust.pool,
