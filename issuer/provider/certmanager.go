@@ -44,8 +44,8 @@ func (p *Provider) certManager(name string, spec v1.CertManager) (follower, erro
 		var last state
 		p.followSecret(ctx, p.options.RootSecret, func(secret *corev1.Secret, err error) {
 			last = p.given(secret, err, i, last)
-			if !last.roots.IsEmpty() {
-				roots.latest.Store(&last.roots)
+			if given := last.roots; !given.IsEmpty() {
+				roots.latest.Store(&given) // a copy: last is another next time
 			}
 			tell(last)
 		})
