@@ -29,7 +29,7 @@ func authoritiesOf(roots []v1.MeshRootCertificate) authorities {
 			found.signing, signs = root.Spec.Provider, true
 		}
 		tresor := root.Spec.Provider.Tresor
-		if used := root.Spec.Role != v1.Inactive; used && tresor != nil && !slices.Contains(found.tresor, tresor.SecretRef.Name) {
+		if root.Spec.Role.Used() && tresor != nil && !slices.Contains(found.tresor, tresor.SecretRef.Name) {
 			found.tresor = append(found.tresor, tresor.SecretRef.Name)
 		}
 	}

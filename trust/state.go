@@ -118,3 +118,14 @@ func fingerprint(root *x509.Certificate) string {
 	sum := sha256.Sum256(root.Raw)
 	return hex.EncodeToString(sum[:])
 }
+
+// Deadline returns when the last of the roots that are distributed may sign,
+// whoever has not acknowledged it; zero if none is.
+func (s State) Deadline(patience time.Duration) (deadline time.Time) {
+	for _, root := range s.Distributing().Roots() {
+		if end := s.stages[fingerprint(root)].Distributed.Add(patience); end.After(deadline) {
+			deadline = end
+		}
+	}
+	return deadline
+}
