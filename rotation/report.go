@@ -21,7 +21,8 @@ const (
 
 // report is what a replica tells the others.
 type report struct {
-	// Bundle is the digest of the bundle that it sends to proxies.
+	// Bundle is the digest of the bundle that it sends to proxies; empty when it
+	// is gone.
 	Bundle string `json:"bundle"`
 	// Signing is the digest of the roots that it signs with; empty if it cannot.
 	Signing string `json:"signing,omitempty"`

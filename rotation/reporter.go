@@ -23,19 +23,21 @@ const (
 	calm = time.Minute
 
 	writeTimeout = 10 * time.Second
+	farewell     = time.Second
 )
 
-// runReports keeps this replica's report, and takes it away when ctx ends.
+// runReports keeps this replica's report, and withdraws it when ctx ends.
 func (r *Rotation) runReports(ctx context.Context) error {
+	owner := r.owner(ctx)
 	var last report
 	var written time.Time
 	for pause := time.Duration(0); ; pause = reportPause {
 		if !sleep(ctx, pause) {
-			return r.withdraw(context.WithoutCancel(ctx))
+			return r.withdraw(context.WithoutCancel(ctx), owner)
 		}
 		next, awaited := r.compose()
 		if !next.says(last) || written.IsZero() || awaited && time.Since(written) >= beat {
-			if err := r.write(ctx, next); err != nil {
+			if err := r.write(ctx, next, owner); err != nil {
 				if ctx.Err() == nil {
 					r.Logger.Warn("cannot write the report of this replica; will try again", "error", err)
 				}
@@ -79,10 +81,12 @@ func (r *Rotation) gone() func(types.UID) bool {
 	return func(pod types.UID) bool { return err == nil && !there[pod] }
 }
 
-func (r *Rotation) write(ctx context.Context, next report) error {
+func (r *Rotation) write(ctx context.Context, next report, owner []metav1.OwnerReference) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: r.reportName(), Labels: map[string]string{reportLabel: "true"}}}
+	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+		Name: r.reportName(), OwnerReferences: owner, Labels: map[string]string{reportLabel: "true"},
+	}}
 	for key, value := range r.Labels {
 		cm.Labels[key] = value
 	}
@@ -97,14 +101,26 @@ func (r *Rotation) write(ctx context.Context, next report) error {
 	return err
 }
 
-func (r *Rotation) withdraw(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+// withdraw says that this replica is gone. What proxies told it, they tell
+// another one when they are there.
+func (r *Rotation) withdraw(ctx context.Context, owner []metav1.OwnerReference) error {
+	ctx, cancel := context.WithTimeout(ctx, farewell)
 	defer cancel()
-	err := r.Client.CoreV1().ConfigMaps(r.Namespace).Delete(ctx, r.reportName(), metav1.DeleteOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		r.Logger.Warn("cannot take away the report of this replica", "error", err)
+	if err := r.write(ctx, report{}, owner); err != nil {
+		r.Logger.Warn("cannot withdraw the report of this replica", "error", err)
 	}
 	return nil
+}
+
+// owner has the report deleted with the Pod that it is of, where it is of one.
+func (r *Rotation) owner(ctx context.Context) []metav1.OwnerReference {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	pod, err := r.Client.CoreV1().Pods(r.Namespace).Get(ctx, r.Replica, metav1.GetOptions{})
+	if err != nil {
+		return nil
+	}
+	return []metav1.OwnerReference{{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID}}
 }
 
 func (r *Rotation) reportName() string { return reportPrefix + r.Replica }

@@ -74,6 +74,9 @@ func (r *Rotation) hear(object any) {
 	}
 	r.mu.Lock()
 	r.others[cm.Name] = sighting{report, time.Now()}
+	if report.Bundle == "" {
+		delete(r.others, cm.Name)
+	}
 	r.mu.Unlock()
 	wake(r.lead)
 	r.Changed()

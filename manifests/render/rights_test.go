@@ -12,7 +12,7 @@ import (
 var secrets = map[string][]string{
 	"osm-injector": {"get osm-injector-tls", "list osm-injector-tls", "watch osm-injector-tls"},
 	// Those that MeshRootCertificates refer to, by any name.
-	"osm-controller": {"get *", "list *", "watch *"},
+	"osm-controller": {"create *", "get *", "list *", "update osm-controller-tls", "watch *"},
 	"osm-bootstrap": {
 		"create *", "get *",
 		"list osm-bootstrap-tls", "list osm-ca-bundle", "list osm-injector-tls", "list osm-validator-tls",
