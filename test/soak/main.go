@@ -1,0 +1,75 @@
+// Command soak replaces the root of a mesh again and again while its proxies
+// shake hands without pause, and counts the handshakes that fail. Everything is
+// real: a Kubernetes of its own, the mesh's own programs with two replicas each,
+// proxies that get their certificates over SDS, mutual TLS. In its second half
+// it kills a program of the mesh at every step that a root takes, cuts one off
+// from the API server, and has one proxy acknowledge nothing.
+//
+// It ends with status 0 only if no handshake failed and there were as many of
+// everything as it was to do.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/osm-edge/osm/test/cluster"
+	"github.com/osm-edge/osm/test/cluster/binary"
+	"github.com/osm-edge/osm/test/mesh"
+)
+
+func main() {
+	bin := flag.String("bin", "bin", "`directory` of the mesh's binaries")
+	short := flag.Bool("short", false, "do a tenth of everything")
+	proxies := flag.Int("proxies", 24, "`number` of proxies")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	size := full
+	if *short {
+		size = tenth
+	}
+	size.proxies = *proxies
+	if err := perform(ctx, *bin, size); err != nil {
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		os.Exit(1)
+	}
+}
+
+// perform starts Kubernetes, does it all and stops Kubernetes again. What it
+// counted is the last that it prints.
+func perform(ctx context.Context, bin string, size size) (err error) {
+	if _, err := binary.Build(ctx, os.Stdout); err != nil {
+		return err
+	}
+	c, err := cluster.Start(ctx, cluster.Options{Images: images(bin), Log: os.Stdout})
+	if err != nil {
+		return err
+	}
+	s := &soak{size: size, bin: bin, cluster: c}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, keepLogs(c))
+		}
+		err = errors.Join(err, c.Stop())
+		fmt.Println(s.tally.String())
+	}()
+	ctx, cancel := context.WithTimeoutCause(ctx, size.limit, fmt.Errorf("not done after %s", size.limit))
+	defer cancel()
+	return s.run(ctx)
+}
+
+// images returns the path of each component's binary by its image.
+func images(bin string) map[string]string {
+	images := map[string]string{}
+	for _, name := range mesh.Components {
+		images["flomesh/"+name] = filepath.Join(bin, name)
+	}
+	return images
+}
