@@ -21,6 +21,8 @@ const (
 	churnPeriod = 3 * time.Second
 	// arrival bounds the time from a pod's creation to its certificate.
 	arrival = time.Minute
+	// retryPeriod is for what a webhook may be away for.
+	retryPeriod = 200 * time.Millisecond
 )
 
 var namespaces = []string{"bank", "mail", "shop"}
@@ -50,7 +52,7 @@ func namespaceOf(place int) string { return namespaces[place%accounts%len(namesp
 // gather has all proxies take part.
 func (s *soak) gather(ctx context.Context) error {
 	for place := range s.size.proxies {
-		if err := s.join(ctx, place, false); err != nil {
+		if _, err := s.join(ctx, place, false); err != nil {
 			return err
 		}
 	}
@@ -65,37 +67,48 @@ func (s *soak) churn(ctx context.Context) error {
 			return nil
 		case <-time.After(churnPeriod):
 		}
-		if err := s.join(ctx, place, false); err != nil && ctx.Err() == nil {
-			return err
+		_, err := s.join(ctx, place, false)
+		if p := s.crowd.take(); p != nil && err == nil {
+			err = s.leave(ctx, p)
 		}
-		if p := s.crowd.take(); p != nil {
-			p.end()
-			if err := s.client.CoreV1().Pods(p.pod.Namespace).Delete(ctx, p.pod.Name, metav1.DeleteOptions{}); err != nil && ctx.Err() == nil {
-				return err
-			}
+		if err = unlessOver(ctx, err); err != nil {
+			return err
 		}
 	}
 }
 
+// unlessOver returns the error, unless it came because ctx had ended.
+func unlessOver(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
 // join makes a pod, and has its proxy take part once it has its certificate.
-func (s *soak) join(ctx context.Context, place int, mute bool) error {
+func (s *soak) join(ctx context.Context, place int, mute bool) (*proxy, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, arrival, fmt.Errorf("not there after %s", arrival))
 	defer cancel()
 	pod, err := s.createPod(ctx, place)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p, err := s.newProxy(ctx, pod, place)
+	p, err := s.newProxy(ctx, pod, place, mute)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p.mute = mute
 	if _, err := p.sidecar.Wait(ctx, sidecar.State.Ready); err != nil {
 		p.end()
-		return fmt.Errorf("pod %s/%s gets no certificate: %w", pod.Namespace, pod.Name, err)
+		return nil, fmt.Errorf("pod %s/%s gets no certificate: %w", pod.Namespace, pod.Name, err)
 	}
 	s.crowd.add(p)
-	return nil
+	return p, nil
+}
+
+// leave ends a proxy that takes part no more, and its pod.
+func (s *soak) leave(ctx context.Context, p *proxy) error {
+	p.end()
+	return s.client.CoreV1().Pods(p.pod.Namespace).Delete(ctx, p.pod.Name, metav1.DeleteOptions{})
 }
 
 // createPod returns a pod that runs. The webhook may be away for moments, when
@@ -104,7 +117,7 @@ func (s *soak) createPod(ctx context.Context, place int) (*corev1.Pod, error) {
 	pods := s.client.CoreV1().Pods(namespaceOf(place))
 	var pod *corev1.Pod
 	var last error
-	err := wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextCancel(ctx, retryPeriod, true, func(ctx context.Context) (bool, error) {
 		if pod == nil {
 			created, err := pods.Create(ctx, application(place), metav1.CreateOptions{})
 			if last = err; err != nil {

@@ -19,7 +19,7 @@ func (c *crowd) add(p *proxy) {
 	c.members = append(c.members, p)
 }
 
-// take removes one at random, of those that may go.
+// take removes one at random; none, if that is mute.
 func (c *crowd) take() *proxy {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -30,6 +30,12 @@ func (c *crowd) take() *proxy {
 	}
 	c.members = slices.Delete(c.members, i, i+1)
 	return p
+}
+
+func (c *crowd) remove(p *proxy) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.members = slices.DeleteFunc(c.members, func(other *proxy) bool { return other == p })
 }
 
 // pair returns two at random.

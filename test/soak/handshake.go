@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
+	"golang.org/x/sys/unix"
 
 	"github.com/osm-edge/osm/issuer"
 )
@@ -18,9 +20,8 @@ const handshakeTimeout = 30 * time.Second
 // shakeHands makes a mutual TLS connection between two proxies, as they are at
 // its start, and sends a byte each way. The error says at which step it failed.
 func shakeHands(client, server *view) error {
-	near, far := net.Pipe()
-	deadline := time.Now().Add(handshakeTimeout)
-	if err := errors.Join(near.SetDeadline(deadline), far.SetDeadline(deadline)); err != nil {
+	near, far, err := socketPair()
+	if err != nil {
 		return err
 	}
 	served := make(chan error, 1)
@@ -28,9 +29,35 @@ func shakeHands(client, server *view) error {
 		served <- serve(tls.Server(far, serverConfig(server, client.of.identity)))
 		far.Close()
 	}()
-	err := call(tls.Client(near, clientConfig(client, server.of.identity)))
+	err = call(tls.Client(near, clientConfig(client, server.of.identity)))
 	near.Close()
 	return errors.Join(err, <-served)
+}
+
+// socketPair returns both ends of a connection that has buffers. With net.Pipe,
+// two that both speak, one of them to refuse, would wait for each other.
+func socketPair() (near, far net.Conn, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if near, err = connOf(fds[0]); err != nil {
+		return nil, nil, errors.Join(err, unix.Close(fds[1]))
+	}
+	if far, err = connOf(fds[1]); err != nil {
+		return nil, nil, errors.Join(err, near.Close())
+	}
+	return near, far, nil
+}
+
+func connOf(fd int) (net.Conn, error) {
+	file := os.NewFile(uintptr(fd), "handshake")
+	defer file.Close() // the connection has a copy
+	conn, err := net.FileConn(file)
+	if err != nil {
+		return nil, err
+	}
+	return conn, conn.SetDeadline(time.Now().Add(handshakeTimeout))
 }
 
 func call(conn *tls.Conn) error {

@@ -22,6 +22,7 @@ import (
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/cluster/binary"
 	"github.com/osm-edge/osm/test/mesh"
+	vault "github.com/osm-edge/osm/test/vault/binary"
 )
 
 func main() {
@@ -36,33 +37,41 @@ func main() {
 		size = tenth
 	}
 	size.proxies = *proxies
-	if err := perform(ctx, *bin, size); err != nil {
+	soak := &soak{size: size, bin: *bin, steps: make(chan struct{}, 1)}
+	err := soak.perform(ctx)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
+	}
+	fmt.Println(soak.tally.String())
+	if err != nil {
 		os.Exit(1)
 	}
 }
 
-// perform starts Kubernetes, does it all and stops Kubernetes again. What it
-// counted is the last that it prints.
-func perform(ctx context.Context, bin string, size size) (err error) {
-	if _, err := binary.Build(ctx, os.Stdout); err != nil {
+// perform starts Kubernetes, does it all and stops Kubernetes again.
+func (s *soak) perform(ctx context.Context) (err error) {
+	if err := build(ctx); err != nil {
 		return err
 	}
-	c, err := cluster.Start(ctx, cluster.Options{Images: images(bin), Log: os.Stdout})
-	if err != nil {
+	if s.cluster, err = cluster.Start(ctx, cluster.Options{Images: images(s.bin), Log: os.Stdout}); err != nil {
 		return err
 	}
-	s := &soak{size: size, bin: bin, cluster: c}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, keepLogs(c))
+			err = errors.Join(err, keepLogs(s.cluster))
 		}
-		err = errors.Join(err, c.Stop())
-		fmt.Println(s.tally.String())
+		err = errors.Join(err, s.stopVault(), s.cluster.Stop())
 	}()
-	ctx, cancel := context.WithTimeoutCause(ctx, size.limit, fmt.Errorf("not done after %s", size.limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, s.size.limit, fmt.Errorf("not done after %s", s.size.limit))
 	defer cancel()
 	return s.run(ctx)
+}
+
+// build builds what is run, unless it is there.
+func build(ctx context.Context) error {
+	_, err := binary.Build(ctx, os.Stdout)
+	_, err2 := vault.Build(ctx, os.Stdout)
+	return errors.Join(err, err2)
 }
 
 // images returns the path of each component's binary by its image.

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/trust"
 )
@@ -87,4 +88,17 @@ func (b *bundles) mounted(namespace string, started time.Time, delay time.Durati
 		return nil, fmt.Errorf("namespace %s has no trust bundle", namespace)
 	}
 	return []byte(found), nil
+}
+
+// recorded returns the roots that were recorded by the mesh at a time.
+func (b *bundles) recorded(at time.Time) (issuer.TrustBundle, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var before version
+	for _, v := range b.versions[mesh.Namespace] {
+		if v.seen.Before(at) {
+			before = v
+		}
+	}
+	return issuer.ParseTrustBundle([]byte(before.data[trust.BundleKey]))
 }

@@ -44,7 +44,7 @@ type view struct {
 	pool        *x509.CertPool
 }
 
-func (s *soak) newProxy(ctx context.Context, pod *corev1.Pod, place int) (*proxy, error) {
+func (s *soak) newProxy(ctx context.Context, pod *corev1.Pod, place int, mute bool) (*proxy, error) {
 	identity, err := issuer.NewIdentity(trustDomain, pod.Namespace, pod.Spec.ServiceAccountName)
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (s *soak) newProxy(ctx context.Context, pod *corev1.Pod, place int) (*proxy
 	if err != nil {
 		return nil, err
 	}
-	options.Incremental = place%3 == 2
+	options.Incremental, options.Mute = place%3 == 2, mute
 	options.Bootstrap = withoutListeners(options.Bootstrap)
 	read, started, delay := options.ReadFile, time.Now(), rand.N(kubeletDelay)
 	options.ReadFile = func(name string) ([]byte, error) {
@@ -62,7 +62,7 @@ func (s *soak) newProxy(ctx context.Context, pod *corev1.Pod, place int) (*proxy
 		}
 		return read(name)
 	}
-	p := &proxy{pod: pod, identity: identity, ended: make(chan struct{})}
+	p := &proxy{pod: pod, identity: identity, mute: mute, ended: make(chan struct{})}
 	if p.sidecar, err = sidecar.New(options); err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (p *proxy) now() *view {
 	return fresh
 }
 
-// of reports whether the proxy's certificate leads to the root.
+// leadsTo reports whether the proxy's certificate leads to the root.
 func (v *view) leadsTo(root *x509.Certificate) bool {
 	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
 	roots.AddCert(root)

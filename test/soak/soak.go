@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"runtime"
@@ -12,6 +11,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/osm-edge/osm/test/authority"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
 )
@@ -27,9 +27,12 @@ type soak struct {
 	crowd   crowd
 	tally   tally
 
-	root *x509.Certificate // that signs
-	// late is set while the mesh need not wait for mute proxies any more.
-	late atomic.Bool
+	vault *authority.Vault // nil until it is needed
+
+	steps   chan struct{} // of the mesh's record; has one slot
+	cutOff  atomic.Value  // string: the pod that does not reach the API server
+	seconds int           // MeshRootCertificates that were made
+	newest  string        // the one that signs, unless it is the first
 }
 
 func (s *soak) run(ctx context.Context) (err error) {
@@ -64,10 +67,7 @@ func (s *soak) run(ctx context.Context) (err error) {
 }
 
 // story is both halves.
-func (s *soak) story(ctx context.Context, beside *errgroup.Group) (err error) {
-	if s.root, err = s.ownRoot(ctx); err != nil {
-		return err
-	}
+func (s *soak) story(ctx context.Context, beside *errgroup.Group) error {
 	if err := errors.Join(s.settle(ctx), s.gather(ctx)); err != nil {
 		return err
 	}
@@ -76,7 +76,10 @@ func (s *soak) story(ctx context.Context, beside *errgroup.Group) (err error) {
 		beside.Go(func() error { return s.load(ctx) })
 	}
 	beside.Go(func() error { return s.churn(ctx) })
-	return s.quietHalf(ctx)
+	if err := s.quietHalf(ctx); err != nil {
+		return err
+	}
+	return s.killedHalf(ctx)
 }
 
 // values are the chart's.
@@ -96,6 +99,9 @@ func (s *soak) verdict() error {
 	}
 	if n := s.tally.handshakes.Load(); n < s.size.handshakes {
 		problems = append(problems, fmt.Errorf("only %d of %d handshakes", n, s.size.handshakes))
+	}
+	if n := s.tally.kills.Load(); n < s.size.kills {
+		problems = append(problems, fmt.Errorf("only %d of %d kills", n, s.size.kills))
 	}
 	return errors.Join(problems...)
 }

@@ -27,6 +27,18 @@ func (t *tally) fail(format string, args ...any) {
 	}
 }
 
+// snapshot is what there was up to a moment.
+type snapshot struct{ handshakes, failures, kills int64 }
+
+func (t *tally) snapshot() snapshot {
+	return snapshot{t.handshakes.Load(), t.failures.Load(), t.kills.Load()}
+}
+
+// since says what has happened since an earlier one.
+func (s snapshot) since(before snapshot) string {
+	return fmt.Sprintf("%d handshakes, %d failures, %d kills", s.handshakes-before.handshakes, s.failures-before.failures, s.kills-before.kills)
+}
+
 func (t *tally) rotated(took time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -24,20 +24,24 @@ const rootSecret = "osm-ca-bundle"
 
 // What has a root replaced.
 const (
-	deleted   = "the root's Secret is deleted"
-	restarted = "it is deleted and everything restarted"
-	crashed   = "it is deleted and everything crashes"
-	replaced  = "an operator puts a CA of their own there"
-	second    = "a second MeshRootCertificate is made Active"
-	back      = "it is made Passive again"
+	deleted    = "the root's Secret is deleted"
+	restarted  = "it is deleted and everything restarted"
+	crashed    = "it is deleted and everything crashes"
+	replaced   = "an operator puts a CA of their own there"
+	second     = "a second MeshRootCertificate is made Active"
+	back       = "it is made Passive again"
+	vaultSigns = "a MeshRootCertificate of Vault is made Active"
 )
 
 // triggers each have another root sign, and return it.
 var triggers = map[string]func(*soak, context.Context) (*x509.Certificate, error){
-	deleted:   (*soak).deleteRoot,
-	restarted: (*soak).deleteAndRestart,
-	crashed:   (*soak).deleteAndCrash,
-	replaced:  (*soak).replaceRoot,
+	deleted:    (*soak).deleteRoot,
+	restarted:  (*soak).deleteAndRestart,
+	crashed:    (*soak).deleteAndCrash,
+	replaced:   (*soak).replaceRoot,
+	second:     (*soak).makeSecond,
+	back:       (*soak).goBack,
+	vaultSigns: (*soak).useVault,
 }
 
 // ownRoot reads the root of the Secret.
