@@ -90,6 +90,9 @@ func (v *Vault) Values() (map[string]any, error) {
 	}}, nil
 }
 
+// MeshToken is the token that the mesh gets.
+func (v *Vault) MeshToken() string { return v.token }
+
 // Root is the root that signs.
 func (v *Vault) Root(ctx context.Context) (*x509.Certificate, error) {
 	client, err := v.Client("") // Vault tells it everybody

@@ -106,6 +106,12 @@ func (c *Cluster) Signal(namespace, pod string, signal syscall.Signal) error {
 	return c.node.signal(namespace, pod, signal)
 }
 
+// Cut cuts the processes of the pod off from the API server, until mend is called. What is said between them meanwhile
+// arrives then. It fails when there are none.
+func (c *Cluster) Cut(namespace, pod string) (mend func(), err error) {
+	return c.node.cut(namespace, pod)
+}
+
 // Dial connects to name.namespace.svc:port, with or without .cluster.local, to the port of a Service's cluster address, or
 // to that of a pod, as it would from a pod. A Service without a ready endpoint refuses the connection (ECONNREFUSED).
 func (c *Cluster) Dial(ctx context.Context, network, address string) (net.Conn, error) {

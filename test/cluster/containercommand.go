@@ -58,7 +58,11 @@ func (c *container) prepare(ctx context.Context, dir, logDir string) error {
 	if err != nil {
 		return err
 	}
-	return writeKubeconfig(filepath.Join(dir, "kubeconfig"), n.plan.server(), n.authority.cert, &clientcmdapi.AuthInfo{Token: token})
+	server, err := c.pod.apiServer()
+	if err != nil {
+		return err
+	}
+	return writeKubeconfig(filepath.Join(dir, "kubeconfig"), server, n.authority.cert, &clientcmdapi.AuthInfo{Token: token})
 }
 
 // environment are the variables of the container's env.

@@ -113,16 +113,36 @@ func (n *fakeNode) forget(o any) {
 
 // signal sends the signal to all processes of the pod.
 func (n *fakeNode) signal(namespace, name string, signal syscall.Signal) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	err := os.ErrProcessDone
-	for _, life := range n.pods {
-		if life.pod.Namespace == namespace && life.pod.Name == name {
-			err = life.signal(signal)
-		}
+	if life := n.find(namespace, name); life != nil {
+		err = life.signal(signal)
 	}
 	if err != nil {
 		return fmt.Errorf("signalling the processes of pod %s/%s: %w", namespace, name, err)
+	}
+	return nil
+}
+
+// cut cuts the processes of the pod off from the API server.
+func (n *fakeNode) cut(namespace, name string) (mend func(), err error) {
+	err = os.ErrProcessDone
+	if life := n.find(namespace, name); life != nil {
+		mend, err = life.cut()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cutting pod %s/%s off: %w", namespace, name, err)
+	}
+	return mend, nil
+}
+
+// find returns nil where there is no such pod.
+func (n *fakeNode) find(namespace, name string) *podLife {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, life := range n.pods {
+		if life.pod.Namespace == namespace && life.pod.Name == name {
+			return life
+		}
 	}
 	return nil
 }

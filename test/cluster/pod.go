@@ -32,6 +32,9 @@ type podLife struct {
 	gone    chan struct{}    // closed when the API has the pod no more
 	grace   atomic.Int64     // nanoseconds that its processes have to end
 
+	wiring sync.Mutex
+	wire   *wire // nil until a process needs it
+
 	// Those below belong to the goroutine of run.
 	current  *corev1.Pod
 	sent     corev1.PodStatus
@@ -84,6 +87,7 @@ func (p *podLife) kill() {
 
 // run returns when the pod is gone, or ctx ends, after its processes have ended.
 func (p *podLife) run(ctx context.Context) error {
+	defer p.unwire()
 	running, end := context.WithCancel(ctx)
 	finished := make(chan struct{})
 	go func() {
@@ -157,6 +161,37 @@ func (p *podLife) signal(s syscall.Signal) error {
 		}
 	}
 	return err
+}
+
+// apiServer is where the pod's processes reach the API server.
+func (p *podLife) apiServer() (string, error) {
+	p.wiring.Lock()
+	defer p.wiring.Unlock()
+	if p.wire == nil {
+		var err error
+		if p.wire, err = newWire(p.node.plan.hostPort()); err != nil {
+			return "", err
+		}
+	}
+	return "https://" + p.wire.address, nil
+}
+
+// cut cuts the pod's processes off from the API server.
+func (p *podLife) cut() (mend func(), err error) {
+	p.wiring.Lock()
+	defer p.wiring.Unlock()
+	if p.wire == nil {
+		return nil, os.ErrProcessDone
+	}
+	return p.wire.cut(), nil
+}
+
+func (p *podLife) unwire() {
+	p.wiring.Lock()
+	defer p.wiring.Unlock()
+	if p.wire != nil {
+		p.wire.close()
+	}
 }
 
 // dir is the directory of the pod's files.

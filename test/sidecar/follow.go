@@ -74,6 +74,9 @@ func (s *Sidecar) followAll(ctx context.Context, client secretv3.SecretDiscovery
 	if err != nil {
 		return err
 	}
+	if s.options.Mute {
+		stream = &mute[discoveryv3.DiscoveryRequest, discoveryv3.DiscoveryResponse]{BidiStreamingClient: stream}
+	}
 	s.counters.connected.Store(true)
 	request := &discoveryv3.DiscoveryRequest{Node: s.options.node()}
 	for {
@@ -95,6 +98,9 @@ func (s *Sidecar) followDelta(ctx context.Context, client secretv3.SecretDiscove
 	stream, err := client.DeltaSecrets(ctx)
 	if err != nil {
 		return err
+	}
+	if s.options.Mute {
+		stream = &mute[discoveryv3.DeltaDiscoveryRequest, discoveryv3.DeltaDiscoveryResponse]{BidiStreamingClient: stream}
 	}
 	s.counters.connected.Store(true)
 	request := &discoveryv3.DeltaDiscoveryRequest{

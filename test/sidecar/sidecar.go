@@ -25,6 +25,8 @@ type Options struct {
 	Bootstrap injector.Bootstrap
 	// Incremental asks by DeltaSecrets; by StreamSecrets when false.
 	Incremental bool
+	// Mute has it acknowledge nothing that it gets, as one that hangs.
+	Mute bool
 	// Application is the host:port that inbound requests go to. When empty, they
 	// go where they were sent to; without interception to that port on 127.0.0.1.
 	Application string

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// muteOne has a proxy take part for a while that acknowledges nothing.
+func (s *soak) muteOne(ctx context.Context) error {
+	p, err := s.join(ctx, 0, true)
+	if err != nil {
+		return unlessOver(ctx, err)
+	}
+	fmt.Printf("pod %s acknowledges nothing\n", p.pod.Name)
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-time.After(s.size.trouble):
+	}
+	s.crowd.remove(p)
+	return unlessOver(ctx, s.leave(ctx, p))
+}
+
+// excused reports whether it is mute, and does not know roots that the mesh has
+// waited for as long as it has to.
+func (s *soak) excused(v *view) bool {
+	if !v.of.mute {
+		return false
+	}
+	known, err := s.bundles.recorded(time.Now().Add(-patience))
+	return err == nil && !v.bundle.Union(known).Equal(v.bundle)
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// partition cuts an osm-controller off from the API server for a while.
+func (s *soak) partition(ctx context.Context) error {
+	pods, err := s.componentPods(ctx, "osm-controller")
+	if err != nil {
+		return err
+	}
+	name := pods[rand.IntN(len(pods))].Name
+	mend, err := s.cluster.Cut(pods[0].Namespace, name)
+	if err != nil {
+		return err
+	}
+	defer mend()
+	s.cutOff.Store(name)
+	defer s.cutOff.Store("")
+	fmt.Printf("pod %s is cut off from the API server\n", name)
+	select {
+	case <-ctx.Done():
+	case <-time.After(s.size.trouble):
+		fmt.Printf("pod %s reaches the API server again\n", name)
+	}
+	return nil
+}

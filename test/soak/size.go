@@ -1,0 +1,35 @@
+package main
+
+import "time"
+
+// size is how much is to be done, and in what time.
+type size struct {
+	proxies    int
+	handshakes int64
+	quiet      []string // the triggers of the first half
+	killed     []string // the triggers of the second half, round and round
+	kills      int64
+	trouble    time.Duration // for which an osm-controller is cut off, and a proxy mute
+	limit      time.Duration // of everything
+	rotation   time.Duration // of one rotation
+}
+
+var full = size{
+	handshakes: 1_000_000,
+	quiet:      []string{deleted, restarted, crashed, replaced, second, back, vaultSigns, back},
+	killed:     []string{deleted, restarted, crashed, replaced, second, back},
+	kills:      100,
+	trouble:    time.Minute,
+	limit:      30 * time.Minute,
+	rotation:   3 * time.Minute,
+}
+
+var tenth = size{
+	handshakes: 100_000,
+	quiet:      []string{deleted, crashed, replaced},
+	killed:     []string{deleted, second, back},
+	kills:      10,
+	trouble:    time.Minute,
+	limit:      5 * time.Minute,
+	rotation:   2 * time.Minute,
+}

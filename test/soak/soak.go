@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/osm-edge/osm/test/authority"
+	"github.com/osm-edge/osm/test/cluster"
+	"github.com/osm-edge/osm/test/mesh"
+)
+
+// soak is what its parts share.
+type soak struct {
+	size    size
+	bin     string
+	cluster *cluster.Cluster
+	client  kubernetes.Interface
+	objects dynamic.Interface
+	bundles *bundles
+	crowd   crowd
+	tally   tally
+
+	vault *authority.Vault // nil until it is needed
+
+	steps   chan struct{} // of the mesh's record; has one slot
+	cutOff  atomic.Value  // string: the pod that does not reach the API server
+	seconds int           // MeshRootCertificates that were made
+	newest  string        // the one that signs, unless it is the first
+}
+
+func (s *soak) run(ctx context.Context) (err error) {
+	if s.client, err = kubernetes.NewForConfig(s.cluster.Config()); err != nil {
+		return err
+	}
+	if s.objects, err = dynamic.NewForConfig(s.cluster.Config()); err != nil {
+		return err
+	}
+	if s.bundles, err = newBundles(s.client, s.step); err != nil {
+		return err
+	}
+	if err := mesh.Install(ctx, s.cluster.Config(), values()); err != nil {
+		return err
+	}
+	beside, stop := context.WithCancel(ctx)
+	defer stop()
+	group, beside := errgroup.WithContext(beside)
+	group.Go(func() error { return s.bundles.Run(beside) })
+	group.Go(func() error {
+		defer stop()
+		return s.story(beside, group)
+	})
+	err = group.Wait()
+	for _, p := range s.crowd.all() {
+		p.end()
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return errors.Join(cause, err)
+	}
+	return errors.Join(err, s.verdict())
+}
+
+// story is both halves.
+func (s *soak) story(ctx context.Context, beside *errgroup.Group) error {
+	if err := errors.Join(s.settle(ctx), s.gather(ctx)); err != nil {
+		return err
+	}
+	fmt.Printf("%d proxies of %d service accounts have certificates\n", s.size.proxies, accounts)
+	for range runtime.NumCPU() {
+		beside.Go(func() error { return s.load(ctx) })
+	}
+	beside.Go(func() error { return s.churn(ctx) })
+	if err := s.quietHalf(ctx); err != nil {
+		return err
+	}
+	return s.killedHalf(ctx)
+}
+
+// values are the chart's.
+func values() map[string]any {
+	two := map[string]any{"replicaCount": 2}
+	return map[string]any{"osm": map[string]any{
+		"certificateProvider": map[string]any{"serviceCertValidityDuration": "10m"},
+		"osmBootstrap":        two, "injector": two, "osmController": two,
+	}}
+}
+
+// verdict is why it was all for nothing, if it was.
+func (s *soak) verdict() error {
+	var problems []error
+	if n := s.tally.failures.Load(); n > 0 {
+		problems = append(problems, fmt.Errorf("%d failures", n))
+	}
+	if n := s.tally.handshakes.Load(); n < s.size.handshakes {
+		problems = append(problems, fmt.Errorf("only %d of %d handshakes", n, s.size.handshakes))
+	}
+	if n := s.tally.kills.Load(); n < s.size.kills {
+		problems = append(problems, fmt.Errorf("only %d of %d kills", n, s.size.kills))
+	}
+	return errors.Join(problems...)
+}
