@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset/typed/apiextensions/v1"
 	"k8s.io/client-go/dynamic"
@@ -28,8 +29,9 @@ type Reporter interface {
 
 // CABundles sets the roots that the API server verifies the webhooks with.
 type CABundles interface {
-	// Publish sets the PEM bundle wherever it differs.
-	Publish(ctx context.Context, bundle []byte) error
+	// Publish sets the PEM bundle wherever it differs, and tells whether it did
+	// anywhere.
+	Publish(ctx context.Context, bundle []byte) (changed bool, err error)
 }
 
 // Trusted is the roots that the mesh trusts.
@@ -41,7 +43,7 @@ type Trusted struct {
 	Current issuer.TrustBundle
 }
 
-// Options configures a Bootstrap. All are required.
+// Options configures a Bootstrap. All are required but Settle.
 type Options struct {
 	MeshNamespace string
 	// Secrets is the client of the mesh namespace.
@@ -64,35 +66,55 @@ type Options struct {
 	// has recorded them.
 	Trusted   func(context.Context) (Trusted, error)
 	CABundles CABundles
-	Reporter  Reporter
-	Logger    *slog.Logger
+	// Settle is how long API servers may take to hear of another caBundle. That
+	// long, a serving certificate that they accept is not replaced. Default: 0.
+	Settle   time.Duration
+	Reporter Reporter
+	Logger   *slog.Logger
 }
 
-// Bootstrap carries out the steps.
-type Bootstrap struct{ Options }
+// Bootstrap carries out the steps. It is not for concurrent use.
+type Bootstrap struct {
+	Options
+	told told
+}
 
 // New returns a Bootstrap.
-func New(o Options) *Bootstrap { return &Bootstrap{o} }
+func New(o Options) *Bootstrap { return &Bootstrap{Options: o} }
 
-// Once carries out the steps in their order, and stops at the first that fails.
+// Once carries out the steps until there is nothing left to do.
 func (b *Bootstrap) Once(ctx context.Context) error {
+	for {
+		again, err := b.round(ctx)
+		if err != nil || again == 0 {
+			return err
+		}
+		if err := pause(ctx, again); err != nil {
+			return err
+		}
+	}
+}
+
+// round carries out the steps in their order, and stops at the first that fails.
+// If something has to wait it returns for how long, and is to be called again.
+func (b *Bootstrap) round(ctx context.Context) (again time.Duration, err error) {
 	if err := b.applyCRDs(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	found, err := b.ownObjects(ctx)
 	if err != nil {
-		return b.withoutObjects(ctx, err)
+		return 0, b.withoutObjects(ctx, err)
 	}
 	trusted, err := b.trusted(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if found.signing.Tresor == nil {
-		return b.signedElsewhere(ctx, found, trusted)
+		return 0, b.signedElsewhere(ctx, found, trusted)
 	}
 	ca, err := b.ensureRoots(ctx, found.tresor, found.signing.Tresor.SecretRef.Name)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	return b.serveFromRoot(ctx, ca, trusted.All)
 }

@@ -133,10 +133,10 @@ func newPreset(config, root string) *corev1.ConfigMap {
 }
 
 // Publish implements CABundles.
-func (m *mesh) Publish(ctx context.Context, bundle []byte) error {
+func (m *mesh) Publish(ctx context.Context, bundle []byte) (bool, error) {
 	parsed, err := issuer.ParseTrustBundle(bundle)
 	if err != nil {
-		return err
+		return false, err
 	}
 	p := published{bundle: parsed}
 	for _, name := range ServingSecrets() {
@@ -144,11 +144,12 @@ func (m *mesh) Publish(ctx context.Context, bundle []byte) error {
 			p.served++
 		}
 	}
+	changed := len(m.published) == 0 || !m.lastPublished().Equal(parsed)
 	m.published = append(m.published, p)
 	if m.onPublish != nil {
 		m.onPublish(parsed)
 	}
-	return nil
+	return changed, nil
 }
 
 // Refused implements Reporter.
