@@ -14,7 +14,12 @@ type authorities struct {
 	// tresor names the Secrets with roots of the built-in authority that are
 	// signed with or trusted.
 	tresor []string
+	// revoked names the Secrets with roots of it that nobody is to trust.
+	revoked []string
 }
+
+// revoked is the role of a root that is trusted no more from now on.
+const revoked v1.Role = "Revoked"
 
 // authoritiesOf finds the root that signs: the newest that is Active and, of
 // those of one second, the last by name.
@@ -28,10 +33,18 @@ func authoritiesOf(roots []v1.MeshRootCertificate) authorities {
 		if root.Spec.Role == v1.Active && !signs {
 			found.signing, signs = root.Spec.Provider, true
 		}
-		tresor := root.Spec.Provider.Tresor
-		if used := root.Spec.Role != v1.Inactive; used && tresor != nil && !slices.Contains(found.tresor, tresor.SecretRef.Name) {
-			found.tresor = append(found.tresor, tresor.SecretRef.Name)
+		if tresor := root.Spec.Provider.Tresor; tresor != nil {
+			found.add(root.Spec.Role, tresor.SecretRef.Name)
 		}
 	}
 	return found
+}
+
+func (a *authorities) add(role v1.Role, secret string) {
+	switch {
+	case role == revoked:
+		a.revoked = append(a.revoked, secret)
+	case role != v1.Inactive && !slices.Contains(a.tresor, secret):
+		a.tresor = append(a.tresor, secret)
+	}
 }

@@ -77,6 +77,8 @@ type Options struct {
 type Bootstrap struct {
 	Options
 	told told
+	// revoked are roots that the mesh's objects say so of.
+	revoked issuer.TrustBundle
 }
 
 // New returns a Bootstrap.
@@ -105,6 +107,7 @@ func (b *Bootstrap) round(ctx context.Context) (again time.Duration, err error) 
 	if err != nil {
 		return 0, b.withoutObjects(ctx, err)
 	}
+	b.revoked = b.presentRoots(ctx, found.revoked...)
 	trusted, err := b.trusted(ctx)
 	if err != nil {
 		return 0, err
@@ -153,7 +156,7 @@ func (b *Bootstrap) signedElsewhere(ctx context.Context, found authorities, trus
 func (b *Bootstrap) withoutObjects(ctx context.Context, cause error) error {
 	trusted, err := b.trusted(ctx)
 	if err == nil {
-		known := trusted.All.Union(b.presentRoots(ctx))
+		known := trusted.All.Union(b.presentRoots(ctx, b.RootSecret))
 		err = b.serveFromOwnCA(ctx, known, known)
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
@@ -169,6 +171,29 @@ func (m *mesh) setProvider(t *testing.T, provider map[string]any) {
 		t.Fatal(err)
 	}
 	if _, err := m.MeshRootCertificates.Update(t.Context(), root, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// addRoot creates a MeshRootCertificate whose Secret has its name.
+func (m *mesh) addRoot(t *testing.T, name, role string) {
+	t.Helper()
+	root, err := m.MeshRootCertificates.Get(t.Context(), "osm-mesh-root-certificate", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root.SetName(name)
+	root.SetCreationTimestamp(metav1.Now())
+	root.Object["spec"] = map[string]any{"role": role, "provider": map[string]any{"tresor": map[string]any{"secretRef": map[string]any{"name": name}}}}
+	if _, err := m.MeshRootCertificates.Create(t.Context(), root, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *mesh) setRole(t *testing.T, name, role string) {
+	t.Helper()
+	patch := fmt.Appendf(nil, `{"spec":{"role":%q}}`, role)
+	if _, err := m.MeshRootCertificates.Patch(t.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -73,16 +73,18 @@ func (b *Bootstrap) demandRoots(ctx context.Context) error {
 	return nil
 }
 
-// presentRoots are those that the root's Secret shows, as far as it can be
-// read: one that was made a moment ago is not recorded as trusted yet.
-func (b *Bootstrap) presentRoots(ctx context.Context) issuer.TrustBundle {
-	secret, err := b.Secrets.Get(ctx, b.RootSecret, metav1.GetOptions{})
-	if err != nil {
-		return issuer.TrustBundle{}
+// presentRoots are those that the Secrets show, as far as they can be read: one
+// that was made a moment ago is not recorded as trusted yet.
+func (b *Bootstrap) presentRoots(ctx context.Context, names ...string) issuer.TrustBundle {
+	var present issuer.TrustBundle
+	for _, name := range names {
+		secret, err := b.Secrets.Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			continue
+		}
+		if roots, err := issuer.ParseTrustBundle(secret.Data[rootsecret.CertificateKey]); err == nil {
+			present = present.Union(roots)
+		}
 	}
-	roots, err := issuer.ParseTrustBundle(secret.Data[rootsecret.CertificateKey])
-	if err != nil {
-		return issuer.TrustBundle{}
-	}
-	return roots
+	return present
 }

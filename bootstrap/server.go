@@ -119,13 +119,13 @@ func (s *server) signers(now time.Time) issuer.TrustBundle {
 	})...)
 }
 
-// trusted are the authorities that the API server has to know.
-func (s *server) trusted(now time.Time) issuer.TrustBundle {
-	if leaf := s.leaf(); leaf != nil && now.Sub(leaf.NotBefore) < overlap {
-		return s.authorities()
-	}
-	recent := slices.DeleteFunc(s.authorities().Roots(), func(ca *x509.Certificate) bool {
-		return now.Sub(ca.NotBefore) >= overlap
+// trusted are the authorities that the API server has to know. One that is
+// revoked is among them while it is in use, and not a moment longer.
+func (s *server) trusted(revoked issuer.TrustBundle, now time.Time) issuer.TrustBundle {
+	leaf := s.leaf()
+	isNew := leaf != nil && now.Sub(leaf.NotBefore) < overlap
+	others := slices.DeleteFunc(s.authorities().Roots(), func(ca *x509.Certificate) bool {
+		return slices.ContainsFunc(revoked.Roots(), ca.Equal) || !isNew && now.Sub(ca.NotBefore) >= overlap
 	})
-	return s.signers(now).Union(issuer.NewTrustBundle(recent...))
+	return s.signers(now).Union(issuer.NewTrustBundle(others...))
 }

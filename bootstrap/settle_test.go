@@ -188,3 +188,20 @@ func TestAChangeIsTakenUpWhileACABundleSettles(t *testing.T) {
 		}
 	})
 }
+
+func TestARevokedRootLeavesTheCABundleWithItsLastServingCertificate(t *testing.T) {
+	withRoots(t, true, func(t *testing.T, m *mesh, first issuer.TrustBundle) {
+		m.trusted = func() (issuer.TrustBundle, error) { return issuer.TrustBundle{}, nil } // it is dropped
+		m.addRoot(t, "second", "Active")
+		m.setRole(t, "osm-mesh-root-certificate", "Revoked")
+		m.onPublish = func(bundle issuer.TrustBundle) { m.mustServeFrom(t, bundle) }
+		m.mustRound(t, testSettle)
+		time.Sleep(testSettle)
+		m.mustRound(t, 0)
+		m.mustRound(t, 0)
+		second := m.presentRoots(t.Context(), "second")
+		if second.IsEmpty() || !m.lastPublished().Equal(second) {
+			t.Errorf("published %s, want %s", m.lastPublished(), second)
+		}
+	})
+}

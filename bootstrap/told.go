@@ -19,7 +19,7 @@ type told struct {
 // servers need.
 func (b *Bootstrap) publish(ctx context.Context, roots issuer.TrustBundle, servers []*server) error {
 	for _, s := range servers {
-		roots = roots.Union(s.trusted(time.Now()))
+		roots = roots.Union(s.trusted(b.revoked, time.Now()))
 	}
 	changed, err := b.CABundles.Publish(ctx, roots.PEM())
 	if err != nil {
