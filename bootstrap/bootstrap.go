@@ -9,6 +9,7 @@ package bootstrap
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"time"
@@ -21,10 +22,15 @@ import (
 	"github.com/osm-edge/osm/issuer/rootsecret"
 )
 
-// Reporter tells the mesh's operator, as by an Event of the mesh namespace,
-// that a Secret cannot be used.
+// Reporter tells the mesh's operator of roots, as by Events of the mesh
+// namespace.
 type Reporter interface {
+	// Refused tells that a Secret cannot be used.
 	Refused(ctx context.Context, refused *rootsecret.RefusedError) error
+	// Renewed tells that the mesh has replaced the old root of its Secret.
+	Renewed(ctx context.Context, secret string, old *x509.Certificate) error
+	// Expiring tells, once a day, that a root ends that the mesh does not replace.
+	Expiring(ctx context.Context, secret string, root *x509.Certificate) error
 }
 
 // CABundles sets the roots that the API server verifies the webhooks with.
@@ -43,7 +49,7 @@ type Trusted struct {
 	Current issuer.TrustBundle
 }
 
-// Options configures a Bootstrap. All are required but Settle.
+// Options configures a Bootstrap. All are required where nothing else is said.
 type Options struct {
 	MeshNamespace string
 	// Secrets is the client of the mesh namespace.
@@ -68,7 +74,11 @@ type Options struct {
 	CABundles CABundles
 	// Settle is how long API servers may take to hear of another caBundle. That
 	// long, a serving certificate that they accept is not replaced. Default: 0.
-	Settle   time.Duration
+	Settle time.Duration
+	// RenewalPercent is how much of its life is left when a root that the mesh
+	// made is replaced, in percent. Default: 0, it never is.
+	RenewalPercent int
+
 	Reporter Reporter
 	Logger   *slog.Logger
 }
@@ -141,6 +151,7 @@ func (b *Bootstrap) signedElsewhere(ctx context.Context, found authorities, trus
 	if _, err := b.ensureRoots(ctx, found.tresor, ""); err != nil {
 		return err
 	}
+	b.reportEnds(ctx, trusted.Current)
 	switch {
 	case found.signing.Vault != nil:
 		return b.copyRoots(ctx, trusted.Current)

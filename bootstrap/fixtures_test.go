@@ -47,7 +47,9 @@ type mesh struct {
 	onPublish  func(issuer.TrustBundle)
 	published  []published
 	refused    []*rootsecret.RefusedError
-	logged     bytes.Buffer
+	// renewed and expiring name Secrets and roots.
+	renewed, expiring []string
+	logged            bytes.Buffer
 }
 
 // published is a bundle, and which serving certificates there were by then.
@@ -160,6 +162,18 @@ func (m *mesh) Refused(_ context.Context, refused *rootsecret.RefusedError) erro
 	return nil
 }
 
+// Renewed implements Reporter.
+func (m *mesh) Renewed(_ context.Context, secret string, old *x509.Certificate) error {
+	m.renewed = append(m.renewed, secret+" "+old.Subject.CommonName)
+	return nil
+}
+
+// Expiring implements Reporter.
+func (m *mesh) Expiring(_ context.Context, secret string, root *x509.Certificate) error {
+	m.expiring = append(m.expiring, secret+" "+root.Subject.CommonName)
+	return nil
+}
+
 // setProvider has another authority sign.
 func (m *mesh) setProvider(t *testing.T, provider map[string]any) {
 	t.Helper()
@@ -240,11 +254,21 @@ func newCA(t *testing.T) *tresor.CA {
 // newShortCA returns a CA whose root ends after the given time.
 func newShortCA(t *testing.T, life time.Duration) *tresor.CA {
 	t.Helper()
+	ca, err := tresor.New(newShortRoot(t, life))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca
+}
+
+// newShortRoot returns one of an operator.
+func newShortRoot(t *testing.T, life time.Duration) (*x509.Certificate, crypto.Signer) {
+	t.Helper()
 	key, err := issuer.GenerateRootKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := sign(t, &x509.Certificate{
+	return sign(t, &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
 		Subject:               pkix.Name{CommonName: "root"},
 		NotBefore:             time.Now().Add(-time.Hour),
@@ -252,12 +276,7 @@ func newShortCA(t *testing.T, life time.Duration) *tresor.CA {
 		KeyUsage:              x509.KeyUsageCertSign,
 		IsCA:                  true,
 		BasicConstraintsValid: true,
-	}, key)
-	ca, err := tresor.New(root, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ca
+	}, key), key
 }
 
 func sign(t *testing.T, template *x509.Certificate, key crypto.Signer) *x509.Certificate {

@@ -14,12 +14,15 @@ import (
 )
 
 // ensureRoots makes or adopts the root of every Secret, and returns the CA of
-// the one that is named signing, if any is.
+// the one that is named signing, if any is. That one is renewed in time.
 func (b *Bootstrap) ensureRoots(ctx context.Context, names []string, signing string) (*tresor.CA, error) {
 	var ca *tresor.CA
 	var failures []error
 	for _, name := range names {
 		root, err := b.ensureRoot(ctx, name)
+		if err == nil && name == signing {
+			root, err = b.renewRoot(ctx, name, root)
+		}
 		if err == nil && name == signing {
 			ca, err = tresor.New(root.Certificate, root.Key)
 		}

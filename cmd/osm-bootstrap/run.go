@@ -147,9 +147,10 @@ func newBootstrap(o *options, config *rest.Config, logger *slog.Logger) (*bootst
 			CustomResourceDefinitions:       crds,
 			Logger:                          logger,
 		}),
-		Settle:   settle,
-		Reporter: &bootstrap.Events{Client: client.EventsV1().Events(o.Namespace), Instance: instance, Labels: labels},
-		Logger:   logger,
+		Settle:         settle,
+		RenewalPercent: o.rootRenewal,
+		Reporter:       &bootstrap.Events{Client: client.EventsV1().Events(o.Namespace), Namespace: o.Namespace, Instance: instance, Labels: labels},
+		Logger:         logger,
 	}), nil
 }
 
