@@ -144,8 +144,8 @@ func TestTheReplicasOfTheControllerTalkInTheMeshNamespaceAlone(t *testing.T) {
 	here := find[rbacv1.Role](t, objects, "Role", "osm-controller").Rules
 	everywhere := find[rbacv1.ClusterRole](t, objects, "ClusterRole", "osm-controller-osm").Rules
 	for resource, want := range map[string][]string{
-		"leases":     {"create *", "get *", "list *", "patch *", "update *", "watch *"},
-		"configmaps": {"create *", "delete *", "get *", "list *", "patch *", "update *", "watch *"},
+		"leases":     {"create *", "get osm-controller", "update osm-controller"},
+		"configmaps": {"create *", "list *", "update *", "watch *"},
 		"events":     {"create *", "patch *"},
 	} {
 		if got := rightsTo(resource, here); !slices.Equal(got, want) {
