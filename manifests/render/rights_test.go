@@ -146,7 +146,7 @@ func TestTheReplicasOfTheControllerTalkInTheMeshNamespaceAlone(t *testing.T) {
 	for resource, want := range map[string][]string{
 		"leases":     {"create *", "get osm-controller", "update osm-controller"},
 		"configmaps": {"create *", "list *", "update *", "watch *"},
-		"events":     {"create *", "patch *"},
+		"events":     {"create *"},
 	} {
 		if got := rightsTo(resource, here); !slices.Equal(got, want) {
 			t.Errorf("of %s it may %q, want %q", resource, got, want)
