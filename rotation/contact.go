@@ -15,9 +15,12 @@ import (
 const (
 	contactPeriod  = 5 * time.Second
 	contactTimeout = 5 * time.Second
-	// isolation is how long the API server may be away before a replica has its
-	// proxies look for another.
-	isolation = 30 * time.Second
+	// isolation is how long the API server may be away before a replica is not
+	// ready any more.
+	isolation = 20 * time.Second
+	// desertion is how long it may be away before the replica sends its proxies
+	// to others. That it is not ready is known by then.
+	desertion = 30 * time.Second
 )
 
 // contact is when this replica last knew that its view of the record is that of
@@ -35,7 +38,7 @@ func (r *Rotation) runContact(ctx context.Context) error {
 			r.contact.last.Store(&started)
 			r.Manager.Confirm(started)
 			shed = false
-		} else if ctx.Err() == nil && !shed && r.InContact() != nil {
+		} else if ctx.Err() == nil && !shed && r.contact.lostFor(desertion) {
 			r.Logger.Warn("the API server is away; proxies are sent to other replicas", "error", err)
 			r.Shed()
 			shed = true
@@ -66,9 +69,14 @@ func (r *Rotation) confirm(ctx context.Context) error {
 // InContact returns nil unless this replica has not reached the API server for
 // long.
 func (r *Rotation) InContact() error {
-	last := r.contact.last.Load()
-	if last == nil || time.Since(*last) <= isolation {
+	if !r.contact.lostFor(isolation) {
 		return nil
 	}
-	return fmt.Errorf("the API server was last reached at %s", last.UTC().Format(time.RFC3339))
+	return fmt.Errorf("the API server was last reached at %s", r.contact.last.Load().UTC().Format(time.RFC3339))
+}
+
+// lostFor reports whether there was contact, and none for that long.
+func (c *contact) lostFor(d time.Duration) bool {
+	last := c.last.Load()
+	return last != nil && time.Since(*last) > d
 }

@@ -17,6 +17,10 @@ import (
 // to reach every sidecar before the rest is over.
 const minValidity = time.Minute
 
+// minPatience leaves proxies time to find another replica, when theirs cannot
+// tell them of a new root.
+const minPatience = time.Minute
+
 type options struct {
 	component.Options
 	trustDomain  string
@@ -46,8 +50,8 @@ func parse(args []string) (*options, error) {
 	if err := checkValidity(o.validity); err != nil {
 		return nil, fmt.Errorf("-service-cert-validity-duration: %w", err)
 	}
-	if o.patience <= 0 {
-		return nil, fmt.Errorf("-rotation-deadline: %s is not longer than nothing", o.patience)
+	if o.patience < minPatience {
+		return nil, fmt.Errorf("-rotation-deadline: %s is shorter than %s", o.patience, minPatience)
 	}
 	if problems := validation.IsDNS1123Subdomain(o.replica); len(problems) > 0 {
 		return nil, fmt.Errorf("-replica: %q cannot be part of an object's name: %s", o.replica, problems[0])

@@ -29,7 +29,7 @@ func TestFlagsAreRead(t *testing.T) {
 		"a duration with a point":  {[]string{"--service-cert-validity-duration=1.5h"}, func(o *options) { o.validity = 90 * time.Minute }},
 		"the shortest duration":    {[]string{"--service-cert-validity-duration=1m"}, func(o *options) { o.validity = time.Minute }},
 		"a replica's name":         {[]string{"--replica=one"}, func(o *options) { o.replica = "one" }},
-		"a deadline":               {[]string{"--rotation-deadline=20s"}, func(o *options) { o.patience = 20 * time.Second }},
+		"a deadline":               {[]string{"--rotation-deadline=2m"}, func(o *options) { o.patience = 2 * time.Minute }},
 		"a key algorithm":          {[]string{"--key-algorithm=rsa-2048"}, func(o *options) { o.keyAlgorithm = "rsa-2048" }},
 		"a trust domain, a secret": {[]string{"--trust-domain=mesh.example", "--ca-bundle-secret-name=my-root"}, func(o *options) { o.trustDomain, o.rootSecret = "mesh.example", "my-root" }},
 	}
@@ -59,7 +59,7 @@ func TestFlagsThatAreWrongAreRefusedByName(t *testing.T) {
 		"a duration of nothing":    {[]string{"--service-cert-validity-duration=0"}, "-service-cert-validity-duration: 0s is shorter than 1m0s"},
 		"a duration below zero":    {[]string{"--service-cert-validity-duration=-24h"}, "-service-cert-validity-duration: -24h0m0s is shorter than 1m0s"},
 		"a duration too short":     {[]string{"--service-cert-validity-duration=59s"}, "-service-cert-validity-duration: 59s is shorter than 1m0s"},
-		"no time for a rotation":   {[]string{"--rotation-deadline=0s"}, "-rotation-deadline"},
+		"no time for a rotation":   {[]string{"--rotation-deadline=59s"}, "-rotation-deadline: 59s is shorter than 1m0s"},
 		"no name for an object":    {[]string{"--replica=One Two"}, "-replica"},
 		"an unknown key algorithm": {[]string{"--key-algorithm=dsa"}, "-key-algorithm"},
 		"an empty key algorithm":   {[]string{"--key-algorithm="}, "-key-algorithm"},
