@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/sds"
 )
@@ -70,12 +71,11 @@ func (m *mesh) start(attestor sds.Attestor, o issuer.Options) {
 	m.manager = issuer.NewManager(o)
 	m.newRoot()
 	m.registry = prometheus.NewRegistry()
-	serving := sds.NewServingCertificate(m.manager, identity(m.t, "osm-system", "osm-controller"))
 	server, err := sds.New(sds.Options{
 		Listener:       m.listener,
 		Source:         m.manager,
 		Attestor:       attestor,
-		GetCertificate: serving.GetCertificate,
+		GetCertificate: issuertest.Serving(m.manager, identity(m.t, "osm-system", "osm-controller")),
 		Metrics:        sds.NewMetrics(m.registry),
 		Logger:         slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
@@ -84,7 +84,7 @@ func (m *mesh) start(attestor sds.Attestor, o issuer.Options) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var group errgroup.Group
-	for _, run := range []func(context.Context) error{m.manager.Run, serving.Run, server.Run} {
+	for _, run := range []func(context.Context) error{m.manager.Run, server.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	m.stop = func() error {
@@ -95,17 +95,6 @@ func (m *mesh) start(attestor sds.Attestor, o issuer.Options) {
 		if err := m.stop(); err != nil {
 			m.t.Error(err)
 		}
-	})
-	m.awaitServing(serving)
-}
-
-// awaitServing waits for the server's own certificate, so that no first
-// handshake fails.
-func (m *mesh) awaitServing(serving *sds.ServingCertificate) {
-	m.t.Helper()
-	eventually(m.t, "the server has a certificate", func() bool {
-		_, err := serving.GetCertificate(nil)
-		return err == nil
 	})
 }
 

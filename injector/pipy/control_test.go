@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -28,6 +29,7 @@ import (
 	"github.com/osm-edge/osm/interception"
 	"github.com/osm-edge/osm/interception/nft"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/netns"
@@ -47,7 +49,7 @@ const (
 type mesh struct {
 	t       *testing.T
 	manager *issuer.Manager
-	serving *sds.ServingCertificate
+	serving func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	group   errgroup.Group
 	stop    func() // ends the SDS server
 
@@ -77,10 +79,9 @@ func newMesh(t *testing.T) *mesh {
 		netns.End{Namespace: m.pipyPod, Name: "eth0", Addresses: prefixes(pipyAddress+"/24", "fd00::1/64")},
 		netns.End{Namespace: m.otherPod, Name: "eth0", Addresses: prefixes(otherAddress+"/24", "fd00::2/64")})
 	m.setRoots(issuer.Root{Name: "first", Issuer: newCA(t)})
-	m.serving = sds.NewServingCertificate(m.manager, identity(t, "osm-system", "osm-controller"))
+	m.serving = issuertest.Serving(m.manager, identity(t, "osm-system", "osm-controller"))
 	ctx, cancel := context.WithCancel(context.Background())
 	m.group.Go(func() error { return m.manager.Run(ctx) })
-	m.group.Go(func() error { return m.serving.Run(ctx) })
 	m.serve()
 	t.Cleanup(func() {
 		cancel()
@@ -158,7 +159,7 @@ func (m *mesh) serve() {
 		Listener:       listen(m.t, m.otherPod, net.JoinHostPort(otherAddress, fmt.Sprint(sdsPort))),
 		Source:         m.manager,
 		Attestor:       m,
-		GetCertificate: m.serving.GetCertificate,
+		GetCertificate: m.serving,
 		Logger:         slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

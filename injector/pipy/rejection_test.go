@@ -119,7 +119,7 @@ func TestPipyRejectsWhatItCannotUse(t *testing.T) {
 		server.responses = append(server.responses, r.secrets)
 	}
 	server.responses = append(server.responses, []*tlsv3.Secret{leaf(t, ca, id, 40*time.Second), trusted(roots)})
-	g := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{GetCertificate: m.serving.GetCertificate})))
+	g := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{GetCertificate: m.serving})))
 	secretv3.RegisterSecretDiscoveryServiceServer(g, server)
 	l := listen(t, m.otherPod, net.JoinHostPort(otherAddress, "15128"))
 	go g.Serve(l)

@@ -23,6 +23,7 @@ import (
 
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/sidecar"
@@ -33,7 +34,7 @@ import (
 type control struct {
 	t       *testing.T
 	manager *issuer.Manager
-	serving *sds.ServingCertificate
+	serving func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	stop    context.CancelFunc // of the SDS server
 
 	attested atomic.Int64
@@ -59,10 +60,9 @@ func newControl(t *testing.T) *control {
 	ca := newCA(t)
 	c.setRoots(issuer.Root{Name: "first", Issuer: ca})
 	c.ca = c.manager.Bundle().PEM()
-	c.serving = sds.NewServingCertificate(c.manager, identity(t, "osm-system", "osm-controller"))
+	c.serving = issuertest.Serving(c.manager, identity(t, "osm-system", "osm-controller"))
 	ctx, cancel := context.WithCancel(context.Background())
 	c.group.Go(func() error { return c.manager.Run(ctx) })
-	c.group.Go(func() error { return c.serving.Run(ctx) })
 	c.serve()
 	t.Cleanup(func() {
 		cancel()
@@ -105,7 +105,7 @@ func (c *control) serve() {
 		Listener:       listener,
 		Source:         c.manager,
 		Attestor:       c,
-		GetCertificate: c.serving.GetCertificate,
+		GetCertificate: c.serving,
 		Logger:         slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {

@@ -54,7 +54,7 @@ func TestASidecarRejectsWithoutALoop(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := &looping{nacks: make(chan *discoveryv3.DiscoveryRequest, 100)}
-		server := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{GetCertificate: c.serving.GetCertificate})))
+		server := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{GetCertificate: c.serving})))
 		secretv3.RegisterSecretDiscoveryServiceServer(server, l)
 		c.group.Go(func() error {
 			if err := server.Serve(listener); !errors.Is(err, grpc.ErrServerStopped) {
