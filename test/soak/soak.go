@@ -29,10 +29,10 @@ type soak struct {
 
 	vault *authority.Vault // nil until it is needed
 
-	steps   chan struct{} // of the mesh's record; has one slot
-	cutOff  atomic.Value  // string: the pod that does not reach the API server
-	seconds int           // MeshRootCertificates that were made
-	newest  string        // the one that signs, unless it is the first
+	steps  chan struct{} // of the mesh's record; has one slot
+	cutOff atomic.Value  // string: the pod that does not reach the API server
+	made   int           // MeshRootCertificates that were made
+	newest string        // the one that signs, unless it is the first
 }
 
 func (s *soak) run(ctx context.Context) (err error) {
