@@ -14,6 +14,8 @@ type authorities struct {
 	// tresor names the Secrets with roots of the built-in authority that are
 	// signed with or trusted.
 	tresor []string
+	// revoked names the Secrets with roots of it that nobody is to trust.
+	revoked []string
 }
 
 // authoritiesOf finds the root that signs: the newest that is Active and, of
@@ -28,10 +30,18 @@ func authoritiesOf(roots []v1.MeshRootCertificate) authorities {
 		if root.Spec.Role == v1.Active && !signs {
 			found.signing, signs = root.Spec.Provider, true
 		}
-		tresor := root.Spec.Provider.Tresor
-		if used := root.Spec.Role != v1.Inactive; used && tresor != nil && !slices.Contains(found.tresor, tresor.SecretRef.Name) {
-			found.tresor = append(found.tresor, tresor.SecretRef.Name)
+		if tresor := root.Spec.Provider.Tresor; tresor != nil {
+			found.add(root.Spec.Role, tresor.SecretRef.Name)
 		}
 	}
 	return found
+}
+
+func (a *authorities) add(role v1.Role, secret string) {
+	switch {
+	case role == v1.Revoked:
+		a.revoked = append(a.revoked, secret)
+	case role.Used() && !slices.Contains(a.tresor, secret):
+		a.tresor = append(a.tresor, secret)
+	}
 }

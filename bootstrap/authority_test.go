@@ -38,6 +38,7 @@ func TestTheNewestActiveRootSigns(t *testing.T) {
 		"not a newer passive one":   {[]v1.MeshRootCertificate{rootOf("x", 1, v1.Active, vault), rootOf("y", 2, v1.Passive, tresorB)}, vault, []string{"b"}},
 		"not a newer inactive one":  {[]v1.MeshRootCertificate{rootOf("x", 1, v1.Active, certManager), rootOf("y", 2, v1.Inactive, tresorB)}, certManager, nil},
 		"none that is only trusted": {[]v1.MeshRootCertificate{rootOf("x", 1, v1.Passive, tresorA)}, v1.Provider{}, []string{"a"}},
+		"not a newer revoked one":   {[]v1.MeshRootCertificate{rootOf("x", 1, v1.Active, tresorA), rootOf("y", 2, v1.Revoked, tresorB)}, tresorA, []string{"a"}},
 		"two of one secret":         {[]v1.MeshRootCertificate{rootOf("x", 1, v1.Active, tresorA), rootOf("y", 2, v1.Active, tresorA)}, tresorA, []string{"a"}},
 	}
 	for name, test := range tests {

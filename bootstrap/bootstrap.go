@@ -9,8 +9,10 @@ package bootstrap
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset/typed/apiextensions/v1"
 	"k8s.io/client-go/dynamic"
@@ -20,16 +22,22 @@ import (
 	"github.com/osm-edge/osm/issuer/rootsecret"
 )
 
-// Reporter tells the mesh's operator, as by an Event of the mesh namespace,
-// that a Secret cannot be used.
+// Reporter tells the mesh's operator of roots, as by Events of the mesh
+// namespace.
 type Reporter interface {
+	// Refused tells that a Secret cannot be used.
 	Refused(ctx context.Context, refused *rootsecret.RefusedError) error
+	// Renewed tells that the mesh has replaced the old root of its Secret.
+	Renewed(ctx context.Context, secret string, old *x509.Certificate) error
+	// Expiring tells, once a day, that a root ends that the mesh does not replace.
+	Expiring(ctx context.Context, secret string, root *x509.Certificate) error
 }
 
 // CABundles sets the roots that the API server verifies the webhooks with.
 type CABundles interface {
-	// Publish sets the PEM bundle wherever it differs.
-	Publish(ctx context.Context, bundle []byte) error
+	// Publish sets the PEM bundle wherever it differs, and tells whether it did
+	// anywhere.
+	Publish(ctx context.Context, bundle []byte) (changed bool, err error)
 }
 
 // Trusted is the roots that the mesh trusts.
@@ -41,7 +49,7 @@ type Trusted struct {
 	Current issuer.TrustBundle
 }
 
-// Options configures a Bootstrap. All are required.
+// Options configures a Bootstrap. All are required where nothing else is said.
 type Options struct {
 	MeshNamespace string
 	// Secrets is the client of the mesh namespace.
@@ -64,35 +72,62 @@ type Options struct {
 	// has recorded them.
 	Trusted   func(context.Context) (Trusted, error)
 	CABundles CABundles
-	Reporter  Reporter
-	Logger    *slog.Logger
+	// Settle is how long API servers may take to hear of another caBundle. That
+	// long, a serving certificate that they accept is not replaced. Default: 0.
+	Settle time.Duration
+	// RenewalPercent is how much of its life is left when a root that the mesh
+	// made is replaced, in percent. Default: 0, it never is.
+	RenewalPercent int
+
+	Reporter Reporter
+	Logger   *slog.Logger
 }
 
-// Bootstrap carries out the steps.
-type Bootstrap struct{ Options }
+// Bootstrap carries out the steps. It is not for concurrent use.
+type Bootstrap struct {
+	Options
+	told told
+	// revoked are roots that the mesh's objects say so of.
+	revoked issuer.TrustBundle
+}
 
 // New returns a Bootstrap.
-func New(o Options) *Bootstrap { return &Bootstrap{o} }
+func New(o Options) *Bootstrap { return &Bootstrap{Options: o} }
 
-// Once carries out the steps in their order, and stops at the first that fails.
+// Once carries out the steps until there is nothing left to do.
 func (b *Bootstrap) Once(ctx context.Context) error {
+	for {
+		again, err := b.round(ctx)
+		if err != nil || again == 0 {
+			return err
+		}
+		if err := pause(ctx, again); err != nil {
+			return err
+		}
+	}
+}
+
+// round carries out the steps in their order, and stops at the first that fails.
+// If something has to wait it returns for how long, and is to be called again.
+func (b *Bootstrap) round(ctx context.Context) (again time.Duration, err error) {
 	if err := b.applyCRDs(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	found, err := b.ownObjects(ctx)
 	if err != nil {
-		return b.withoutObjects(ctx, err)
+		return 0, b.withoutObjects(ctx, err)
 	}
+	b.revoked = b.presentRoots(ctx, found.revoked...)
 	trusted, err := b.trusted(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if found.signing.Tresor == nil {
-		return b.signedElsewhere(ctx, found, trusted)
+		return 0, b.signedElsewhere(ctx, found, trusted)
 	}
 	ca, err := b.ensureRoots(ctx, found.tresor, found.signing.Tresor.SecretRef.Name)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	return b.serveFromRoot(ctx, ca, trusted.All)
 }
@@ -116,6 +151,7 @@ func (b *Bootstrap) signedElsewhere(ctx context.Context, found authorities, trus
 	if _, err := b.ensureRoots(ctx, found.tresor, ""); err != nil {
 		return err
 	}
+	b.reportEnds(ctx, trusted.Current)
 	switch {
 	case found.signing.Vault != nil:
 		return b.copyRoots(ctx, trusted.Current)
@@ -131,7 +167,7 @@ func (b *Bootstrap) signedElsewhere(ctx context.Context, found authorities, trus
 func (b *Bootstrap) withoutObjects(ctx context.Context, cause error) error {
 	trusted, err := b.trusted(ctx)
 	if err == nil {
-		known := trusted.All.Union(b.presentRoots(ctx))
+		known := trusted.All.Union(b.presentRoots(ctx, b.RootSecret))
 		err = b.serveFromOwnCA(ctx, known, known)
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -24,33 +25,66 @@ const maxNote = 1024
 // Events reports by Events of the mesh namespace. It implements Reporter.
 type Events struct {
 	Client typedeventsv1.EventInterface
+	// Namespace is that of the client.
+	Namespace string
 	// Instance names the reporting process, for example its Pod.
 	Instance string
 	// Labels are given to the Events.
 	Labels map[string]string
+
+	lastDay map[string]string // on which an end was told of, by the note
 }
 
 // Refused implements Reporter. What was said before, and is not forgotten by
 // the API server yet, is not said again.
 func (e *Events) Refused(ctx context.Context, refused *rootsecret.RefusedError) error {
-	note := refused.Error()
-	sum := sha256.Sum256([]byte(note))
-	event := &eventsv1.Event{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: refused.Namespace,
-			Name:      refused.Name + "." + hex.EncodeToString(sum[:8]),
-			Labels:    e.Labels,
-		},
-		EventTime:           metav1.NewMicroTime(time.Now()),
-		ReportingController: "openservicemesh.io/osm-bootstrap",
-		ReportingInstance:   e.Instance,
-		Action:              "AdoptRoot",
-		Reason:              "RootRefused",
-		Type:                corev1.EventTypeWarning,
-		Regarding:           corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Namespace: refused.Namespace, Name: refused.Name},
-		Note:                strings.ToValidUTF8(note[:min(len(note), maxNote)], ""), // no half of a letter
+	return e.tell(ctx, refused.Name, refused.Error(), eventsv1.Event{
+		Action: "AdoptRoot", Reason: "RootRefused", Type: corev1.EventTypeWarning,
+	})
+}
+
+// Renewed implements Reporter.
+func (e *Events) Renewed(ctx context.Context, secret string, old *x509.Certificate) error {
+	note := fmt.Sprintf("root %s is replaced by a new one: it would have ended at %s", nameOf(old), old.NotAfter.UTC().Format(time.RFC3339))
+	return e.tell(ctx, secret, note, eventsv1.Event{
+		Action: "RenewRoot", Reason: "RootRenewed", Type: corev1.EventTypeNormal,
+	})
+}
+
+// Expiring implements Reporter. The API server forgets an Event within the day
+// that it is not to be told again.
+func (e *Events) Expiring(ctx context.Context, secret string, root *x509.Certificate) error {
+	note := fmt.Sprintf("root %s ends at %s, and the mesh does not renew it: replace it before", nameOf(root), root.NotAfter.UTC().Format(time.RFC3339))
+	today := time.Now().UTC().Format(time.DateOnly)
+	if e.lastDay[note] == today {
+		return nil
 	}
-	_, err := e.Client.Create(ctx, event, metav1.CreateOptions{})
+	err := e.tell(ctx, secret, note, eventsv1.Event{
+		Action: "KeepRoot", Reason: "RootExpiring", Type: corev1.EventTypeWarning,
+	})
+	if err == nil {
+		if e.lastDay == nil {
+			e.lastDay = map[string]string{}
+		}
+		e.lastDay[note] = today
+	}
+	return err
+}
+
+// nameOf tells roots of one subject apart.
+func nameOf(root *x509.Certificate) string {
+	return fmt.Sprintf("%q with serial number %s", root.Subject, root.SerialNumber.Text(16))
+}
+
+// tell creates an Event of the Secret, unless there is one that says the same.
+func (e *Events) tell(ctx context.Context, secret, note string, event eventsv1.Event) error {
+	sum := sha256.Sum256([]byte(note))
+	event.Namespace, event.Name, event.Labels = e.Namespace, secret+"."+hex.EncodeToString(sum[:8]), e.Labels
+	event.EventTime = metav1.NewMicroTime(time.Now())
+	event.ReportingController, event.ReportingInstance = "openservicemesh.io/osm-bootstrap", e.Instance
+	event.Regarding = corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Namespace: e.Namespace, Name: secret}
+	event.Note = strings.ToValidUTF8(note[:min(len(note), maxNote)], "") // no half of a letter
+	_, err := e.Client.Create(ctx, &event, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		return nil
 	}

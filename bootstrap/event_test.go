@@ -1,9 +1,12 @@
 package bootstrap
 
 import (
+	"crypto/x509"
 	"maps"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
@@ -20,7 +23,7 @@ import (
 func report(t *testing.T, refusals ...*rootsecret.RefusedError) []eventsv1.Event {
 	t.Helper()
 	client := fake.NewClientset().EventsV1().Events("osm-system")
-	events := &Events{Client: client, Instance: "osm-bootstrap-0", Labels: meshLabels}
+	events := &Events{Client: client, Namespace: "osm-system", Instance: "osm-bootstrap-0", Labels: meshLabels}
 	for _, refused := range refusals {
 		if err := events.Refused(t.Context(), refused); err != nil {
 			t.Fatal(err)
@@ -80,11 +83,58 @@ func TestAReportThatFailsDoesNotHideTheRefusal(t *testing.T) {
 		return true, nil, errForbidden
 	})
 	m := newMesh(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "osm-system", Name: "osm-ca-bundle"}})
-	m.Reporter = &Events{Client: client.EventsV1().Events("osm-system")}
+	m.Reporter = &Events{Client: client.EventsV1().Events("osm-system"), Namespace: "osm-system"}
 	err := m.Once(t.Context())
 	for _, want := range []string{"osm-ca-bundle is refused", "report the refusal: forbidden"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v lacks %q", err, want)
 		}
 	}
+}
+
+func TestARenewalIsAnEventOfTheSecret(t *testing.T) {
+	client := fake.NewClientset().EventsV1().Events("osm-system")
+	events := &Events{Client: client, Namespace: "osm-system", Instance: "osm-bootstrap-0", Labels: meshLabels}
+	if err := events.Renewed(t.Context(), "osm-ca-bundle", newCA(t).Root()); err != nil {
+		t.Fatal(err)
+	}
+	list, err := client.List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(list.Items) != 1 {
+		t.Fatalf("%d events, error %v", len(list.Items), err)
+	}
+	event := list.Items[0]
+	if event.Reason != "RootRenewed" || event.Type != corev1.EventTypeNormal || event.Regarding.Name != "osm-ca-bundle" {
+		t.Errorf("event %+v", event)
+	}
+}
+
+func TestThatARootExpiresIsSaidOnceADay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		events := &Events{Client: client.EventsV1().Events("osm-system"), Namespace: "osm-system", Labels: meshLabels}
+		first, second := newCA(t).Root(), newCA(t).Root()
+		for hour := range 49 {
+			for _, root := range []*x509.Certificate{first, second, first} {
+				if err := events.Expiring(t.Context(), "osm-ca-bundle", root); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// The API server forgets an Event within hours.
+			if err := client.EventsV1().Events("osm-system").DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if hour < 48 {
+				time.Sleep(time.Hour)
+			}
+		}
+		created := 0
+		for _, action := range client.Actions() {
+			if action.GetVerb() == "create" {
+				created++
+			}
+		}
+		if created != 2*3 {
+			t.Errorf("%d events in three days, want 6 for two roots", created)
+		}
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
@@ -45,7 +47,9 @@ type mesh struct {
 	onPublish  func(issuer.TrustBundle)
 	published  []published
 	refused    []*rootsecret.RefusedError
-	logged     bytes.Buffer
+	// renewed and expiring name Secrets and roots.
+	renewed, expiring []string
+	logged            bytes.Buffer
 }
 
 // published is a bundle, and which serving certificates there were by then.
@@ -133,10 +137,10 @@ func newPreset(config, root string) *corev1.ConfigMap {
 }
 
 // Publish implements CABundles.
-func (m *mesh) Publish(ctx context.Context, bundle []byte) error {
+func (m *mesh) Publish(ctx context.Context, bundle []byte) (bool, error) {
 	parsed, err := issuer.ParseTrustBundle(bundle)
 	if err != nil {
-		return err
+		return false, err
 	}
 	p := published{bundle: parsed}
 	for _, name := range ServingSecrets() {
@@ -144,16 +148,29 @@ func (m *mesh) Publish(ctx context.Context, bundle []byte) error {
 			p.served++
 		}
 	}
+	changed := len(m.published) == 0 || !m.lastPublished().Equal(parsed)
 	m.published = append(m.published, p)
 	if m.onPublish != nil {
 		m.onPublish(parsed)
 	}
-	return nil
+	return changed, nil
 }
 
 // Refused implements Reporter.
 func (m *mesh) Refused(_ context.Context, refused *rootsecret.RefusedError) error {
 	m.refused = append(m.refused, refused)
+	return nil
+}
+
+// Renewed implements Reporter.
+func (m *mesh) Renewed(_ context.Context, secret string, old *x509.Certificate) error {
+	m.renewed = append(m.renewed, secret+" "+old.Subject.CommonName)
+	return nil
+}
+
+// Expiring implements Reporter.
+func (m *mesh) Expiring(_ context.Context, secret string, root *x509.Certificate) error {
+	m.expiring = append(m.expiring, secret+" "+root.Subject.CommonName)
 	return nil
 }
 
@@ -168,6 +185,29 @@ func (m *mesh) setProvider(t *testing.T, provider map[string]any) {
 		t.Fatal(err)
 	}
 	if _, err := m.MeshRootCertificates.Update(t.Context(), root, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// addRoot creates a MeshRootCertificate whose Secret has its name.
+func (m *mesh) addRoot(t *testing.T, name, role string) {
+	t.Helper()
+	root, err := m.MeshRootCertificates.Get(t.Context(), "osm-mesh-root-certificate", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root.SetName(name)
+	root.SetCreationTimestamp(metav1.Now())
+	root.Object["spec"] = map[string]any{"role": role, "provider": map[string]any{"tresor": map[string]any{"secretRef": map[string]any{"name": name}}}}
+	if _, err := m.MeshRootCertificates.Create(t.Context(), root, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *mesh) setRole(t *testing.T, name, role string) {
+	t.Helper()
+	patch := fmt.Appendf(nil, `{"spec":{"role":%q}}`, role)
+	if _, err := m.MeshRootCertificates.Patch(t.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -214,11 +254,21 @@ func newCA(t *testing.T) *tresor.CA {
 // newShortCA returns a CA whose root ends after the given time.
 func newShortCA(t *testing.T, life time.Duration) *tresor.CA {
 	t.Helper()
+	ca, err := tresor.New(newShortRoot(t, life))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca
+}
+
+// newShortRoot returns one of an operator.
+func newShortRoot(t *testing.T, life time.Duration) (*x509.Certificate, crypto.Signer) {
+	t.Helper()
 	key, err := issuer.GenerateRootKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := sign(t, &x509.Certificate{
+	return sign(t, &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
 		Subject:               pkix.Name{CommonName: "root"},
 		NotBefore:             time.Now().Add(-time.Hour),
@@ -226,12 +276,7 @@ func newShortCA(t *testing.T, life time.Duration) *tresor.CA {
 		KeyUsage:              x509.KeyUsageCertSign,
 		IsCA:                  true,
 		BasicConstraintsValid: true,
-	}, key)
-	ca, err := tresor.New(root, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ca
+	}, key), key
 }
 
 func sign(t *testing.T, template *x509.Certificate, key crypto.Signer) *x509.Certificate {

@@ -17,7 +17,7 @@ const (
 	ownCommonName = "osm-webhooks.openservicemesh.io"
 
 	// proposalTime is how long a replica has to sign what it has proposed a CA
-	// for. After that another one does.
+	// for, beside Settle. After that another one does.
 	proposalTime = 10 * time.Second
 	proposalPoll = 200 * time.Millisecond
 )
@@ -26,7 +26,8 @@ const (
 // CA whose key nobody has any more, or of one of the accepted roots. It takes
 // three steps, each of which can be the last of a process that is killed: the
 // CA is proposed in the first Secret, where one replica wins; the API server is
-// told; and what has to be is signed.
+// told; and what has to be is signed, when the API server has had time to hear
+// of the CA where it takes what there is.
 func (b *Bootstrap) serveFromOwnCA(ctx context.Context, trusted, accepted issuer.TrustBundle) error {
 	for {
 		servers, err := b.readServers(ctx)
@@ -37,7 +38,7 @@ func (b *Bootstrap) serveFromOwnCA(ctx context.Context, trusted, accepted issuer
 		if len(stale) == 0 {
 			return b.publish(ctx, trusted, servers)
 		}
-		if proposed(servers[0], time.Now()) {
+		if proposed(servers[0], proposalTime+b.Settle) {
 			if err := pause(ctx, proposalPoll); err != nil {
 				return err
 			}
@@ -53,17 +54,18 @@ func (b *Bootstrap) serveFromOwnCA(ctx context.Context, trusted, accepted issuer
 func (b *Bootstrap) stale(servers []*server, accepted issuer.TrustBundle) []*server {
 	now := time.Now()
 	return slices.DeleteFunc(slices.Clone(servers), func(s *server) bool {
-		leaf, err := verifyServing(s.secret, s.authorities().Union(accepted), s.host, now)
+		leaf, err := verifyServing(s.secret, s.ownCAs().Union(accepted), s.host, now)
 		return err == nil && checkAge(leaf, now) == nil
 	})
 }
 
-// proposed tells whether another replica is about to sign.
-func proposed(first *server, now time.Time) bool {
+// proposed tells whether another replica is about to sign, for which it has so
+// much time.
+func proposed(first *server, atMost time.Duration) bool {
 	leaf := first.leaf()
-	return slices.ContainsFunc(first.authorities().Roots(), func(ca *x509.Certificate) bool {
+	return slices.ContainsFunc(first.ownCAs().Roots(), func(ca *x509.Certificate) bool {
 		made := ca.NotBefore.Add(issuer.ClockSkew)
-		return now.Sub(made) < proposalTime && (leaf == nil || leaf.CheckSignatureFrom(ca) != nil)
+		return time.Since(made) < atMost && (leaf == nil || leaf.CheckSignatureFrom(ca) != nil)
 	})
 }
 
@@ -94,9 +96,29 @@ func (b *Bootstrap) signOwn(ctx context.Context, trusted issuer.TrustBundle, ser
 	if err := b.publish(ctx, trusted, servers); err != nil {
 		return err
 	}
-	for _, s := range stale {
+	urgent := slices.DeleteFunc(slices.Clone(stale), b.accepted)
+	if err := b.issueOwn(ctx, ca, urgent); err != nil {
+		return err
+	}
+	rest := slices.DeleteFunc(stale, func(s *server) bool { return slices.Contains(urgent, s) })
+	if len(rest) == 0 {
+		return nil
+	}
+	for b.settling() > 0 {
+		if err := pause(ctx, b.settling()); err != nil {
+			return err
+		}
+		if err := b.publish(ctx, trusted, servers); err != nil {
+			return err
+		}
+	}
+	return b.issueOwn(ctx, ca, rest)
+}
+
+func (b *Bootstrap) issueOwn(ctx context.Context, ca *tresor.CA, servers []*server) error {
+	for _, s := range servers {
 		b.Logger.Info("a serving certificate is issued by a CA of its own", "secret", s.secret.Name)
-		if err := b.issueTo(ctx, s, ca, s.signers(time.Now()).Union(issuer.NewTrustBundle(root))); err != nil {
+		if err := b.issueTo(ctx, s, ca, s.signers(time.Now()).Union(issuer.NewTrustBundle(ca.Root()))); err != nil {
 			return fmt.Errorf("serving certificate of %s: %w", s.service, err)
 		}
 	}

@@ -51,12 +51,12 @@ func (m *mesh) mustServeFrom(t *testing.T, roots issuer.TrustBundle) {
 	}
 }
 
-// ownCAs are those that the Secrets name.
+// ownCAs are those of their own that the Secrets name.
 func (m *mesh) ownCAs(t *testing.T) issuer.TrustBundle {
 	t.Helper()
 	var all issuer.TrustBundle
 	for _, name := range ServingSecrets() {
-		all = all.Union((&server{secret: m.secret(t, name)}).authorities())
+		all = all.Union((&server{secret: m.secret(t, name)}).ownCAs())
 	}
 	return all
 }

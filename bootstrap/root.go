@@ -14,12 +14,15 @@ import (
 )
 
 // ensureRoots makes or adopts the root of every Secret, and returns the CA of
-// the one that is named signing, if any is.
+// the one that is named signing, if any is. That one is renewed in time.
 func (b *Bootstrap) ensureRoots(ctx context.Context, names []string, signing string) (*tresor.CA, error) {
 	var ca *tresor.CA
 	var failures []error
 	for _, name := range names {
 		root, err := b.ensureRoot(ctx, name)
+		if err == nil && name == signing {
+			root, err = b.renewRoot(ctx, name, root)
+		}
 		if err == nil && name == signing {
 			ca, err = tresor.New(root.Certificate, root.Key)
 		}
@@ -73,16 +76,18 @@ func (b *Bootstrap) demandRoots(ctx context.Context) error {
 	return nil
 }
 
-// presentRoots are those that the root's Secret shows, as far as it can be
-// read: one that was made a moment ago is not recorded as trusted yet.
-func (b *Bootstrap) presentRoots(ctx context.Context) issuer.TrustBundle {
-	secret, err := b.Secrets.Get(ctx, b.RootSecret, metav1.GetOptions{})
-	if err != nil {
-		return issuer.TrustBundle{}
+// presentRoots are those that the Secrets show, as far as they can be read: one
+// that was made a moment ago is not recorded as trusted yet.
+func (b *Bootstrap) presentRoots(ctx context.Context, names ...string) issuer.TrustBundle {
+	var present issuer.TrustBundle
+	for _, name := range names {
+		secret, err := b.Secrets.Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			continue
+		}
+		if roots, err := issuer.ParseTrustBundle(secret.Data[rootsecret.CertificateKey]); err == nil {
+			present = present.Union(roots)
+		}
 	}
-	roots, err := issuer.ParseTrustBundle(secret.Data[rootsecret.CertificateKey])
-	if err != nil {
-		return issuer.TrustBundle{}
-	}
-	return roots
+	return present
 }

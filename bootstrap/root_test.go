@@ -73,17 +73,7 @@ func TestASecretWithAKeyIsNotOverwrittenByTheRootsOfVault(t *testing.T) {
 func TestEveryRootOfTheBuiltInAuthorityThatIsUsedIsMade(t *testing.T) {
 	m := newMesh()
 	mustOnce(t, m)
-	second, err := m.MeshRootCertificates.Get(t.Context(), "osm-mesh-root-certificate", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	second.SetName("passive")
-	second.Object["spec"] = map[string]any{
-		"role": "Passive", "provider": map[string]any{"tresor": map[string]any{"secretRef": map[string]any{"name": "second"}}},
-	}
-	if _, err := m.MeshRootCertificates.Create(t.Context(), second, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	m.addRoot(t, "second", "Passive")
 	mustOnce(t, m)
 	if _, err := rootsecret.Parse(m.secret(t, "second"), time.Now()); err != nil {
 		t.Error(err)

@@ -31,12 +31,15 @@ type Runner struct {
 func (r *Runner) Run(ctx context.Context) error {
 	retry := firstRetry
 	for {
-		err := r.Bootstrap.Once(ctx)
+		again, err := r.Bootstrap.round(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		r.failure.Store(&err)
 		next := resync
+		if again > 0 {
+			next = again
+		}
 		if err != nil {
 			r.Bootstrap.Logger.Error("bootstrap failed; will try again", "error", err, "in", retry)
 			next, retry = retry, min(2*retry, lastRetry)

@@ -16,13 +16,14 @@ import (
 )
 
 const (
-	// authorityKey is the key of a serving certificate's Secret with the CAs of
-	// its own that it is, was and is about to be signed by.
+	// authorityKey is the key of a serving certificate's Secret with the
+	// authorities that it is, was and is about to be signed by: they do not leave
+	// the caBundles before it is replaced, whatever else is forgotten.
 	authorityKey = "ca.crt"
 
-	// overlap is how long a CA stays in the caBundles that signs no certificate
-	// of a Secret: a server may be about to use one, or not have heard yet that
-	// it has another.
+	// overlap is how long an authority stays in the caBundles that signs no
+	// certificate of a Secret: a server may be about to use one, or not have
+	// heard yet that it has another.
 	overlap = time.Hour
 )
 
@@ -90,6 +91,13 @@ func (s *server) authorities() issuer.TrustBundle {
 	return bundle
 }
 
+// ownCAs are those of the authorities whose keys nobody has.
+func (s *server) ownCAs() issuer.TrustBundle {
+	return issuer.NewTrustBundle(slices.DeleteFunc(s.authorities().Roots(), func(ca *x509.Certificate) bool {
+		return ca.Subject.CommonName != ownCommonName
+	})...)
+}
+
 // leaf is the certificate that the Secret has, or nil.
 func (s *server) leaf() *x509.Certificate {
 	block, _ := pem.Decode(s.secret.Data[corev1.TLSCertKey])
@@ -111,24 +119,13 @@ func (s *server) signers(now time.Time) issuer.TrustBundle {
 	})...)
 }
 
-// trusted are the authorities that the API server has to know.
-func (s *server) trusted(now time.Time) issuer.TrustBundle {
-	if leaf := s.leaf(); leaf != nil && now.Sub(leaf.NotBefore) < overlap {
-		return s.authorities()
-	}
-	recent := slices.DeleteFunc(s.authorities().Roots(), func(ca *x509.Certificate) bool {
-		return now.Sub(ca.NotBefore) >= overlap
+// trusted are the authorities that the API server has to know. One that is
+// revoked is among them while it is in use, and not a moment longer.
+func (s *server) trusted(revoked issuer.TrustBundle, now time.Time) issuer.TrustBundle {
+	leaf := s.leaf()
+	isNew := leaf != nil && now.Sub(leaf.NotBefore) < overlap
+	others := slices.DeleteFunc(s.authorities().Roots(), func(ca *x509.Certificate) bool {
+		return slices.ContainsFunc(revoked.Roots(), ca.Equal) || !isNew && now.Sub(ca.NotBefore) >= overlap
 	})
-	return s.signers(now).Union(issuer.NewTrustBundle(recent...))
-}
-
-// publish has the API server trust the roots, and the servers' own CAs.
-func (b *Bootstrap) publish(ctx context.Context, roots issuer.TrustBundle, servers []*server) error {
-	for _, s := range servers {
-		roots = roots.Union(s.trusted(time.Now()))
-	}
-	if err := b.CABundles.Publish(ctx, roots.PEM()); err != nil {
-		return fmt.Errorf("publish the webhooks' roots: %w", err)
-	}
-	return nil
+	return s.signers(now).Union(issuer.NewTrustBundle(others...))
 }

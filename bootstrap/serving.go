@@ -22,39 +22,54 @@ import (
 const servingValidity = 87600 * time.Hour
 
 // serveFromRoot sees to it that every webhook has a serving certificate of the
-// mesh's root. The API server has to trust the root before any server uses it.
-func (b *Bootstrap) serveFromRoot(ctx context.Context, ca *tresor.CA, trusted issuer.TrustBundle) error {
+// mesh's root. The API server has to trust the root before any server uses it,
+// so that one with a certificate that it takes waits until it surely does:
+// again tells for how long.
+func (b *Bootstrap) serveFromRoot(ctx context.Context, ca *tresor.CA, trusted issuer.TrustBundle) (again time.Duration, err error) {
 	servers, err := b.readServers(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := b.publish(ctx, trusted.Union(issuer.NewTrustBundle(ca.Root())), servers); err != nil {
-		return err
+		return 0, err
 	}
+	settling := b.settling()
 	for _, s := range servers {
-		err := retry.OnError(retry.DefaultBackoff, lostRace, func() error { return b.serveOne(ctx, ca, s.service) })
+		waits := false
+		err := retry.OnError(retry.DefaultBackoff, lostRace, func() (err error) {
+			waits, err = b.serveOne(ctx, ca, s.service, settling > 0)
+			return err
+		})
 		if err != nil {
-			return fmt.Errorf("serving certificate of %s: %w", s.service, err)
+			return 0, fmt.Errorf("serving certificate of %s: %w", s.service, err)
+		}
+		if waits {
+			again = settling
 		}
 	}
-	return nil
+	return again, nil
 }
 
 func lostRace(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
 
-func (b *Bootstrap) serveOne(ctx context.Context, ca *tresor.CA, service string) error {
+// serveOne tells whether the server has to wait for another certificate, which
+// it can while the API server accepts the one that it has.
+func (b *Bootstrap) serveOne(ctx context.Context, ca *tresor.CA, service string, settling bool) (waits bool, err error) {
 	s, err := b.readServer(ctx, service)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !s.missing {
 		reason := checkServing(s.secret, ca.Root(), s.host, time.Now())
 		if reason == nil {
-			return nil
+			return false, nil
+		}
+		if settling && b.accepted(s) {
+			return true, nil
 		}
 		b.logAnew(s, reason)
 	}
-	return b.issueTo(ctx, s, ca, s.signers(time.Now()))
+	return false, b.issueTo(ctx, s, ca, s.signers(time.Now()).Union(issuer.NewTrustBundle(ca.Root())))
 }
 
 func (b *Bootstrap) logAnew(s *server, reason error) {

@@ -46,7 +46,7 @@ func isSidecarUser(user *int64) bool { return user != nil && *user == sidecarID 
 
 func containerConflicts(container corev1.Container) []error {
 	var problems []error
-	if container.Name == sidecarName || container.Name == osmInitName {
+	if container.Name == SidecarName || container.Name == osmInitName {
 		problems = append(problems, errors.New("the mesh adds one of this name: rename it"))
 	}
 	if security := container.SecurityContext; security != nil && isSidecarUser(security.RunAsUser) {

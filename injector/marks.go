@@ -67,7 +67,7 @@ func isScripts(source corev1.VolumeProjection) bool {
 }
 
 func isSidecar(container corev1.Container) bool {
-	return container.Name == sidecarName &&
+	return container.Name == SidecarName &&
 		slices.ContainsFunc(container.VolumeMounts, func(mount corev1.VolumeMount) bool { return mount.Name == identityVolumeName })
 }
 

@@ -35,7 +35,7 @@ func applied(t testing.TB, document []byte, operations []operation) []byte {
 // questions of the kubelet.
 func without(pod *corev1.Pod) *corev1.Pod {
 	pod = pod.DeepCopy()
-	ours := func(c corev1.Container) bool { return c.Name == sidecarName || c.Name == osmInitName }
+	ours := func(c corev1.Container) bool { return c.Name == SidecarName || c.Name == osmInitName }
 	pod.Spec.Containers = slices.DeleteFunc(pod.Spec.Containers, ours)
 	pod.Spec.InitContainers = slices.DeleteFunc(pod.Spec.InitContainers, ours)
 	pod.Spec.Volumes = slices.DeleteFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == identityVolumeName })

@@ -65,7 +65,7 @@ func find(t testing.TB, pod *corev1.Pod, name string) corev1.Container {
 }
 
 func TestANativeSidecarGoesOnRunningAndHoldsTheApplicationBack(t *testing.T) {
-	sidecar := find(t, become(t, testConfig(t), podWith(corev1.Container{Name: "app"})), sidecarName)
+	sidecar := find(t, become(t, testConfig(t), podWith(corev1.Container{Name: "app"})), SidecarName)
 	if sidecar.RestartPolicy == nil || *sidecar.RestartPolicy != corev1.ContainerRestartPolicyAlways {
 		t.Errorf("restart policy %v", sidecar.RestartPolicy)
 	}
@@ -79,7 +79,7 @@ func TestANativeSidecarGoesOnRunningAndHoldsTheApplicationBack(t *testing.T) {
 
 func TestAPlainSidecarOutlivesTheApplication(t *testing.T) {
 	config := testConfig(t, func(s *Settings) { s.Placement = Container })
-	sidecar := find(t, become(t, config, podWith(corev1.Container{Name: "app"})), sidecarName)
+	sidecar := find(t, become(t, config, podWith(corev1.Container{Name: "app"})), SidecarName)
 	if sidecar.RestartPolicy != nil || sidecar.StartupProbe != nil {
 		t.Errorf("restart policy %v and startup probe %v", sidecar.RestartPolicy, sidecar.StartupProbe)
 	}
@@ -135,7 +135,7 @@ func TestOSMInitHasOneCapabilityUnlessItIsToBePrivileged(t *testing.T) {
 
 func TestTheSidecarTakesNoPortNameOfThePod(t *testing.T) {
 	pod := podWith(corev1.Container{Name: "app", Ports: []corev1.ContainerPort{{Name: "proxy-admin", ContainerPort: 9901}}})
-	for _, port := range find(t, become(t, testConfig(t), pod), sidecarName).Ports {
+	for _, port := range find(t, become(t, testConfig(t), pod), SidecarName).Ports {
 		if port.Name == "proxy-admin" || (port.Name == "") != (port.ContainerPort == adminPort) {
 			t.Errorf("port %d is named %q", port.ContainerPort, port.Name)
 		}
@@ -147,7 +147,7 @@ func TestOnlyTheSidecarMountsTheIdentity(t *testing.T) {
 		pod := podOf(t, after)
 		for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 			for _, mount := range container.VolumeMounts {
-				if (mount.Name == identityVolumeName) != (container.Name == sidecarName) {
+				if (mount.Name == identityVolumeName) != (container.Name == SidecarName) {
 					t.Errorf("%s: container %s mounts %s", s.file, container.Name, mount.Name)
 				}
 			}

@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	sidecarName = "sidecar"
+	// SidecarName is the sidecar's among the containers of a pod.
+	SidecarName = "sidecar"
 	// sidecarID is the sidecar's user and group. What redirects a pod's
 	// traffic to the sidecar knows the sidecar's own traffic by it.
 	sidecarID = 1500
@@ -29,7 +30,7 @@ const (
 // sidecar is that of pod, as far as it is the same wherever it is placed.
 func (c *Config) sidecar(pod *corev1.Pod, resources corev1.ResourceRequirements) corev1.Container {
 	return corev1.Container{
-		Name:            sidecarName,
+		Name:            SidecarName,
 		Image:           c.settings.SidecarImage,
 		ImagePullPolicy: c.settings.ImagePullPolicy,
 		Command:         []string{"/bin/sh", "-c", runScript, "pipy"},

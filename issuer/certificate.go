@@ -25,16 +25,10 @@ type Certificate struct {
 }
 
 // Certificate joins the request's key with the chain that an issuer returned
-// for it. It refuses a chain whose leaf is not what was asked for: another key,
-// names missing or added, a usage missing, a CA (X.509-SVID, section 4.3, says
-// by which key usages peers tell), or an ended validity.
+// for it, if Check accepts it.
 func (r *Request) Certificate(chain []*x509.Certificate) (*Certificate, error) {
-	if len(chain) == 0 {
-		return nil, fmt.Errorf("certificate for %s: the issuer returned no certificate", r.commonName)
-	}
-	end := earliestEnd(chain)
-	if err := r.check(chain[0], end); err != nil {
-		return nil, fmt.Errorf("certificate for %s: %w", r.commonName, err)
+	if err := r.Check(chain); err != nil {
+		return nil, err
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(r.key)
 	if err != nil {
@@ -43,8 +37,21 @@ func (r *Request) Certificate(chain []*x509.Certificate) (*Certificate, error) {
 	return &Certificate{
 		chainPEM: encodeCertificates(chain),
 		keyPEM:   encodePEM("PRIVATE KEY", keyDER),
-		notAfter: end,
+		notAfter: earliestEnd(chain),
 	}, nil
+}
+
+// Check refuses a chain whose leaf is not what was asked for: another key, names
+// missing or added, a usage missing, a CA (X.509-SVID, section 4.3, says by
+// which key usages peers tell), or an ended validity.
+func (r *Request) Check(chain []*x509.Certificate) error {
+	if len(chain) == 0 {
+		return fmt.Errorf("certificate for %s: the issuer returned no certificate", r.commonName)
+	}
+	if err := r.check(chain[0], earliestEnd(chain)); err != nil {
+		return fmt.Errorf("certificate for %s: %w", r.commonName, err)
+	}
+	return nil
 }
 
 // earliestEnd is when the chain stops to verify: an intermediate may end before

@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"context"
+	"crypto/x509"
 	"time"
 )
 
@@ -66,17 +67,18 @@ func (m *Manager) issue(ctx context.Context, id Identity) (*Certificate, error) 
 		if err != nil {
 			return nil, err
 		}
-		cert, err := m.issueOn(ctx, t, id)
+		cert, root, err := m.issueOn(ctx, t, id)
 		if err != nil {
 			return nil, err
 		}
-		if m.keep(id, cert, t) {
+		if m.keep(id, cert, root, t) {
 			return cert, nil
 		}
 	}
 }
 
-func (m *Manager) issueOn(ctx context.Context, t terms, id Identity) (cert *Certificate, err error) {
+// issueOn returns the certificate and the root that it leads to.
+func (m *Manager) issueOn(ctx context.Context, t terms, id Identity) (cert *Certificate, root *x509.Certificate, err error) {
 	started, out := time.Now(), abandoned
 	defer func() {
 		m.options.Metrics.observe(t.root.Name, time.Since(started), out)
@@ -84,27 +86,27 @@ func (m *Manager) issueOn(ctx context.Context, t terms, id Identity) (cert *Cert
 	}()
 	req, err := NewServiceRequest(t.keyAlgorithm, id)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, issueTimeout, errUnanswered)
 	defer cancel()
 	chain, err := t.root.Issuer.Issue(ctx, req, t.ttl)
 	if err != nil {
 		out, err = outcomeOf(ctx, err)
-		return nil, err
+		return nil, nil, err
 	}
 	if cert, err = req.Certificate(chain); err != nil {
 		out = unusable
-		return nil, err
+		return nil, nil, err
 	}
 	out = issued
-	return cert, nil
+	return cert, rootOf(chain, t.trusted), nil
 }
 
 // keep stores and announces the certificate; false if its root signs no more.
 // The issuance ends with it: whoever has seen the certificate and asks for
 // another must not be handed the same one again.
-func (m *Manager) keep(id Identity, cert *Certificate, t terms) bool {
+func (m *Manager) keep(id Identity, cert *Certificate, root *x509.Certificate, t terms) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t.epoch != m.epoch {
@@ -114,7 +116,7 @@ func (m *Manager) keep(id Identity, cert *Certificate, t terms) bool {
 	if e == nil {
 		e = m.newEntry(id)
 	}
-	e.certificate, e.epoch, e.failures = cert, t.epoch, 0
+	e.certificate, e.root, e.epoch, e.failures = cert, root, t.epoch, 0
 	e.renewAt = renewalTime(id, time.Now(), cert.NotAfter())
 	if t.ttl > m.ttl { // Configure came between
 		m.hasten(e)

@@ -38,12 +38,16 @@ type Manager struct {
 	mu           sync.Mutex
 	ttl          time.Duration
 	keyAlgorithm KeyAlgorithm
-	signing      Root
-	trusted      TrustBundle // of the signing root
+	signing      Root        // without an issuer while none signs
+	lastSigner   string      // the name of the last root that signed
+	trusted      TrustBundle // of that one
 	bundle       TrustBundle // of all roots
 	epoch        uint64      // grows whenever another root signs
-	circuit      circuit     // of the signing root
-	version      uint64      // of the last Update
+	spreadFrom   time.Time   // when it did, by the wall clock
+	spreadOver   time.Duration
+	confirmed    time.Time // when the roots were last known to be right, by the wall clock
+	circuit      circuit   // of the signing root
+	version      uint64    // of the last Update
 	entries      map[Identity]*entry
 	queue        queue // of those entries that no worker looks at
 	issuing      map[Identity]*issuance
@@ -106,7 +110,7 @@ func (m *Manager) GetCertificate(id Identity) (*Certificate, bool) {
 
 func (m *Manager) current(id Identity) (*Certificate, bool) {
 	e := m.entries[id]
-	if e == nil || !e.valid() {
+	if e == nil || !m.valid(e) {
 		return nil, false
 	}
 	return e.certificate, true

@@ -305,7 +305,7 @@ func TestARootThatIsReplacedWhileACertificateIsKeptSignsAllTheSame(t *testing.T)
 		for signed := false; !signed; {
 			select {
 			case u := <-s.Updates():
-				signed = u.Certificate.Leaf().CheckSignatureFrom(ca.Root()) == nil
+				signed = u.Certificate != nil && u.Certificate.Leaf().CheckSignatureFrom(ca.Root()) == nil
 			case <-within:
 				t.Fatal("the new root never signed a certificate")
 			}

@@ -9,7 +9,7 @@ import (
 // longestSleep bounds how late a worker is that slept while the machine did:
 // timers follow the monotonic clock, which stands still then, and certificates
 // end by the wall clock.
-const longestSleep = 10 * time.Minute
+const longestSleep = 30 * time.Second
 
 // queue holds entries in the order in which they fall due. The Manager's lock
 // guards it.

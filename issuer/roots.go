@@ -7,14 +7,16 @@ import (
 	"time"
 )
 
-// ErrNoRoot is returned while no root has been set.
-var ErrNoRoot = errors.New("no root to issue certificates with yet")
+// ErrNoRoot is returned while no root signs.
+var ErrNoRoot = errors.New("no root may sign certificates yet")
 
-// SetRoots says which roots are trusted, and which of them signs: exactly one
-// is Active. When a root of another name or with other certificates signs than
-// before, every certificate is issued anew; when another set is trusted, every
-// subscriber is told. A signing root whose issuer fails is asked again at once.
-// Nothing changes when it fails.
+// SetRoots says which roots are trusted, and which of them signs: the one that
+// is Active, or none. When a root of another name or with other certificates
+// signs than the last that did, every certificate is issued anew, spread over
+// some time; when another set is trusted, every subscriber is told. Certificates
+// of a root that is not trusted any more are not served from then on, and issued
+// anew at once. A signing root whose issuer fails is asked again at once. Nothing
+// changes when it fails.
 func (m *Manager) SetRoots(ctx context.Context, roots ...Root) error {
 	var signing Root
 	var trusted, bundle TrustBundle
@@ -30,8 +32,11 @@ func (m *Manager) SetRoots(ctx context.Context, roots ...Root) error {
 			active++
 		}
 	}
-	if active != 1 {
-		return fmt.Errorf("%d roots are active, exactly one must be", active)
+	if bundle.IsEmpty() {
+		return errors.New("no root is to be trusted")
+	}
+	if active > 1 {
+		return fmt.Errorf("%d roots are active, one at most can be", active)
 	}
 	m.replaceRoots(signing, trusted, bundle)
 	return nil
@@ -56,7 +61,12 @@ func (m *Manager) replaceRoots(signing Root, trusted, bundle TrustBundle) {
 	defer m.mu.Unlock()
 	retrust := !m.bundle.Equal(bundle)
 	m.bundle = bundle
+	before := m.epoch
 	askNow := m.replaceSigner(signing, trusted)
+	if m.epoch != before {
+		m.spreadFrom = time.Now().Round(0)
+		m.spreadOver = min(time.Duration(max(0, len(m.entries)-spreadFree))*spreadEach, spreadMost)
+	}
 	for _, e := range m.entries {
 		if retrust {
 			m.announce(e)
@@ -68,20 +78,36 @@ func (m *Manager) replaceRoots(signing Root, trusted, bundle TrustBundle) {
 	m.wakeWorker()
 }
 
+const (
+	// Certificates are replaced one by one when another root signs, over a time
+	// that grows with their number: an issuer that certifies a few hundred in a
+	// second is to have room for new pods. The first few are not worth that.
+	spreadFree = 50
+	spreadEach = 5 * time.Millisecond
+	spreadMost = 5 * time.Minute
+)
+
 // replaceSigner reports whether there is reason to ask the signing root for
 // whatever is not fresh: that it is another one, or that what kept it from
 // issuing may be mended.
 func (m *Manager) replaceSigner(signing Root, trusted TrustBundle) bool {
 	before := m.health()
-	another := m.signing.Name != signing.Name || !m.trusted.Equal(trusted)
-	m.signing, m.trusted = signing, trusted
+	idle := m.signing.Issuer == nil
+	m.signing = signing
+	if signing.Issuer == nil {
+		m.circuit = circuit{}
+		m.reportHealth(before)
+		return false
+	}
+	another := m.lastSigner != signing.Name || !m.trusted.Equal(trusted)
+	m.lastSigner, m.trusted = signing.Name, trusted
 	if another {
 		m.epoch++
 		m.circuit = circuit{}
 	}
 	m.circuit.next = time.Now()
 	m.reportHealth(before)
-	return another || before.Open
+	return another || idle || before.Open
 }
 
 // Bundle returns the roots that verify certificates of the mesh.

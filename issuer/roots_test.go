@@ -20,8 +20,7 @@ func TestSetRootsRefusesWhatNobodyCouldTrust(t *testing.T) {
 		roots []issuer.Root
 		want  string
 	}{
-		"no root":                    {nil, "0 roots are active"},
-		"only passive roots":         {[]issuer.Root{passive("a", a)}, "0 roots are active"},
+		"no root":                    {nil, "no root is to be trusted"},
 		"two active roots":           {[]issuer.Root{active("a", a), active("b", b)}, "2 roots are active"},
 		"a root without issuer":      {[]issuer.Root{active("a", a), passive("b", nil)}, `root "b" has no issuer`},
 		"a root without certificate": {[]issuer.Root{active("a", issuer.TrustedOnly(issuer.TrustBundle{}))}, `root "a" has no certificate`},

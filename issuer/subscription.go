@@ -7,7 +7,8 @@ import "sync/atomic"
 type Update struct {
 	// Version grows with every Update of a Manager.
 	Version uint64
-	// Certificate is the identity's current one.
+	// Certificate is the identity's current one; nil while there is none that is
+	// valid.
 	Certificate *Certificate
 	// Bundle verifies the certificates of everybody in the mesh.
 	Bundle TrustBundle
@@ -47,8 +48,8 @@ func (s *Subscription) announce(u Update) {
 }
 
 // Subscribe announces the identity's certificate, the current one at once and
-// otherwise the first that can be issued, and every later one. The caller
-// closes the subscription.
+// otherwise the first that can be issued, and every later one; and the trust
+// bundle, as soon as there is one. The caller closes the subscription.
 func (m *Manager) Subscribe(id Identity) *Subscription {
 	s := &Subscription{manager: m, identity: id, updates: make(chan Update, 1)}
 	m.mu.Lock()
@@ -64,10 +65,16 @@ func (m *Manager) Subscribe(id Identity) *Subscription {
 	if len(e.subscriptions) == 1 {
 		m.plan(e)
 	}
-	if e.valid() {
+	if m.valid(e) || m.stalled() {
 		s.announce(m.update(e))
 	}
 	return s
+}
+
+// stalled reports whether nobody gets a certificate soon who has none, though
+// he can have the bundle.
+func (m *Manager) stalled() bool {
+	return (m.signing.Issuer == nil || m.circuit.open()) && !m.bundle.IsEmpty()
 }
 
 func (m *Manager) unsubscribe(s *Subscription) {
@@ -99,19 +106,20 @@ func (m *Manager) Pending() int {
 	return n
 }
 
-// announce sends the entry's state to all who subscribe to it. Without a valid
-// certificate there is nothing to send, and they are Pending.
+// announce sends the entry's state to all who subscribe to it. Who verifies
+// others needs the bundle, though he has no certificate himself.
 func (m *Manager) announce(e *entry) {
 	m.version++
 	e.version = m.version
-	if !e.valid() {
-		return
-	}
 	for s := range e.subscriptions {
 		s.announce(m.update(e))
 	}
 }
 
 func (m *Manager) update(e *entry) Update {
-	return Update{Version: e.version, Certificate: e.certificate, Bundle: m.bundle}
+	u := Update{Version: e.version, Bundle: m.bundle}
+	if m.valid(e) {
+		u.Certificate = e.certificate
+	}
+	return u
 }

@@ -5,7 +5,8 @@ import "time"
 // terms are what the next certificate is issued on.
 type terms struct {
 	root         Root
-	epoch        uint64 // of the root
+	trusted      TrustBundle // of the root
+	epoch        uint64      // of the root
 	ttl          time.Duration
 	keyAlgorithm KeyAlgorithm
 	probe        bool // of a circuit that is open
@@ -23,5 +24,5 @@ func (m *Manager) admit() (terms, error) {
 	if !admitted {
 		return terms{}, &outage{m.health()}
 	}
-	return terms{m.signing, m.epoch, m.ttl, m.keyAlgorithm, probe}, nil
+	return terms{m.signing, m.trusted, m.epoch, m.lifetime(time.Now()), m.keyAlgorithm, probe}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -17,8 +18,9 @@ const maxBundleBytes = 256 << 10
 // TrustBundle is an immutable set of root certificates. The zero TrustBundle
 // is empty and trusts nobody.
 type TrustBundle struct {
-	roots []*x509.Certificate // ordered by the SHA-256 of their DER, no two equal
-	pem   []byte
+	roots  []*x509.Certificate // ordered by the SHA-256 of their DER, no two equal
+	pem    []byte
+	digest string
 }
 
 // NewTrustBundle returns the set of the given roots.
@@ -34,11 +36,17 @@ func NewTrustBundle(roots ...*x509.Certificate) TrustBundle {
 	slices.SortFunc(set, func(a, b keyed) int { return bytes.Compare(a.sum[:], b.sum[:]) })
 	set = slices.CompactFunc(set, func(a, b keyed) bool { return a.sum == b.sum })
 
+	if len(set) == 0 {
+		return TrustBundle{}
+	}
 	var b TrustBundle
+	all := sha256.New()
 	for _, k := range set {
 		b.roots = append(b.roots, k.root)
+		all.Write(k.sum[:]) // never fails, says hash.Hash
 	}
 	b.pem = encodeCertificates(b.roots)
+	b.digest = hex.EncodeToString(all.Sum(nil))
 	return b
 }
 
@@ -96,7 +104,12 @@ func (b TrustBundle) Union(other TrustBundle) TrustBundle {
 }
 
 // Equal reports whether both bundles hold the same roots.
-func (b TrustBundle) Equal(other TrustBundle) bool { return bytes.Equal(b.pem, other.pem) }
+func (b TrustBundle) Equal(other TrustBundle) bool { return b.digest == other.digest }
+
+// Digest names the set: it is the same for the same roots and differs for
+// others, and empty for no roots. It is the hexadecimal SHA-256 of the roots'
+// own SHA-256 sums, in the order of Roots.
+func (b TrustBundle) Digest() string { return b.digest }
 
 // IsEmpty reports whether the bundle trusts nobody.
 func (b TrustBundle) IsEmpty() bool { return len(b.roots) == 0 }

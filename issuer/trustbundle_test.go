@@ -41,6 +41,8 @@ func TestTrustBundlesAreSets(t *testing.T) {
 			"union holds no more":             len(a.Union(b).Roots()) <= len(a.Roots())+len(b.Roots()),
 			"equal is the same roots":         a.Equal(b) == (holds(a, b) && holds(b, a)),
 			"equal is the same PEM":           a.Equal(b) == bytes.Equal(a.PEM(), b.PEM()),
+			"equal is the same digest":        a.Equal(b) == (a.Digest() == b.Digest()),
+			"empty has no digest":             a.IsEmpty() == (a.Digest() == ""),
 			"empty is without roots":          a.IsEmpty() == (len(a.Roots()) == 0) && a.IsEmpty() == a.Equal(empty),
 			"PEM reads back":                  a.IsEmpty() == (err != nil) && (err != nil || parsed.Equal(a)),
 			"the pool holds the same":         a.Pool().Equal(poolOf(a.Roots())),

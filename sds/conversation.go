@@ -2,6 +2,7 @@ package sds
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"google.golang.org/grpc"
@@ -14,6 +15,7 @@ import (
 type machine[Request, Response any] interface {
 	request(r *Request, now time.Time) (step[Response], error)
 	announce(u issuer.Update, now time.Time) (step[Response], error)
+	bundle() issuer.TrustBundle
 }
 
 // conversation is a stream of an attested proxy.
@@ -22,6 +24,7 @@ type conversation[Request, Response any] struct {
 	stream       grpc.BidiStreamingServer[Request, Response]
 	proxy        Proxy
 	machine      machine[Request, Response]
+	shed         <-chan struct{}      // closed when the proxy has to go elsewhere
 	subscription *issuer.Subscription // nil before the first request was found right
 }
 
@@ -37,10 +40,24 @@ func (c *conversation[Request, Response]) run(ctx context.Context) error {
 		case err = <-failed:
 		case <-c.server.draining:
 			err = errDraining
+		case <-c.shed:
+			err = c.leave(ctx)
 		}
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// leave waits for a moment, so that not all proxies go at once.
+func (c *conversation[Request, Response]) leave(ctx context.Context) error {
+	timer := time.NewTimer(rand.N(shedTime))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return errShed
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -114,5 +131,8 @@ func (c *conversation[Request, Response]) note(next step[Response]) {
 	}
 	if next.inUse != 0 {
 		c.subscription.Ack(next.inUse)
+	}
+	if a := c.server.options.Acknowledgements; next.trusts && a != nil {
+		a.Acknowledged(c.proxy, c.machine.bundle())
 	}
 }

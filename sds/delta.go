@@ -88,7 +88,7 @@ func (m *delta) respond(out deltaStep, now time.Time) (deltaStep, error) {
 		}
 		out.response = response
 	}
-	out.inUse = m.inUse()
+	out.inUse, out.trusts = m.inUse(), m.trusts()
 	return out, nil
 }
 

@@ -107,8 +107,8 @@ func TestDeltaSendsNothingTwiceToAProxyThatComesBack(t *testing.T) {
 	u := a.update(cert)
 	r := adds(ownCert, ownRoots)
 	r.InitialResourceVersions = map[string]string{
-		ownCert:  tlsCertificate.version(u),
-		ownRoots: validationContext.version(u),
+		ownCert:  tlsCertificate.version(u, time.Now()),
+		ownRoots: validationContext.version(u, time.Now()),
 		"other":  "x",
 	}
 	c := newDeltaClient(t, a)

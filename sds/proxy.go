@@ -39,6 +39,13 @@ type Attestor interface {
 	Current(ctx context.Context, p Proxy) error
 }
 
+// Acknowledgements gets to know which trust bundles are in use.
+type Acknowledgements interface {
+	// Acknowledged says that the proxy verifies its peers with the bundle from
+	// now on. It is said once a stream and bundle, and must not block.
+	Acknowledged(p Proxy, bundle issuer.TrustBundle)
+}
+
 // Source announces an identity's certificate and the trust bundle. It is what
 // this package needs of an issuer.Manager.
 type Source interface {

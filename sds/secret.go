@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
@@ -17,10 +18,17 @@ import (
 const secretType = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
 
 // version identifies a secret's content. It depends on public bytes alone: a
-// certificate's key is as old as the certificate.
-func (k kind) version(u issuer.Update) string {
-	if k == tlsCertificate {
+// certificate's key is as old as the certificate. It is empty where there is no
+// content to send: a proxy is better off with what it has than with an expired
+// certificate or an empty bundle.
+func (k kind) version(u issuer.Update, now time.Time) string {
+	switch {
+	case k == tlsCertificate && (u.Certificate == nil || !now.Before(u.Certificate.NotAfter())):
+		return ""
+	case k == tlsCertificate:
 		return digest(u.Certificate.ChainPEM())
+	case u.Bundle.IsEmpty():
+		return ""
 	}
 	return digest(u.Bundle.PEM())
 }

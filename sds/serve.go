@@ -15,12 +15,15 @@ import (
 // errDraining ends the streams of a server that stops.
 var errDraining = refuse(ReasonUnavailable, "this replica of the control plane is stopping; connect again")
 
+// errShed ends the streams that are to go to another replica.
+var errShed = refuse(ReasonUnavailable, "this replica of the control plane is cut off; connect to another")
+
 // serve carries one stream: it attests the proxy, feeds requests and updates to
 // the machine, and does what the machine says.
 func serve[Request, Response any, M machine[Request, Response]](
 	s *Server, stream grpc.BidiStreamingServer[Request, Response], protocol func(issuer.Identity, string) M,
 ) error {
-	c := &conversation[Request, Response]{server: s, stream: stream}
+	c := &conversation[Request, Response]{server: s, stream: stream, shed: *s.shed.Load()}
 	err := apart(func() (err error) {
 		c.proxy, err = s.attest(stream.Context())
 		return err
@@ -63,7 +66,7 @@ func (s *Server) finish(ctx context.Context, err error) error {
 		return nil
 	}
 	refusal, ok := errors.AsType[*Refusal](err)
-	if !ok || refusal == errDraining {
+	if !ok || refusal == errDraining || refusal == errShed {
 		return err
 	}
 	s.options.Metrics.refusals.WithLabelValues(string(refusal.Reason)).Inc()

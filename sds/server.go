@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	secretv3 "github.com/envoyproxy/go-control-plane/envoy/service/secret/v3"
@@ -27,6 +28,8 @@ const (
 	pingTimeout  = 20 * time.Second
 	// ageGrace is what streams have left when their connection is too old.
 	ageGrace = 10 * time.Second
+	// shedTime is how long it takes until the last stream is sent away.
+	shedTime = 2 * time.Second
 	// drainTimeout bounds a graceful stop. Streams end at once; what is waited
 	// for is their last bytes.
 	drainTimeout = 5 * time.Second
@@ -48,8 +51,9 @@ type Options struct {
 	Source Source
 	// Attestor finds out who asks. Needed.
 	Attestor Attestor
-	// GetCertificate returns the server's own certificate, as
-	// ServingCertificate's does. Needed.
+	// Acknowledgements gets to know who trusts which bundle; nobody when nil.
+	Acknowledgements Acknowledgements
+	// GetCertificate returns the server's own certificate. Needed.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// MaxConnectionAge is how long a connection lasts before its proxy must
 	// connect anew, and with it how long a token's attestation counts. It varies
@@ -67,7 +71,8 @@ type Server struct {
 
 	options  Options
 	grpc     *grpc.Server
-	draining chan struct{} // closed when streams have to end
+	draining chan struct{}                 // closed when streams have to end
+	shed     atomic.Pointer[chan struct{}] // closed when those that are open now have to
 }
 
 // New returns a Server that serves once Run runs.
@@ -85,6 +90,7 @@ func New(o Options) (*Server, error) {
 		o.Logger = slog.Default()
 	}
 	s := &Server{options: o, draining: make(chan struct{})}
+	s.shed.Store(new(make(chan struct{})))
 	s.grpc = grpc.NewServer(
 		grpc.Creds(credentials.NewTLS(&tls.Config{
 			MinVersion:             tls.VersionTLS13,
@@ -132,6 +138,10 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	return group.Wait()
 }
+
+// Shed ends the streams that are open, within seconds, and goes on to accept
+// others: their proxies connect anew, to another replica if there is one.
+func (s *Server) Shed() { close(*s.shed.Swap(new(make(chan struct{})))) }
 
 // StreamSecrets implements the state-of-the-world protocol.
 func (s *Server) StreamSecrets(stream secretv3.SecretDiscoveryService_StreamSecretsServer) error {

@@ -92,7 +92,7 @@ func (m *sotw) announce(u issuer.Update, now time.Time) (sotwStep, error) {
 }
 
 func (m *sotw) respond(out sotwStep, now time.Time) (sotwStep, error) {
-	if m.held != "" && m.ready(now) {
+	if m.look(now); m.held != "" && len(m.names()) == len(m.secrets) {
 		m.resume()
 	}
 	if len(m.outdated(now)) > 0 {
@@ -102,7 +102,7 @@ func (m *sotw) respond(out sotwStep, now time.Time) (sotwStep, error) {
 		}
 		out.response = response
 	}
-	out.inUse = m.inUse()
+	out.inUse, out.trusts = m.inUse(), m.trusts()
 	return out, nil
 }
 

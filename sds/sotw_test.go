@@ -164,11 +164,11 @@ func TestSotWSendsNoExpiredCertificate(t *testing.T) {
 	c := newSotWClient(t, a)
 	c.request(asks(ownCert, ownRoots))
 	c.now = cert.NotAfter()
-	c.announce(a.update(cert)).check(t, "an update that has expired", result{})
+	c.announce(a.update(cert)).check(t, "an update that has expired", result{names: []string{ownRoots}})
 	c.now = cert.NotAfter().Add(-time.Second)
 	c.request(asks(ownCert)).check(t, "one that has not", result{names: []string{ownCert}})
 	c.now = cert.NotAfter()
-	c.request(asks(ownCert, ownRoots)).check(t, "one that expired since", result{})
+	c.request(asks(ownCert, ownRoots)).check(t, "one that expired since", result{names: []string{ownRoots}})
 }
 
 func TestSotWRefusesWhatIsNotForThisService(t *testing.T) {

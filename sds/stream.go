@@ -1,7 +1,6 @@
 package sds
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,8 +28,9 @@ type session struct {
 	sent     uint64 // responses so far; the last one's number
 	secrets  map[string]*secret
 	update   issuer.Update // the latest, zero before the first
-	versions [2]string     // of the update's content, by kind
+	versions [2]string     // of the update's content, by kind; empty for none
 	reported uint64        // last version of an Update that was found accepted
+	trusted  string        // version of the last bundle that was found accepted
 }
 
 // secret is one name that the stream subscribed to.
@@ -54,6 +54,7 @@ const (
 type step[Response any] struct {
 	response *Response // to be sent, or nil
 	inUse    uint64    // version of the Update that the proxy has come to use, or 0
+	trusts   bool      // the proxy has come to use the Update's bundle
 	acked    bool      // the request accepted a response
 	nacked   bool      // the request rejected a response
 	detail   string    // why it did
@@ -95,25 +96,25 @@ func (s *session) noWildcard() error {
 }
 
 // take keeps an update for the responses to come.
-func (s *session) take(u issuer.Update) {
-	s.update = u
-	s.versions = [2]string{tlsCertificate: tlsCertificate.version(u), validationContext: validationContext.version(u)}
-}
+func (s *session) take(u issuer.Update) { s.update = u }
 
-// ready reports whether there is anything to send: a proxy is better off with
-// what it has than with an expired certificate or an empty bundle.
-func (s *session) ready(now time.Time) bool {
-	return s.update.Certificate != nil && now.Before(s.update.Certificate.NotAfter()) && !s.update.Bundle.IsEmpty()
+// bundle returns the bundle of the latest update.
+func (s *session) bundle() issuer.TrustBundle { return s.update.Bundle }
+
+// look takes in what the update has to send by now.
+func (s *session) look(now time.Time) {
+	for _, k := range []kind{tlsCertificate, validationContext} {
+		s.versions[k] = k.version(s.update, now)
+	}
 }
 
 // outdated returns the names, in order, whose content the proxy was not sent.
+// Those without content wait for it.
 func (s *session) outdated(now time.Time) []string {
-	if !s.ready(now) {
-		return nil
-	}
+	s.look(now)
 	var names []string
 	for name, secret := range s.secrets {
-		if secret.version != s.versions[secret.kind] {
+		if version := s.versions[secret.kind]; version != "" && secret.version != version {
 			names = append(names, name)
 		}
 	}
@@ -121,8 +122,17 @@ func (s *session) outdated(now time.Time) []string {
 	return names
 }
 
-// names returns everything the stream subscribed to, in order.
-func (s *session) names() []string { return slices.Sorted(maps.Keys(s.secrets)) }
+// names returns everything the stream subscribed to that has content, in order.
+func (s *session) names() []string {
+	var names []string
+	for name, secret := range s.secrets {
+		if s.versions[secret.kind] != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
 
 // state digests the names and their current versions.
 func (s *session) state() string {
@@ -185,6 +195,28 @@ func (s *session) inUse() uint64 {
 	}
 	s.reported = s.update.Version
 	return s.reported
+}
+
+// trusts returns true once for a bundle, when the proxy has accepted it wherever
+// it subscribed to it.
+func (s *session) trusts() bool {
+	bundle, contexts := s.versions[validationContext], 0
+	if bundle == "" || s.trusted == bundle {
+		return false
+	}
+	for _, secret := range s.secrets {
+		if secret.kind != validationContext {
+			continue
+		}
+		contexts++
+		if secret.verdict != accepted || secret.version != bundle {
+			return false
+		}
+	}
+	if contexts > 0 {
+		s.trusted = bundle
+	}
+	return contexts > 0
 }
 
 // bounded cuts what a client wrote to what a log or an error has room for, and

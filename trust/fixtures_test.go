@@ -53,12 +53,23 @@ func (l letters) names(b issuer.TrustBundle) string {
 	return strings.Join(names, "")
 }
 
+// want asks for these roots, the first of which is to sign. Each belongs to an
+// authority of its own.
+func (l letters) want(names string) Wanted {
+	w := Wanted{Trusted: map[string]issuer.TrustBundle{}}
+	for _, name := range strings.Split(names, "") {
+		w.Trusted[name] = l.bundle(name)
+	}
+	w.Signer = l.bundle(names[:1])
+	return w
+}
+
 // retiring returns which roots are to be dropped, and how long after now.
 func (l letters) retiring(s State, now time.Time) map[string]time.Duration {
 	left := map[string]time.Duration{}
 	for name, root := range l {
-		if end, ok := s.retiring[fingerprint(root)]; ok {
-			left[name] = end.Sub(now)
+		if g := s.stages[fingerprint(root)]; !g.Until.IsZero() {
+			left[name] = g.Until.Sub(now)
 		}
 	}
 	return left

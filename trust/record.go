@@ -4,15 +4,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/util/retry"
-
-	"github.com/osm-edge/osm/issuer"
 )
 
 // Record is the mesh namespace's ConfigMap. It outlives every process and the
@@ -22,9 +19,6 @@ type Record struct {
 	ConfigMaps typedcorev1.ConfigMapInterface
 	// Labels are given to the ConfigMap.
 	Labels map[string]string
-	// Overlap returns how long a root that is replaced now stays trusted: see
-	// the type Overlap. Required to Advance.
-	Overlap func() time.Duration
 }
 
 // Read returns what is recorded; nothing is, before the first Advance.
@@ -33,19 +27,19 @@ func (r *Record) Read(ctx context.Context) (State, error) {
 	return state, err
 }
 
-// Advance records that the given roots are current, and returns what is trusted
-// now. Replicas that do so at the same time agree.
-func (r *Record) Advance(ctx context.Context, current issuer.TrustBundle) (State, error) {
-	var next State
+// Advance records the state that follows from what is recorded, and returns it.
+// Whoever writes at the same time is not overwritten: next is asked again then.
+func (r *Record) Advance(ctx context.Context, next func(State) State) (State, error) {
+	var after State
 	err := retry.OnError(retry.DefaultBackoff, lostRace, func() error {
-		cm, state, err := r.get(ctx)
+		cm, before, err := r.get(ctx)
 		if err != nil {
 			return err
 		}
-		next = state.Next(current, time.Now(), r.Overlap())
-		return r.put(ctx, cm, next)
+		after = next(before)
+		return r.put(ctx, cm, after)
 	})
-	return next, err
+	return after, err
 }
 
 func lostRace(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
@@ -59,7 +53,7 @@ func (r *Record) get(ctx context.Context) (*corev1.ConfigMap, State, error) {
 	if err != nil {
 		return nil, State{}, err
 	}
-	state, err := parseState(cm.Data)
+	state, err := Parse(cm.Data)
 	if err != nil {
 		return nil, State{}, fmt.Errorf("configmap %s/%s is malformed: %w; to mend it, delete it", cm.Namespace, cm.Name, err)
 	}

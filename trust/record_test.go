@@ -17,12 +17,20 @@ import (
 )
 
 func newRecord(client *fake.Clientset) *Record {
-	return &Record{ConfigMaps: client.CoreV1().ConfigMaps("osm-system"), Labels: meshLabels, Overlap: func() time.Duration { return overlap }}
+	return &Record{ConfigMaps: client.CoreV1().ConfigMaps("osm-system"), Labels: meshLabels}
 }
 
-func mustAdvance(t *testing.T, r *Record, roots letters, current, want string) {
+// advance records that all proxies have acknowledged, and that this is wanted.
+func advance(r *Record, t *testing.T, w Wanted) (State, error) {
 	t.Helper()
-	state, err := r.Advance(t.Context(), roots.bundle(current))
+	return r.Advance(t.Context(), func(s State) State {
+		return s.Next(w, Situation{Now: time.Now(), Acknowledged: true, Patience: patience, Overlap: overlap})
+	})
+}
+
+func mustAdvance(t *testing.T, r *Record, roots letters, wanted, trusted string) {
+	t.Helper()
+	state, err := advance(r, t, roots.want(wanted))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,11 +38,11 @@ func mustAdvance(t *testing.T, r *Record, roots letters, current, want string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !same(state, read) {
+	if !state.Equal(read) {
 		t.Error("another state is recorded than returned")
 	}
-	if got := roots.names(state.Bundle()); got != want {
-		t.Errorf("trusted are %s, want %s", got, want)
+	if got := roots.names(state.Bundle()); got != trusted {
+		t.Errorf("trusted are %s, want %s", got, trusted)
 	}
 }
 
@@ -43,13 +51,14 @@ func TestTheRecordOutlivesItsProcess(t *testing.T) {
 		roots, client := newRoots(t, "ab"), fake.NewClientset()
 		mustAdvance(t, newRecord(client), roots, "a", "a")
 		mustAdvance(t, newRecord(client), roots, "b", "ab")
+		mustAdvance(t, newRecord(client), roots, "b", "ab")
 		time.Sleep(overlap + 2*time.Second)
 		mustAdvance(t, newRecord(client), roots, "b", "b")
 		cm, err := client.CoreV1().ConfigMaps("osm-system").Get(t.Context(), ConfigMapName, metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !maps.Equal(cm.Labels, meshLabels) || len(cm.Data) != 1 {
+		if !maps.Equal(cm.Labels, meshLabels) || len(cm.Data) != 2 {
 			t.Errorf("the configmap has labels %v and %d keys", cm.Labels, len(cm.Data))
 		}
 	})
@@ -65,7 +74,7 @@ func TestNothingIsRecordedAtFirst(t *testing.T) {
 func TestWhatIsRecordedIsNotWrittenAgain(t *testing.T) {
 	roots, client := newRoots(t, "a"), fake.NewClientset()
 	for range 3 {
-		if _, err := newRecord(client).Advance(t.Context(), roots.bundle("a")); err != nil {
+		if _, err := advance(newRecord(client), t, roots.want("a")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -75,7 +84,7 @@ func TestWhatIsRecordedIsNotWrittenAgain(t *testing.T) {
 func TestAMalformedRecordIsNotOverwritten(t *testing.T) {
 	roots := newRoots(t, "a")
 	client := fake.NewClientset(configMap("osm-system", meshLabels, map[string]string{BundleKey: "garbage"}))
-	_, err := newRecord(client).Advance(t.Context(), roots.bundle("a"))
+	_, err := advance(newRecord(client), t, roots.want("a"))
 	if err == nil {
 		t.Fatal("taken")
 	}
@@ -99,7 +108,12 @@ func TestReplicasThatAdvanceAtTheSameTimeAgree(t *testing.T) {
 				if test.before != "" {
 					mustAdvance(t, newRecord(client), roots, test.before, test.before)
 				}
-				other := State{}.Next(roots.bundle(test.before), time.Now(), overlap).Next(roots.bundle("b"), time.Now(), overlap)
+				n := Situation{Now: time.Now(), Patience: patience, Overlap: overlap}
+				other := State{}
+				if test.before != "" {
+					other = other.Next(roots.want(test.before), n)
+				}
+				other = other.Next(roots.want("b"), n)
 				loseTo(t, client, test.verb, other)
 				mustAdvance(t, newRecord(client), roots, "c", test.want)
 			})

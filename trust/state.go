@@ -1,79 +1,117 @@
-// Package trust owns what the osm-trust-bundle ConfigMaps say: which roots the
-// mesh trusts and, in its own namespace, until when. They hold public
-// certificates only. Which root signs is not its business, and neither is how
-// copies get into the monitored namespaces.
 package trust
 
 import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
 )
 
+// Step is how far the replacement of a root has come.
+type Step string
+
+// The steps, in their order.
 const (
-	// ConfigMapName is the name of the ConfigMap, in every namespace.
-	ConfigMapName = "osm-trust-bundle"
-	// BundleKey is the key of the roots, PEM.
-	BundleKey = "ca.crt"
-	// retiringKey is the key, in the mesh namespace alone, of when roots that
-	// have been replaced are dropped: JSON, RFC 3339 times by the SHA-256 of
-	// the certificate.
-	retiringKey = "retiring.json"
+	// Settled: no root is being replaced.
+	Settled Step = ""
+	// Distribute: a new root is trusted, and signs nothing before every proxy
+	// trusts it.
+	Distribute Step = "distribute"
+	// Sign: the new root signs, and certificates of the former are replaced.
+	Sign Step = "sign"
+	// Retire: nobody uses certificates of the former root any more, and it stays
+	// trusted as long as one could.
+	Retire Step = "retire"
 )
 
-// State is which roots are trusted, and until when. The zero State trusts none.
+// State is which roots are trusted, which of them may sign, and until when each
+// stays. The zero State trusts none. It does not change.
 type State struct {
-	bundle   issuer.TrustBundle
-	retiring map[string]time.Time // by fingerprint; a root that is not in it stays
+	bundle  issuer.TrustBundle
+	step    Step
+	since   time.Time        // when the step began
+	stages  map[string]stage // by fingerprint, one for each root of the bundle
+	signing []string         // fingerprints of the roots of the authority that signs
+}
+
+// stage is how far a root has come. Times are in whole seconds, as they are
+// recorded.
+type stage struct {
+	Source      string    `json:"source,omitempty"` // the authority that it belongs to
+	Distributed time.Time `json:"distributed,omitzero"`
+	Cleared     time.Time `json:"cleared,omitzero"` // to sign; zero before
+	Until       time.Time `json:"until,omitzero"`   // when it is dropped; zero if it stays
 }
 
 // Bundle returns the trusted roots.
 func (s State) Bundle() issuer.TrustBundle { return s.bundle }
 
+// Step returns how far the replacement of a root has come, and since when.
+func (s State) Step() (Step, time.Time) { return s.step, s.since }
+
 // Current returns the roots that are trusted for good: not those that have been
 // replaced.
 func (s State) Current() issuer.TrustBundle {
-	var current []*x509.Certificate
-	for _, root := range s.bundle.Roots() {
-		if _, retiring := s.retiring[fingerprint(root)]; !retiring {
-			current = append(current, root)
-		}
-	}
-	return issuer.NewTrustBundle(current...)
+	return s.those(func(_ string, g stage) bool { return g.Until.IsZero() })
 }
 
-// Next returns the state in which the given roots are current. A root that was
-// current before is trusted for overlap longer, the time in which a certificate
-// of it can live; one whose time is over, or that has expired, is dropped.
-func (s State) Next(current issuer.TrustBundle, now time.Time, overlap time.Duration) State {
-	next := State{retiring: map[string]time.Time{}}
-	isCurrent := map[string]bool{}
-	for _, root := range current.Roots() {
-		isCurrent[fingerprint(root)] = true
+// Distributing returns the roots that must not sign yet.
+func (s State) Distributing() issuer.TrustBundle {
+	return s.those(func(_ string, g stage) bool { return g.Cleared.IsZero() && g.Until.IsZero() })
+}
+
+// Signing returns the roots of the authority that signs.
+func (s State) Signing() issuer.TrustBundle {
+	return s.those(func(id string, _ stage) bool { return slices.Contains(s.signing, id) })
+}
+
+// SigningSince returns when the last of the roots that sign was cleared to.
+func (s State) SigningSince() (since time.Time) {
+	for _, id := range s.signing {
+		if g := s.stages[id]; g.Cleared.After(since) {
+			since = g.Cleared
+		}
 	}
-	roots := current.Roots()
+	return since
+}
+
+// Source returns the name of the authority that a root was recorded for.
+func (s State) Source(root *x509.Certificate) string { return s.stages[fingerprint(root)].Source }
+
+// MaySign reports whether certificates of these roots, that end by then, are
+// accepted by everybody as long as they live.
+func (s State) MaySign(roots issuer.TrustBundle, notAfter time.Time) bool {
+	for _, root := range roots.Roots() {
+		g, trusted := s.stages[fingerprint(root)]
+		if !trusted || g.Cleared.IsZero() || !g.Until.IsZero() && g.Until.Before(notAfter) {
+			return false
+		}
+	}
+	return !roots.IsEmpty()
+}
+
+func (s State) those(match func(string, stage) bool) issuer.TrustBundle {
+	var roots []*x509.Certificate
 	for _, root := range s.bundle.Roots() {
-		id := fingerprint(root)
-		if isCurrent[id] {
-			continue
-		}
-		end, retiring := s.retiring[id]
-		if !retiring {
-			// As it is recorded: in whole seconds, and never early.
-			end = now.Add(overlap + time.Second).UTC().Truncate(time.Second)
-		}
-		if now.Before(end) && now.Before(root.NotAfter) {
+		if id := fingerprint(root); match(id, s.stages[id]) {
 			roots = append(roots, root)
-			next.retiring[id] = end
 		}
 	}
-	next.bundle = issuer.NewTrustBundle(roots...)
-	return next
+	return issuer.NewTrustBundle(roots...)
+}
+
+// Equal reports whether both say the same.
+func (s State) Equal(other State) bool {
+	return s.bundle.Equal(other.bundle) && s.step == other.step && s.since.Equal(other.since) &&
+		slices.Equal(s.signing, other.signing) && maps.EqualFunc(s.stages, other.stages, stage.equal)
+}
+
+func (g stage) equal(other stage) bool {
+	return g.Source == other.Source && g.Distributed.Equal(other.Distributed) && g.Cleared.Equal(other.Cleared) && g.Until.Equal(other.Until)
 }
 
 func fingerprint(root *x509.Certificate) string {
@@ -81,41 +119,13 @@ func fingerprint(root *x509.Certificate) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// parseState reads the data of the mesh namespace's ConfigMap.
-func parseState(data map[string]string) (State, error) {
-	if data[BundleKey] == "" {
-		return State{}, nil
+// Deadline returns when the last of the roots that are distributed may sign,
+// whoever has not acknowledged it; zero if none is.
+func (s State) Deadline(patience time.Duration) (deadline time.Time) {
+	for _, root := range s.Distributing().Roots() {
+		if end := s.stages[fingerprint(root)].Distributed.Add(patience); end.After(deadline) {
+			deadline = end
+		}
 	}
-	bundle, err := issuer.ParseTrustBundle([]byte(data[BundleKey]))
-	if err != nil {
-		return State{}, fmt.Errorf("key %q: %w", BundleKey, err)
-	}
-	s := State{bundle: bundle}
-	if data[retiringKey] == "" {
-		return s, nil
-	}
-	if err := json.Unmarshal([]byte(data[retiringKey]), &s.retiring); err != nil {
-		return State{}, fmt.Errorf("key %q: %w", retiringKey, err)
-	}
-	return s, nil
-}
-
-// Copy returns the data of the ConfigMap in monitored namespaces, where sidecars
-// mount it.
-func (s State) Copy() map[string]string {
-	return map[string]string{BundleKey: string(s.bundle.PEM())}
-}
-
-// encode returns the data of the mesh namespace's ConfigMap.
-func (s State) encode() (map[string]string, error) {
-	data := s.Copy()
-	if len(s.retiring) == 0 {
-		return data, nil
-	}
-	retiring, err := json.Marshal(s.retiring)
-	if err != nil {
-		return nil, err
-	}
-	data[retiringKey] = string(retiring)
-	return data, nil
+	return deadline
 }

@@ -2,131 +2,164 @@ package trust
 
 import (
 	"maps"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
 )
 
-const overlap = 24 * time.Hour
+const (
+	overlap  = 24 * time.Hour
+	patience = 10 * time.Minute
+)
 
 // noon is a whole second, so that what is recorded is what is computed.
 var noon = time.Now().UTC().Truncate(time.Second)
 
-func TestNextKeepsWhatCertificatesCanStillNeed(t *testing.T) {
-	type step struct {
-		at      time.Duration // after noon
-		current string
+// script is what happens to a State, one word each: "a" wants root a to sign,
+// "ab" root b to be trusted as well, "-a" revokes it, "ack" acknowledges the
+// bundle, "new" replaces the last certificate, "+1h" lets time pass.
+func (l letters) play(t *testing.T, script string) (State, time.Time) {
+	t.Helper()
+	var s State
+	var w Wanted
+	now := noon
+	for _, word := range strings.Fields(script) {
+		n := Situation{Patience: patience, Overlap: overlap}
+		switch {
+		case word[0] == '+':
+			d, err := time.ParseDuration(word[1:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			now = now.Add(d)
+		case word == "ack":
+			n.Acknowledged = true
+		case word == "new":
+			n.Reissued = true
+		case word[0] == '-':
+			w.Revoked = append(w.Revoked, word[1:])
+		default:
+			w = l.want(word)
+		}
+		n.Now = now
+		s = recorded(t, s.Next(w, n))
 	}
+	return s, now
+}
+
+func TestARootIsDistributedBeforeItSignsAndTrustedAsLongAsItsCertificatesLive(t *testing.T) {
+	const day = 24*time.Hour + time.Second
 	tests := map[string]struct {
-		steps    []step
-		trusted  string
-		retiring map[string]time.Duration // after noon
+		script         string
+		trusted, signs string
+		step           Step
+		retiring       map[string]time.Duration // from the end of the script
+		distributing   string
 	}{
-		"the first root is trusted":        {[]step{{0, "a"}}, "a", nil},
-		"two roots can be current":         {[]step{{0, "ab"}}, "ab", nil},
-		"a replaced root stays for a time": {[]step{{0, "a"}, {time.Hour, "b"}}, "ab", map[string]time.Duration{"a": 25*time.Hour + time.Second}},
-		"later calls do not move the end": {[]step{{0, "a"}, {time.Hour, "b"}, {2 * time.Hour, "b"}, {20 * time.Hour, "b"}}, "ab",
-			map[string]time.Duration{"a": 25*time.Hour + time.Second}},
-		"a replaced root is dropped at its end":   {[]step{{0, "a"}, {time.Hour, "b"}, {25*time.Hour + time.Second, "b"}}, "b", nil},
-		"and not a second before":                 {[]step{{0, "a"}, {time.Hour, "b"}, {25 * time.Hour, "b"}}, "ab", map[string]time.Duration{"a": 25*time.Hour + time.Second}},
-		"each replaced root has its own end":      {[]step{{0, "a"}, {time.Hour, "b"}, {2 * time.Hour, "c"}}, "abc", map[string]time.Duration{"a": 25*time.Hour + time.Second, "b": 26*time.Hour + time.Second}},
-		"a root that is current again stays":      {[]step{{0, "a"}, {time.Hour, "b"}, {2 * time.Hour, "a"}}, "ab", map[string]time.Duration{"b": 26*time.Hour + time.Second}},
-		"and has its whole time when it is not":   {[]step{{0, "a"}, {time.Hour, "b"}, {2 * time.Hour, "a"}, {20 * time.Hour, "b"}}, "ab", map[string]time.Duration{"a": 44*time.Hour + time.Second}},
-		"an expired root is dropped":              {[]step{{0, "a"}, {tresor.RootValidity + time.Hour, "b"}}, "b", nil},
-		"a root expires while it retires":         {[]step{{0, "a"}, {tresor.RootValidity - time.Hour, "b"}, {tresor.RootValidity + time.Minute, "b"}}, "b", nil},
-		"no root is current while one is awaited": {[]step{{0, "a"}, {time.Hour, ""}}, "a", map[string]time.Duration{"a": 25*time.Hour + time.Second}},
+		"the first root signs at once":         {script: "a", trusted: "a", signs: "a"},
+		"so do two":                            {script: "ab", trusted: "ab", signs: "a"},
+		"another is trusted first":             {script: "a b", trusted: "ab", signs: "a", step: Distribute, distributing: "b"},
+		"and signs when acknowledged":          {script: "a b ack", trusted: "ab", signs: "b", step: Sign, retiring: map[string]time.Duration{"a": day}},
+		"patience lasts":                       {script: "a b +9m59s", trusted: "ab", signs: "a", step: Distribute, distributing: "b"},
+		"and ends":                             {script: "a b +10m", trusted: "ab", signs: "b", step: Sign, retiring: map[string]time.Duration{"a": day}},
+		"what was acknowledged before is not":  {script: "a ack b", trusted: "ab", signs: "a", step: Distribute, distributing: "b"},
+		"the former retires from then on":      {script: "a b +5m ack +1h", trusted: "ab", signs: "b", step: Sign, retiring: map[string]time.Duration{"a": day - time.Hour}},
+		"all certificates are replaced":        {script: "a b ack new", trusted: "ab", signs: "b", step: Retire, retiring: map[string]time.Duration{"a": day}},
+		"it is dropped at its end":             {script: "a b ack new +24h1s", trusted: "b", signs: "b"},
+		"not a second before":                  {script: "a b ack new +24h", trusted: "ab", signs: "b", step: Retire, retiring: map[string]time.Duration{"a": time.Second}},
+		"and though some were not replaced":    {script: "a b ack +24h1s", trusted: "b", signs: "b"},
+		"passive ones are cleared, too":        {script: "a ab ack ba", trusted: "ab", signs: "b"},
+		"back before it signs":                 {script: "a b a", trusted: "ab", signs: "a", step: Sign, retiring: map[string]time.Duration{"b": day}},
+		"back after it signs, at once":         {script: "a b ack a", trusted: "ab", signs: "a", step: Sign, retiring: map[string]time.Duration{"b": day}},
+		"and then it has its whole time again": {script: "a b ack a +20h b", trusted: "ab", signs: "b", step: Sign, retiring: map[string]time.Duration{"a": day}},
+		"a third while one is distributed":     {script: "a b c ack", trusted: "abc", signs: "c", step: Sign, retiring: map[string]time.Duration{"a": day, "b": day}},
+		"a third while one retires":            {script: "a b ack new c", trusted: "abc", signs: "b", step: Distribute, distributing: "c", retiring: map[string]time.Duration{"a": day}},
+		"a root that is revoked is dropped":    {script: "a b ack -a", trusted: "b", signs: "b"},
+		"though it signs, and at once":         {script: "a b -a", trusted: "b", signs: "b"},
+		"but the last is not":                  {script: "a -a", trusted: "a", signs: "a"},
+		"one that signs and expires":           {script: "a +87600h10m b b", trusted: "b", signs: "b"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			roots := newRoots(t, "abc")
-			var state State
-			for _, step := range test.steps {
-				state = state.Next(roots.bundle(step.current), noon.Add(step.at), overlap)
+			s, now := roots.play(t, test.script)
+			if got := roots.names(s.Bundle()); got != test.trusted {
+				t.Errorf("trusted are %q, want %q", got, test.trusted)
 			}
-			if got := roots.names(state.Bundle()); got != test.trusted {
-				t.Errorf("trusted are %s, want %s", got, test.trusted)
+			if got := roots.names(s.Signing()); got != test.signs {
+				t.Errorf("%q signs, want %q", got, test.signs)
 			}
-			for _, root := range state.Current().Roots() {
-				if _, retires := state.retiring[fingerprint(root)]; retires {
-					t.Errorf("%s is current and retires", root.Subject)
-				}
+			if got := roots.names(s.Distributing()); got != test.distributing {
+				t.Errorf("distributed are %q, want %q", got, test.distributing)
 			}
-			if got, want := len(state.Current().Roots()), len(test.trusted)-len(test.retiring); got != want {
-				t.Errorf("%d roots are current, want %d", got, want)
+			if got, _ := s.Step(); got != test.step {
+				t.Errorf("the step is %q, want %q", got, test.step)
 			}
-			if got := roots.retiring(state, noon); !maps.Equal(got, test.retiring) {
+			if got := roots.retiring(s, now); len(got)+len(test.retiring) > 0 && !maps.Equal(got, test.retiring) {
 				t.Errorf("retiring are %v, want %v", got, test.retiring)
+			}
+			if got, want := len(s.Current().Roots()), len(test.trusted)-len(test.retiring); got != want {
+				t.Errorf("%d roots are current, want %d", got, want)
 			}
 		})
 	}
 }
 
-// TestNextHoldsItsPromisesForAnyHistory replays random rotations beside a plain
-// account of when each root was last current.
-func TestNextHoldsItsPromisesForAnyHistory(t *testing.T) {
-	roots := newRoots(t, "abcd")
-	for seed := range uint64(50) {
-		random := rand.New(rand.NewPCG(seed, 0))
-		var state State
-		var before string
-		now, replaced := noon, map[string]time.Time{}
-		for range 30 {
-			now = now.Add(time.Duration(random.Int64N(int64(15 * time.Hour))))
-			current := string("abcd"[random.IntN(4)])
-			if before != "" && before != current {
-				replaced[before] = now
-			}
-			delete(replaced, current)
-			before = current
-
-			next := state.Next(roots.bundle(current), now, overlap)
-			mustKeepPromises(t, roots, next, current, replaced, now)
-			if again := next.Next(roots.bundle(current), now, overlap); !same(again, next) {
-				t.Fatalf("seed %d: the same step twice is not the same", seed)
-			}
-			state = recorded(t, next)
-			if !same(state, next) {
-				t.Fatalf("seed %d: another state was recorded", seed)
-			}
+func TestARootMaySignWhatEndsBeforeItIsDropped(t *testing.T) {
+	roots := newRoots(t, "abc")
+	s, now := roots.play(t, "a b ack new c")
+	tests := map[string]struct {
+		roots    string
+		notAfter time.Duration
+		want     bool
+	}{
+		"the one that signs":                   {"b", 10 * overlap, true},
+		"one that retires, as long as it does": {"a", overlap, true},
+		"and no longer":                        {"a", overlap + 2*time.Second, false},
+		"one that is distributed":              {"c", time.Hour, false},
+		"neither do both":                      {"bc", time.Hour, false},
+	}
+	for name, test := range tests {
+		if got := s.MaySign(roots.bundle(test.roots), now.Add(test.notAfter)); got != test.want {
+			t.Errorf("%s: %t, want %t", name, got, test.want)
 		}
+	}
+	if s.MaySign(issuer.TrustBundle{}, now) || s.MaySign(newRoots(t, "x").bundle("x"), now) {
+		t.Error("a root that is not trusted may sign")
 	}
 }
 
-func mustKeepPromises(t *testing.T, roots letters, state State, current string, replaced map[string]time.Time, now time.Time) {
-	t.Helper()
-	trusted := roots.names(state.Bundle())
-	if !strings.Contains(trusted, current) {
-		t.Fatalf("the current root %s is not trusted, but %s", current, trusted)
-	}
-	for name, since := range replaced {
-		age, is := now.Sub(since), strings.Contains(trusted, name)
-		if age < overlap && !is {
-			t.Fatalf("root %s was replaced %s ago, and is not trusted", name, age)
-		}
-		if age > overlap+time.Second && is {
-			t.Fatalf("root %s was replaced %s ago, and is trusted still", name, age)
+func TestAuthoritiesThatShareARootAreToldApartTheSameWayEachTime(t *testing.T) {
+	roots := newRoots(t, "a")
+	w := Wanted{Signer: roots.bundle("a"), Trusted: map[string]issuer.TrustBundle{"one": roots.bundle("a"), "two": roots.bundle("a")}}
+	n := Situation{Now: noon, Patience: patience, Overlap: overlap}
+	s := State{}.Next(w, n)
+	for range 50 {
+		if next := s.Next(w, n); !next.Equal(s) {
+			t.Fatal("it changes")
 		}
 	}
 }
 
 func TestNextLeavesTheStateItStartsFromAlone(t *testing.T) {
 	roots := newRoots(t, "ab")
-	state := State{}.Next(roots.bundle("a"), noon, overlap).Next(roots.bundle("b"), noon, overlap)
+	state, now := roots.play(t, "a b ack")
 	before := recorded(t, state)
-	state.Next(roots.bundle("a"), noon.Add(time.Hour), overlap)
-	if !same(state, before) {
+	state.Next(roots.want("a"), Situation{Now: now.Add(time.Hour), Overlap: overlap})
+	if !state.Equal(before) {
 		t.Error("it changed")
 	}
 }
 
 func TestARootIsNotDroppedEarlyForBeingRecordedInSeconds(t *testing.T) {
 	roots := newRoots(t, "ab")
-	now := noon.Add(700 * time.Millisecond)
-	state := State{}.Next(roots.bundle("a"), now, time.Second).Next(roots.bundle("b"), now, time.Second)
-	if got := roots.names(recorded(t, state).Next(roots.bundle("b"), now.Add(999*time.Millisecond), time.Second).Bundle()); got != "ab" {
+	n := Situation{Now: noon.Add(700 * time.Millisecond), Acknowledged: true, Overlap: time.Second}
+	state := State{}.Next(roots.want("a"), n).Next(roots.want("b"), n).Next(roots.want("b"), n)
+	n.Now = n.Now.Add(999 * time.Millisecond)
+	if got := roots.names(recorded(t, state).Next(roots.want("b"), n).Bundle()); got != "ab" {
 		t.Errorf("before a second is over, trusted are %s", got)
 	}
 }
@@ -138,35 +171,62 @@ func TestAMalformedRecordIsRefusedByItsKey(t *testing.T) {
 		data map[string]string
 		want string
 	}{
-		"a bundle of garbage":        {map[string]string{BundleKey: "garbage"}, `key "ca.crt"`},
-		"a bundle that is cut off":   {map[string]string{BundleKey: whole[:100]}, `key "ca.crt"`},
-		"text beside the bundle":     {map[string]string{BundleKey: whole + "and more"}, `key "ca.crt"`},
-		"ends that are not JSON":     {map[string]string{BundleKey: whole, retiringKey: "tomorrow"}, `key "retiring.json"`},
-		"ends that are a list":       {map[string]string{BundleKey: whole, retiringKey: "[]"}, `key "retiring.json"`},
-		"an end that is not RFC3339": {map[string]string{BundleKey: whole, retiringKey: `{"aa":"tomorrow"}`}, `key "retiring.json"`},
-		"two objects":                {map[string]string{BundleKey: whole, retiringKey: `{}{}`}, `key "retiring.json"`},
+		"a bundle of garbage":         {map[string]string{BundleKey: "garbage"}, `key "ca.crt"`},
+		"a bundle that is cut off":    {map[string]string{BundleKey: whole[:100]}, `key "ca.crt"`},
+		"text beside the bundle":      {map[string]string{BundleKey: whole + "and more"}, `key "ca.crt"`},
+		"stages that are not JSON":    {map[string]string{BundleKey: whole, rotationKey: "tomorrow"}, `key "rotation.json"`},
+		"a step that there is not":    {map[string]string{BundleKey: whole, rotationKey: `{"step":"dance"}`}, `no step "dance"`},
+		"a time that is not RFC3339":  {map[string]string{BundleKey: whole, rotationKey: `{"since":"tomorrow"}`}, `key "rotation.json"`},
+		"two objects":                 {map[string]string{BundleKey: whole, rotationKey: `{}{}`}, `key "rotation.json"`},
+		"former ends that are a list": {map[string]string{BundleKey: whole, retiringKey: "[]"}, `key "retiring.json"`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if _, err := parseState(test.data); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := Parse(test.data); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one that names %s", err, test.want)
 			}
 		})
 	}
 }
 
-func TestTheEndOfARootThatIsNotTrustedMeansNothing(t *testing.T) {
+func TestWhatIsSaidOfARootThatIsNotTrustedMeansNothing(t *testing.T) {
 	roots := newRoots(t, "a")
-	state, err := parseState(map[string]string{
+	other := strings.Repeat("0", 64)
+	state, err := Parse(map[string]string{
 		BundleKey:   string(roots.bundle("a").PEM()),
-		retiringKey: `{"` + strings.Repeat("0", 64) + `":"2020-01-01T00:00:00Z"}`,
+		rotationKey: `{"signing":["` + other + `"],"roots":{"` + other + `":{"until":"2020-01-01T00:00:00Z"}}}`,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := state.Next(roots.bundle("a"), noon, overlap)
-	if len(next.retiring) > 0 || roots.names(next.Bundle()) != "a" {
-		t.Errorf("trusted are %s, retiring %v", roots.names(next.Bundle()), next.retiring)
+	next := state.Next(roots.want("a"), Situation{Now: noon})
+	if len(roots.retiring(next, noon)) > 0 || roots.names(next.Bundle()) != "a" || roots.names(next.Signing()) != "a" {
+		t.Errorf("trusted are %s", roots.names(next.Bundle()))
+	}
+}
+
+func TestTheRecordOfAnEarlierReleaseIsUnderstood(t *testing.T) {
+	roots := newRoots(t, "abc")
+	until := noon.Add(time.Hour)
+	state, err := Parse(map[string]string{
+		BundleKey:   string(roots.bundle("ab").PEM()),
+		retiringKey: `{"` + fingerprint(roots["a"]) + `":"` + until.Format(time.RFC3339) + `"}`,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if roots.names(state.Signing()) != "b" || !maps.Equal(roots.retiring(state, noon), map[string]time.Duration{"a": time.Hour}) {
+		t.Errorf("%s signs, retiring are %v", roots.names(state.Signing()), roots.retiring(state, noon))
+	}
+	n := Situation{Now: noon, Patience: patience, Overlap: overlap}
+	if next := state.Next(roots.want("c"), n); roots.names(next.Signing()) != "b" || roots.names(next.Distributing()) != "c" {
+		t.Errorf("%s signs, and %s is distributed", roots.names(next.Signing()), roots.names(next.Distributing()))
+	}
+}
+
+func TestARootsLifeIsLongerThanThisTestAssumes(t *testing.T) {
+	if tresor.RootValidity > 87600*time.Hour {
+		t.Errorf("roots live for %s", tresor.RootValidity)
 	}
 }
 
@@ -177,20 +237,19 @@ func recorded(t *testing.T, s State) State {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := parseState(data)
+	read, err := Parse(data)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !read.Equal(s) {
+		t.Fatal("another state is read than was recorded")
 	}
 	return read
 }
 
-func same(a, b State) bool {
-	return a.Bundle().Equal(b.Bundle()) && maps.EqualFunc(a.retiring, b.retiring, time.Time.Equal)
-}
-
 func TestACopyHoldsTheRootsAloneWhateverIsRetiring(t *testing.T) {
-	roots, now := newRoots(t, "ab"), time.Now()
-	state := State{}.Next(roots.bundle("a"), now, overlap).Next(roots.bundle("b"), now, overlap)
+	roots := newRoots(t, "ab")
+	state, _ := roots.play(t, "a b ack")
 	if got := state.Copy(); len(got) != 1 || got[BundleKey] != string(state.Bundle().PEM()) || roots.names(state.Bundle()) != "ab" {
 		t.Errorf("the copy of %s has %d keys", roots.names(state.Bundle()), len(got))
 	}

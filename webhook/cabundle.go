@@ -63,26 +63,27 @@ func NewCABundles(options CABundlesOptions) *CABundles {
 }
 
 // Publish sets bundle, PEM certificates, as the caBundle of every webhook and
-// conversion of the objects, and writes only to those that differ. One
-// object's failure does not keep the others from being set; the error joins
-// them all and names each object.
-func (c *CABundles) Publish(ctx context.Context, bundle []byte) error {
+// conversion of the objects, and writes only to those that differ: it tells
+// whether any did. One object's failure does not keep the others from being
+// set; the error joins them all and names each object.
+func (c *CABundles) Publish(ctx context.Context, bundle []byte) (changed bool, err error) {
 	// An empty caBundle would not mean "nobody": the API server would then
 	// trust the system's roots.
 	if err := checkCertificates(bundle); err != nil {
-		return fmt.Errorf("publishing the caBundle: bundle: %w", err)
+		return false, fmt.Errorf("publishing the caBundle: bundle: %w", err)
 	}
 	var failures []error
 	for _, target := range c.targets {
-		changed, err := target.publish(ctx, bundle)
+		differed, err := target.publish(ctx, bundle)
 		if err != nil {
 			failures = append(failures, fmt.Errorf("publishing the caBundle to %s %s: %w", target.kind, target.name, err))
 		}
-		if changed {
+		if differed {
+			changed = true
 			c.logger.InfoContext(ctx, "caBundle published", "kind", target.kind, "name", target.name)
 		}
 	}
-	return errors.Join(failures...)
+	return changed, errors.Join(failures...)
 }
 
 // publish reads again and retries when the object changed under the patch.

@@ -109,8 +109,12 @@ func TestPublishSetsEveryCABundleAndWritesOnlyWhereItDiffers(t *testing.T) {
 	first := newTestCA(t).pem()
 	both := slices.Concat(first, newTestCA(t).pem())
 	for i, bundle := range [][]byte{first, first, both} {
-		if err := cluster.caBundles().Publish(t.Context(), bundle); err != nil {
+		changed, err := cluster.caBundles().Publish(t.Context(), bundle)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if want := []bool{true, false, true}[i]; changed != want {
+			t.Errorf("publication %d: changed %t, want %t", i, changed, want)
 		}
 		published := cluster.published(t)
 		if len(published) != 4 {
@@ -139,7 +143,7 @@ func TestABundleThatIsNotOnlyCertificatesIsNotPublished(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster := newFakeCluster()
-			if err := cluster.caBundles().Publish(t.Context(), bundle); err == nil {
+			if _, err := cluster.caBundles().Publish(t.Context(), bundle); err == nil {
 				t.Error("published")
 			}
 			if cluster.writes() != 0 {
@@ -178,7 +182,7 @@ func TestAnObjectThatCanNotBeSetIsNamedAndTheOthersAreSet(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cluster := newFakeCluster()
 			test.spoil(t, cluster)
-			err := cluster.caBundles().Publish(t.Context(), newTestCA(t).pem())
+			_, err := cluster.caBundles().Publish(t.Context(), newTestCA(t).pem())
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -202,7 +206,7 @@ func TestADefinitionWithoutAConversionWebhookIsNamed(t *testing.T) {
 			Conversion: &apiextensionsv1.CustomResourceConversion{Strategy: apiextensionsv1.NoneConverter},
 		},
 	})
-	err := cluster.caBundles().Publish(t.Context(), newTestCA(t).pem())
+	_, err := cluster.caBundles().Publish(t.Context(), newTestCA(t).pem())
 	want := "CustomResourceDefinition meshconfigs.config.openservicemesh.io: spec.conversion names no webhook"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v lacks %q", err, want)
@@ -222,7 +226,7 @@ func TestAPatchThatMetAnotherWriterIsTriedAgainOnTheNewObject(t *testing.T) {
 			return true, nil, apierrors.NewGenericServerResponse(422, "patch", schema.GroupResource{}, "", "testing value failed", 0, false)
 		})
 	bundle := newTestCA(t).pem()
-	if err := cluster.caBundles().Publish(t.Context(), bundle); err != nil {
+	if _, err := cluster.caBundles().Publish(t.Context(), bundle); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(cluster.published(t)["osm-inject.k8s.io"], bundle) {
@@ -232,7 +236,7 @@ func TestAPatchThatMetAnotherWriterIsTriedAgainOnTheNewObject(t *testing.T) {
 
 func TestAPatchTestsThatEachWebhookIsTheOneThatWasRead(t *testing.T) {
 	cluster := newFakeCluster()
-	if err := cluster.caBundles().Publish(t.Context(), newTestCA(t).pem()); err != nil {
+	if _, err := cluster.caBundles().Publish(t.Context(), newTestCA(t).pem()); err != nil {
 		t.Fatal(err)
 	}
 	for _, action := range cluster.webhooks.Actions() {

@@ -36,7 +36,7 @@ func rootSpec(spec v1.MeshRootCertificateSpec, verdict *verdict) {
 		verdict.refuse(field.Invalid(path.Child("trustDomain"), domain,
 			"not a SPIFFE trust domain: use lower-case letters, digits, dots, dashes and underscores, such as cluster.local"))
 	}
-	verdict.refuse(oneOf(path.Child("role"), spec.Role, v1.Active, v1.Passive, v1.Inactive)...)
+	verdict.refuse(oneOf(path.Child("role"), spec.Role, v1.Active, v1.Passive, v1.Inactive, v1.Revoked)...)
 	provider(path.Child("provider"), spec.Provider, verdict)
 }
 
@@ -68,11 +68,12 @@ func unchanged(spec, old v1.MeshRootCertificateSpec, verdict *verdict) {
 // need. Nothing is asked unless the root is to be used less than it was.
 func (v *Validator) retirement(ctx context.Context, old, root *v1.MeshRootCertificate, verdict *verdict) error {
 	forced := old
-	demoted, dropped := root == nil, root == nil
+	demoted, dropped, revoked := root == nil, root == nil, false
 	if root != nil {
 		forced = root
 		demoted = old.Spec.Role == v1.Active && root.Spec.Role != v1.Active
-		dropped = old.Spec.Role != v1.Inactive && root.Spec.Role == v1.Inactive
+		dropped = old.Spec.Role.Used() && !root.Spec.Role.Used()
+		revoked = root.Spec.Role == v1.Revoked
 	}
 	if (!demoted && !dropped) || forced.Annotations[v1.AnnotationForce] == "true" {
 		return nil
@@ -81,7 +82,7 @@ func (v *Validator) retirement(ctx context.Context, old, root *v1.MeshRootCertif
 	if err != nil {
 		return fmt.Errorf("finding out whether MeshRootCertificate %s is in use: %w", old.Name, err)
 	}
-	if problem := needed(use, dropped); problem != "" {
+	if problem := needed(use, dropped && !revoked); problem != "" {
 		path := field.NewPath("spec", "role")
 		if root == nil {
 			path = field.NewPath("metadata", "name")
@@ -91,7 +92,8 @@ func (v *Validator) retirement(ctx context.Context, old, root *v1.MeshRootCertif
 	return nil
 }
 
-// needed tells why a root can't be dropped, or only no longer be Active.
+// needed tells why a root can't be dropped, or only no longer be Active. One that
+// is revoked needs a successor, and leaves its certificates behind.
 func needed(use RootUse, dropped bool) string {
 	until := use.Until.UTC().Format(time.RFC3339)
 	switch {

@@ -15,17 +15,21 @@ var defaults = options{
 	preset:            "osm-preset",
 	mutatingWebhook:   "osm-webhook-osm",
 	validatingWebhook: "osm-validator-mesh-osm",
+	rootRenewal:       10,
 }
 
 func TestFlagsAreRead(t *testing.T) {
 	job := defaults
 	job.once, job.rootSecret = true, "my-root"
+	never := defaults
+	never.rootRenewal = 0
 	tests := map[string]struct {
 		args []string
 		want options
 	}{
-		"none":  {nil, defaults},
-		"a Job": {[]string{"--once", "--ca-bundle-secret-name=my-root"}, job},
+		"none":          {nil, defaults},
+		"never renewed": {[]string{"--root-renewal-percent=0"}, never},
+		"a Job":         {[]string{"--once", "--ca-bundle-secret-name=my-root"}, job},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -45,9 +49,12 @@ func TestFlagsThatAreWrongAreRefusedByName(t *testing.T) {
 		args []string
 		want string
 	}{
-		"an unknown flag":   {[]string{"--twice"}, "-twice"},
-		"a word for once":   {[]string{"--once=often"}, "-once"},
-		"an extra argument": {[]string{"--once", "true"}, `unexpected argument "true"`},
+		"an unknown flag":    {[]string{"--twice"}, "-twice"},
+		"a word for once":    {[]string{"--once=often"}, "-once"},
+		"a share in words":   {[]string{"--root-renewal-percent=ten"}, "-root-renewal-percent"},
+		"a share below zero": {[]string{"--root-renewal-percent=-1"}, "-root-renewal-percent: it is not a number from 0 to 50"},
+		"a share above half": {[]string{"--root-renewal-percent=51"}, "-root-renewal-percent: it is not a number from 0 to 50"},
+		"an extra argument":  {[]string{"--once", "true"}, `unexpected argument "true"`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
@@ -26,6 +27,10 @@ import (
 const (
 	service     = "osm-bootstrap"
 	convertPort = 9443
+
+	// settle is far longer than an API server's watch takes, and far shorter than
+	// a root is trusted.
+	settle = 10 * time.Second
 )
 
 func run(ctx context.Context, args []string) error {
@@ -142,8 +147,10 @@ func newBootstrap(o *options, config *rest.Config, logger *slog.Logger) (*bootst
 			CustomResourceDefinitions:       crds,
 			Logger:                          logger,
 		}),
-		Reporter: &bootstrap.Events{Client: client.EventsV1().Events(o.Namespace), Instance: instance, Labels: labels},
-		Logger:   logger,
+		Settle:         settle,
+		RenewalPercent: o.rootRenewal,
+		Reporter:       &bootstrap.Events{Client: client.EventsV1().Events(o.Namespace), Namespace: o.Namespace, Instance: instance, Labels: labels},
+		Logger:         logger,
 	}), nil
 }
 

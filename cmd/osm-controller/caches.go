@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	listersv1 "k8s.io/client-go/listers/core/v1"
@@ -46,7 +47,8 @@ func newCaches(client kubernetes.Interface, published ...string) (*caches, error
 	return c, c.pods.SetTransform(essentials)
 }
 
-// essentials keeps of a pod what attestation asks for.
+// essentials keeps of a pod what attestation asks for, and whether its sidecar
+// runs: as an init container it does before the pod is said to.
 func essentials(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
@@ -62,8 +64,17 @@ func essentials(object any) (any, error) {
 			Labels:            map[string]string{injector.ProxyLabel: pod.Labels[injector.ProxyLabel]},
 		},
 		Spec:   corev1.PodSpec{ServiceAccountName: pod.Spec.ServiceAccountName},
-		Status: corev1.PodStatus{Phase: pod.Status.Phase},
+		Status: corev1.PodStatus{Phase: phase(pod)},
 	}, nil
+}
+
+func phase(pod *corev1.Pod) corev1.PodPhase {
+	for _, status := range pod.Status.InitContainerStatuses {
+		if status.Name == injector.SidecarName && status.State.Running != nil && pod.Status.Phase == corev1.PodPending {
+			return corev1.PodRunning
+		}
+	}
+	return pod.Status.Phase
 }
 
 // follow calls changed with the namespace of whatever decides on its ConfigMap
@@ -89,6 +100,9 @@ func (c *caches) follow(configMap string, changed func(namespace string)) error 
 	_, err2 := c.configMaps[configMap].AddEventHandler(handler)
 	return errors.Join(err, err2)
 }
+
+// proxies returns the pods that have a sidecar.
+func (c *caches) proxies() ([]*corev1.Pod, error) { return c.podLister().List(labels.Everything()) }
 
 func (c *caches) podLister() listersv1.PodLister { return listersv1.NewPodLister(c.pods.GetIndexer()) }
 

@@ -3,7 +3,11 @@ package main
 import (
 	"flag"
 	"fmt"
+	"os"
+	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/issuer"
@@ -13,10 +17,16 @@ import (
 // to reach every sidecar before the rest is over.
 const minValidity = time.Minute
 
+// minPatience leaves proxies time to find another replica, when theirs cannot
+// tell them of a new root.
+const minPatience = time.Minute
+
 type options struct {
 	component.Options
 	trustDomain  string
 	rootSecret   string
+	replica      string
+	patience     time.Duration
 	validity     time.Duration
 	keyAlgorithm issuer.KeyAlgorithm
 }
@@ -27,6 +37,8 @@ func parse(args []string) (*options, error) {
 	o.AddFlags(fs)
 	fs.StringVar(&o.trustDomain, "trust-domain", "cluster.local", "trust domain of every identity")
 	fs.StringVar(&o.rootSecret, "ca-bundle-secret-name", "osm-ca-bundle", "Secret of the root certificate and its key")
+	fs.StringVar(&o.replica, "replica", hostname(), "name that tells this replica from others, as its Pod's does")
+	fs.DurationVar(&o.patience, "rotation-deadline", 5*time.Minute, "how long a new root waits for pods that have not acknowledged it, before it signs")
 	fs.DurationVar(&o.validity, "service-cert-validity-duration", 24*time.Hour, "lifetime of a service certificate, at least one minute")
 	fs.Func("key-algorithm", "keys of service certificates (default "+string(issuer.DefaultKeyAlgorithm)+")", func(value string) (err error) {
 		o.keyAlgorithm, err = issuer.ParseKeyAlgorithm(value)
@@ -38,7 +50,22 @@ func parse(args []string) (*options, error) {
 	if err := checkValidity(o.validity); err != nil {
 		return nil, fmt.Errorf("-service-cert-validity-duration: %w", err)
 	}
+	if o.patience < minPatience {
+		return nil, fmt.Errorf("-rotation-deadline: %s is shorter than %s", o.patience, minPatience)
+	}
+	if problems := validation.IsDNS1123Subdomain(o.replica); len(problems) > 0 {
+		return nil, fmt.Errorf("-replica: %q cannot be part of an object's name: %s", o.replica, problems[0])
+	}
 	return o, nil
+}
+
+// hostname is the Pod's name. Where it is not to be had, -replica is.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(name)
 }
 
 func checkValidity(validity time.Duration) error {

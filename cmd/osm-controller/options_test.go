@@ -15,6 +15,8 @@ func TestFlagsAreRead(t *testing.T) {
 		Options:      component.Options{MeshName: "osm", Namespace: "osm-system", LogLevel: slog.LevelInfo},
 		trustDomain:  "cluster.local",
 		rootSecret:   "osm-ca-bundle",
+		replica:      hostname(),
+		patience:     5 * time.Minute,
 		validity:     24 * time.Hour,
 		keyAlgorithm: issuer.DefaultKeyAlgorithm,
 	}
@@ -26,6 +28,8 @@ func TestFlagsAreRead(t *testing.T) {
 		"a duration of two units":  {[]string{"--service-cert-validity-duration=1h30m"}, func(o *options) { o.validity = 90 * time.Minute }},
 		"a duration with a point":  {[]string{"--service-cert-validity-duration=1.5h"}, func(o *options) { o.validity = 90 * time.Minute }},
 		"the shortest duration":    {[]string{"--service-cert-validity-duration=1m"}, func(o *options) { o.validity = time.Minute }},
+		"a replica's name":         {[]string{"--replica=one"}, func(o *options) { o.replica = "one" }},
+		"a deadline":               {[]string{"--rotation-deadline=2m"}, func(o *options) { o.patience = 2 * time.Minute }},
 		"a key algorithm":          {[]string{"--key-algorithm=rsa-2048"}, func(o *options) { o.keyAlgorithm = "rsa-2048" }},
 		"a trust domain, a secret": {[]string{"--trust-domain=mesh.example", "--ca-bundle-secret-name=my-root"}, func(o *options) { o.trustDomain, o.rootSecret = "mesh.example", "my-root" }},
 	}
@@ -55,6 +59,8 @@ func TestFlagsThatAreWrongAreRefusedByName(t *testing.T) {
 		"a duration of nothing":    {[]string{"--service-cert-validity-duration=0"}, "-service-cert-validity-duration: 0s is shorter than 1m0s"},
 		"a duration below zero":    {[]string{"--service-cert-validity-duration=-24h"}, "-service-cert-validity-duration: -24h0m0s is shorter than 1m0s"},
 		"a duration too short":     {[]string{"--service-cert-validity-duration=59s"}, "-service-cert-validity-duration: 59s is shorter than 1m0s"},
+		"no time for a rotation":   {[]string{"--rotation-deadline=59s"}, "-rotation-deadline: 59s is shorter than 1m0s"},
+		"no name for an object":    {[]string{"--replica=One Two"}, "-replica"},
 		"an unknown key algorithm": {[]string{"--key-algorithm=dsa"}, "-key-algorithm"},
 		"an empty key algorithm":   {[]string{"--key-algorithm="}, "-key-algorithm"},
 		"an unknown flag":          {[]string{"--insecure"}, "-insecure"},

@@ -72,9 +72,7 @@ func outageOf(t *testing.T, failure error) (events []eventsv1.Event) {
 			t.Fatal(err)
 		}
 		c := &controller{manager: manager}
-		if c.outages, err = newOutages(o, client, manager, func() {}, slog.New(slog.DiscardHandler)); err != nil {
-			t.Fatal(err)
-		}
+		c.outages = &outages{manager.HealthChanges(), func() {}, newEvents(o, client, slog.New(slog.DiscardHandler))}
 		stop := start(t, manager.Run, c.outages.Run)
 		defer stop()
 		id, err := issuer.NewIdentity("cluster.local", "bookstore", "bookstore-v2")
@@ -119,7 +117,7 @@ func TestAnOutageIsAnEventAndItsEndAnother(t *testing.T) {
 	if len(events) != 2 {
 		t.Fatalf("%d Events", len(events))
 	}
-	hostname, err := os.Hostname()
+	hostname, err := os.Hostname() // the default of -replica
 	if err != nil {
 		t.Fatal(err)
 	}

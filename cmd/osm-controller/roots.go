@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
-	"os"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -13,13 +10,10 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
 	"github.com/osm-edge/osm/issuer/provider"
-	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 	"github.com/osm-edge/osm/webhook"
 )
 
@@ -27,9 +21,8 @@ import (
 // account for logins at Vault.
 const vaultTokenFile = "/var/run/secrets/osm/vault/token"
 
-// addRoots follows the roots. What is to be trusted is recorded and published
-// before anything is signed with it.
-func (c *controller) addRoots(o *options, config *rest.Config, client kubernetes.Interface, self issuer.Identity, logger *slog.Logger) error {
+// addRoots follows the MeshRootCertificates.
+func (c *controller) addRoots(o *options, config *rest.Config, client kubernetes.Interface, self issuer.Identity) error {
 	objects, err := newRootClient(config, o.Namespace)
 	if err != nil {
 		return err
@@ -38,10 +31,6 @@ func (c *controller) addRoots(o *options, config *rest.Config, client kubernetes
 	if err != nil {
 		return err
 	}
-	replica, err := os.Hostname()
-	if err != nil {
-		return fmt.Errorf("name this replica: %w", err)
-	}
 	c.roots, err = provider.New(provider.Options{
 		Objects:        objects,
 		Client:         client,
@@ -49,31 +38,15 @@ func (c *controller) addRoots(o *options, config *rest.Config, client kubernetes
 		Namespace:      o.Namespace,
 		Mesh:           o.MeshName,
 		Self:           self,
-		Replica:        replica,
+		Replica:        o.replica,
 		RootSecret:     o.rootSecret,
 		VaultTokenFile: vaultTokenFile,
 		Manager:        c.manager,
-		Trust:          c.trust(o, client),
+		Rotation:       staged{c.rotation},
 		Overlap:        c.overlap.Now,
-		Logger:         logger,
+		Logger:         c.logger,
 	})
 	return err
-}
-
-// trust returns what records and publishes the roots that are current.
-func (c *controller) trust(o *options, client kubernetes.Interface) func(context.Context, issuer.TrustBundle) (issuer.TrustBundle, error) {
-	record := &trust.Record{
-		ConfigMaps: client.CoreV1().ConfigMaps(o.Namespace),
-		Labels:     manifests.Labels(o.MeshName, component.Version()),
-		Overlap:    c.overlap.Now,
-	}
-	return func(ctx context.Context, current issuer.TrustBundle) (issuer.TrustBundle, error) {
-		state, err := record.Advance(ctx, current)
-		if err != nil {
-			return issuer.TrustBundle{}, err
-		}
-		return state.Bundle(), c.bundles.Set(state.Copy())
-	}
 }
 
 // newRootClient returns the client of the MeshRootCertificates of a namespace.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -19,6 +20,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/provider"
 	"github.com/osm-edge/osm/publish"
+	"github.com/osm-edge/osm/rotation"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/trust"
 	"github.com/osm-edge/osm/webhook"
@@ -65,12 +67,16 @@ type controller struct {
 	bundles   *publish.Publisher
 	scripts   *publish.Publisher
 	roots     *provider.Provider
+	rotation  *rotation.Rotation
+	published atomic.Pointer[trust.State]
+	events    *events
 	outages   *outages
-	serving   *sds.ServingCertificate
+	serving   *webhook.SecretSource
 	sds       *sds.Server
 	validator *webhook.Server
 	validated *webhook.SecretSource
 	ops       *component.OpsServer
+	logger    *slog.Logger
 }
 
 func newController(ctx context.Context, o *options, config *rest.Config, client kubernetes.Interface, logger *slog.Logger) (*controller, error) {
@@ -79,7 +85,7 @@ func newController(ctx context.Context, o *options, config *rest.Config, client 
 	if err != nil {
 		return nil, err
 	}
-	c := &controller{overlap: trust.NewOverlap(o.validity)}
+	c := &controller{overlap: trust.NewOverlap(o.validity), events: newEvents(o, client, logger), logger: logger}
 	if err := c.addPublishers(o, client, logger); err != nil {
 		return nil, err
 	}
@@ -89,13 +95,20 @@ func newController(ctx context.Context, o *options, config *rest.Config, client 
 		Metrics:      issuer.NewMetrics(registry),
 		Logger:       logger,
 	})
-	if err := c.addRoots(o, config, client, self, logger); err != nil {
+	if err := c.addRotation(o, client, self, registry); err != nil {
 		return nil, err
 	}
-	if c.outages, err = newOutages(o, client, c.manager, c.roots.Look, logger); err != nil {
+	if err := c.addRoots(o, config, client, self); err != nil {
 		return nil, err
 	}
-	c.serving = sds.NewServingCertificate(c.manager, self)
+	c.outages = &outages{c.manager.HealthChanges(), c.roots.Look, c.events}
+	c.serving = webhook.NewSecretSource(webhook.SecretSourceOptions{
+		Namespace:  o.Namespace,
+		Name:       rotation.ServingSecret,
+		ServerName: self.CommonName(),
+		Client:     client,
+		Logger:     logger,
+	})
 	if c.sds, err = newSDS(ctx, o, client, c, registry, logger); err != nil {
 		return nil, err
 	}
@@ -138,9 +151,10 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 			Pods:         c.caches.podLister(),
 			LivePods:     client.CoreV1(),
 		}),
-		GetCertificate: c.serving.GetCertificate,
-		Metrics:        sds.NewMetrics(registry),
-		Logger:         logger,
+		GetCertificate:   c.serving.GetCertificate,
+		Acknowledgements: acknowledgements{c.rotation},
+		Metrics:          sds.NewMetrics(registry),
+		Logger:           logger,
 	})
 }
 
@@ -172,8 +186,7 @@ func (c *controller) ready() error {
 	if !c.caches.synced() {
 		return errors.New("pods and namespaces are not cached yet")
 	}
-	_, err := c.serving.GetCertificate(nil)
-	return errors.Join(c.roots.Ready(), err, c.validated.Ready())
+	return errors.Join(c.signs(), c.serving.Ready(), c.validated.Ready(), c.rotation.InContact())
 }
 
 // warnings says of the issuer what does not make a replica unready: it serves
@@ -188,7 +201,7 @@ func (c *controller) warnings() []string {
 func (c *controller) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	defer c.caches.wait()
-	for _, run := range []func(context.Context) error{c.ops.Run, c.validated.Run, c.validator.Run, c.mesh.Run} {
+	for _, run := range []func(context.Context) error{c.ops.Run, c.validated.Run, c.serving.Run, c.validator.Run, c.mesh.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	group.Go(func() error {
@@ -206,7 +219,7 @@ func (c *controller) issue(ctx context.Context) error {
 	for _, p := range []*publish.Publisher{c.bundles, c.scripts} {
 		group.Go(func() error { return c.publish(ctx, p) })
 	}
-	for _, run := range []func(context.Context) error{c.roots.Run, c.manager.Run, c.outages.Run, c.serving.Run, c.sds.Run} {
+	for _, run := range []func(context.Context) error{c.rotation.Run, c.roots.Run, c.manager.Run, c.outages.Run, c.sds.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()

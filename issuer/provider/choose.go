@@ -3,16 +3,17 @@ package provider
 import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/trust"
 )
 
 // root is a MeshRootCertificate with what is known of its authority.
 type root struct {
 	object    *v1.MeshRootCertificate
-	authority *authority // nil if the object is Inactive
+	authority *authority // nil if the object is not used
 	state     *state
 }
 
-func (r *root) used() bool { return r.object.Spec.Role != v1.Inactive }
+func (r *root) used() bool { return r.object.Spec.Role.Used() }
 
 func (r *root) canSign() bool { return r.state != nil && r.state.issuer != nil }
 
@@ -36,13 +37,21 @@ func choose(roots []*root, former *root) *root {
 	return former
 }
 
-// current returns all roots that are to be trusted for now.
-func current(roots []*root, signer *root) issuer.TrustBundle {
-	bundle := signer.state.roots
+// wanted returns what the mesh is to come to. A root that is Revoked and chosen
+// nevertheless is the only one there is.
+func wanted(roots []*root, chosen *root) trust.Wanted {
+	w := trust.Wanted{
+		Signer:  chosen.state.roots,
+		Trusted: map[string]issuer.TrustBundle{chosen.object.Name: chosen.state.roots},
+	}
 	for _, r := range roots {
-		if r.used() {
-			bundle = bundle.Union(r.state.roots)
+		name := r.object.Name
+		switch {
+		case r.used() && !r.state.roots.IsEmpty():
+			w.Trusted[name] = w.Trusted[name].Union(r.state.roots)
+		case r.object.Spec.Role == v1.Revoked && !r.is(chosen):
+			w.Revoked = append(w.Revoked, name)
 		}
 	}
-	return bundle
+	return w
 }

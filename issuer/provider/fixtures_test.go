@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,19 +36,15 @@ const (
 	overlap   = 24*time.Hour + issuer.ClockSkew
 )
 
-// mesh is a Provider that runs, between an API server and a Manager. What is
-// trusted is every root that was ever current, until forget.
+// mesh is a Provider that runs, between an API server and a Manager.
 type mesh struct {
 	*Provider
+	*rotation
 	client  kubernetes.Interface
 	roots   *fakeObjects
 	manager *issuer.Manager
 	logged  logs
-
-	trusted atomic.Pointer[issuer.TrustBundle]
-	failure atomic.Pointer[error] // of Trust
-	asked   atomic.Int64          // how often Trust was called
-	created int                   // objects
+	created int // objects
 }
 
 // newMesh returns one whose Provider does not run yet.
@@ -61,10 +56,9 @@ func newMesh(t *testing.T) *mesh {
 // newMeshOn returns one whose Secrets and certificate requests are elsewhere.
 func newMeshOn(t *testing.T, client kubernetes.Interface, config *rest.Config) *mesh {
 	t.Helper()
-	m := &mesh{client: client, roots: newFakeObjects(t)}
+	m := &mesh{client: client, roots: newFakeObjects(t), rotation: &rotation{}}
 	logger := slog.New(slog.NewTextHandler(&m.logged, nil))
 	m.manager = issuer.NewManager(issuer.Options{Logger: logger})
-	m.forget()
 	self, err := issuer.NewIdentity("cluster.local", namespace, "osm-controller")
 	must(t, err)
 	requests, err := certmanager.NewClient(config)
@@ -73,9 +67,10 @@ func newMeshOn(t *testing.T, client kubernetes.Interface, config *rest.Config) *
 		Objects: m.roots, Client: m.client, CertManager: requests,
 		Namespace: namespace, Mesh: "osm", Self: self, Replica: "osm-controller-0",
 		RootSecret: "osm-ca-bundle", VaultTokenFile: "/nowhere",
-		Manager: m.manager, Trust: m.trust, Overlap: func() time.Duration { return overlap }, Logger: logger,
+		Manager: m.manager, Rotation: m.rotation, Overlap: func() time.Duration { return overlap }, Logger: logger,
 	})
 	must(t, err)
+	m.rotation.changed = m.Look
 	return m
 }
 
@@ -106,18 +101,6 @@ func settle() {
 	time.Sleep(time.Second)
 	synctest.Wait()
 }
-
-func (m *mesh) trust(_ context.Context, current issuer.TrustBundle) (issuer.TrustBundle, error) {
-	m.asked.Add(1)
-	if failure := m.failure.Load(); failure != nil {
-		return issuer.TrustBundle{}, *failure
-	}
-	union := m.trusted.Load().Union(current)
-	m.trusted.Store(&union)
-	return union, nil
-}
-
-func (m *mesh) forget() { m.trusted.Store(&issuer.TrustBundle{}) }
 
 // create makes an object, newer than those before.
 func (m *mesh) create(t *testing.T, name string, role v1.Role, p v1.Provider) {

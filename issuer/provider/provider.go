@@ -16,6 +16,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
 	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/trust"
 )
 
 // Objects is the client of the MeshRootCertificates of the mesh namespace.
@@ -43,12 +44,28 @@ type Options struct {
 	// VaultTokenFile holds the service account's token for logins at Vault.
 	VaultTokenFile string
 	Manager        *issuer.Manager
-	// Trust makes the current roots trusted throughout the mesh, and returns
-	// all that are trusted now.
-	Trust func(ctx context.Context, current issuer.TrustBundle) (issuer.TrustBundle, error)
+	Rotation       Rotation
 	// Overlap returns how long certificates may live that are signed now.
 	Overlap func() time.Duration
 	Logger  *slog.Logger
+}
+
+// Rotation has roots trusted throughout the mesh before they sign, and as long
+// as a certificate of them can live.
+type Rotation interface {
+	// Want says what this process finds that the mesh is to come to.
+	Want(trust.Wanted)
+	// State returns how far the mesh has come, if that is known. Look is to be
+	// called when it changes.
+	State() (trust.State, bool)
+	// Signs says which roots this process signs with: none if it is empty.
+	Signs(issuer.TrustBundle)
+	// Leads reports whether this process is to say in the objects' status what
+	// there is to say.
+	Leads() bool
+	// Status returns what the object of the root that is to sign has to say of
+	// the rotation: nil if none is under way.
+	Status() *v1.RotationStatus
 }
 
 // Provider has a Manager sign with the authority of the newest
@@ -64,7 +81,8 @@ type Provider struct {
 
 	// Of Run alone.
 	authorities map[string]*authority // by the object's name
-	signer      *root                 // nil before the first
+	chosen      *root                 // that is to sign
+	signer      *root                 // that does; nil while none may
 	applied     applied
 	told        signs
 	said        map[types.UID]opinion
@@ -96,5 +114,5 @@ func (p *Provider) Ready() error {
 }
 
 // Look has Run look again at everything, as after a change of the issuer's
-// health.
+// health or of the Rotation.
 func (p *Provider) Look() { wake(p.changed) }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/trust"
 )
 
 // trustedName is the name, in logs and metrics, of all roots that are trusted.
@@ -14,9 +16,9 @@ const trustedName = "trusted"
 
 // applied is what the Manager was told last.
 type applied struct {
-	signer  *authority
-	state   *state
-	current issuer.TrustBundle
+	signer *authority // nil if nothing signs
+	state  *state
+	bundle issuer.TrustBundle
 }
 
 // signs is what the log says of the root that signs.
@@ -76,28 +78,36 @@ func (p *Provider) authorityOf(ctx context.Context, object *v1.MeshRootCertifica
 
 func (p *Provider) signs(a *authority) bool { return p.signer != nil && p.signer.authority == a }
 
-// use has the chosen root sign, if it can.
+// use has the chosen root sign, if it can and may.
 func (p *Provider) use(ctx context.Context, roots []*root) error {
-	p.refresh(roots)
-	chosen := choose(roots, p.signer)
-	if chosen == nil {
+	recorded, known := p.options.Rotation.State()
+	p.refresh(roots, recorded)
+	p.chosen = choose(roots, p.signer)
+	if p.chosen == nil {
 		return p.waiting(roots)
 	}
-	failure := p.try(ctx, chosen)
+	failure := p.try(ctx, p.chosen)
 	if failure != nil {
-		failure = fmt.Errorf("MeshRootCertificate %s does not sign yet: %w", chosen.object.Name, failure)
-		chosen = p.signer
+		failure = fmt.Errorf("MeshRootCertificate %s does not sign yet: %w", p.chosen.object.Name, failure)
+		p.chosen = p.signer
 	}
-	return errors.Join(failure, p.apply(ctx, chosen, current(roots, chosen)))
+	p.options.Rotation.Want(wanted(roots, p.chosen))
+	if !known {
+		return errors.Join(failure, &waiting{"it is not recorded yet which roots are trusted: the replica that leads does that"})
+	}
+	return errors.Join(failure, p.apply(ctx, recorded))
 }
 
-// refresh takes in what became of the root that signs, and of its object.
-func (p *Provider) refresh(roots []*root) {
+// refresh takes in what became of the root that signs, and of its object. Roots
+// that may not sign yet do not replace those that do.
+func (p *Provider) refresh(roots []*root, recorded trust.State) {
 	if p.signer == nil {
 		return
 	}
 	signer := *p.signer
-	signer.state = signer.authority.latest.Load()
+	if latest := signer.authority.latest.Load(); latest.issuer != nil && p.may(recorded, latest.roots) {
+		signer.state = latest
+	}
 	for _, r := range roots {
 		if r.is(&signer) {
 			signer.object = r.object
@@ -106,38 +116,73 @@ func (p *Provider) refresh(roots []*root) {
 	p.signer = &signer
 }
 
-// apply has the root sign, once all are trusted throughout the mesh. Nothing is
-// done twice: the Manager would ask an issuer that fails at once.
-func (p *Provider) apply(ctx context.Context, signer *root, current issuer.TrustBundle) error {
-	before := p.applied
-	if before.signer == signer.authority && before.state == signer.state && before.current.Equal(current) {
-		return nil
+// may reports whether certificates of these roots can be issued now.
+func (p *Provider) may(recorded trust.State, roots issuer.TrustBundle) bool {
+	return recorded.MaySign(roots, time.Now().Add(p.options.Overlap()-issuer.ClockSkew))
+}
+
+// apply has the chosen root sign or, until it may, the former one, if it is
+// still there. What is trusted does not depend on it. Nothing is done twice: the
+// Manager would ask an issuer that fails at once.
+func (p *Provider) apply(ctx context.Context, recorded trust.State) error {
+	signer := p.permitted(recorded)
+	next := applied{bundle: recorded.Bundle()}
+	tell := []issuer.Root{{Name: trustedName, Role: issuer.Passive, Issuer: issuer.TrustedOnly(next.bundle)}}
+	if signer != nil {
+		next.signer, next.state = signer.authority, signer.state
+		tell = append(tell, issuer.Root{Name: signer.object.Name, Role: issuer.Active, Issuer: signer.state.issuer})
 	}
-	trusted, err := p.options.Trust(ctx, current)
-	if err != nil {
-		return fmt.Errorf("publish the trusted roots: %w", err)
+	if before := p.applied; before.signer != next.signer || before.state != next.state || !before.bundle.Equal(next.bundle) {
+		if err := p.options.Manager.SetRoots(ctx, tell...); err != nil {
+			return err
+		}
+		p.applied = next
+		p.adopt(signer)
 	}
-	err = p.options.Manager.SetRoots(ctx,
-		issuer.Root{Name: signer.object.Name, Role: issuer.Active, Issuer: signer.state.issuer},
-		issuer.Root{Name: trustedName, Role: issuer.Passive, Issuer: issuer.TrustedOnly(trusted)},
-	)
-	if err != nil {
-		return err
+	if signer == nil {
+		return &waiting{fmt.Sprintf("MeshRootCertificate %s: its root is being distributed, and nothing signs until then", p.chosen.object.Name)}
 	}
-	p.applied = applied{signer.authority, signer.state, current}
-	p.adopt(signer)
 	return nil
+}
+
+// permitted returns the root that signs now, nil if none may.
+func (p *Provider) permitted(recorded trust.State) *root {
+	for _, r := range []*root{p.chosen, p.signer} {
+		if r != nil && r.canSign() && p.may(recorded, r.state.roots) {
+			return r
+		}
+	}
+	return nil
+}
+
+// lags reports whether another root signs than the one that is to.
+func (p *Provider) lags() bool {
+	return p.signer != nil && p.chosen != nil &&
+		(p.signer.authority != p.chosen.authority || !p.signer.state.roots.Equal(p.chosen.state.roots))
 }
 
 // adopt makes it the root that signs.
 func (p *Provider) adopt(signer *root) {
 	former := p.signer
 	p.signer = signer
-	if signs := (signs{signer.object.Name, signer.state.roots.String()}); signs != p.told {
-		p.options.Logger.Info("a root signs", "name", signs.name, "roots", signs.roots)
-		p.told = signs
+	told := signs{}
+	if signer != nil {
+		told = signs{signer.object.Name, signer.state.roots.String()}
+		p.options.Rotation.Signs(signer.state.roots)
+	} else {
+		p.options.Rotation.Signs(issuer.TrustBundle{})
 	}
-	if former != nil && former.authority != signer.authority && p.authorities[former.object.Name] != former.authority {
-		former.authority.close()
+	if told != p.told && signer != nil {
+		p.options.Logger.Info("a root signs", "name", told.name, "roots", told.roots)
 	}
+	p.told = told
+	p.leave(former)
+}
+
+// leave closes the authority of a root that signed, unless it is still used.
+func (p *Provider) leave(former *root) {
+	if former == nil || p.signer != nil && p.signer.authority == former.authority || p.authorities[former.object.Name] == former.authority {
+		return
+	}
+	former.authority.close()
 }

@@ -12,13 +12,20 @@ import (
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
-// report writes to each object what there is to say of it. What this process has
-// said is not said again, whatever has become of it: replicas that see different
-// things would write over each other for ever.
+// report writes to each object what there is to say of it, if this process is
+// the one that does. What it has said is not said again, whatever has become of
+// it.
 func (p *Provider) report(ctx context.Context, roots []*root) error {
+	if !p.options.Rotation.Leads() {
+		clear(p.said)
+		return nil
+	}
 	health := p.options.Manager.Health()
 	for _, r := range roots {
 		next := judge(r, p.signer, health)
+		if r.is(p.chosen) {
+			next.rotation = p.options.Rotation.Status()
+		}
 		if before, ok := p.said[r.object.UID]; ok && before.equal(next) {
 			continue
 		}
@@ -47,7 +54,7 @@ func (p *Provider) say(ctx context.Context, object *v1.MeshRootCertificate, o op
 
 // write changes the times of those conditions alone that change.
 func (o opinion) write(status *v1.MeshRootCertificateStatus) {
-	status.ObservedGeneration = o.generation
+	status.ObservedGeneration, status.Rotation = o.generation, o.rotation
 	o.ready.write(status, v1.ConditionReady)
 	o.inUse.write(status, v1.ConditionInUse)
 	if o.signing.status == metav1.ConditionTrue || meta.FindStatusCondition(status.Conditions, v1.ConditionSigning) != nil {

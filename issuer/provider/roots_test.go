@@ -29,9 +29,8 @@ func TestANewerRootThatIsActiveTakesOver(t *testing.T) {
 		m.wantStatus(t, "first", "True Reached", "True Superseded")
 		m.wantStatus(t, "second", "True Reached", "True Signing")
 
-		m.forget() // and it has retired by the time
 		m.change(t, "first", func(s *v1.MeshRootCertificateSpec) { s.Role = v1.Inactive })
-		settle()
+		m.retire()
 		m.mustSign(t, second, second)
 		m.wantStatus(t, "first", "Unknown Inactive", "False Inactive")
 		if status := m.object(t, "first").Status; len(status.Roots) > 0 || status.NotAfter != nil {

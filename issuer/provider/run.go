@@ -55,6 +55,9 @@ func (p *Provider) follow(ctx context.Context) {
 		timer.Reset(resync)
 		if err == nil {
 			retry = firstRetry
+			if p.lags() {
+				timer.Reset(lastRetry) // the former may not sign for ever
+			}
 			continue
 		}
 		p.options.Logger.Error("cannot follow the MeshRootCertificates; will try again", "error", err)

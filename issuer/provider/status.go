@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"reflect"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,7 +25,6 @@ const (
 	reasonTrusted       = "Trusted"
 	reasonSuperseded    = "Superseded"
 	reasonUnknown       = "RootsUnknown"
-	reasonInactive      = "Inactive"
 )
 
 const (
@@ -40,6 +40,7 @@ type opinion struct {
 	inUse      verdict
 	signing    verdict
 	roots      issuer.TrustBundle
+	rotation   *v1.RotationStatus
 }
 
 // verdict is a condition without its type and times.
@@ -50,7 +51,7 @@ type verdict struct {
 
 func (o opinion) equal(other opinion) bool {
 	return o.generation == other.generation && o.ready == other.ready && o.inUse == other.inUse && o.signing == other.signing &&
-		o.roots.Equal(other.roots)
+		o.roots.Equal(other.roots) && reflect.DeepEqual(o.rotation, other.rotation)
 }
 
 // judge says what is to be said of a root, while that one signs.
@@ -61,7 +62,7 @@ func judge(r, signer *root, health issuer.Health) opinion {
 	}
 	o.signing = verdict{metav1.ConditionFalse, o.inUse.reason, "no certificate is signed with it"}
 	if r.is(signer) {
-		o.roots = signer.state.roots
+		o.roots = o.roots.Union(signer.state.roots)
 		o.signing = verdict{metav1.ConditionTrue, reasonSigning, "certificates are signed with it"}
 		if health.Open && health.Root == r.object.Name && o.ready.status == metav1.ConditionTrue {
 			o.ready = verdict{metav1.ConditionFalse, reasonFailing, bounded(health.Err.Error())}
@@ -73,7 +74,7 @@ func judge(r, signer *root, health issuer.Health) opinion {
 func readiness(r *root) verdict {
 	switch {
 	case !r.used():
-		return verdict{metav1.ConditionUnknown, reasonInactive, "it is not asked while it is Inactive"}
+		return verdict{metav1.ConditionUnknown, string(r.object.Spec.Role), fmt.Sprintf("it is not asked while it is %s", r.object.Spec.Role)}
 	case r.state.problem != nil:
 		return verdict{metav1.ConditionFalse, r.state.problem.reason, bounded(r.state.problem.err.Error())}
 	case r.authority.tried == r.state && r.authority.trial != nil:
@@ -89,8 +90,8 @@ func usage(r, signer *root) verdict {
 		return verdict{metav1.ConditionTrue, reasonSigning, "certificates are signed with it"}
 	case r.is(signer):
 		return verdict{metav1.ConditionTrue, reasonSigning, "certificates are signed with it as it was, until another that is Active can"}
-	case role == v1.Inactive:
-		return verdict{metav1.ConditionFalse, reasonInactive, "it is Inactive"}
+	case !r.used():
+		return verdict{metav1.ConditionFalse, string(role), fmt.Sprintf("it is %s", role)}
 	case r.state.roots.IsEmpty():
 		return verdict{metav1.ConditionFalse, reasonUnknown, "its roots are not known"}
 	case role == v1.Passive:

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -68,9 +67,7 @@ func TestAReplacedRootSignsNoMoreAndStaysTrusted(t *testing.T) {
 		settle()
 		m.mustSign(t, second, first, second)
 
-		m.forget() // the first has retired
-		time.Sleep(resync + time.Second)
-		synctest.Wait()
+		m.retire()
 		m.mustSign(t, second, second)
 	})
 }
@@ -113,22 +110,16 @@ func TestAFirstSecretThatIsRefusedKeepsItFromBeingReady(t *testing.T) {
 func TestNothingIsSignedBeforeTheRootIsTrusted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := startTresor(t)
-		away := errors.New("the API server is away")
-		m.failure.Store(&away)
+		m.set(func(r *rotation) { r.away = true })
 		root := m.makeRoot(t, "osm-ca-bundle")
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		wantUnready(t, m, "publish the trusted roots: the API server is away")
+		wantUnready(t, m, "it is not recorded yet which roots are trusted")
 		if !m.manager.Bundle().IsEmpty() {
 			t.Error("the manager has the root already")
 		}
-		// 0.5 s, doubled to a minute: 7 in the first 63.5 s, one each minute then.
-		if n := m.asked.Load(); n < 14 || n > 18 {
-			t.Errorf("asked %d times in ten minutes", n)
-		}
-		m.failure.Store(nil)
-		time.Sleep(lastRetry)
-		synctest.Wait()
+		m.set(func(r *rotation) { r.away = false })
+		settle()
 		m.mustSign(t, root, root)
 	})
 }
@@ -138,13 +129,9 @@ func TestASecretThatChangesOtherwiseIsTheSameRoot(t *testing.T) {
 		m := startTresor(t)
 		root := m.makeRoot(t, "osm-ca-bundle")
 		settle()
-		asked := m.asked.Load()
 		m.edit(t, "osm-ca-bundle", func(s *corev1.Secret) { s.Labels = map[string]string{"team": "platform"} })
 		settle()
 		m.mustSign(t, root, root)
-		if n := m.asked.Load() - asked; n != 0 {
-			t.Errorf("the roots were published %d times more", n)
-		}
 		if n := strings.Count(m.logged.String(), "a root signs"); n != 1 {
 			t.Errorf("said %d times that a root signs", n)
 		}

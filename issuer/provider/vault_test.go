@@ -193,8 +193,7 @@ func TestANewRootInVaultIsTrustedAndWhatItSignsIsNotBefore(t *testing.T) {
 	m.awaitStatus(t, "vault", "True Reached", "True Signing")
 	before := readRoot(t, server)
 
-	away := errors.New("the API server is away")
-	m.failure.Store(&away)
+	m.set(func(r *rotation) { r.deaf = true })
 	_, err := server.Write(t.Context(), "pki/root/rotate/internal", map[string]any{"common_name": "second.root", "ttl": "87600h", "key_type": "ec", "key_bits": 256})
 	must(t, err)
 	_, err = server.Write(t.Context(), "pki/root/replace", map[string]any{"default": "next"})
@@ -206,7 +205,7 @@ func TestANewRootInVaultIsTrustedAndWhatItSignsIsNotBefore(t *testing.T) {
 		}
 		return nil
 	})
-	m.failure.Store(nil)
+	m.set(func(r *rotation) { r.deaf = false })
 	await(t, func() error { return m.signedBy(context.WithoutCancel(t.Context()), after) })
 	m.mustSign(t, after, before, after)
 }

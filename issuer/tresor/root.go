@@ -20,6 +20,11 @@ const (
 // NewRoot makes a root certificate of the mesh and its key.
 func NewRoot() (*x509.Certificate, crypto.Signer, error) { return NewNamedRoot(rootCommonName) }
 
+// IsOwn tells whether NewRoot made the certificate.
+func IsOwn(root *x509.Certificate) bool {
+	return root.Subject.CommonName == rootCommonName && root.Subject.SerialNumber == root.SerialNumber.Text(16)
+}
+
 // NewNamedRoot makes a root certificate and its key. Each has a subject of its
 // own, by its serial number: where many roots of one name are trusted, a verifier
 // would try them one after the other, and Go gives up after a hundred.

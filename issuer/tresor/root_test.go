@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
+	"math/big"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,9 @@ func TestANewRootIsWhatUsersKnow(t *testing.T) {
 		}
 		if root.Subject.CommonName != "osm-ca.openservicemesh.io" {
 			t.Errorf("common name %q", root.Subject.CommonName)
+		}
+		if !tresor.IsOwn(root) {
+			t.Error("it does not know itself")
 		}
 		if want := time.Now().Add(87600 * time.Hour); !root.NotAfter.Equal(want) {
 			t.Errorf("valid until %s, want %s", root.NotAfter, want)
@@ -69,4 +73,21 @@ func newRoot(t *testing.T) (*x509.Certificate, crypto.Signer) {
 		t.Fatal(err)
 	}
 	return root, key
+}
+
+func TestARootOfAnotherIsNotTakenForAnOwn(t *testing.T) {
+	own, _ := newRoot(t)
+	for name, change := range map[string]func(*x509.Certificate){
+		"another name":                func(c *x509.Certificate) { c.Subject.CommonName = "corporate" },
+		"the name alone, as OSM made": func(c *x509.Certificate) { c.Subject.SerialNumber = "" },
+		"another serial number":       func(c *x509.Certificate) { c.SerialNumber = big.NewInt(1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			other := *own
+			change(&other)
+			if tresor.IsOwn(&other) {
+				t.Error("it is taken")
+			}
+		})
+	}
 }

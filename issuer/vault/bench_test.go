@@ -28,6 +28,11 @@ func BenchmarkIssue(b *testing.B) {
 	must(b, manager.SetRoots(b.Context(), issuer.Root{Name: "vault", Issuer: newCA(b, server, asIs)}))
 	client, err := server.Client(server.Token)
 	must(b, err)
+	first, err := issuer.NewIdentity("cluster.local", "bookstore", "first")
+	must(b, err)
+	signBare(b, client, first) // logs in and connects, which is not measured on either side
+	_, err = manager.IssueCertificate(b.Context(), first)
+	must(b, err)
 	var bare, managed []time.Duration
 	for i := 0; b.Loop(); i++ {
 		id, err := issuer.NewIdentity("cluster.local", "bookstore", fmt.Sprint("bookstore-", i))

@@ -96,7 +96,7 @@ func (ca *CA) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := req.Certificate(chain); err != nil {
+	if err := req.Check(chain); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, ca.server.exactly())
 	}
 	if granted := chain[0].NotAfter.Sub(asked); ca.lifetime.shortened(ttl, granted) {

@@ -12,7 +12,7 @@ import (
 var secrets = map[string][]string{
 	"osm-injector": {"get osm-injector-tls", "list osm-injector-tls", "watch osm-injector-tls"},
 	// Those that MeshRootCertificates refer to, by any name.
-	"osm-controller": {"get *", "list *", "watch *"},
+	"osm-controller": {"create *", "get *", "list *", "update osm-controller-tls", "watch *"},
 	"osm-bootstrap": {
 		"create *", "get *",
 		"list osm-bootstrap-tls", "list osm-ca-bundle", "list osm-injector-tls", "list osm-validator-tls",
@@ -103,13 +103,19 @@ var requests = rbacv1.PolicyRule{
 	Verbs: []string{"create", "list", "watch", "delete"},
 }
 
+// records are what its replicas say to each other, in the mesh namespace.
+var records = rbacv1.PolicyRule{
+	APIGroups: []string{""}, Resources: []string{"configmaps"},
+	Verbs: []string{"create", "get", "list", "watch", "update", "patch", "delete"},
+}
+
 func TestNoRightIsAWildcardOrDeletesWhatIsNotOnesOwn(t *testing.T) {
 	objects := mustRender(t, Options{Namespace: "osm-system"})
 	for _, component := range components {
 		rules := find[rbacv1.Role](t, objects, "Role", component).Rules
 		rules = append(rules, find[rbacv1.ClusterRole](t, objects, "ClusterRole", component+"-osm").Rules...)
 		for _, rule := range rules {
-			if component == "osm-controller" && apiequality.Semantic.DeepEqual(rule, requests) {
+			if component == "osm-controller" && (apiequality.Semantic.DeepEqual(rule, requests) || apiequality.Semantic.DeepEqual(rule, records)) {
 				continue
 			}
 			all := slices.Concat(rule.Verbs, rule.APIGroups, rule.Resources, rule.ResourceNames, rule.NonResourceURLs)
@@ -130,6 +136,31 @@ func TestTheControllerWritesNothingOfRootsButTheirStatus(t *testing.T) {
 	}
 	if got := rightsTo("meshrootcertificates/status", rules); !slices.Equal(got, []string{"update *"}) {
 		t.Errorf("it may %q their status", got)
+	}
+}
+
+func TestTheReplicasOfTheControllerTalkInTheMeshNamespaceAlone(t *testing.T) {
+	objects := mustRender(t, Options{Namespace: "osm-system"})
+	here := find[rbacv1.Role](t, objects, "Role", "osm-controller").Rules
+	everywhere := find[rbacv1.ClusterRole](t, objects, "ClusterRole", "osm-controller-osm").Rules
+	for resource, want := range map[string][]string{
+		"leases":     {"create *", "get osm-controller", "update osm-controller"},
+		"configmaps": {"create *", "list *", "update *", "watch *"},
+		"events":     {"create *"},
+	} {
+		if got := rightsTo(resource, here); !slices.Equal(got, want) {
+			t.Errorf("of %s it may %q, want %q", resource, got, want)
+		}
+	}
+	for _, resource := range []string{"leases", "events"} {
+		if got := rightsTo(resource, everywhere); len(got) > 0 {
+			t.Errorf("of %s it may %q in every namespace", resource, got)
+		}
+	}
+	for _, never := range []string{"delete *", "update *", "patch *"} {
+		if got := rightsTo("configmaps", everywhere); slices.Contains(got, never) {
+			t.Errorf("of configmaps it may %s in every namespace", never)
+		}
 	}
 }
 

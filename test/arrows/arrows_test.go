@@ -19,7 +19,7 @@ const module = "github.com/osm-edge/osm/"
 // rooms is everything below the commands.
 var rooms = []string{
 	"bootstrap", "injector/...", "interception/...", "issuer", "issuer/certmanager", "issuer/provider", "issuer/rootsecret",
-	"issuer/tresor", "issuer/vault", "manifests/...", "publish", "sds", "trust", "webhook/...",
+	"issuer/tresor", "issuer/vault", "manifests/...", "publish", "rotation", "sds", "trust", "webhook/...",
 }
 
 // arrows says which packages of the module a package may import. What tests
@@ -32,6 +32,7 @@ var arrows = []struct {
 	{"bootstrap", []string{"issuer", "issuer/tresor", "issuer/rootsecret", "manifests", "manifests/crd/v1"}},
 	{"sds", []string{"issuer"}},
 	{"trust", []string{"issuer"}},
+	{"rotation", []string{"issuer", "trust"}},
 	{"publish", nil},
 	{"webhook/...", []string{"webhook/...", "manifests", "manifests/crd/..."}},
 	{"injector/...", []string{"injector/...", "interception", "manifests", "manifests/crd/..."}},
@@ -42,7 +43,7 @@ var arrows = []struct {
 	{"issuer/vault", []string{"issuer"}},
 	{"issuer/certmanager", []string{"issuer"}},
 	{"issuer/rootsecret", []string{"issuer"}},
-	{"issuer/provider", []string{"issuer", "issuer/tresor", "issuer/vault", "issuer/certmanager", "issuer/rootsecret", "manifests", "manifests/crd/..."}},
+	{"issuer/provider", []string{"issuer", "issuer/tresor", "issuer/vault", "issuer/certmanager", "issuer/rootsecret", "manifests", "manifests/crd/...", "trust"}},
 	{"issuer/issuertest", []string{"issuer"}},
 	{"manifests", nil},
 	{"manifests/crd/v1", nil},

@@ -16,7 +16,7 @@ import (
 
 const (
 	// deadline is how long the mesh waits for a mute proxy in the second half.
-	deadline = 20 * time.Second
+	deadline = time.Minute
 	// patience is a little less: the mesh began to wait before it was seen to.
 	patience = deadline - 2*time.Second
 )

@@ -75,9 +75,10 @@ tresor:
 {{- end -}}
 
 {{/*
-The Deployment of a component: a dict of root, component, values (replicaCount
-and resource), args, ports (a dict of names and numbers), and maybe volumes (a
-list of dicts of name, mountPath and source).
+The Deployment of a component, and what keeps replicas of it running: a dict of
+root, component, values (replicaCount, autoScale, enablePodDisruptionBudget and
+resource), args, ports (a dict of names and numbers), and maybe volumes (a list
+of dicts of name, mountPath and source).
 */}}
 {{- define "osm.deployment" -}}
 apiVersion: apps/v1
@@ -89,7 +90,13 @@ metadata:
     {{- include "osm.labels" .root | nindent 4 }}
     app: {{ .component }}
 spec:
+  {{- if not .values.autoScale.enable }}
   replicas: {{ .values.replicaCount }}
+  {{- end }}
+  strategy:
+    rollingUpdate:
+      maxUnavailable: 0
+      maxSurge: 1
   selector:
     matchLabels:
       app: {{ .component }}
@@ -100,6 +107,18 @@ spec:
         app: {{ .component }}
     spec:
       serviceAccountName: {{ .component }}
+      # A pod that is told to end serves for five seconds more, and lets what is under way end in ten.
+      terminationGracePeriodSeconds: 30
+      topologySpreadConstraints:
+        {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+        - topologyKey: {{ . }}
+          maxSkew: 1
+          whenUnsatisfiable: ScheduleAnyway
+          labelSelector:
+            matchLabels:
+              app: {{ $.component }}
+          matchLabelKeys: [pod-template-hash]
+        {{- end }}
       securityContext:
         runAsNonRoot: true
         runAsUser: 65532
@@ -122,6 +141,10 @@ spec:
               valueFrom:
                 fieldRef:
                   fieldPath: metadata.namespace
+            - name: POD_NAME
+              valueFrom:
+                fieldRef:
+                  fieldPath: metadata.name
           ports:
             {{- range $name, $port := .ports }}
             - name: {{ $name }}
@@ -162,6 +185,64 @@ spec:
           {{- toYaml .source | nindent 10 }}
         {{- end }}
       {{- end }}
+{{- include "osm.disruptionBudget" . }}
+{{- include "osm.autoscaler" . }}
+{{- end -}}
+
+{{/* A budget for one replica would keep its node from being drained, or protect nothing. */}}
+{{- define "osm.disruptionBudget" -}}
+{{- $least := ternary .values.autoScale.minReplicas .values.replicaCount .values.autoScale.enable -}}
+{{- if and .values.enablePodDisruptionBudget (gt (int $least) 1) }}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ .component }}
+  namespace: {{ .root.Release.Namespace | quote }}
+  labels:
+    {{- include "osm.labels" .root | nindent 4 }}
+    app: {{ .component }}
+spec:
+  maxUnavailable: 1
+  # A replica that is not ready serves nobody, and must not keep its node from being drained.
+  unhealthyPodEvictionPolicy: AlwaysAllow
+  selector:
+    matchLabels:
+      app: {{ .component }}
+{{- end }}
+{{- end -}}
+
+{{- define "osm.autoscaler" -}}
+{{- $scale := .values.autoScale -}}
+{{- if $scale.enable }}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  name: {{ .component }}
+  namespace: {{ .root.Release.Namespace | quote }}
+  labels:
+    {{- include "osm.labels" .root | nindent 4 }}
+    app: {{ .component }}
+spec:
+  scaleTargetRef:
+    apiVersion: apps/v1
+    kind: Deployment
+    name: {{ .component }}
+  minReplicas: {{ $scale.minReplicas }}
+  maxReplicas: {{ $scale.maxReplicas }}
+  metrics:
+    {{- range $resource := list "cpu" "memory" }}
+    {{- with (index $scale $resource).targetAverageUtilization }}
+    - type: Resource
+      resource:
+        name: {{ $resource }}
+        target:
+          type: Utilization
+          averageUtilization: {{ . }}
+    {{- end }}
+    {{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* The Service of a component: a dict of root, name, component and ports. */}}

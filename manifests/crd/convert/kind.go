@@ -71,8 +71,8 @@ func status() (moves []move) {
 
 func role() form {
 	return form{
-		word(map[string]string{"active": "Active", "passive": "Passive", "inactive": "Inactive"}),
-		word(map[string]string{"Active": "active", "Passive": "passive", "Inactive": "inactive"}),
+		word(map[string]string{"active": "Active", "passive": "Passive", "inactive": "Inactive", "revoked": "Revoked"}),
+		word(map[string]string{"Active": "active", "Passive": "passive", "Inactive": "inactive", "Revoked": "revoked"}),
 		"active, passive or inactive",
 	}
 }

@@ -18,6 +18,7 @@ import (
 // +kubebuilder:printcolumn:name="Role",type=string,JSONPath=`.spec.role`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="In use",type=string,JSONPath=`.status.conditions[?(@.type=="InUse")].status`
+// +kubebuilder:printcolumn:name="Rotation",type=string,JSONPath=`.status.rotation.step`
 // +kubebuilder:printcolumn:name="Not after",type=string,JSONPath=`.status.notAfter`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type MeshRootCertificate struct {
@@ -54,7 +55,9 @@ type MeshRootCertificateSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="it can't be changed: make another MeshRootCertificate"
 	TrustDomain string `json:"trustDomain,omitempty"`
 	// role says whether certificates are signed by this root and trusted
-	// (Active), only trusted (Passive), or neither (Inactive).
+	// (Active), only trusted (Passive), or neither (Inactive). Revoked is for a
+	// root whose key has leaked: nobody trusts it from then on, and connections
+	// that depend on it end.
 	// +required
 	Role Role `json:"role"`
 	// provider is the certificate authority. Its kind can't be changed.
@@ -64,7 +67,7 @@ type MeshRootCertificateSpec struct {
 
 // Role is what a root is used for.
 //
-// +kubebuilder:validation:Enum=Active;Passive;Inactive
+// +kubebuilder:validation:Enum=Active;Passive;Inactive;Revoked
 type Role string
 
 // The roles of a root.
@@ -73,9 +76,15 @@ const (
 	Active Role = "Active"
 	// Passive roots are trusted.
 	Passive Role = "Passive"
-	// Inactive roots are not used.
+	// Inactive roots are not used. What they have signed is accepted as long as
+	// it lives.
 	Inactive Role = "Inactive"
+	// Revoked roots are accepted nowhere, at once.
+	Revoked Role = "Revoked"
 )
+
+// Used reports whether a root of the role is trusted.
+func (r Role) Used() bool { return r == Active || r == Passive }
 
 // MeshRootCertificateStatus is what the mesh knows about a root.
 type MeshRootCertificateStatus struct {
@@ -97,6 +106,43 @@ type MeshRootCertificateStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	Roots []RootStatus `json:"roots,omitempty"`
+	// rotation is how far the mesh has come in replacing its root by this one.
+	// It is absent when no root is being replaced.
+	// +optional
+	Rotation *RotationStatus `json:"rotation,omitempty"`
+}
+
+// RotationStatus is how far the replacement of a root has come.
+type RotationStatus struct {
+	// step is distribute while the new root is only trusted, sign while
+	// certificates of the former root are replaced, and retire while that one is
+	// still trusted, as long as one of its certificates could live.
+	// +required
+	// +kubebuilder:validation:Enum=distribute;sign;retire
+	Step string `json:"step"`
+	// since is when the step began.
+	// +required
+	Since metav1.Time `json:"since"`
+	// deadline is when the root signs though some pods have not acknowledged it.
+	// +optional
+	Deadline *metav1.Time `json:"deadline,omitempty"`
+	// pods is how many have to acknowledge the root, those with a sidecar that
+	// run, and acknowledged how many have.
+	// +optional
+	Pods int32 `json:"pods"`
+	// +optional
+	Acknowledged int32 `json:"acknowledged"`
+	// missing names some of the pods that have not, as namespace/name.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	Missing []string `json:"missing,omitempty"`
+	// certificates is how many service certificates are in use, and replaced how
+	// many of them the root has signed.
+	// +optional
+	Certificates int32 `json:"certificates"`
+	// +optional
+	Replaced int32 `json:"replaced"`
 }
 
 // RootStatus describes a root certificate.

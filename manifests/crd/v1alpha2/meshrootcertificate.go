@@ -37,10 +37,10 @@ type MeshRootCertificateSpec struct {
 	// +kubebuilder:default=cluster.local
 	// +kubebuilder:validation:MinLength=1
 	TrustDomain string `json:"trustDomain,omitempty"`
-	// Whether the root signs, is only trusted, or neither. osm-edge has no
+	// Whether the root signs, is only trusted, neither, or revoked. osm-edge has no
 	// roles: its one root signs.
 	// +kubebuilder:default=active
-	// +kubebuilder:validation:Enum=active;passive;inactive
+	// +kubebuilder:validation:Enum=active;passive;inactive;revoked
 	Role string `json:"role,omitempty"`
 	// The certificate authority, exactly one.
 	// +required

@@ -1,0 +1,88 @@
+package bootstrap
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"time"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/tresor"
+)
+
+// DefaultRenewalPercent is when a root is renewed. Where none is to be, one that
+// has less left is reported.
+const DefaultRenewalPercent = 10
+
+// fate is what has to become of a root.
+type fate int
+
+const (
+	keep fate = iota
+	renew
+	warn // that it ends, for somebody else has to replace it
+)
+
+// fateOf decides by what is left of the root's life. Only what the mesh made
+// itself is renewed.
+func fateOf(root *x509.Certificate, percent int, now time.Time) fate {
+	limit := percent
+	if limit == 0 {
+		limit = DefaultRenewalPercent
+	}
+	life := root.NotAfter.Sub(root.NotBefore)
+	switch {
+	case root.NotAfter.Sub(now) >= life/100*time.Duration(limit):
+		return keep
+	case percent > 0 && tresor.IsOwn(root):
+		return renew
+	}
+	return warn
+}
+
+// renewRoot replaces a root whose time has come, and returns the one that counts
+// then. Everybody else follows, as when the Secret is deleted.
+func (b *Bootstrap) renewRoot(ctx context.Context, name string, root rootsecret.Root) (rootsecret.Root, error) {
+	switch fateOf(root.Certificate, b.RenewalPercent, time.Now()) {
+	case warn:
+		b.reportEnd(ctx, name, root.Certificate)
+	case renew:
+		next, renewed, err := b.store(name).Renew(ctx, root, newRoot)
+		if errors.Is(err, rootsecret.ErrForeign) {
+			b.reportEnd(ctx, name, root.Certificate)
+			return root, nil
+		}
+		if err != nil {
+			return rootsecret.Root{}, b.reportRefusal(ctx, name, err)
+		}
+		if renewed {
+			b.reportRenewal(ctx, name, root.Certificate)
+		}
+		return next, nil
+	}
+	return root, nil
+}
+
+func (b *Bootstrap) reportRenewal(ctx context.Context, name string, old *x509.Certificate) {
+	b.Logger.Info("the root is renewed", "secret", name, "ended", old.NotAfter.UTC())
+	if err := b.Reporter.Renewed(ctx, name, old); err != nil {
+		b.Logger.Warn("report that a root is renewed", "error", err)
+	}
+}
+
+// reportEnds reports roots of which somebody else has the key.
+func (b *Bootstrap) reportEnds(ctx context.Context, roots issuer.TrustBundle) {
+	for _, root := range roots.Roots() {
+		if fateOf(root, 0, time.Now()) != keep {
+			b.reportEnd(ctx, b.RootSecret, root)
+		}
+	}
+}
+
+// reportEnd is no reason to fail: there is more to do, and it is told again.
+func (b *Bootstrap) reportEnd(ctx context.Context, name string, root *x509.Certificate) {
+	if err := b.Reporter.Expiring(ctx, name, root); err != nil {
+		b.Logger.Warn("report that a root expires", "error", err)
+	}
+}

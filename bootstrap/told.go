@@ -1,0 +1,45 @@
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+// told is what the API server was told to trust, and since when this process
+// knows. One that is started anew knows nothing, and waits anew.
+type told struct {
+	bundle issuer.TrustBundle
+	since  time.Time
+}
+
+// publish has the API server trust the roots, and the authorities that the
+// servers need.
+func (b *Bootstrap) publish(ctx context.Context, roots issuer.TrustBundle, servers []*server) error {
+	for _, s := range servers {
+		roots = roots.Union(s.trusted(b.revoked, time.Now()))
+	}
+	changed, err := b.CABundles.Publish(ctx, roots.PEM())
+	if err != nil {
+		b.told = told{}
+		return fmt.Errorf("publish the webhooks' roots: %w", err)
+	}
+	if changed || !roots.Equal(b.told.bundle) {
+		b.told = told{roots, time.Now()}
+	}
+	return nil
+}
+
+// settling returns for how long API servers may still not have heard of what
+// was published: each watches the objects by itself.
+func (b *Bootstrap) settling() time.Duration {
+	return max(0, b.Settle-time.Since(b.told.since))
+}
+
+// accepted tells whether the API server takes the server's present certificate.
+func (b *Bootstrap) accepted(s *server) bool {
+	_, err := verifyServing(s.secret, b.told.bundle, s.host, time.Now())
+	return err == nil
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/osm-edge/osm/cmd/internal/component"
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/manifests"
+	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/rotation"
+	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/trust"
+)
+
+// maxMissing is how many pods the status of a MeshRootCertificate names.
+const maxMissing = 10
+
+// addRotation has roots trusted throughout the mesh before they sign.
+func (c *controller) addRotation(o *options, client kubernetes.Interface, self issuer.Identity, registry *prometheus.Registry) (err error) {
+	c.rotation, err = rotation.New(rotation.Options{
+		Client:    client,
+		Namespace: o.Namespace,
+		Replica:   o.replica,
+		Labels:    manifests.Labels(o.MeshName, component.Version()),
+		Pods:      c.caches.proxies,
+		Manager:   c.manager,
+		Self:      self,
+		Patience:  o.patience,
+		Overlap:   c.overlap.Now,
+		Changed:   c.rotated,
+		Shed:      func() { c.sds.Shed() },
+		Announce:  c.events.announce,
+		Metrics:   rotation.NewMetrics(registry),
+		Logger:    c.logger,
+	})
+	return err
+}
+
+// rotated takes in that the State has changed, or who leads.
+func (c *controller) rotated() {
+	c.roots.Look()
+	state, known := c.rotation.State()
+	if !known {
+		return
+	}
+	if before := c.published.Swap(&state); before != nil && before.Bundle().Equal(state.Bundle()) {
+		return
+	}
+	if err := c.bundles.Set(state.Copy()); err != nil {
+		c.logger.Error("cannot publish the trusted roots", "error", err)
+	}
+}
+
+// staged is the Rotation as the roots see it.
+type staged struct{ *rotation.Rotation }
+
+// Status returns what a MeshRootCertificate has to say of the rotation.
+func (s staged) Status() *v1.RotationStatus {
+	p, known := s.Progress()
+	if !known || p.Step == trust.Settled {
+		return nil
+	}
+	status := &v1.RotationStatus{
+		Step:         string(p.Step),
+		Since:        metav1.NewTime(p.Since),
+		Pods:         int32(p.Pods),
+		Acknowledged: int32(p.Pods - len(p.Missing)),
+		Missing:      slices.Clone(p.Missing[:min(len(p.Missing), maxMissing)]),
+		Certificates: int32(p.Total),
+		Replaced:     int32(p.Current),
+	}
+	if !p.Deadline.IsZero() {
+		deadline := metav1.NewTime(p.Deadline.Truncate(time.Second))
+		status.Deadline = &deadline
+	}
+	return status
+}
+
+// acknowledgements passes on what proxies say of the trusted roots.
+type acknowledgements struct{ *rotation.Rotation }
+
+// Acknowledged implements sds.Acknowledgements.
+func (a acknowledgements) Acknowledged(p sds.Proxy, bundle issuer.TrustBundle) {
+	a.Rotation.Acknowledged(p.PodUID, bundle)
+}
+
+// signs returns nil if certificates are issued here or, while a root is being
+// distributed whose predecessor's key nobody has any more, nowhere: proxies have
+// to be served to acknowledge it.
+func (c *controller) signs() error {
+	err := c.roots.Ready()
+	if err == nil {
+		return nil
+	}
+	if state, known := c.rotation.State(); known {
+		if step, _ := state.Step(); step == trust.Distribute && !c.rotation.AnotherSigns() {
+			return nil
+		}
+	}
+	return err
+}

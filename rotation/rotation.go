@@ -1,0 +1,146 @@
+package rotation
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/trust"
+)
+
+// Options configures a Rotation. All but Metrics are required.
+type Options struct {
+	// Client reads and writes in the mesh namespace.
+	Client    kubernetes.Interface
+	Namespace string
+	// Replica tells this process from others, as the name of its Pod does.
+	Replica string
+	// Labels are given to the objects that are created.
+	Labels map[string]string
+	// Pods returns the pods that have a sidecar.
+	Pods func() ([]*corev1.Pod, error)
+	// Manager issues the certificates of this replica.
+	Manager *issuer.Manager
+	// Self is who this process is in the mesh.
+	Self issuer.Identity
+	// Patience is how long to wait for proxies that do not acknowledge a root.
+	Patience time.Duration
+	// Overlap returns how long a certificate can live that is signed now.
+	Overlap func() time.Duration
+	// Changed is called when the State has changed, or who moves it on.
+	Changed func()
+	// Shed ends the streams of proxies, which come back on other replicas.
+	Shed func()
+	// Announce tells the mesh's operator what has happened.
+	Announce func(context.Context, Announcement)
+	Metrics  *Metrics
+	Logger   *slog.Logger
+}
+
+// Rotation is one replica's part in the replacement of roots.
+type Rotation struct {
+	Options
+	record   *trust.Record
+	recorded cache.SharedIndexInformer // the record
+	reports  cache.SharedIndexInformer // of all replicas
+	acks     acknowledgements
+	contact  contact
+
+	state    atomic.Pointer[seen]
+	wanted   atomic.Pointer[trust.Wanted]
+	signing  atomic.Pointer[issuer.TrustBundle] // what this replica signs with
+	progress atomic.Pointer[Progress]
+	leads    atomic.Bool
+
+	mu     sync.Mutex
+	others map[string]sighting // reports, by replica
+
+	report, lead, keep chan struct{} // one slot each: something is to be looked at
+}
+
+// seen is the record as it was seen last.
+type seen struct {
+	trust.State
+	version string // the resourceVersion
+}
+
+// New returns a Rotation.
+func New(o Options) (*Rotation, error) {
+	r := &Rotation{
+		Options: o,
+		record:  &trust.Record{ConfigMaps: o.Client.CoreV1().ConfigMaps(o.Namespace), Labels: o.Labels},
+		others:  map[string]sighting{},
+		report:  make(chan struct{}, 1),
+		lead:    make(chan struct{}, 1),
+		keep:    make(chan struct{}, 1),
+	}
+	return r, r.watch()
+}
+
+// Want says what this replica finds that the mesh is to come to.
+func (r *Rotation) Want(w trust.Wanted) {
+	if before := r.wanted.Swap(&w); before == nil || !before.Equal(w) {
+		wake(r.lead)
+	}
+}
+
+// State returns what is recorded, as far as it is known here. It is not before
+// the first root is recorded.
+func (r *Rotation) State() (trust.State, bool) {
+	if s := r.state.Load(); s != nil {
+		return s.State, true
+	}
+	return trust.State{}, false
+}
+
+// Signs says which roots this replica signs with; none if the bundle is empty.
+func (r *Rotation) Signs(roots issuer.TrustBundle) {
+	r.signing.Store(&roots)
+	wake(r.report)
+}
+
+// Leads reports whether this replica is the one that moves the State on.
+func (r *Rotation) Leads() bool { return r.leads.Load() }
+
+// Run takes part until ctx ends.
+func (r *Rotation) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, informer := range []cache.SharedIndexInformer{r.recorded, r.reports} {
+		group.Go(func() error {
+			informer.RunWithContext(ctx)
+			return nil
+		})
+	}
+	group.Go(func() error {
+		if !cache.WaitForCacheSync(ctx.Done(), r.recorded.HasSynced, r.reports.HasSynced) {
+			return nil // told to end
+		}
+		return r.take(ctx)
+	})
+	return group.Wait()
+}
+
+// take runs what needs the caches.
+func (r *Rotation) take(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, run := range []func(context.Context) error{r.runReports, r.runElections, r.runContact} {
+		group.Go(func() error { return run(ctx) })
+	}
+	return group.Wait()
+}
+
+// wake fills a slot.
+func wake(slot chan<- struct{}) {
+	select {
+	case slot <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,186 @@
+package rotation
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/osm-edge/osm/trust"
+)
+
+func TestARootIsReplacedWhenEveryPodHasAcknowledgedIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, first, second := newMesh(), newCA(t), newCA(t)
+		one, two := m.start(t, "one", first), m.start(t, "two", first)
+		settle()
+		m.mustBe(t, trust.Settled, first)
+
+		web, api := m.addPod("web"), m.addPod("api")
+		one.want(first, second)
+		two.want(first, second)
+		settle()
+		m.mustBe(t, trust.Distribute, first)
+		one.acknowledge(web)
+		settle()
+		m.mustBe(t, trust.Distribute, first)
+		leader := one
+		if two.Leads() {
+			leader = two
+		}
+		if p, known := leader.Progress(); !known || p.Pods != 2 || !slices.Equal(p.Missing, []string{"shop/api"}) || p.Deadline.IsZero() {
+			t.Errorf("progress %+v", p)
+		}
+		two.acknowledge(api)
+		settle()
+		m.mustBe(t, trust.Retire, second)
+		time.Sleep(overlap + time.Minute)
+		synctest.Wait()
+		m.mustBe(t, trust.Settled, second)
+		if want := []string{"RootDistributed", "RootSigns", "RootDropped"}; !slices.Equal(m.announced, want) {
+			t.Errorf("announced are %q, want %q", m.announced, want)
+		}
+	})
+}
+
+func TestAPodThatDoesNotAcknowledgeIsWaitedForUntilTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, first, second := newMesh(), newCA(t), newCA(t)
+		one := m.start(t, "one", first)
+		settle()
+		m.addPod("web")
+		one.want(first, second)
+		time.Sleep(patience - 5*time.Second)
+		synctest.Wait()
+		m.mustBe(t, trust.Distribute, first)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		m.mustBe(t, trust.Retire, second)
+	})
+}
+
+func TestAPodThatIsGoneIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, first, second := newMesh(), newCA(t), newCA(t)
+		one := m.start(t, "one", first)
+		settle()
+		m.addPod("web")
+		one.want(first, second)
+		settle()
+		m.mu.Lock()
+		m.pods = nil
+		m.mu.Unlock()
+		settle()
+		m.mustBe(t, trust.Retire, second)
+	})
+}
+
+func TestAReplicaThatSendsTheFormerBundleIsWaitedForWhileItLives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, first, second := newMesh(), newCA(t), newCA(t)
+		one := m.start(t, "one", first)
+		settle()
+		two := m.start(t, "two", first)
+		settle()
+		two.mu.Lock()
+		two.deaf = true
+		two.mu.Unlock()
+		one.want(first, second)
+		settle()
+		m.mustBe(t, trust.Distribute, first)
+		time.Sleep(silence + 5*time.Second)
+		synctest.Wait()
+		m.mustBe(t, trust.Distribute, first) // it lives
+		two.kill()
+		settle()
+		m.mustBe(t, trust.Retire, second)
+	})
+}
+
+func TestWhateverIsKilledTheReplacementGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, first, second := newMesh(), newCA(t), newCA(t)
+		one := m.start(t, "one", first)
+		settle()
+		web := m.addPod("web")
+		one.want(first, second)
+		settle()
+		one.kill()
+		m.mustBe(t, trust.Distribute, first)
+
+		two := m.start(t, "two", second) // the key of the first is lost
+		time.Sleep(leaseDuration)
+		settle()
+		m.mustBe(t, trust.Distribute, first)
+		if !two.manager.Bundle().Equal(m.record(t).Bundle()) {
+			t.Error("it does not distribute what is recorded")
+		}
+		two.acknowledge(web)
+		settle()
+		m.mustBe(t, trust.Retire, second)
+		two.kill()
+
+		m.start(t, "three", second)
+		time.Sleep(overlap + time.Minute)
+		synctest.Wait()
+		m.mustBe(t, trust.Settled, second)
+	})
+}
+
+func TestARecordThatIsDeletedIsWrittenAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, first, second := newMesh(), newCA(t), newCA(t)
+		one := m.start(t, "one", first)
+		settle()
+		m.addPod("web")
+		one.want(first, second)
+		settle()
+		before := m.record(t)
+		must(t, m.client.CoreV1().ConfigMaps(namespace).Delete(t.Context(), trust.ConfigMapName, metav1.DeleteOptions{}))
+		settle()
+		if after := m.record(t); !after.Equal(before) {
+			t.Errorf("it was %v and is %v", before.Bundle(), after.Bundle())
+		}
+	})
+}
+
+func TestOneReplicaLeadsAndAnotherFollowsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, root := newMesh(), newCA(t)
+		one := m.start(t, "one", root)
+		settle()
+		two := m.start(t, "two", root)
+		settle()
+		if !one.Leads() || two.Leads() {
+			t.Fatalf("one leads: %t, two leads: %t", one.Leads(), two.Leads())
+		}
+		one.kill() // which gives the Lease back
+		settle()
+		if !two.Leads() {
+			t.Error("nobody leads")
+		}
+	})
+}
+
+func TestTheServingCertificateFollowsWhenMountedBundlesHave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, first, second := newMesh(), newCA(t), newCA(t)
+		one := m.start(t, "one", first)
+		settle()
+		before := serving(t, m)
+		must(t, before.CheckSignatureFrom(first.Root()))
+		one.want(first, second)
+		settle()
+		m.mustBe(t, trust.Retire, second)
+		time.Sleep(mountDelay - time.Minute)
+		synctest.Wait()
+		if !serving(t, m).Equal(before) {
+			t.Error("it was replaced before proxies could know the new root")
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		must(t, serving(t, m).CheckSignatureFrom(second.Root()))
+	})
+}

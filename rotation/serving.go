@@ -1,0 +1,143 @@
+package rotation
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/trust"
+)
+
+const (
+	// ServingSecret is the Secret of the certificate that every replica serves
+	// SDS with. It outlives the root's Secret and every process, so that a mesh
+	// whose root was deleted still has a server that its proxies know.
+	ServingSecret = "osm-controller-tls"
+
+	// mountDelay is how long proxies may take that know the trusted roots from
+	// a mounted ConfigMap alone: the kubelet takes up to two minutes.
+	mountDelay = 3 * time.Minute
+
+	servingRetry = 5 * time.Second
+)
+
+// keepServing keeps the serving certificate of SDS until ctx ends.
+func (r *Rotation) keepServing(ctx context.Context) error {
+	for ctx.Err() == nil {
+		next, err := r.serve(ctx)
+		if err != nil && ctx.Err() == nil {
+			r.Logger.Error("cannot renew the serving certificate of SDS; will try again", "error", err)
+			next = servingRetry
+		}
+		wait(ctx, r.keep, next)
+	}
+	return nil
+}
+
+// serve writes another certificate if that is due, and returns when to look
+// again.
+func (r *Rotation) serve(ctx context.Context) (time.Duration, error) {
+	state, known := r.State()
+	if !known {
+		return calm, nil
+	}
+	client := r.Client.CoreV1().Secrets(r.Namespace)
+	secret, err := client.Get(ctx, ServingSecret, metav1.GetOptions{})
+	missing := apierrors.IsNotFound(err)
+	if err != nil && !missing {
+		return 0, err
+	}
+	if !missing {
+		left, err := due(secret, state, r.Self, time.Now())
+		if left > 0 {
+			return min(left, calm), nil
+		}
+		r.Logger.Info("the serving certificate of SDS is issued anew", "reason", err)
+	}
+	certificate, err := r.Manager.RotateCertificate(ctx, r.Self)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := verify(certificate.TLS(), state.Bundle(), time.Now()); err != nil {
+		return 0, fmt.Errorf("it is of a root that is not trusted throughout the mesh: %w", err)
+	}
+	return calm, r.writeServing(ctx, secret, missing, certificate)
+}
+
+func (r *Rotation) writeServing(ctx context.Context, secret *corev1.Secret, missing bool, certificate *issuer.Certificate) error {
+	client := r.Client.CoreV1().Secrets(r.Namespace)
+	data := map[string][]byte{corev1.TLSCertKey: certificate.ChainPEM(), corev1.TLSPrivateKeyKey: certificate.KeyPEM()}
+	if missing {
+		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: ServingSecret, Labels: r.Labels}, Type: corev1.SecretTypeTLS, Data: data}
+		_, err := client.Create(ctx, secret, metav1.CreateOptions{})
+		return err
+	}
+	secret = secret.DeepCopy()
+	secret.Data = data
+	_, err := client.Update(ctx, secret, metav1.UpdateOptions{})
+	return err
+}
+
+// due returns for how long the Secret's certificate is right, or why it is not.
+// One of a root that signs no more is replaced when proxies have had time to
+// learn of the new one, and before that only if it is about to end.
+func due(secret *corev1.Secret, state trust.State, self issuer.Identity, now time.Time) (time.Duration, error) {
+	pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
+	if err != nil {
+		return 0, errors.New("it is not a certificate and its key")
+	}
+	if err := pair.Leaf.VerifyHostname(self.CommonName()); err != nil {
+		return 0, err
+	}
+	root, err := verify(&pair, state.Bundle(), now)
+	if err != nil {
+		return 0, err
+	}
+	life := pair.Leaf.NotAfter.Sub(pair.Leaf.NotBefore)
+	renew := pair.Leaf.NotAfter.Add(-life / 2)
+	ready := state.SigningSince().Add(mountDelay)
+	if signing := state.Signing(); !signing.Union(issuer.NewTrustBundle(root)).Equal(signing) {
+		renew = now
+	}
+	// The last moment to wait until is in the last tenth of its life.
+	if last := pair.Leaf.NotAfter.Add(-life / 10); renew.Before(ready) && ready.Before(last) {
+		renew = ready
+	}
+	if now.Before(renew) {
+		return renew.Sub(now), nil
+	}
+	return 0, fmt.Errorf("it ends at %s, and its root is %q", pair.Leaf.NotAfter.UTC().Format(time.RFC3339), root.Subject)
+}
+
+// verify returns the root that a certificate leads to.
+func verify(pair *tls.Certificate, bundle issuer.TrustBundle, now time.Time) (*x509.Certificate, error) {
+	intermediates := x509.NewCertPool()
+	for _, der := range pair.Certificate[1:] {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, err
+		}
+		intermediates.AddCert(c)
+	}
+	leaf := pair.Leaf
+	if leaf == nil {
+		var err error
+		if leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
+			return nil, err
+		}
+	}
+	chains, err := leaf.Verify(x509.VerifyOptions{Roots: bundle.Pool(), Intermediates: intermediates, CurrentTime: now})
+	if err != nil {
+		return nil, fmt.Errorf("it does not verify with the trusted roots: %w", err)
+	}
+	chain := chains[0]
+	return chain[len(chain)-1], nil
+}

@@ -1,0 +1,99 @@
+package rotation
+
+import (
+	"errors"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	corev1informers "k8s.io/client-go/informers/core/v1"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/osm-edge/osm/trust"
+)
+
+// watch follows the record and the reports.
+func (r *Rotation) watch() error {
+	r.recorded = r.configMaps(func(list *metav1.ListOptions) {
+		list.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, trust.ConfigMapName).String()
+	})
+	r.reports = r.configMaps(func(list *metav1.ListOptions) { list.LabelSelector = reportLabel })
+	_, err := r.recorded.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    r.see,
+		UpdateFunc: func(_, object any) { r.see(object) },
+		DeleteFunc: func(any) {
+			r.Logger.Warn("the record of the trusted roots was deleted; it is written again")
+			wake(r.lead)
+		},
+	})
+	_, err2 := r.reports.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    r.hear,
+		UpdateFunc: func(_, object any) { r.hear(object) },
+		DeleteFunc: r.miss,
+	})
+	return errors.Join(err, err2)
+}
+
+func (r *Rotation) configMaps(tweak func(*metav1.ListOptions)) cache.SharedIndexInformer {
+	return corev1informers.NewFilteredConfigMapInformer(r.Client, r.Namespace, 0, cache.Indexers{}, tweak)
+}
+
+// see takes in what was recorded. What is malformed changes nothing.
+func (r *Rotation) see(object any) {
+	cm, ok := object.(*corev1.ConfigMap)
+	if !ok {
+		return
+	}
+	state, err := trust.Parse(cm.Data)
+	if err != nil {
+		r.Logger.Error("the record of the trusted roots is malformed; to mend it, delete it",
+			"configmap", cm.Namespace+"/"+cm.Name, "error", err)
+		return
+	}
+	if state.Bundle().IsEmpty() {
+		return
+	}
+	r.state.Store(&seen{state, cm.ResourceVersion})
+	for _, slot := range []chan struct{}{r.report, r.lead, r.keep} {
+		wake(slot)
+	}
+	r.Changed()
+}
+
+// hear takes in another replica's report, or this one's own.
+func (r *Rotation) hear(object any) {
+	cm, ok := object.(*corev1.ConfigMap)
+	if !ok {
+		return
+	}
+	report, err := parseReport(cm)
+	if err != nil {
+		r.Logger.Warn("a report is malformed and does not count", "configmap", cm.Namespace+"/"+cm.Name, "error", err)
+		return
+	}
+	r.mu.Lock()
+	r.others[cm.Name] = sighting{report, time.Now()}
+	if report.Bundle == "" {
+		delete(r.others, cm.Name)
+	}
+	r.mu.Unlock()
+	wake(r.lead)
+	r.Changed()
+}
+
+func (r *Rotation) miss(object any) {
+	key, err := cache.DeletionHandlingMetaNamespaceKeyFunc(object)
+	if err != nil {
+		return
+	}
+	_, name, err := cache.SplitMetaNamespaceKey(key)
+	if err != nil {
+		return
+	}
+	r.mu.Lock()
+	delete(r.others, name)
+	r.mu.Unlock()
+	wake(r.lead)
+	r.Changed()
+}

@@ -1,0 +1,181 @@
+package trust
+
+import (
+	"crypto/x509"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+// Wanted is what a mesh is to come to.
+type Wanted struct {
+	// Signer is the roots of the authority that is to sign.
+	Signer issuer.TrustBundle
+	// Trusted is all roots to be trusted for good, the signer's too, by the
+	// authority's name.
+	Trusted map[string]issuer.TrustBundle
+	// Revoked names authorities whose roots nobody is to trust any more, from
+	// now on.
+	Revoked []string
+}
+
+// Equal reports whether both ask for the same.
+func (w Wanted) Equal(other Wanted) bool {
+	return w.Signer.Equal(other.Signer) && slices.Equal(w.Revoked, other.Revoked) &&
+		maps.EqualFunc(w.Trusted, other.Trusted, issuer.TrustBundle.Equal)
+}
+
+// Situation is what decides on the next step.
+type Situation struct {
+	Now time.Time
+	// Acknowledged says that all proxies trust the whole bundle of the State.
+	Acknowledged bool
+	// Reissued says that no proxy uses a certificate of another root than those
+	// that sign.
+	Reissued bool
+	// Patience is how long to wait for proxies that do not acknowledge.
+	Patience time.Duration
+	// Overlap is how long a certificate can live that is signed now.
+	Overlap time.Duration
+}
+
+// Next returns the state that follows. A new root is trusted at first and signs
+// nothing, until everybody has acknowledged it or patience ends. When it signs,
+// roots that are not wanted any more stay for the overlap, the time in which a
+// certificate of them can live, and are dropped then or when they expire. The
+// first root has nobody to wait for; neither has one that is to replace roots
+// that nobody trusts any more.
+func (s State) Next(w Wanted, n Situation) State {
+	next := s.with(w, n)
+	next.revoke(w)
+	urgent := next.bereft()
+	for id, g := range next.stages {
+		if g.Cleared.IsZero() && g.Until.IsZero() && next.cleared(s, id, urgent, n) {
+			g.Cleared = wholeSecond(n.Now)
+			next.stages[id] = g
+		}
+	}
+	if next.MaySign(w.Signer, n.Now) {
+		next.signing = fingerprints(w.Signer)
+	}
+	next.retire(w, n)
+	next.stepFrom(s, n)
+	return next
+}
+
+// with returns a copy in which all that is wanted is trusted for good.
+func (s State) with(w Wanted, n Situation) State {
+	next := State{stages: map[string]stage{}, signing: slices.Clone(s.signing)}
+	roots := s.bundle.Roots()
+	for _, root := range roots {
+		id := fingerprint(root)
+		next.stages[id] = s.stages[id]
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.Trusted)) {
+		for _, root := range w.Trusted[name].Roots() {
+			id := fingerprint(root)
+			g, known := next.stages[id]
+			if !known {
+				g.Distributed, roots = wholeSecond(n.Now), append(roots, root)
+			}
+			g.Source, g.Until = name, time.Time{}
+			next.stages[id] = g
+		}
+	}
+	next.bundle = issuer.NewTrustBundle(roots...)
+	return next
+}
+
+// revoke drops the roots of revoked authorities, unless nothing else would be
+// left to trust.
+func (s *State) revoke(w Wanted) {
+	wanted := w.roots()
+	left := s.those(func(id string, g stage) bool {
+		return slices.Contains(wanted, id) || !slices.Contains(w.Revoked, g.Source)
+	})
+	if !left.IsEmpty() {
+		s.keep(left)
+	}
+}
+
+// bereft reports whether none of the roots that signed is trusted any more.
+func (s *State) bereft() bool { return s.Signing().IsEmpty() }
+
+// cleared reports whether a root may sign from now on. Who acknowledged the
+// bundle before acknowledged those roots that were in it.
+func (s *State) cleared(before State, id string, urgent bool, n Situation) bool {
+	g, distributed := before.stages[id]
+	return urgent || distributed && (n.Acknowledged || !n.Now.Before(g.Distributed.Add(n.Patience)))
+}
+
+// retire sets an end to what is neither wanted nor signs, and drops what is over.
+func (s *State) retire(w Wanted, n Situation) {
+	wanted := w.roots()
+	var left []*x509.Certificate
+	for _, root := range s.bundle.Roots() {
+		id := fingerprint(root)
+		if slices.Contains(wanted, id) {
+			left = append(left, root)
+			continue
+		}
+		g := s.stages[id]
+		if g.Until.IsZero() && !slices.Contains(s.signing, id) {
+			g.Until = wholeSecond(n.Now.Add(n.Overlap + time.Second)) // never early
+			s.stages[id] = g
+		}
+		if (g.Until.IsZero() || n.Now.Before(g.Until)) && n.Now.Before(root.NotAfter) {
+			left = append(left, root)
+		}
+	}
+	s.keep(issuer.NewTrustBundle(left...))
+}
+
+// keep leaves these roots alone trusted.
+func (s *State) keep(left issuer.TrustBundle) {
+	kept := fingerprints(left)
+	for id := range s.stages {
+		if !slices.Contains(kept, id) {
+			delete(s.stages, id)
+		}
+	}
+	s.signing = slices.DeleteFunc(s.signing, func(id string) bool { return !slices.Contains(kept, id) })
+	s.bundle = left
+}
+
+// stepFrom sets the step that follows from what the roots have come to.
+func (s *State) stepFrom(before State, n Situation) {
+	s.step, s.since = before.step, before.since
+	retires := len(s.Current().Roots()) < len(s.bundle.Roots())
+	switch {
+	case !s.Distributing().IsEmpty():
+		s.step = Distribute
+	case !retires:
+		s.step = Settled
+	case before.step == Settled || before.step == Distribute || !slices.Equal(s.signing, before.signing):
+		s.step = Sign
+	case before.step == Sign && n.Reissued:
+		s.step = Retire
+	}
+	if s.step != before.step || s.since.IsZero() {
+		s.since = wholeSecond(n.Now)
+	}
+}
+
+func (w Wanted) roots() (all []string) {
+	for _, bundle := range w.Trusted {
+		all = append(all, fingerprints(bundle)...)
+	}
+	return all
+}
+
+func fingerprints(bundle issuer.TrustBundle) (all []string) {
+	for _, root := range bundle.Roots() {
+		all = append(all, fingerprint(root))
+	}
+	return all
+}
+
+// wholeSecond is the time as it is recorded.
+func wholeSecond(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
