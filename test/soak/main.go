@@ -30,6 +30,10 @@ func main() {
 	short := flag.Bool("short", false, "do a tenth of everything")
 	proxies := flag.Int("proxies", 24, "`number` of proxies")
 	flag.Parse()
+	if *proxies < 2 {
+		fmt.Fprintln(os.Stderr, "soak: a handshake takes two proxies")
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	size := full

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -25,8 +26,8 @@ func (s *soak) rootObjects() dynamic.ResourceInterface {
 // makeSecond makes another MeshRootCertificate, with a Secret of its own. It is
 // the newest that is Active: it signs.
 func (s *soak) makeSecond(ctx context.Context) (*x509.Certificate, error) {
-	s.seconds++
-	name := fmt.Sprintf("second-%d", s.seconds)
+	s.made++
+	name := fmt.Sprintf("second-%d", s.made)
 	store := rootsecret.Store{Secrets: s.client.CoreV1().Secrets(mesh.Namespace), Name: name}
 	root, err := store.Ensure(ctx, func() (rootsecret.Root, error) {
 		certificate, key, err := tresor.NewRoot()
@@ -38,7 +39,8 @@ func (s *soak) makeSecond(ctx context.Context) (*x509.Certificate, error) {
 	return root.Certificate, s.activate(ctx, name, map[string]any{"tresor": map[string]any{"secretRef": map[string]any{"name": name}}})
 }
 
-// activate makes a MeshRootCertificate that is Active from the beginning.
+// activate makes a MeshRootCertificate that is Active from the beginning, or has
+// the one that there is Active again.
 func (s *soak) activate(ctx context.Context, name string, provider map[string]any) error {
 	object := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": v1.GroupVersion.String(), "kind": "MeshRootCertificate", "metadata": map[string]any{"name": name},
@@ -47,6 +49,9 @@ func (s *soak) activate(ctx context.Context, name string, provider map[string]an
 	s.newest = name
 	return s.insist(ctx, func(ctx context.Context) error {
 		_, err := s.rootObjects().Create(ctx, object, metav1.CreateOptions{})
+		if apierrors.IsAlreadyExists(err) {
+			return s.setRole(ctx, name, v1.Active)
+		}
 		return err
 	})
 }
@@ -56,16 +61,18 @@ func (s *soak) goBack(ctx context.Context) (*x509.Certificate, error) {
 	if s.newest == "" {
 		return nil, errors.New("there is no second MeshRootCertificate")
 	}
-	patch := fmt.Appendf(nil, `{"spec":{"role":%q}}`, v1.Passive)
-	err := s.insist(ctx, func(ctx context.Context) error {
-		_, err := s.rootObjects().Patch(ctx, s.newest, types.MergePatchType, patch, metav1.PatchOptions{})
-		return err
-	})
+	err := s.insist(ctx, func(ctx context.Context) error { return s.setRole(ctx, s.newest, v1.Passive) })
 	if err != nil {
 		return nil, err
 	}
 	s.newest = ""
 	return s.ownRoot(ctx)
+}
+
+func (s *soak) setRole(ctx context.Context, name string, role v1.Role) error {
+	patch := fmt.Appendf(nil, `{"spec":{"role":%q}}`, role)
+	_, err := s.rootObjects().Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
+	return err
 }
 
 // insist tries again what the validating webhook may be away for.

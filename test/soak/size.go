@@ -6,8 +6,9 @@ import "time"
 type size struct {
 	proxies    int
 	handshakes int64
-	quiet      []string // the triggers of the first half
-	killed     []string // the triggers of the second half, round and round
+	calm       time.Duration // at the beginning, without a rotation
+	quiet      []string      // the triggers of the first half
+	killed     []string      // the triggers of the second half, round and round
 	kills      int64
 	trouble    time.Duration // for which an osm-controller is cut off, and a proxy mute
 	limit      time.Duration // of everything
@@ -16,6 +17,7 @@ type size struct {
 
 var full = size{
 	handshakes: 1_000_000,
+	calm:       lifetime * 7 / 10,
 	quiet:      []string{deleted, restarted, crashed, replaced, second, back, vaultSigns, back},
 	killed:     []string{deleted, restarted, crashed, replaced, second, back},
 	kills:      100,

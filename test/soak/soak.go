@@ -29,10 +29,10 @@ type soak struct {
 
 	vault *authority.Vault // nil until it is needed
 
-	steps   chan struct{} // of the mesh's record; has one slot
-	cutOff  atomic.Value  // string: the pod that does not reach the API server
-	seconds int           // MeshRootCertificates that were made
-	newest  string        // the one that signs, unless it is the first
+	steps  chan struct{} // of the mesh's record; has one slot
+	cutOff atomic.Value  // string: the pod that does not reach the API server
+	made   int           // MeshRootCertificates that were made
+	newest string        // the one that signs, unless it is the first
 }
 
 func (s *soak) run(ctx context.Context) (err error) {
@@ -66,7 +66,7 @@ func (s *soak) run(ctx context.Context) (err error) {
 	return errors.Join(err, s.verdict())
 }
 
-// story is both halves.
+// story is what happens, one after the other.
 func (s *soak) story(ctx context.Context, beside *errgroup.Group) error {
 	if err := errors.Join(s.settle(ctx), s.gather(ctx)); err != nil {
 		return err
@@ -76,17 +76,19 @@ func (s *soak) story(ctx context.Context, beside *errgroup.Group) error {
 		beside.Go(func() error { return s.load(ctx) })
 	}
 	beside.Go(func() error { return s.churn(ctx) })
-	if err := s.quietHalf(ctx); err != nil {
-		return err
+	for _, part := range []func(context.Context) error{s.calm, s.quietHalf, s.killedHalf} {
+		if err := part(ctx); err != nil {
+			return err
+		}
 	}
-	return s.killedHalf(ctx)
+	return nil
 }
 
 // values are the chart's.
 func values() map[string]any {
 	two := map[string]any{"replicaCount": 2}
 	return map[string]any{"osm": map[string]any{
-		"certificateProvider": map[string]any{"serviceCertValidityDuration": "10m"},
+		"certificateProvider": map[string]any{"serviceCertValidityDuration": lifetime.String()},
 		"osmBootstrap":        two, "injector": two, "osmController": two,
 	}}
 }

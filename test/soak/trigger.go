@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -112,22 +114,22 @@ func (s *soak) deleteAndCrash(ctx context.Context) (*x509.Certificate, error) {
 			return nil, err
 		}
 		for _, pod := range pods {
-			err = errors.Join(err, s.cluster.Signal(pod.Namespace, pod.Name, syscall.SIGKILL))
-		}
-		if err != nil {
-			return nil, err
+			err := s.cluster.Signal(pod.Namespace, pod.Name, syscall.SIGKILL)
+			if err != nil && !errors.Is(err, os.ErrProcessDone) {
+				return nil, err
+			}
 		}
 	}
 	return s.awaitNewRoot(ctx, old)
 }
 
-// componentPods are those of a Deployment of the mesh.
+// componentPods are those of a Deployment of the mesh that are to stay.
 func (s *soak) componentPods(ctx context.Context, component string) ([]corev1.Pod, error) {
 	pods, err := s.client.CoreV1().Pods(mesh.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + component})
 	if err != nil {
 		return nil, err
 	}
-	return pods.Items, nil
+	return slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil }), nil
 }
 
 // replaceRoot writes another root into the Secret.
