@@ -112,17 +112,11 @@ func startPodLoad(t *testing.T, c *cluster.Cluster, namespace string) *podLoad {
 	return l
 }
 
-// schedulePods lets what is late catch up, as far as the slots go.
+// schedulePods lets what is late catch up.
 func schedulePods(ctx context.Context, due chan<- struct{}) {
 	defer close(due)
-	tick := time.NewTicker(time.Second / podsPerSecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
+	for next := time.Now(); ; next = next.Add(time.Second / podsPerSecond) {
+		time.Sleep(time.Until(next))
 		select {
 		case due <- struct{}{}:
 		case <-ctx.Done():
