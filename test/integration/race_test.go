@@ -1,8 +1,10 @@
 package integration
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -17,11 +19,12 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/manifests/render"
+	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/trust"
 )
 
-func TestFiftyBootstrapsAndFiveControllersAgreeOnOneRootAndOnTheNext(t *testing.T) {
+func TestFiftyBootstrapsAndFiveControllersMakeOneRootAndAnotherAndEndEqual(t *testing.T) {
 	c, client := startWithoutDeployments(t)
 	defer func() {
 		if t.Failed() {
@@ -29,6 +32,38 @@ func TestFiftyBootstrapsAndFiveControllersAgreeOnOneRootAndOnTheNext(t *testing.
 		}
 	}()
 	seen := watchRoots(t, client)
+	runTogether(t, c, client)
+	root := readRoot(t, client).Certificate
+	first := issuer.NewTrustBundle(root)
+	seen.await(t, first)
+	before := snapshot(t, client)
+	mustServeFrom(t, client, root)
+	for what, bundle := range before.bundles {
+		if want := encode(root); !bytes.Equal(bundle, want) {
+			t.Errorf("%s has caBundle\n%s\nwant\n%s", what, bundle, want)
+		}
+	}
+	if n := len(before.bundles); n != 4 {
+		t.Errorf("%d caBundles are set, want 4", n)
+	}
+	t.Run("and five more change no byte", func(t *testing.T) {
+		bootstrapOnce(t, c, client, "again", 5)
+		if after := snapshot(t, client); !maps.Equal(before.versions, after.versions) {
+			t.Errorf("resource versions were\n%v\nand are\n%v", before.versions, after.versions)
+		}
+	})
+	t.Run("and all make one when it is deleted", func(t *testing.T) {
+		deleteSecret(t, client, rootSecret)
+		awaitServing(t, client, nil)
+		second := readRoot(t, client).Certificate
+		seen.await(t, first.Union(issuer.NewTrustBundle(second)))
+		mustServeFrom(t, client, second)
+	})
+}
+
+// runTogether runs fifty of osm-bootstrap and five of osm-controller.
+func runTogether(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
+	t.Helper()
 	objects, err := render.Chart(render.Options{Namespace: mesh.Namespace, Values: map[string]any{"osm": map[string]any{
 		"osmBootstrap": map[string]any{"replicaCount": 50}, "osmController": map[string]any{"replicaCount": 5},
 	}}})
@@ -46,13 +81,20 @@ func TestFiftyBootstrapsAndFiveControllersAgreeOnOneRootAndOnTheNext(t *testing.
 			t.Fatal(err)
 		}
 	}
-	root := awaitServing(t, client, nil)
-	first := issuer.NewTrustBundle(parseCertificate(t, root))
-	seen.await(t, first)
+}
 
-	deleteSecret(t, client, rootSecret)
-	root = awaitServing(t, client, nil)
-	seen.await(t, first.Union(issuer.NewTrustBundle(parseCertificate(t, root))))
+func mustServeFrom(t *testing.T, client kubernetes.Interface, root *x509.Certificate) {
+	t.Helper()
+	pool := x509.NewCertPool()
+	pool.AddCert(root)
+	for _, service := range []string{"osm-injector", "osm-validator", "osm-bootstrap"} {
+		secret := getSecret(t, client, service+"-tls")
+		leaf := parseCertificate(t, secret.Data[corev1.TLSCertKey])
+		host := service + ".osm-system.svc"
+		if _, err := leaf.Verify(x509.VerifyOptions{DNSName: host, Roots: pool}); err != nil || leaf.Subject.CommonName != host {
+			t.Errorf("secret %s holds the certificate of %q: %v", secret.Name, leaf.Subject.CommonName, err)
+		}
+	}
 }
 
 // seenRoots is every root that was ever in the root's Secret, and in the record of
