@@ -101,39 +101,6 @@ func bootstrapOnce(t *testing.T, c *cluster.Cluster, client kubernetes.Interface
 	}
 }
 
-func TestFiftyBootstrapsAtOnceMakeOneRootAndEndEqual(t *testing.T) {
-	c, client := startWithoutDeployments(t)
-	bootstrapOnce(t, c, client, "together", 50)
-	first := snapshot(t, client)
-
-	root := readRoot(t, client)
-	pool := x509.NewCertPool()
-	pool.AddCert(root.Certificate)
-	for _, service := range []string{"osm-injector", "osm-validator", "osm-bootstrap"} {
-		secret := getSecret(t, client, service+"-tls")
-		leaf := parseCertificate(t, secret.Data[corev1.TLSCertKey])
-		host := service + ".osm-system.svc"
-		if _, err := leaf.Verify(x509.VerifyOptions{DNSName: host, Roots: pool}); err != nil || leaf.Subject.CommonName != host {
-			t.Errorf("secret %s holds the certificate of %q: %v", secret.Name, leaf.Subject.CommonName, err)
-		}
-	}
-	for what, bundle := range first.bundles {
-		if want := encode(root.Certificate); !bytes.Equal(bundle, want) {
-			t.Errorf("%s has caBundle\n%s\nwant\n%s", what, bundle, want)
-		}
-	}
-	if n := len(first.bundles); n != 4 {
-		t.Errorf("%d caBundles are set, want 4", n)
-	}
-
-	t.Run("and again they change no byte", func(t *testing.T) {
-		bootstrapOnce(t, c, client, "again", 5)
-		if again := snapshot(t, client); !maps.Equal(first.versions, again.versions) {
-			t.Errorf("resource versions were\n%v\nand are\n%v", first.versions, again.versions)
-		}
-	})
-}
-
 // state is all that bootstrap sets.
 type state struct {
 	versions map[string]string // of the Secrets
@@ -318,12 +285,7 @@ func TestBootstrapIssuesServingCertificatesAnewForAnotherRoot(t *testing.T) {
 	if root.Certificate.Equal(old.Certificate) {
 		t.Fatal("the root is the old one")
 	}
-	for _, service := range []string{"osm-injector", "osm-validator", "osm-bootstrap"} {
-		leaf := parseCertificate(t, getSecret(t, client, service+"-tls").Data[corev1.TLSCertKey])
-		if err := leaf.CheckSignatureFrom(root.Certificate); err != nil {
-			t.Errorf("%s: %v", service, err)
-		}
-	}
+	mustServeFrom(t, client, root.Certificate)
 }
 
 type pair struct{ cert, key []byte }
