@@ -70,11 +70,13 @@ func (s *Sidecar) DialPeer(ctx context.Context, address string, peer issuer.Iden
 
 // secure ends with a connection to a verified peer or with none.
 func (s *Sidecar) secure(ctx context.Context, raw net.Conn, config *tls.Config, peer string) (*tls.Conn, error) {
-	conn := tls.Client(raw, config)
+	over := s.connections.track(raw)
+	conn := tls.Client(over, config)
 	if err := shakeHands(ctx, conn); err != nil {
 		raw.Close() // the handshake's error says more
 		return nil, fmt.Errorf("mutual TLS with %s: %w", peer, err)
 	}
+	s.connections.add(over, conn)
 	s.counters.outbound.Add(1)
 	return conn, nil
 }

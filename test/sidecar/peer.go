@@ -37,12 +37,14 @@ func (c *peerConn) Close() error {
 func (s *Sidecar) takePeer(requests *handover) func(context.Context, net.Conn) {
 	return func(ctx context.Context, raw net.Conn) {
 		asked, intercepted := s.destination(raw, s.options.Bootstrap.Inbound)
-		conn := tls.Server(raw, s.ServerTLS(nil))
+		over := s.connections.track(raw)
+		conn := tls.Server(over, s.ServerTLS(nil))
 		if err := shakeHands(ctx, conn); err != nil {
 			s.options.Logger.Info("cannot accept a peer", "from", raw.RemoteAddr(), "error", err)
 			raw.Close() // the handshake's error says more
 			return
 		}
+		s.connections.add(over, conn)
 		s.counters.inbound.Add(1)
 		peer := &peerConn{Conn: conn, rest: conn, id: conn.ConnectionState().PeerCertificates[0].URIs[0].String()}
 		if !intercepted {

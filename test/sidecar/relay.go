@@ -103,6 +103,10 @@ func reset(conn net.Conn) {
 	if secured, ok := conn.(*tls.Conn); ok {
 		conn = secured.NetConn() // without close_notify (RFC 8446, section 6.1)
 	}
+	if peer, ok := conn.(*tracked); ok {
+		peer.of.remove(peer)
+		conn = peer.Conn
+	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0) // fails on a closed connection alone
 	}

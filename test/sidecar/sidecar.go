@@ -69,6 +69,7 @@ type Sidecar struct {
 	options     Options
 	trustDomain spiffeid.TrustDomain
 	counters    counters
+	connections connections
 
 	mu      sync.Mutex
 	state   State
@@ -155,12 +156,21 @@ func (s *Sidecar) Wait(ctx context.Context, wished func(State) bool) (State, err
 	}
 }
 
+// replace makes a state that of the sidecar. Connections that were accepted by a
+// root that is not trusted any more end.
 func (s *Sidecar) replace(state State) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	before := s.state
 	s.state = state
 	close(s.changed)
 	s.changed = make(chan struct{})
+	s.mu.Unlock()
+	if before.bundle.IsEmpty() || state.bundle.Union(before.bundle).Equal(state.bundle) {
+		return
+	}
+	if n := s.connections.endUnless(state.bundle); n > 0 {
+		s.options.Logger.Info("ended connections of a root that is not trusted any more", "number", n)
+	}
 }
 
 func (s *Sidecar) lastError() string {
