@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -61,7 +62,8 @@ func putRoot(t *testing.T, client kubernetes.Interface, root pair) {
 func awaitServing(t *testing.T, client kubernetes.Interface, want []byte) []byte {
 	t.Helper()
 	var root []byte
-	eventually(t, "serving certificates of the root", func(ctx context.Context) (bool, error) {
+	// Replicas that heard late of a root delay it: caBundles have to settle.
+	err := wait.PollUntilContextCancel(within(t, 2*time.Minute), 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		secret, err := client.CoreV1().Secrets(mesh.Namespace).Get(ctx, rootSecret, metav1.GetOptions{})
 		if err != nil || want != nil && !bytes.Equal(secret.Data["ca.crt"], want) {
 			return false, nil // it is about to be made
@@ -75,6 +77,9 @@ func awaitServing(t *testing.T, client kubernetes.Interface, want []byte) []byte
 		}
 		return true, nil
 	})
+	if err != nil {
+		t.Fatalf("serving certificates of the root: %v", err)
+	}
 	return root
 }
 
