@@ -3,20 +3,25 @@ package rotation
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/trust"
 )
 
-// Metrics tell how far the replacement of a root has come. The replica that
-// leads tells it.
+// Metrics tell what roots there are, and how far the replacement of one has come.
 type Metrics struct {
-	step    *prometheus.GaugeVec
-	pods    prometheus.Gauge
-	missing prometheus.Gauge
+	notAfter *prometheus.GaugeVec
+	step     *prometheus.GaugeVec
+	pods     prometheus.Gauge
+	missing  prometheus.Gauge
 }
 
 // NewMetrics registers the metrics.
 func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	m := &Metrics{
+		notAfter: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "osm_root_not_after_timestamp_seconds",
+			Help: "When a trusted root expires, in seconds since 1970, by its authority, its SHA-256 and what it is for: signing, distributed, trusted or retiring.",
+		}, []string{"authority", "fingerprint", "stage"}),
 		step: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "osm_rotation_step",
 			Help: "1 for the step of the rotation of roots that the mesh is at: settled, distribute, sign or retire. Told by the replica that leads.",
@@ -30,8 +35,30 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Help: "Pods that have not acknowledged the roots that are being distributed. Told by the replica that leads.",
 		}),
 	}
-	registerer.MustRegister(m.step, m.pods, m.missing)
+	registerer.MustRegister(m.notAfter, m.step, m.pods, m.missing)
 	return m
+}
+
+// roots shows the roots of a state, and no others.
+func (m *Metrics) roots(s trust.State) {
+	if m == nil {
+		return
+	}
+	m.notAfter.Reset()
+	for _, r := range s.Bundle().Roots() {
+		only := issuer.NewTrustBundle(r)
+		within := func(b issuer.TrustBundle) bool { return b.Union(only).Equal(b) }
+		stage := "retiring"
+		switch {
+		case within(s.Signing()):
+			stage = "signing"
+		case within(s.Distributing()):
+			stage = "distributed"
+		case within(s.Current()):
+			stage = "trusted"
+		}
+		m.notAfter.WithLabelValues(s.Source(r), root{r}.fingerprint(), stage).Set(float64(r.NotAfter.Unix()))
+	}
 }
 
 func (m *Metrics) progress(p Progress) {

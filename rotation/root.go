@@ -15,8 +15,12 @@ type root struct{ certificate *x509.Certificate }
 
 // String tells roots of one subject apart.
 func (r root) String() string {
+	return fmt.Sprintf("%s (SHA-256 %s)", r.certificate.Subject, r.fingerprint()[:16])
+}
+
+func (r root) fingerprint() string {
 	sum := sha256.Sum256(r.certificate.Raw)
-	return fmt.Sprintf("%s (SHA-256 %s)", r.certificate.Subject, hex.EncodeToString(sum[:8]))
+	return hex.EncodeToString(sum[:])
 }
 
 // added returns the roots that are in the second bundle alone.

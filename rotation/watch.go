@@ -55,6 +55,7 @@ func (r *Rotation) see(object any) {
 		return
 	}
 	r.state.Store(&seen{state, cm.ResourceVersion})
+	r.Metrics.roots(state)
 	for _, slot := range []chan struct{}{r.report, r.lead, r.keep} {
 		wake(slot)
 	}

@@ -71,6 +71,7 @@ const (
 	activeRoot   = `{"spec":{"trustDomain":"cluster.local","role":"Active","provider":{"tresor":{"secretRef":{"name":"a"}}}}}`
 	passiveRoot  = `{"spec":{"trustDomain":"cluster.local","role":"Passive","provider":{"tresor":{"secretRef":{"name":"a"}}}}}`
 	inactiveRoot = `{"spec":{"trustDomain":"cluster.local","role":"Inactive","provider":{"tresor":{"secretRef":{"name":"a"}}}}}`
+	revokedRoot  = `{"spec":{"trustDomain":"cluster.local","role":"Revoked","provider":{"tresor":{"secretRef":{"name":"a"}}}}}`
 	forcedRoot   = `{"metadata":{"name":"mine","annotations":{"config.openservicemesh.io/force":"true"}},"spec":{"trustDomain":"cluster.local","role":"Active","provider":{"tresor":{"secretRef":{"name":"a"}}}}}`
 )
 
@@ -99,6 +100,9 @@ func TestARootIsNotTakenFromTheCertificatesThatNeedIt(t *testing.T) {
 		"a root of living certificates is not deleted":     {followed, passiveRoot, "", []string{"metadata.name", "Passive until then"}},
 		"a root of expired certificates is dropped":        {expired, passiveRoot, inactiveRoot, nil},
 		"a root of expired certificates is deleted":        {expired, passiveRoot, "", nil},
+		"the only root is not revoked":                     {signs, activeRoot, revokedRoot, []string{"spec.role", "make another MeshRootCertificate Active first"}},
+		"the signing root is revoked for another":          {replaced, activeRoot, revokedRoot, nil},
+		"a root of living certificates is revoked":         {followed, passiveRoot, revokedRoot, nil},
 		"an inactive root is put to use, whatever it was":  {signs, inactiveRoot, activeRoot, nil},
 		"an old root that can't be read may be the signer": {signs, `{"spec":{"role":5}}`, "", []string{"metadata.name"}},
 	}
