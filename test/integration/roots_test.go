@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
+	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/manifests/crd/v1"
@@ -74,6 +75,14 @@ func TestAMeshFollowsItsRootCertificates(t *testing.T) {
 		roots.setRole(t, firstRoot, v1.Passive)
 		err := roots.Delete(t.Context(), firstRoot, metav1.DeleteOptions{})
 		wantRefusal(t, err, "there are certificates that were signed with this root")
+	})
+	t.Run("one that is revoked is trusted by nobody within seconds", func(t *testing.T) {
+		roots.setRole(t, firstRoot, v1.Revoked)
+		only := issuer.NewTrustBundle(second.Certificate)
+		if _, err := proxy.Wait(within(t, 30*time.Second), func(s sidecar.State) bool { return s.Ready() && s.Bundle().Equal(only) }); err != nil {
+			t.Errorf("the proxy trusts others than the second root: %v", err)
+		}
+		roots.await(t, firstRoot, "Unknown Revoked", "False Revoked")
 	})
 }
 
