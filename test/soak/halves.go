@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -14,21 +15,24 @@ func (s *soak) quietHalf(ctx context.Context) error {
 }
 
 // killedHalf kills at every step of a root. At its begin, one osm-controller is
-// cut off, and one proxy is mute.
+// cut off for a while, and one proxy is mute after that.
 func (s *soak) killedHalf(ctx context.Context) error {
-	if err := s.hasten(ctx); err != nil {
-		return err
-	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
-	for _, trouble := range []func(context.Context) error{s.kill, s.partition, s.muteOne} {
-		group.Go(func() error { return trouble(ctx) })
-	}
+	var past atomic.Bool
+	group.Go(func() error { return s.kill(ctx) })
+	group.Go(func() error {
+		defer past.Store(true)
+		if err := s.partition(ctx); err != nil {
+			return err
+		}
+		return s.muteOne(ctx)
+	})
 	group.Go(func() error {
 		defer stop()
 		return s.rotateUntil(ctx, s.size.killed, func() bool {
-			return s.tally.handshakes.Load() >= s.size.handshakes && s.tally.kills.Load() >= s.size.kills
+			return past.Load() && s.tally.handshakes.Load() >= s.size.handshakes && s.tally.kills.Load() >= s.size.kills
 		})
 	})
 	return group.Wait()
