@@ -3,15 +3,18 @@ package main
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// quietHalf rotates by each trigger until there were enough handshakes, and
-// nothing else happens.
+// quietHalf rotates by each trigger, and nothing else happens, until there were
+// enough handshakes. On a slow machine, it leaves time for the other half.
 func (s *soak) quietHalf(ctx context.Context) error {
-	half := s.size.handshakes / 2
-	return s.rotateUntil(ctx, s.size.quiet, func() bool { return s.tally.handshakes.Load() >= half })
+	half, began := s.size.handshakes/2, time.Now()
+	return s.rotateUntil(ctx, s.size.quiet, func() bool {
+		return s.tally.handshakes.Load() >= half || time.Since(began) > s.size.limit/3
+	})
 }
 
 // killedHalf kills at every step of a root. At its begin, one osm-controller is

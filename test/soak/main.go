@@ -19,6 +19,9 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/cluster/binary"
 	"github.com/osm-edge/osm/test/mesh"
@@ -34,6 +37,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "soak: a handshake takes two proxies")
 		os.Exit(2)
 	}
+	klog.SetLogger(logr.Discard()) // client-go returns as errors what it logs
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	size := full
