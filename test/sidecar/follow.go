@@ -25,17 +25,17 @@ const (
 )
 
 // follow keeps a stream to the SDS server until ctx ends. It waits longer after
-// each that failed, until one lasted.
+// each that failed, until one brought something.
 func (s *Sidecar) follow(ctx context.Context) {
 	delay := firstRetry
 	for ctx.Err() == nil {
-		began := time.Now()
+		updates := s.counters.updates.Load()
 		err := s.session(ctx)
 		s.counters.connected.Store(false)
 		if ctx.Err() != nil {
 			return
 		}
-		if time.Since(began) > lastRetry {
+		if s.counters.updates.Load() > updates {
 			delay = firstRetry
 		}
 		s.note("the SDS stream ended", err)

@@ -20,7 +20,7 @@ const (
 	// churnPeriod is how long it takes until another pod is replaced.
 	churnPeriod = 3 * time.Second
 	// arrival bounds the time from a pod's creation to its certificate.
-	arrival = time.Minute
+	arrival = 2 * time.Minute
 	// retryPeriod is for what a webhook may be away for.
 	retryPeriod = 200 * time.Millisecond
 )

@@ -2,33 +2,40 @@ package main
 
 import (
 	"context"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// quietHalf rotates by each trigger until there were enough handshakes, and
-// nothing else happens.
+// quietHalf rotates by each trigger, and nothing else happens, until there were
+// enough handshakes. On a slow machine, it leaves time for the other half.
 func (s *soak) quietHalf(ctx context.Context) error {
-	half := s.size.handshakes / 2
-	return s.rotateUntil(ctx, s.size.quiet, func() bool { return s.tally.handshakes.Load() >= half })
+	half, began := s.size.handshakes/2, time.Now()
+	return s.rotateUntil(ctx, s.size.quiet, func() bool {
+		return s.tally.handshakes.Load() >= half || time.Since(began) > s.size.limit/3
+	})
 }
 
 // killedHalf kills at every step of a root. At its begin, one osm-controller is
-// cut off, and one proxy is mute.
+// cut off for a while, and one proxy is mute after that.
 func (s *soak) killedHalf(ctx context.Context) error {
-	if err := s.hasten(ctx); err != nil {
-		return err
-	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
-	for _, trouble := range []func(context.Context) error{s.kill, s.partition, s.muteOne} {
-		group.Go(func() error { return trouble(ctx) })
-	}
+	var past atomic.Bool
+	group.Go(func() error { return s.kill(ctx) })
+	group.Go(func() error {
+		defer past.Store(true)
+		if err := s.partition(ctx); err != nil {
+			return err
+		}
+		return s.muteOne(ctx)
+	})
 	group.Go(func() error {
 		defer stop()
 		return s.rotateUntil(ctx, s.size.killed, func() bool {
-			return s.tally.handshakes.Load() >= s.size.handshakes && s.tally.kills.Load() >= s.size.kills
+			return past.Load() && s.tally.handshakes.Load() >= s.size.handshakes && s.tally.kills.Load() >= s.size.kills
 		})
 	})
 	return group.Wait()

@@ -19,6 +19,9 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/cluster/binary"
 	"github.com/osm-edge/osm/test/mesh"
@@ -34,6 +37,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "soak: a handshake takes two proxies")
 		os.Exit(2)
 	}
+	klog.SetLogger(logr.Discard()) // client-go returns as errors what it logs
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	size := full
@@ -41,8 +45,8 @@ func main() {
 		size = tenth
 	}
 	size.proxies = *proxies
-	soak := &soak{size: size, bin: *bin, steps: make(chan struct{}, 1)}
-	err := soak.perform(ctx)
+	soak := &soak{size: size, steps: make(chan struct{}, 1)}
+	err := soak.perform(ctx, *bin)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 	}
@@ -53,11 +57,11 @@ func main() {
 }
 
 // perform starts Kubernetes, does it all and stops Kubernetes again.
-func (s *soak) perform(ctx context.Context) (err error) {
+func (s *soak) perform(ctx context.Context, bin string) (err error) {
 	if err := build(ctx); err != nil {
 		return err
 	}
-	if s.cluster, err = cluster.Start(ctx, cluster.Options{Images: images(s.bin), Log: os.Stdout}); err != nil {
+	if s.cluster, err = cluster.Start(ctx, cluster.Options{Images: images(bin), Log: os.Stdout}); err != nil {
 		return err
 	}
 	defer func() {

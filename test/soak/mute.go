@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// muteOne has a proxy take part for a while that acknowledges nothing.
+// muteOne has a proxy take part that acknowledges nothing, for so long that the
+// mesh has to give it up once.
 func (s *soak) muteOne(ctx context.Context) error {
 	p, err := s.join(ctx, 0, true)
 	if err != nil {
@@ -16,8 +17,9 @@ func (s *soak) muteOne(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-time.After(s.size.trouble):
+	case <-time.After(deadline + 10*time.Second):
 	}
+	fmt.Printf("pod %s is gone\n", p.pod.Name)
 	s.crowd.remove(p)
 	return unlessOver(ctx, s.leave(ctx, p))
 }

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// partitionTime is how long an osm-controller does not reach the API server.
+const partitionTime = time.Minute
+
 // partition cuts an osm-controller off from the API server for a while.
 func (s *soak) partition(ctx context.Context) error {
 	pods, err := s.componentPods(ctx, "osm-controller")
@@ -24,7 +27,7 @@ func (s *soak) partition(ctx context.Context) error {
 	fmt.Printf("pod %s is cut off from the API server\n", name)
 	select {
 	case <-ctx.Done():
-	case <-time.After(s.size.trouble):
+	case <-time.After(partitionTime):
 		fmt.Printf("pod %s reaches the API server again\n", name)
 	}
 	return nil

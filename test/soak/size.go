@@ -10,7 +10,6 @@ type size struct {
 	quiet      []string      // the triggers of the first half
 	killed     []string      // the triggers of the second half, round and round
 	kills      int64
-	trouble    time.Duration // for which an osm-controller is cut off, and a proxy mute
 	limit      time.Duration // of everything
 	rotation   time.Duration // of one rotation
 }
@@ -21,7 +20,6 @@ var full = size{
 	quiet:      []string{deleted, restarted, crashed, replaced, second, back, vaultSigns, back},
 	killed:     []string{deleted, restarted, crashed, replaced, second, back},
 	kills:      100,
-	trouble:    time.Minute,
 	limit:      30 * time.Minute,
 	rotation:   3 * time.Minute,
 }
@@ -31,7 +29,6 @@ var tenth = size{
 	quiet:      []string{deleted, crashed, replaced},
 	killed:     []string{deleted, second, back},
 	kills:      10,
-	trouble:    time.Minute,
 	limit:      5 * time.Minute,
-	rotation:   2 * time.Minute,
+	rotation:   3 * time.Minute,
 }

@@ -19,7 +19,6 @@ import (
 // soak is what its parts share.
 type soak struct {
 	size    size
-	bin     string
 	cluster *cluster.Cluster
 	client  kubernetes.Interface
 	objects dynamic.Interface
@@ -68,7 +67,7 @@ func (s *soak) run(ctx context.Context) (err error) {
 
 // story is what happens, one after the other.
 func (s *soak) story(ctx context.Context, beside *errgroup.Group) error {
-	if err := errors.Join(s.settle(ctx), s.gather(ctx)); err != nil {
+	if err := errors.Join(s.setDeadline(ctx), s.settle(ctx), s.gather(ctx)); err != nil {
 		return err
 	}
 	fmt.Printf("%d proxies of %d service accounts have certificates\n", s.size.proxies, accounts)
