@@ -125,6 +125,7 @@ func privateKeys(data []byte) (keys []crypto.Signer) {
 }
 
 func TestBootstrapDemandsTheRootOfCertManager(t *testing.T) {
+	t.Parallel()
 	c, client := startWithoutDeploymentsOf(t, signedBy("cert-manager"))
 	good, expired := newPair(t, nil), newPair(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) })
 	tests := map[string]struct {
@@ -171,6 +172,7 @@ func TestBootstrapDemandsTheRootOfCertManager(t *testing.T) {
 }
 
 func TestEditsOfTheMeshsObjectsSurviveAnUpgradeWithOtherValues(t *testing.T) {
+	t.Parallel()
 	c, client := startWithoutDeployments(t)
 	bootstrapOnce(t, c, client, "installs", 1)
 	own, err := dynamic.NewForConfig(c.Config())

@@ -167,6 +167,7 @@ func webhookState(t *testing.T, client kubernetes.Interface) state {
 }
 
 func TestBootstrapRefusesAMalformedRootSecretAndLeavesItAlone(t *testing.T) {
+	t.Parallel()
 	c, client := startWithoutDeployments(t)
 	good := newPair(t, nil)
 	other := newPair(t, nil)
@@ -255,6 +256,7 @@ func wantEvent(t *testing.T, client kubernetes.Interface, secret *corev1.Secret,
 }
 
 func TestBootstrapAdoptsARootOfAnOlderMeshAndAddsItsExpiration(t *testing.T) {
+	t.Parallel()
 	c, client := startWithoutDeployments(t)
 	root := newPair(t, nil)
 	data := map[string][]byte{"ca.crt": root.cert, "private.key": root.key}
@@ -276,6 +278,7 @@ func TestBootstrapAdoptsARootOfAnOlderMeshAndAddsItsExpiration(t *testing.T) {
 }
 
 func TestBootstrapIssuesServingCertificatesAnewForAnotherRoot(t *testing.T) {
+	t.Parallel()
 	c, client := startWithoutDeployments(t)
 	bootstrapOnce(t, c, client, "first", 1)
 	old := readRoot(t, client)

@@ -16,6 +16,7 @@ import (
 )
 
 func TestWhoIsRefusedIsToldAndWhoDeclinesNeedsNoInjector(t *testing.T) {
+	t.Parallel()
 	c, client := startMesh(t, nil)
 	defer func() {
 		if t.Failed() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/sidecar"
@@ -25,6 +27,7 @@ import (
 )
 
 func TestMesh(t *testing.T) {
+	t.Parallel()
 	c, client := startMesh(t, nil)
 	defer func() {
 		if t.Failed() {
@@ -151,6 +154,7 @@ func testValidation(t *testing.T, client kubernetes.Interface) {
 }
 
 func testDeletedRoot(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
+	removeWorkloads(t, client)
 	pod := deploy(t, client, "bookbuyer", "bookbuyer")
 	proxy, before := runProxy(t, c, client, pod)
 	old := readRoot(t, client).Certificate
@@ -173,6 +177,39 @@ func testDeletedRoot(t *testing.T, c *cluster.Cluster, client kubernetes.Interfa
 	if n := len(after.Bundle().Roots()); n != 2 {
 		t.Errorf("%d roots are trusted, want the new one and, for a while, the old one", n)
 	}
+}
+
+// removeWorkloads removes all pods outside of the mesh's own namespace. They have
+// sidecars that do not run, and a new root would wait for them.
+func removeWorkloads(t *testing.T, client kubernetes.Interface) {
+	t.Helper()
+	namespaces, err := client.CoreV1().Namespaces().List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	background := metav1.DeletePropagationBackground
+	options, all := metav1.DeleteOptions{PropagationPolicy: &background, GracePeriodSeconds: new(int64)}, metav1.ListOptions{}
+	for _, ns := range namespaces.Items {
+		if ns.Name == mesh.Namespace {
+			continue
+		}
+		err := errors.Join(
+			client.AppsV1().Deployments(ns.Name).DeleteCollection(t.Context(), options, all),
+			client.AppsV1().ReplicaSets(ns.Name).DeleteCollection(t.Context(), options, all),
+			client.AppsV1().StatefulSets(ns.Name).DeleteCollection(t.Context(), options, all),
+			client.AppsV1().DaemonSets(ns.Name).DeleteCollection(t.Context(), options, all),
+			client.BatchV1().CronJobs(ns.Name).DeleteCollection(t.Context(), options, all),
+			client.BatchV1().Jobs(ns.Name).DeleteCollection(t.Context(), options, all),
+			client.CoreV1().Pods(ns.Name).DeleteCollection(t.Context(), options, all),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "no pod is left", func(ctx context.Context) (bool, error) {
+		pods, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{LabelSelector: injector.ProxyLabel})
+		return err == nil && len(pods.Items) == 0, err
+	})
 }
 
 func testClearedBundle(t *testing.T, client kubernetes.Interface) {

@@ -25,6 +25,7 @@ import (
 )
 
 func TestTheMeshFollowsItsMeshConfigWithoutARestart(t *testing.T) {
+	t.Parallel()
 	c, client := startMesh(t, map[string]any{"osm": map[string]any{
 		"sidecarImage": "flags/pipy:1", "outboundPortExclusionList": []any{1111}, "inboundPortExclusionList": []any{2222},
 	}})

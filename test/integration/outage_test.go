@@ -27,6 +27,7 @@ import (
 )
 
 func TestWithoutTheInjectorOnlyTheMeshStandsStill(t *testing.T) {
+	t.Parallel()
 	c, client := startMesh(t, nil)
 	defer func() {
 		if t.Failed() {

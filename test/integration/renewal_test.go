@@ -41,6 +41,7 @@ func expirationOf(t *testing.T, root pair) []byte {
 }
 
 func TestOneOfManyBootstrapsRenewsARootThatTheMeshMade(t *testing.T) {
+	t.Parallel()
 	c, client := startWithoutDeployments(t)
 	own := ending(t, func(c *x509.Certificate) {
 		c.Subject = pkix.Name{CommonName: "osm-ca.openservicemesh.io", SerialNumber: c.SerialNumber.Text(16)}

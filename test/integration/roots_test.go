@@ -38,6 +38,7 @@ func newRootObjects(t *testing.T, c *cluster.Cluster) rootObjects {
 }
 
 func TestAMeshFollowsItsRootCertificates(t *testing.T) {
+	t.Parallel()
 	c, client := startMesh(t, nil)
 	defer func() {
 		if t.Failed() {

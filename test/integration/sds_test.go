@@ -35,6 +35,7 @@ const (
 )
 
 func TestSDSProvesWhoAsksBeforeItAnswers(t *testing.T) {
+	t.Parallel()
 	c, client := startMesh(t, nil)
 	buyer := deploy(t, client, "bookbuyer", "bookbuyer")
 	store := deploy(t, client, "bookstore", "bookstore-v2")

@@ -19,6 +19,7 @@ import (
 )
 
 func TestAMeshThatVaultSignsFor(t *testing.T) {
+	t.Parallel()
 	vault, err := authority.StartVault(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -44,6 +45,7 @@ func TestAMeshThatVaultSignsFor(t *testing.T) {
 }
 
 func TestAMeshThatCertManagerSignsFor(t *testing.T) {
+	t.Parallel()
 	c, client := startCluster(t)
 	manager, err := authority.StartCertManager(within(t, 2*time.Minute), c, mesh.Namespace, io.Discard)
 	if err != nil {

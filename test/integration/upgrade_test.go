@@ -47,6 +47,7 @@ func osmEdge(t *testing.T) (objects []*unstructured.Unstructured) {
 }
 
 func TestObjectsOfAnOlderReleaseAreReadableAfterItsUpgrade(t *testing.T) {
+	t.Parallel()
 	c, client := startCluster(t)
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: mesh.Namespace}}
 	if _, err := client.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{}); err != nil {
