@@ -44,13 +44,14 @@ type Options struct {
 // CA signs with a Vault's PKI. It implements issuer.Issuer. The token is kept
 // fresh, and other roots are noticed, only while Run runs.
 type CA struct {
-	options  Options
-	server   server
-	session  *session
-	anybody  *api.Client // no token: for what Vault tells everybody
-	changed  chan struct{}
-	trust    atomic.Pointer[trust] // nil before the first
-	lifetime lifetime
+	options    Options
+	server     server
+	session    *session
+	anybody    *api.Client // no token: for what Vault tells everybody
+	changed    chan struct{}
+	trust      atomic.Pointer[trust] // nil before the first
+	lifetime   lifetime
+	remembered remembered
 }
 
 // New returns the CA, and asks Vault nothing yet.

@@ -18,7 +18,7 @@ const maxChain = 16
 
 // read returns the chain of an answer, without its root, if it verifies.
 func (ca *CA) read(ctx context.Context, answer *api.Secret) ([]*x509.Certificate, error) {
-	leaf, authorities, err := parse(answer)
+	leaf, authorities, err := ca.remembered.parse(answer)
 	if err != nil {
 		return nil, fmt.Errorf("read what vault at %s signed: %w", ca.server.address, err)
 	}
@@ -56,7 +56,7 @@ func (ca *CA) distrust(ctx context.Context, err error) error {
 }
 
 // parse returns the certificate of an answer, and the CAs that came with it.
-func parse(answer *api.Secret) (leaf *x509.Certificate, authorities []*x509.Certificate, err error) {
+func (r *remembered) parse(answer *api.Secret) (leaf *x509.Certificate, chain []*x509.Certificate, err error) {
 	if answer == nil {
 		return nil, nil, errors.New("the answer is empty")
 	}
@@ -69,16 +69,16 @@ func parse(answer *api.Secret) (leaf *x509.Certificate, authorities []*x509.Cert
 		return nil, nil, err
 	}
 	for _, text := range texts {
-		more, err := issuer.ParseCertificates([]byte(text))
+		more, err := r.certificates(text)
 		if err != nil {
 			return nil, nil, fmt.Errorf("its chain: %w", err)
 		}
-		authorities = append(authorities, more...)
+		chain = append(chain, more...)
 	}
-	if len(authorities) > maxChain {
-		return nil, nil, fmt.Errorf("its chain has %d certificates, more than %d", len(authorities), maxChain)
+	if len(chain) > maxChain {
+		return nil, nil, fmt.Errorf("its chain has %d certificates, more than %d", len(chain), maxChain)
 	}
-	return certificates[0], authorities, nil
+	return certificates[0], chain, nil
 }
 
 func parseField(answer *api.Secret, name string) ([]*x509.Certificate, error) {
