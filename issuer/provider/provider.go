@@ -101,7 +101,7 @@ func New(o Options) (*Provider, error) {
 	return p, err
 }
 
-// Ready returns nil once a root signs, and otherwise what keeps it from that.
+// Ready returns nil while a root signs, and otherwise what keeps it from that.
 func (p *Provider) Ready() error {
 	failure := p.failure.Load()
 	switch {

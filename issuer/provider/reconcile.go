@@ -140,7 +140,7 @@ func (p *Provider) apply(ctx context.Context, recorded trust.State) error {
 		p.adopt(signer)
 	}
 	if signer == nil {
-		return &waiting{fmt.Sprintf("MeshRootCertificate %s: its root is being distributed, and nothing signs until then", p.chosen.object.Name)}
+		return &waiting{fmt.Sprintf("MeshRootCertificate %s: its root may not sign, since it is being distributed or retires, and no other does", p.chosen.object.Name)}
 	}
 	return nil
 }

@@ -150,7 +150,7 @@ func TestWithoutTheFormerKeyNothingSignsWhileTheNewRootIsDistributed(t *testing.
 		second := m.makeRoot(t, "osm-ca-bundle")
 		m.run(t)
 		settle()
-		wantUnready(t, m, "MeshRootCertificate first: its root is being distributed")
+		wantUnready(t, m, "MeshRootCertificate first: its root may not sign")
 		m.mustSay(t)
 		if !m.manager.Bundle().Equal(issuer.NewTrustBundle(first, second)) {
 			t.Errorf("trusted is %s", m.manager.Bundle())
@@ -182,6 +182,7 @@ func TestAReplicaThatLagsBehindSignsWithTheFormerForSomeMinutes(t *testing.T) {
 		if err := m.signedBy(t.Context(), first); err == nil {
 			t.Error("it signs with a root that others will not trust until its certificates end")
 		}
+		wantUnready(t, m, "its root may not sign")
 	})
 }
 

@@ -22,6 +22,7 @@ type view struct {
 // see takes in what came of the objects.
 func (p *Provider) see(roots []*root, failure error) {
 	if p.signer == nil {
+		p.view.Store(nil)
 		before := p.failure.Swap(&failure)
 		if before == nil || (*before).Error() != failure.Error() {
 			p.options.Logger.Warn("no root signs yet", "reason", failure)
