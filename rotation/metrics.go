@@ -13,6 +13,7 @@ type Metrics struct {
 	step     *prometheus.GaugeVec
 	pods     prometheus.Gauge
 	missing  prometheus.Gauge
+	leaves   *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics.
@@ -34,8 +35,12 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Name: "osm_rotation_pods_missing",
 			Help: "Pods that have not acknowledged the roots that are being distributed. Told by the replica that leads.",
 		}),
+		leaves: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "osm_rotation_certificates",
+			Help: "Service certificates in use: current, those of the root that signs, and outdated, the others. Told by the replica that leads.",
+		}, []string{"state"}),
 	}
-	registerer.MustRegister(m.notAfter, m.step, m.pods, m.missing)
+	registerer.MustRegister(m.notAfter, m.step, m.pods, m.missing, m.leaves)
 	return m
 }
 
@@ -74,6 +79,8 @@ func (m *Metrics) progress(p Progress) {
 	}
 	m.pods.Set(float64(p.Pods))
 	m.missing.Set(float64(len(p.Missing)))
+	m.leaves.WithLabelValues("current").Set(float64(p.Current))
+	m.leaves.WithLabelValues("outdated").Set(float64(p.Total - p.Current))
 }
 
 func name(step trust.Step) string {
