@@ -8,13 +8,20 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// quietHalf rotates by each trigger, and nothing else happens, until there were
-// enough handshakes. On a slow machine, it leaves time for the other half.
+// quietHalf rotates by each trigger, and nothing else happens. Rotations are
+// spread over the handshakes of the half. On a slow machine, it leaves time for
+// the other half.
 func (s *soak) quietHalf(ctx context.Context) error {
-	half, began := s.size.handshakes/2, time.Now()
-	return s.rotateUntil(ctx, s.size.quiet, func() bool {
-		return s.tally.handshakes.Load() >= half || time.Since(began) > s.size.limit/3
-	})
+	spare, cancel := context.WithTimeout(ctx, s.size.limit/3)
+	defer cancel()
+	half := s.size.handshakes / 2
+	for i, trigger := range s.size.quiet {
+		if err := s.rotate(ctx, trigger); err != nil {
+			return err
+		}
+		s.awaitHandshakes(spare, half*int64(i+1)/int64(len(s.size.quiet)))
+	}
+	return nil
 }
 
 // killedHalf kills at every step of a root. At its begin, one osm-controller is
@@ -34,19 +41,26 @@ func (s *soak) killedHalf(ctx context.Context) error {
 	})
 	group.Go(func() error {
 		defer stop()
-		return s.rotateUntil(ctx, s.size.killed, func() bool {
-			return past.Load() && s.tally.handshakes.Load() >= s.size.handshakes && s.tally.kills.Load() >= s.size.kills
-		})
+		for i := 0; i < len(s.size.killed) || !past.Load() || s.tally.kills.Load() < s.size.kills; i++ {
+			if err := s.rotate(ctx, s.size.killed[i%len(s.size.killed)]); err != nil {
+				return err
+			}
+		}
+		s.awaitHandshakes(ctx, s.size.handshakes)
+		return nil
 	})
 	return group.Wait()
 }
 
-// rotateUntil rotates by each trigger once, and goes on until it is enough.
-func (s *soak) rotateUntil(ctx context.Context, by []string, enough func() bool) error {
-	for i := 0; i < len(by) || !enough(); i++ {
-		if err := s.rotate(ctx, by[i%len(by)]); err != nil {
-			return err
+// awaitHandshakes waits until there were so many, or ctx ends.
+func (s *soak) awaitHandshakes(ctx context.Context, enough int64) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for s.tally.handshakes.Load() < enough {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
 		}
 	}
-	return nil
 }
