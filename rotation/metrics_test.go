@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,7 @@ func TestMetricsTellWhatEachRootIsFor(t *testing.T) {
 				t.Errorf("%v ends at %f", labels, metric.GetGauge().GetValue())
 			}
 		}
+		slices.Sort(got)
 		if want := "next distributed, passive trusted, root retiring, root signing"; strings.Join(got, ", ") != want {
 			t.Errorf("roots are %q, want %s", got, want)
 		}
