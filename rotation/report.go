@@ -44,7 +44,6 @@ type sighting struct {
 
 // says reports whether two reports say the same, whenever they do.
 func (r report) says(other report) bool {
-	r.Beat, other.Beat = time.Time{}, time.Time{}
 	return r.Bundle == other.Bundle && r.Signing == other.Signing && r.Current == other.Current && r.Total == other.Total &&
 		slices.Equal(r.pods, other.pods)
 }
