@@ -21,6 +21,10 @@ type Options struct {
 	// Linger is how long a certificate is kept that nobody subscribes to, so
 	// that one who comes back finds it; one minute when zero.
 	Linger time.Duration
+	// LongestSleep bounds how late a renewal is after the machine was suspended:
+	// timers follow the monotonic clock, which stands still then, and
+	// certificates end by the wall clock. 30 seconds when zero.
+	LongestSleep time.Duration
 	// Metrics counts what is issued; nothing is counted when nil.
 	Metrics *Metrics
 	// Logger gets what went wrong in the background; slog.Default when nil.
@@ -67,6 +71,9 @@ func NewManager(o Options) *Manager {
 	}
 	if o.Linger == 0 {
 		o.Linger = time.Minute
+	}
+	if o.LongestSleep == 0 {
+		o.LongestSleep = 30 * time.Second
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -6,11 +6,6 @@ import (
 	"time"
 )
 
-// longestSleep bounds how late a worker is that slept while the machine did:
-// timers follow the monotonic clock, which stands still then, and certificates
-// end by the wall clock.
-const longestSleep = 30 * time.Second
-
 // queue holds entries in the order in which they fall due. The Manager's lock
 // guards it.
 type queue []*entry
@@ -100,12 +95,12 @@ func (m *Manager) takeDue() (*entry, time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.queue) == 0 {
-		return nil, longestSleep
+		return nil, m.options.LongestSleep
 	}
 	first := m.queue[0]
 	wait := max(time.Until(first.due), m.circuit.wait(time.Now()))
 	if wait > 0 {
-		return nil, min(wait, longestSleep)
+		return nil, min(wait, m.options.LongestSleep)
 	}
 	m.queue.remove(first)
 	m.wakeWorker() // another one, for what is first now

@@ -22,7 +22,7 @@ func TestWhatIsDueIsComparedByTheWallClock(t *testing.T) {
 			t.Errorf("%s has a reading of the monotonic clock: %s", name, at)
 		}
 	}
-	if longestSleep > time.Minute {
+	if longestSleep := m.options.LongestSleep; longestSleep > time.Minute {
 		t.Errorf("who sleeps wakes after %s only", longestSleep)
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	lifetime = 7 * 24 * time.Hour
+	lifetime = 30 * 24 * time.Hour
 	year     = 365 * 24 * time.Hour
 	proxies  = 10
 )
@@ -48,7 +48,7 @@ func newCA(t *testing.T) ca {
 
 func startReplica(t *testing.T) *replica {
 	t.Helper()
-	m := issuer.NewManager(issuer.Options{TTL: lifetime, Concurrency: 1, Logger: slog.New(slog.DiscardHandler)})
+	m := issuer.NewManager(issuer.Options{TTL: lifetime, Concurrency: 1, LongestSleep: 24 * time.Hour, Logger: slog.New(slog.DiscardHandler)})
 	r := &replica{Manager: m, latest: make([]issuer.Update, proxies)}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
