@@ -2,6 +2,7 @@ package trust
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ type history struct {
 func TestNoHistoryLeadsToACertificateThatAProxyDoesNotAccept(t *testing.T) {
 	const letters = "abcdef"
 	all := newRoots(t, letters)
-	for seed := range uint64(40) {
+	for seed := range uint64(12) {
 		h := &history{random: rand.New(rand.NewPCG(seed, 0)), roots: all, now: noon, wanted: all.want("a")}
 		h.state = h.state.Next(h.wanted, Situation{Now: h.now, Patience: patience, Overlap: overlap})
 		h.acked = h.state.Bundle()
@@ -75,16 +76,15 @@ func (h *history) check(t *testing.T, seed uint64) {
 	if len(h.state.Signing().Roots()) != 1 {
 		t.Fatalf("seed %d: %d roots sign", seed, len(h.state.Signing().Roots()))
 	}
-	trusted, acked := h.state.Bundle(), h.acked
+	trusted, acked := h.roots.names(h.state.Bundle()), h.roots.names(h.acked)
 	for _, leaf := range h.leaves {
-		root := h.roots.bundle(leaf.root)
 		if h.now.After(leaf.notAfter) {
 			continue
 		}
-		if !trusted.Union(root).Equal(trusted) {
+		if !strings.Contains(trusted, leaf.root) {
 			t.Fatalf("seed %d: a certificate of %s lives, and nobody trusts that", seed, leaf.root)
 		}
-		if !acked.Union(root).Equal(acked) {
+		if !strings.Contains(acked, leaf.root) {
 			t.Fatalf("seed %d: a certificate of %s lives, and not everybody has that root", seed, leaf.root)
 		}
 	}
