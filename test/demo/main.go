@@ -61,6 +61,7 @@ func perform(ctx context.Context, bin, signer string, kept bool) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.authority.stop()) }()
+	defer n.end()
 	story, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if err := n.tell(story, started); err != nil {

@@ -59,7 +59,6 @@ func (n *narrator) tell(ctx context.Context, started time.Time) error {
 		return err
 	}
 	proof("Kubernetes %s answers after %.1f s", version.GitVersion, time.Since(started).Seconds())
-	defer n.end()
 	for i, chapter := range append(n.authority.preface, []chapter{
 		{"The chart is applied, and the three components run", n.install},
 		{n.authority.titles.root, n.showRoot},
