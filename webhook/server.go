@@ -14,7 +14,9 @@ import (
 const (
 	// The API server gives a webhook at most 30 seconds (timeoutSeconds of
 	// admissionregistration.k8s.io/v1), so nothing slower is worth serving.
-	readHeaderTimeout = 5 * time.Second
+	// The first bounds TLS handshakes, too: on a starved machine, they take
+	// seconds.
+	readHeaderTimeout = 15 * time.Second
 	readTimeout       = 15 * time.Second
 	writeTimeout      = 30 * time.Second
 	// The API server keeps idle connections for 90 seconds. Closing them later

@@ -24,7 +24,8 @@ const (
 
 func TestNoPodIsRejectedWhileRootsAreReplaced(t *testing.T) {
 	two := map[string]any{"replicaCount": 2}
-	c, client := startMesh(t, map[string]any{"osm": map[string]any{"injector": two, "osmBootstrap": two}})
+	injector := map[string]any{"replicaCount": 2, "webhookTimeoutSeconds": 20} // a starved machine rejects nothing
+	c, client := startMesh(t, map[string]any{"osm": map[string]any{"injector": injector, "osmBootstrap": two}})
 	defer func() {
 		if t.Failed() {
 			showLogs(t, c)
