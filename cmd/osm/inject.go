@@ -63,7 +63,7 @@ func (o *injectOptions) addFlags(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringArrayVarP(&o.files, "filename", "f", nil, "`file` of objects, YAML or JSON; - is standard input; may be given again")
 	flags.StringVarP(&o.namespace, "namespace", "n", corev1.NamespaceDefault, "the `namespace` of objects that name none")
-	flags.StringVar(&o.meshNamespace, "osm-namespace", "osm-system", "the `namespace` that the mesh is installed in")
+	flags.StringVar(&o.meshNamespace, "osm-namespace", defaultMeshNamespace, "the `namespace` that the mesh is installed in")
 	o.values.addFlags(command)
 	if err := command.MarkFlagRequired("filename"); err != nil {
 		panic(err) // the flag is a few lines above

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// defaultMeshNamespace is where the mesh is unless --osm-namespace says otherwise.
+const defaultMeshNamespace = "osm-system"
+
+// cluster is the one that a command is about, as kubectl's own flags name it.
+type cluster struct {
+	flags         *genericclioptions.ConfigFlags
+	meshNamespace string
+}
+
+func newCluster() *cluster {
+	none := (*string)(nil)
+	flags := genericclioptions.NewConfigFlags(true)
+	// What remains is what people type: --kubeconfig, --context, -n, --as and
+	// --request-timeout. The rest belongs into a kubeconfig.
+	flags.CacheDir, flags.ClusterName, flags.AuthInfoName, flags.APIServer, flags.TLSServerName = none, none, none, none, none
+	flags.CAFile, flags.CertFile, flags.KeyFile, flags.BearerToken, flags.ImpersonateUID = none, none, none, none, none
+	flags.Insecure, flags.DisableCompression = nil, nil
+	return &cluster{flags: flags}
+}
+
+func (c *cluster) addFlags(command *cobra.Command) {
+	c.flags.AddFlags(command.Flags())
+	command.Flags().StringVar(&c.meshNamespace, "osm-namespace", defaultMeshNamespace, "the `namespace` that the mesh is installed in")
+}
+
+// config returns how to reach the API server.
+func (c *cluster) config() (*rest.Config, error) {
+	config, err := c.flags.ToRESTConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster: %w; name one with --kubeconfig, --context or KUBECONFIG", err)
+	}
+	return config, nil
+}
+
+func (c *cluster) client() (kubernetes.Interface, error) {
+	config, err := c.config()
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.NewForConfig(config)
+}
+
+// namespace returns the one of -n, or that of the kubeconfig's context.
+func (c *cluster) namespace() (string, error) {
+	namespace, _, err := c.flags.ToRawKubeConfigLoader().Namespace()
+	return namespace, err
+}
