@@ -88,16 +88,6 @@ func (r *Request) Usages() []x509.ExtKeyUsage { return slices.Clone(r.usages) }
 // PublicKey returns the key to certify.
 func (r *Request) PublicKey() crypto.PublicKey { return r.key.Public() }
 
-// CSR returns the request as PKCS #10 DER (RFC 2986), signed with its key.
-func (r *Request) CSR() ([]byte, error) {
-	template := &x509.CertificateRequest{Subject: r.Subject(), DNSNames: r.dnsNames, URIs: r.uris}
-	der, err := x509.CreateCertificateRequest(rand.Reader, template, r.key)
-	if err != nil {
-		return nil, fmt.Errorf("sign the request for %s: %w", r.commonName, err)
-	}
-	return der, nil
-}
-
 // GenerateRootKey makes the key of a new root.
 func GenerateRootKey() (crypto.Signer, error) { return generateKey(DefaultKeyAlgorithm) }
 
