@@ -69,7 +69,7 @@ images: build ## pack an OCI image archive of each of the cluster's binaries int
 e2e: kubernetes ## run the tests that need root: real pods on a full node
 	$(GO) test -p 1 -count 1 -timeout 20m -tags e2e -v ./test/cluster ./test/e2e
 
-soak: build kubernetes vault ## replace the root under load for half an hour, with everything killed on the way (SOAK=short: a tenth of it)
+soak: build kubernetes vault cert-manager ## replace the root under load for half an hour, with everything killed on the way (SOAK=short: a tenth of it)
 	@$(GO) build -o bin/soak ./test/soak && exec bin/soak $(if $(filter short,$(SOAK)),-short)
 
 clean: ## remove bin/ and dist/

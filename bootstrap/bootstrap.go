@@ -88,7 +88,7 @@ func (b *Bootstrap) signedElsewhere(ctx context.Context, found authorities, trus
 	case found.signing.Vault != nil:
 		return b.copyRoots(ctx, trusted.Current)
 	case found.signing.CertManager != nil:
-		return b.demandRoots(ctx)
+		return b.demandRoots(ctx, *found.signing.CertManager)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // ensureRoots makes or adopts the root of every Secret, and returns the CA of
@@ -60,18 +61,22 @@ func (b *Bootstrap) copyRoots(ctx context.Context, current issuer.TrustBundle) e
 	return nil
 }
 
-// demandRoots refuses a root's Secret without the roots that the operator has
-// to put there.
-func (b *Bootstrap) demandRoots(ctx context.Context) error {
-	secret, err := b.Secrets.Get(ctx, b.RootSecret, metav1.GetOptions{})
+// demandRoots refuses a Secret without the roots that the operator has to put
+// there.
+func (b *Bootstrap) demandRoots(ctx context.Context, authority v1.CertManager) error {
+	name := b.RootSecret
+	if authority.RootsSecretRef != nil {
+		name = authority.RootsSecretRef.Name
+	}
+	secret, err := b.Secrets.Get(ctx, name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		err = rootsecret.Missing(b.MeshNamespace, b.RootSecret)
+		err = rootsecret.Missing(b.MeshNamespace, name)
 	case err == nil:
 		_, err = rootsecret.ParseRoots(secret, time.Now())
 	}
 	if err != nil {
-		return b.reportRefusal(ctx, b.RootSecret, err)
+		return b.reportRefusal(ctx, name, err)
 	}
 	return nil
 }

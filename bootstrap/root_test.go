@@ -120,3 +120,16 @@ func TestTheRootOfCertManagerHasToBeThere(t *testing.T) {
 		})
 	}
 }
+
+func TestTheRootOfCertManagerIsWhereItsObjectSays(t *testing.T) {
+	m := newMeshOf(presetCertManager + "      rootsSecretRef: {name: roots}\n")
+	if err := m.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "secret osm-system/roots") {
+		t.Errorf("error %v", err)
+	}
+	secret := rootSecretOf(map[string][]byte{"ca.crt": issuer.NewTrustBundle(newCA(t).Root()).PEM()})
+	secret.Name = "roots"
+	if _, err := m.Secrets.Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	mustOnce(t, m)
+}

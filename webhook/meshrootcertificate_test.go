@@ -44,6 +44,7 @@ func TestRootsThatTheMeshCanNotWorkWithAreRefusedByFieldAndMend(t *testing.T) {
 		"a v1 role of old":  {"v1", `{"spec":{"role":"active",` + tresorV1 + `}}`, []string{role, `"Active", "Passive", "Inactive"`}},
 		"two v1 providers":  {"v1", `{"spec":{"role":"Active","provider":{"tresor":{},"certManager":{}}}}`, []string{provider, "sets tresor and certManager"}},
 		"a v1 issuer":       {"v1", `{"spec":{"role":"Active","provider":{"certManager":{"issuerRef":{"name":"a","group":"cert-manager.io"}}}}}`, nil},
+		"wrong v1 roots":    {"v1", `{"spec":{"role":"Active","provider":{"certManager":{"issuerRef":{"name":"a"},"rootsSecretRef":{"name":"a b"}}}}}`, []string{"rootsSecretRef.name"}},
 		"a wrong v1 issuer": {"v1", `{"spec":{"role":"Active","provider":{"certManager":{"issuerRef":{"name":"a b","group":"c d"}}}}}`, []string{"issuerRef.name", "issuerRef.group"}},
 		"a v1 Vault": {"v1", `{"spec":{"role":"Active","provider":{"vault":{"address":"https://a/b","mount":"pki/mesh","role":"osm","auth":{"kubernetes":{"role":"osm","mountPath":"kubernetes"}}}}}}`,
 			nil},

@@ -40,7 +40,14 @@ func provider(path *field.Path, p v1.Provider, verdict *verdict) {
 	case p.Vault != nil:
 		vault(path.Child("vault"), *p.Vault, verdict)
 	case p.CertManager != nil:
-		verdict.refuse(issuerReference(path.Child("certManager", "issuerRef"), p.CertManager.IssuerRef)...)
+		certManager(path.Child("certManager"), *p.CertManager, verdict)
+	}
+}
+
+func certManager(path *field.Path, c v1.CertManager, verdict *verdict) {
+	verdict.refuse(issuerReference(path.Child("issuerRef"), c.IssuerRef)...)
+	if c.RootsSecretRef != nil {
+		verdict.refuse(secretName(path.Child("rootsSecretRef", "name"), c.RootsSecretRef.Name)...)
 	}
 }
 

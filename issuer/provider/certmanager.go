@@ -38,12 +38,16 @@ func (p *Provider) certManager(name string, spec v1.CertManager) (follower, erro
 	if err != nil {
 		return nil, err
 	}
+	secretName := p.options.RootSecret
+	if spec.RootsSecretRef != nil {
+		secretName = spec.RootsSecretRef.Name
+	}
 	return func(ctx context.Context, tell func(state)) {
 		var parts sync.WaitGroup
 		parts.Go(func() { _ = i.Run(ctx) }) // never fails
 		var last state
-		p.followSecret(ctx, p.options.RootSecret, func(secret *corev1.Secret, err error) {
-			last = p.given(secret, err, i, last)
+		p.followSecret(ctx, secretName, func(secret *corev1.Secret, err error) {
+			last = p.given(secretName, secret, err, i, last)
 			if given := last.roots; !given.IsEmpty() {
 				roots.latest.Store(&given) // a copy: last is another next time
 			}
@@ -54,14 +58,14 @@ func (p *Provider) certManager(name string, spec v1.CertManager) (follower, erro
 }
 
 // given returns the state that the Secret of the roots leads to.
-func (p *Provider) given(secret *corev1.Secret, err error, i issuer.Issuer, last state) state {
+func (p *Provider) given(name string, secret *corev1.Secret, err error, i issuer.Issuer, last state) state {
 	last.problem = nil
 	if err != nil {
-		last.problem = p.unreadable(nil, p.options.RootSecret, "", err)
+		last.problem = p.unreadable(nil, name, "", err)
 		return last
 	}
 	if secret == nil {
-		last.problem = &problem{reasonSecretMissing, rootsecret.Missing(p.options.Namespace, p.options.RootSecret)}
+		last.problem = &problem{reasonSecretMissing, rootsecret.Missing(p.options.Namespace, name)}
 		return last
 	}
 	roots, err := rootsecret.ParseRoots(secret, time.Now())

@@ -39,7 +39,8 @@ type Options struct {
 	// others, as the name of its Pod does.
 	Self    issuer.Identity
 	Replica string
-	// RootSecret is the Secret of the roots that cert-manager's issuers lead to.
+	// RootSecret is the Secret of the roots that cert-manager's issuers lead to,
+	// unless their MeshRootCertificate names another.
 	RootSecret string
 	// VaultTokenFile holds the service account's token for logins at Vault.
 	VaultTokenFile string

@@ -1,6 +1,7 @@
 package authority
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -25,7 +27,7 @@ import (
 const (
 	// IssuerName is the name of cert-manager's Issuer, and of the Secret of its CA.
 	IssuerName = "osm-ca"
-	// RootSecret is the Secret that the operator keeps the roots in.
+	// RootSecret is the Secret of the mesh's roots.
 	RootSecret = "osm-ca-bundle"
 )
 
@@ -35,22 +37,33 @@ var issuers = schema.GroupVersionResource{Group: "cert-manager.io", Version: "v1
 // the cluster; the root's certificate is in the Secret where the mesh looks for it.
 type CertManager struct {
 	*certmanager.Controllers
-	client    kubernetes.Interface
-	objects   dynamic.Interface
-	namespace string
-	ca        CA // that signs
+	client  kubernetes.Interface
+	objects dynamic.Interface
+	options CertManagerOptions
+	ca      CA // that signs
+}
+
+// CertManagerOptions say how cert-manager is set up.
+type CertManagerOptions struct {
+	// Namespace is the mesh's. It is created if it is not there. Required.
+	Namespace string
+	// RootSecret is the Secret that the operator keeps the roots in. Default: RootSecret.
+	RootSecret string
+	// Log takes what cert-manager logs. Default: nobody.
+	Log io.Writer
 }
 
 // StartCertManager installs cert-manager, runs it, and makes the Issuer in the mesh namespace. The caller stops it.
-func StartCertManager(ctx context.Context, c *cluster.Cluster, namespace string, log io.Writer) (*CertManager, error) {
+func StartCertManager(ctx context.Context, c *cluster.Cluster, o CertManagerOptions) (*CertManager, error) {
+	o.RootSecret = cmp.Or(o.RootSecret, RootSecret)
 	if err := certmanager.Install(ctx, c.Config()); err != nil {
 		return nil, err
 	}
-	controllers, err := certmanager.Start(ctx, certmanager.Options{Kubeconfig: c.Kubeconfig(), Log: log})
+	controllers, err := certmanager.Start(ctx, certmanager.Options{Kubeconfig: c.Kubeconfig(), Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
-	m := &CertManager{Controllers: controllers, namespace: namespace}
+	m := &CertManager{Controllers: controllers, options: o}
 	if err := m.setUp(ctx, c); err != nil {
 		return nil, errors.Join(err, m.Stop())
 	}
@@ -64,8 +77,9 @@ func (m *CertManager) setUp(ctx context.Context, c *cluster.Cluster) (err error)
 	if m.objects, err = dynamic.NewForConfig(c.Config()); err != nil {
 		return err
 	}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: m.namespace}}
-	if _, err := m.client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: m.options.Namespace}}
+	_, err = m.client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
 	}
 	ca, err := NewCA()
@@ -108,17 +122,17 @@ func (m *CertManager) Trust(ctx context.Context, roots ...*x509.Certificate) err
 	for _, root := range roots {
 		bundle = append(bundle, certificatePEM(root)...)
 	}
-	return m.write(ctx, RootSecret, corev1.SecretTypeOpaque, map[string][]byte{"ca.crt": bundle})
+	return m.write(ctx, m.options.RootSecret, corev1.SecretTypeOpaque, map[string][]byte{"ca.crt": bundle})
 }
 
 func (m *CertManager) write(ctx context.Context, name string, kind corev1.SecretType, data map[string][]byte) error {
-	secret := corev1apply.Secret(name, m.namespace).WithType(kind).WithData(data)
-	_, err := m.client.CoreV1().Secrets(m.namespace).Apply(ctx, secret, metav1.ApplyOptions{FieldManager: "operator", Force: true})
+	secret := corev1apply.Secret(name, m.options.Namespace).WithType(kind).WithData(data)
+	_, err := m.client.CoreV1().Secrets(m.options.Namespace).Apply(ctx, secret, metav1.ApplyOptions{FieldManager: "operator", Force: true})
 	return err
 }
 
 func (m *CertManager) createIssuer(ctx context.Context) error {
-	object := m.objects.Resource(issuers).Namespace(m.namespace)
+	object := m.objects.Resource(issuers).Namespace(m.options.Namespace)
 	_, err := object.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "cert-manager.io/v1", "kind": "Issuer", "metadata": map[string]any{"name": IssuerName},
 		"spec": map[string]any{"ca": map[string]any{"secretName": IssuerName}},

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/x509"
-	"io"
 
 	operator "github.com/osm-edge/osm/test/authority"
 	"github.com/osm-edge/osm/test/mesh"
@@ -28,7 +27,7 @@ func (n *narrator) newCertManager() authority {
 }
 
 func (s *certManagerStory) setUp(ctx context.Context) (err error) {
-	if s.manager, err = operator.StartCertManager(ctx, s.cluster, mesh.Namespace, io.Discard); err != nil {
+	if s.manager, err = operator.StartCertManager(ctx, s.cluster, operator.CertManagerOptions{Namespace: mesh.Namespace}); err != nil {
 		return err
 	}
 	proof("Issuer %s/%s signs with an intermediate CA, whose key is in the secret %[2]s", mesh.Namespace, operator.IssuerName)

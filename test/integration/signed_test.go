@@ -3,7 +3,6 @@ package integration
 import (
 	"context"
 	"crypto/x509"
-	"io"
 	"testing"
 	"time"
 
@@ -47,7 +46,7 @@ func TestAMeshThatVaultSignsFor(t *testing.T) {
 func TestAMeshThatCertManagerSignsFor(t *testing.T) {
 	t.Parallel()
 	c, client := startCluster(t)
-	manager, err := authority.StartCertManager(within(t, 2*time.Minute), c, mesh.Namespace, io.Discard)
+	manager, err := authority.StartCertManager(within(t, 2*time.Minute), c, authority.CertManagerOptions{Namespace: mesh.Namespace})
 	if err != nil {
 		t.Fatal(err)
 	}

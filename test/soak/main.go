@@ -22,6 +22,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 
+	certmanager "github.com/osm-edge/osm/test/certmanager/binary"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/cluster/binary"
 	"github.com/osm-edge/osm/test/mesh"
@@ -68,7 +69,7 @@ func (s *soak) perform(ctx context.Context, bin string) (err error) {
 		if err != nil {
 			err = errors.Join(err, keepLogs(s.cluster))
 		}
-		err = errors.Join(err, s.stopVault(), s.cluster.Stop())
+		err = errors.Join(err, s.stopAuthorities(), s.cluster.Stop())
 	}()
 	ctx, cancel := context.WithTimeoutCause(ctx, s.size.limit, fmt.Errorf("not done after %s", s.size.limit))
 	defer cancel()
@@ -79,7 +80,8 @@ func (s *soak) perform(ctx context.Context, bin string) (err error) {
 func build(ctx context.Context) error {
 	_, err := binary.Build(ctx, os.Stdout)
 	_, err2 := vault.Build(ctx, os.Stdout)
-	return errors.Join(err, err2)
+	_, err3 := certmanager.Build(ctx, os.Stdout)
+	return errors.Join(err, err2, err3)
 }
 
 // images returns the path of each component's binary by its image.

@@ -36,7 +36,7 @@ func (s *soak) makeSecond(ctx context.Context) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return root.Certificate, s.activate(ctx, name, map[string]any{"tresor": map[string]any{"secretRef": map[string]any{"name": name}}})
+	return s.sign(ctx, name, root.Certificate, map[string]any{"tresor": map[string]any{"secretRef": map[string]any{"name": name}}})
 }
 
 // activate makes a MeshRootCertificate that is Active from the beginning, or has
@@ -46,7 +46,6 @@ func (s *soak) activate(ctx context.Context, name string, provider map[string]an
 		"apiVersion": v1.GroupVersion.String(), "kind": "MeshRootCertificate", "metadata": map[string]any{"name": name},
 		"spec": map[string]any{"role": string(v1.Active), "provider": provider},
 	}}
-	s.newest = name
 	return s.insist(ctx, func(ctx context.Context) error {
 		_, err := s.rootObjects().Create(ctx, object, metav1.CreateOptions{})
 		if apierrors.IsAlreadyExists(err) {
@@ -56,16 +55,32 @@ func (s *soak) activate(ctx context.Context, name string, provider map[string]an
 	})
 }
 
+// signer is a MeshRootCertificate that was made Active.
+type signer struct {
+	name string
+	root *x509.Certificate
+}
+
+// sign has the newest MeshRootCertificate sign, which is that of the provider.
+func (s *soak) sign(ctx context.Context, name string, root *x509.Certificate, provider map[string]any) (*x509.Certificate, error) {
+	s.signers = append(s.signers, signer{name, root})
+	return root, s.activate(ctx, name, provider)
+}
+
 // goBack makes the newest Passive: the one before it signs again.
 func (s *soak) goBack(ctx context.Context) (*x509.Certificate, error) {
-	if s.newest == "" {
+	last := len(s.signers) - 1
+	if last < 0 {
 		return nil, errors.New("there is no second MeshRootCertificate")
 	}
-	err := s.insist(ctx, func(ctx context.Context) error { return s.setRole(ctx, s.newest, v1.Passive) })
+	err := s.insist(ctx, func(ctx context.Context) error { return s.setRole(ctx, s.signers[last].name, v1.Passive) })
 	if err != nil {
 		return nil, err
 	}
-	s.newest = ""
+	s.signers = s.signers[:last]
+	if last > 0 {
+		return s.signers[last-1].root, nil
+	}
 	return s.ownRoot(ctx)
 }
 

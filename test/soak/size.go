@@ -17,7 +17,7 @@ type size struct {
 var full = size{
 	handshakes: 1_000_000,
 	calm:       lifetime * 7 / 10,
-	quiet:      []string{deleted, restarted, crashed, replaced, second, back, vaultSigns, back},
+	quiet:      []string{deleted, restarted, crashed, replaced, second, back, vaultSigns, cmSigns, back, back},
 	killed:     []string{deleted, restarted, crashed, replaced, second, back},
 	kills:      100,
 	limit:      30 * time.Minute,

@@ -26,12 +26,13 @@ type soak struct {
 	crowd   crowd
 	tally   tally
 
-	vault *authority.Vault // nil until it is needed
+	vault       *authority.Vault       // nil until it is needed
+	certManager *authority.CertManager // nil until it is needed
 
-	steps  chan struct{} // of the mesh's record; has one slot
-	cutOff atomic.Value  // string: the pod that does not reach the API server
-	made   int           // MeshRootCertificates that were made
-	newest string        // the one that signs, unless it is the first
+	steps   chan struct{} // of the mesh's record; has one slot
+	cutOff  atomic.Value  // string: the pod that does not reach the API server
+	made    int           // MeshRootCertificates that were made
+	signers []signer      // that are Active, the newest last, without the first
 }
 
 func (s *soak) run(ctx context.Context) (err error) {

@@ -33,6 +33,7 @@ const (
 	second     = "a second MeshRootCertificate is made Active"
 	back       = "it is made Passive again"
 	vaultSigns = "a MeshRootCertificate of Vault is made Active"
+	cmSigns    = "a MeshRootCertificate of cert-manager is"
 )
 
 // triggers each have another root sign, and return it.
@@ -44,6 +45,7 @@ var triggers = map[string]func(*soak, context.Context) (*x509.Certificate, error
 	second:     (*soak).makeSecond,
 	back:       (*soak).goBack,
 	vaultSigns: (*soak).useVault,
+	cmSigns:    (*soak).useCertManager,
 }
 
 // ownRoot reads the root of the Secret.

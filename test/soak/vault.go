@@ -30,7 +30,7 @@ func (s *soak) useVault(ctx context.Context) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return root, s.activate(ctx, vaultObject, map[string]any{"vault": map[string]any{
+	return s.sign(ctx, vaultObject, root, map[string]any{"vault": map[string]any{
 		"address":  s.vault.Address,
 		"role":     vault.Role,
 		"caBundle": base64.StdEncoding.EncodeToString(s.vault.CA),
@@ -43,11 +43,4 @@ func (s *soak) keepToken(ctx context.Context) error {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: vaultObject}, StringData: map[string]string{"token": s.vault.MeshToken()}}
 	_, err := s.client.CoreV1().Secrets(mesh.Namespace).Create(ctx, secret, metav1.CreateOptions{})
 	return err
-}
-
-func (s *soak) stopVault() error {
-	if s.vault == nil {
-		return nil
-	}
-	return s.vault.Stop()
 }

@@ -85,6 +85,11 @@ type CertManager struct {
 	// issuerRef is the issuer that CertificateRequests name.
 	// +required
 	IssuerRef IssuerReference `json:"issuerRef"`
+	// rootsSecretRef is the Secret, in the object's own namespace, whose key ca.crt
+	// holds the root certificates that the issuer's chains end with. The mesh's
+	// own, osm-ca-bundle, is used without it.
+	// +optional
+	RootsSecretRef *SecretReference `json:"rootsSecretRef,omitempty"`
 }
 
 // IssuerReference names an issuer of cert-manager.
