@@ -33,7 +33,7 @@ const (
 	second     = "a second MeshRootCertificate is made Active"
 	back       = "it is made Passive again"
 	vaultSigns = "a MeshRootCertificate of Vault is made Active"
-	cmSigns    = "a MeshRootCertificate of cert-manager is"
+	cmSigns    = "one of cert-manager is made Active"
 )
 
 // triggers each have another root sign, and return it.
