@@ -32,6 +32,7 @@ type trial struct {
 	root         *x509.Certificate // of the mesh, as last read
 	buyer, store *corev1.Pod
 	outside      *corev1.Pod // of no mesh
+	thief        *corev1.Pod // of the mesh, with a service account that the store does not sell to
 	probed       *corev1.Pod
 
 	failure error // of the step that failed
@@ -52,6 +53,7 @@ func TestAMeshOfRealPodsGetsItsCertificatesAndFollowsItsRoot(t *testing.T) {
 		{"each sidecar holds the certificate of its service account", tr.checkSidecars},
 		{"a sidecar talks to nobody without a certificate", tr.checkAnonymous},
 		{"an application that knows of no mesh is told who calls it", tr.call},
+		{"and refuses whoever it is not for, whatever they claim", tr.refuseThief},
 		{"on the wire its port is mutual TLS, and nobody outside gets through", tr.checkWire},
 		{"whoever listens in between hears nothing that is said in the mesh", tr.listenIn},
 		{"what is excluded goes straight, and what is not does not go outside", tr.checkExclusions},
@@ -62,8 +64,7 @@ func TestAMeshOfRealPodsGetsItsCertificatesAndFollowsItsRoot(t *testing.T) {
 		{"and restart it when it says so, with its hooks", tr.failLiveness},
 		{"a copy to debug is a pod of the mesh, and so is what is put into a pod to debug", tr.debug},
 		{"without the injector other namespaces go on, and the mesh's refuse and recover", tr.stopInjector},
-		{"the root is replaced as the guide says", tr.replaceRoot},
-		{"the sidecars follow to the new root in the pods that they are in", tr.follow},
+		{"the root is replaced as the guide says, and the sidecars follow, without one failed request", tr.rotateUnderLoad},
 		{"the sidecars are connected to the new osm-controller", tr.checkStreams},
 		{"the webhooks serve certificates of the new root", tr.checkWebhooks},
 		{"they call each other on the new root", tr.call},

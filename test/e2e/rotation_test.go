@@ -33,6 +33,15 @@ func (tr *trial) readRoot(ctx context.Context) (*x509.Certificate, error) {
 	return root.Certificate, nil
 }
 
+func (tr *trial) rotateUnderLoad(ctx context.Context) error {
+	return tr.flood(ctx, func(ctx context.Context) error {
+		if err := tr.replaceRoot(ctx); err != nil {
+			return err
+		}
+		return tr.follow(ctx)
+	})
+}
+
 // replaceRoot does what the guide says, word by word.
 func (tr *trial) replaceRoot(ctx context.Context) error {
 	commands := [][]string{{"delete", "secret", rootSecret, "-n", mesh.Namespace}}

@@ -76,6 +76,41 @@ func (tr *trial) awaitAnswer(ctx context.Context, claim string) error {
 	})
 }
 
+// refuseThief has two pods ask for what the store sells to one of them alone.
+func (tr *trial) refuseThief(ctx context.Context) error {
+	const books = storeURL + "books"
+	if err := tr.want(ctx, tr.buyer, books, "", "URI="+buyerID); err != nil {
+		return err
+	}
+	status, body, err := tr.ask(ctx, tr.thief, books, "URI="+buyerID)
+	if err == nil && (status != http.StatusForbidden || body != "URI="+thiefID) {
+		err = wrongAnswer{fmt.Errorf("the store answers %d to the thief, and takes it for %q", status, body)}
+	}
+	return err
+}
+
+// flood has the buyer call the store without pause while something is done.
+func (tr *trial) flood(ctx context.Context, act func(context.Context) error) error {
+	orders := "http://" + addressOf(tr.buyer, orderPort)
+	query := url.Values{"url": {storeURL}, "want": {"URI=" + buyerID}}
+	if _, _, err := tr.get(ctx, orders+"/begin?"+query.Encode()); err != nil {
+		return err
+	}
+	err := act(ctx)
+	_, told, err2 := tr.get(ctx, orders+"/finish")
+	if err := errors.Join(err, err2); err != nil {
+		return fmt.Errorf("%w; meanwhile %s", err, told)
+	}
+	var calls, failures int
+	if _, err := fmt.Sscanf(told, "calls=%d failures=%d", &calls, &failures); err != nil {
+		return fmt.Errorf("the buyer tells of its calls: %q", told)
+	}
+	if calls < 100 || failures > 0 {
+		return fmt.Errorf("the buyer's calls: %s", told)
+	}
+	return nil
+}
+
 // connections returns how many the sidecars of the buyer made, and of the store took.
 func (tr *trial) connections(ctx context.Context) (out, in float64, err error) {
 	out, err = tr.metric(ctx, metricsOf(tr.buyer), `osm_sidecar_connections_total{direction="outbound"}`)

@@ -17,6 +17,7 @@ import (
 const (
 	buyerID = "spiffe://cluster.local/ns/bookbuyer/sa/bookbuyer"
 	storeID = "spiffe://cluster.local/ns/bookstore/sa/bookstore-v2"
+	thiefID = "spiffe://cluster.local/ns/bookthief/sa/bookthief"
 
 	prefix = "openservicemesh.io/"
 )
@@ -34,6 +35,7 @@ func (tr *trial) deploy(ctx context.Context) (err error) {
 	err = errors.Join(
 		tr.createNamespace(ctx, "outside", nil, nil),
 		tr.createNamespace(ctx, "bookbuyer", mesh, nil),
+		tr.createNamespace(ctx, "bookthief", mesh, nil),
 		tr.createNamespace(ctx, "bookstore", mesh, map[string]string{prefix + "metrics": "enabled"}))
 	if err != nil {
 		return err
@@ -41,7 +43,12 @@ func (tr *trial) deploy(ctx context.Context) (err error) {
 	if tr.outside, err = tr.deployOne(ctx, "outside", "outside", nil); err != nil {
 		return err
 	}
-	if tr.store, err = tr.deployOne(ctx, "bookstore", "bookstore-v2", nil); err != nil {
+	if tr.store, err = tr.deployStore(ctx); err != nil {
+		return err
+	}
+	if tr.thief, err = tr.deployOne(ctx, "bookthief", "bookthief", map[string]string{
+		prefix + "inbound-port-exclusion-list": fmt.Sprint(orderPort),
+	}); err != nil {
 		return err
 	}
 	if _, err = tr.expose(ctx, "bookstore", "bookstore-v2", "bookstore-v2"); err != nil {
@@ -62,7 +69,14 @@ func (tr *trial) deploy(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return errors.Join(checkInjected(tr.buyer), checkInjected(tr.store))
+	return errors.Join(checkInjected(tr.buyer), checkInjected(tr.store), checkInjected(tr.thief))
+}
+
+// deployStore has the store's application sell to nobody but the buyer.
+func (tr *trial) deployStore(ctx context.Context) (*corev1.Pod, error) {
+	store := app("bookstore-v2", "serve")
+	store.Env = []corev1.EnvVar{{Name: "CUSTOMER", Value: "URI=" + buyerID}}
+	return tr.deployTemplate(ctx, "bookstore", "bookstore-v2", corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{store}}})
 }
 
 func (tr *trial) createNamespace(ctx context.Context, name string, labels, annotations map[string]string) error {

@@ -35,7 +35,7 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 3 && args[0] == "get":
-		return getOnce(args[1], args[2])
+		return callFor(args[1], args[2])
 	case len(args) == 3 && args[0] == "work":
 		return work(ctx, args[1], args[2])
 	case len(args) == 3 && args[0] == "health":

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -15,15 +16,38 @@ const callerHeader = "x-forwarded-client-cert"
 
 // serveAll serves three ports:
 //
-//	8080  tells whoever asks who they are said to be
-//	8081  GET /?url=URL&claim=WHO calls URL, claiming to be WHO, and tells the answer
+//	8080  tells whoever asks who they are said to be; /books is for the CUSTOMER of the environment alone
+//	8081  GET /?url=URL&claim=WHO calls URL, claiming to be WHO, and tells the answer;
+//	      /begin?url=URL&want=BODY calls URL without pause, and /finish ends that and tells what came of it
 //	8082  is as 8080
 func serveAll(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return serve(ctx, ":8080", http.HandlerFunc(tellCaller)) })
-	group.Go(func() error { return serve(ctx, ":8081", http.HandlerFunc(call)) })
+	group.Go(func() error { return serve(ctx, ":8080", shop(os.Getenv("CUSTOMER"))) })
+	group.Go(func() error { return serve(ctx, ":8081", orders()) })
 	group.Go(func() error { return serve(ctx, ":8082", http.HandlerFunc(tellCaller)) })
 	return group.Wait()
+}
+
+func orders() http.Handler {
+	var calls traffic
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", call)
+	mux.HandleFunc("/begin", calls.begin)
+	mux.HandleFunc("/finish", calls.finish)
+	return mux
+}
+
+// shop decides as an application does that trusts the mesh to say who calls.
+func shop(customer string) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", tellCaller)
+	mux.HandleFunc("/books", func(w http.ResponseWriter, r *http.Request) {
+		if callers := r.Header.Values(callerHeader); len(callers) != 1 || callers[0] != customer {
+			w.WriteHeader(http.StatusForbidden)
+		}
+		tellCaller(w, r)
+	})
+	return mux
 }
 
 func tellCaller(w http.ResponseWriter, r *http.Request) {
@@ -56,27 +80,10 @@ func call(w http.ResponseWriter, r *http.Request) {
 	io.Copy(w, response.Body) // an answer that is cut off is not the one that the test wants
 }
 
-// getOnce calls as the first thing that the process does.
-func getOnce(url, want string) error {
-	response, err := http.Get(url)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	if string(body) != want {
-		return fmt.Errorf("%s answers %s %q, not %q", url, response.Status, body, want)
-	}
-	return nil
-}
-
 // work is a Job beside a sidecar that is a plain container: nothing has the
 // application wait for it, and nothing but the application ends it.
 func work(ctx context.Context, url, want string) error {
-	for getOnce(url, want) != nil {
+	for callFor(url, want) != nil {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
