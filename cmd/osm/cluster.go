@@ -40,6 +40,8 @@ func (c *cluster) config() (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the cluster: %w; name one with --kubeconfig, --context or KUBECONFIG", err)
 	}
+	// A person waits for it, and the API server has limits of its own.
+	config.QPS, config.Burst = 100, 200
 	return config, nil
 }
 

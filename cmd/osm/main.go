@@ -39,6 +39,6 @@ having said why on standard error.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newInjectCommand(), newVersionCommand())
+	root.AddCommand(newInstallCommand(), newUpgradeCommand(), newUninstallCommand(), newInjectCommand(), newVersionCommand())
 	return root
 }

@@ -26,8 +26,9 @@ const (
 // NO_COLOR (no-color.org).
 type terminal struct {
 	io.Writer
-	colours bool
-	live    bool // a line may be overwritten
+	colours   bool
+	live      bool // a line may be overwritten
+	momentary bool // one is shown that will be
 }
 
 func newTerminal(out io.Writer) *terminal {

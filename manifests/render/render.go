@@ -37,9 +37,9 @@ type Options struct {
 // Chart returns the objects of the chart, custom resource definitions first,
 // in an order that is the same every time.
 func Chart(o Options) ([]*unstructured.Unstructured, error) {
-	chart, err := load(manifests.Chart())
+	chart, err := Load()
 	if err != nil {
-		return nil, fmt.Errorf("load the chart: %w", err)
+		return nil, err
 	}
 	release := common.ReleaseOptions{Name: "osm", Namespace: o.Namespace, IsInstall: true, Revision: 1}
 	values, err := util.ToRenderValues(chart, o.Values, release, common.DefaultCapabilities)
@@ -77,7 +77,14 @@ func crdsFirst(a, b string) int {
 	return strings.Compare(key(a), key(b))
 }
 
-func load(files fs.FS) (*chartv2.Chart, error) {
+// Values lays values over those of the chart.
+func Values(chart *chartv2.Chart, values map[string]any) (map[string]any, error) {
+	return util.CoalesceValues(chart, values)
+}
+
+// Load returns the mesh's chart.
+func Load() (*chartv2.Chart, error) {
+	files := manifests.Chart()
 	var buffered []*archive.BufferedFile
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -91,9 +98,13 @@ func load(files fs.FS) (*chartv2.Chart, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the chart: %w", err)
 	}
-	return loader.LoadFiles(buffered)
+	chart, err := loader.LoadFiles(buffered)
+	if err != nil {
+		return nil, fmt.Errorf("load the chart: %w", err)
+	}
+	return chart, nil
 }
 
 func decode(manifest string) ([]*unstructured.Unstructured, error) {

@@ -16,9 +16,25 @@ import (
 	"github.com/osm-edge/osm/test/gobuild"
 )
 
-// debianPackages are the parts of a full node that Kubernetes' modules don't hold.
+// debianPackages are the parts of a full node that Kubernetes' modules don't hold, and a shell for its pods.
 func debianPackages() []string {
-	return []string{"containerd", "runc", "containernetworking-plugins", "nftables"}
+	return []string{"containerd", "runc", "containernetworking-plugins", "nftables", "busybox-static"}
+}
+
+// BusyBox returns the path of a static BusyBox, which is the shell or the tool that it is called as. It comes with what a
+// full node downloads.
+func BusyBox(ctx context.Context, progress io.Writer) (string, error) {
+	packages, err := unpackDebian(ctx, progress)
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range []string{"usr/bin", "bin"} { // before and after Debian moved it
+		path := filepath.Join(packages.root, dir, "busybox")
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("there is no busybox in %s", packages.root)
 }
 
 // debian is a directory of unpacked packages, which are run from there and never installed.
@@ -117,7 +133,7 @@ func download(ctx context.Context, archives string, progress io.Writer) error {
 		"install", "--yes", "--download-only", "--reinstall", "--no-install-recommends",
 		"-o", "Dir::Cache::Archives=" + archives, "-o", "APT::Sandbox::User=root", "-o", "Debug::NoLocking=1",
 	}, debianPackages()...)
-	if err := tell(progress, "downloading "+strings.Join(debianPackages(), ", ")+" (36 MB, once)"); err != nil {
+	if err := tell(progress, "downloading "+strings.Join(debianPackages(), ", ")+" (37 MB, once)"); err != nil {
 		return err
 	}
 	first := runQuietly(ctx, "apt-get", fetch...)

@@ -27,6 +27,7 @@ type Options struct {
 	Path   string            // where the image has it; by default at the root, under its base name
 	Name   string            // full reference with registry and tag, e.g. registry.example/osm/osm-injector:v1.2.3
 	Labels map[string]string // labels of the image's configuration; none by default
+	Beside map[string]string // paths of further static executables, by where the image has them; none by default
 }
 
 // Pack writes the image to w. It refuses a binary that needs a dynamic linker, and a name without registry or tag.
@@ -44,6 +45,9 @@ func Pack(w io.Writer, o Options) error {
 	}
 	image, err := build(o.Path, content, platform, o.Labels)
 	if err != nil {
+		return fmt.Errorf("pack %s: %w", o.Binary, err)
+	}
+	if image, err = addBeside(image, platform, o.Beside); err != nil {
 		return fmt.Errorf("pack %s: %w", o.Binary, err)
 	}
 	if err := writeArchive(w, image, mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/metadata"
+
+	"github.com/osm-edge/osm/manifests"
+)
+
+// leftover is an object that a mesh made and its chart does not hold.
+type leftover struct {
+	resource        schema.GroupVersionResource
+	namespace, name string
+}
+
+func (l leftover) String() string {
+	if l.namespace == "" {
+		return l.resource.Resource + " " + l.name
+	}
+	return l.resource.Resource + " " + l.namespace + "/" + l.name
+}
+
+const configGroup = "config.openservicemesh.io"
+
+func core(resource string) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Version: "v1", Resource: resource}
+}
+
+func definitions() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+}
+
+// made are those that a mesh labels as its own, by where they are looked for.
+func made(meshNamespace string) []leftover {
+	return []leftover{
+		{schema.GroupVersionResource{Group: configGroup, Version: "v1", Resource: "meshrootcertificates"}, meshNamespace, ""},
+		{schema.GroupVersionResource{Group: configGroup, Version: "v1", Resource: "meshconfigs"}, meshNamespace, ""},
+		{schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}, meshNamespace, ""},
+		{core("secrets"), meshNamespace, ""},
+		{core("configmaps"), "", ""},
+		{definitions(), "", ""},
+		{core("namespaces"), "", ""},
+	}
+}
+
+// leftovers finds what there is of a mesh beside its release. Those of the
+// mesh's own kinds count whoever made them, and so does the Secret of the root.
+func (o *uninstallOptions) leftovers(ctx context.Context) ([]leftover, error) {
+	config, err := o.cluster.config()
+	if err != nil {
+		return nil, err
+	}
+	client, err := metadata.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	var found []leftover
+	for _, where := range made(o.cluster.meshNamespace) {
+		options := metav1.ListOptions{}
+		if where.resource.Group != configGroup {
+			options.LabelSelector = manifests.Owned(o.meshName).String()
+		}
+		list, err := client.Resource(where.resource).Namespace(where.namespace).List(ctx, options)
+		if apierrors.IsNotFound(err) {
+			continue // the kind is not defined
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for %s of the mesh: %w", where.resource.Resource, err)
+		}
+		for _, object := range list.Items {
+			found = append(found, leftover{where.resource, object.Namespace, object.Name})
+		}
+	}
+	root := leftover{core("secrets"), o.cluster.meshNamespace, o.rootSecret}
+	_, err = client.Resource(root.resource).Namespace(root.namespace).Get(ctx, root.name, metav1.GetOptions{})
+	if err == nil && !contains(found, root) {
+		found = append([]leftover{root}, found...)
+	}
+	if apierrors.IsNotFound(err) {
+		err = nil
+	}
+	return found, err
+}
+
+func contains(all []leftover, one leftover) bool {
+	for _, l := range all {
+		if l == one {
+			return true
+		}
+	}
+	return false
+}
+
+// delete deletes what was left, except for what is to be kept. A definition that
+// is still needed by another mesh stays.
+func (o *uninstallOptions) delete(ctx context.Context, all, keep []leftover) error {
+	config, err := o.cluster.config()
+	if err != nil {
+		return err
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	for _, one := range all {
+		if contains(keep, one) {
+			continue
+		}
+		if one.resource == definitions() {
+			gone, err := releaseDefinition(ctx, client, one.name)
+			if err != nil {
+				return err
+			}
+			if !gone {
+				continue
+			}
+		}
+		err := client.Resource(one.resource).Namespace(one.namespace).Delete(ctx, one.name, metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("delete %s: %w", one, err)
+		}
+	}
+	return nil
+}
+
+// releaseDefinition has a definition convert nothing, for who converted is gone,
+// and the API server reads all objects of the kind before it deletes it. It
+// tells whether there are none.
+func releaseDefinition(ctx context.Context, client dynamic.Interface, name string) (free bool, err error) {
+	patch := []byte(`{"spec":{"conversion":{"strategy":"None","webhook":null}}}`)
+	definition, err := client.Resource(definitions()).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
+		return false, fmt.Errorf("end the conversion of %s: %w", name, err)
+	}
+	kind := schema.GroupVersionResource{Group: configGroup, Version: "v1", Resource: definition.GetName()[:len(definition.GetName())-len("."+configGroup)]}
+	objects, err := client.Resource(kind).List(ctx, metav1.ListOptions{Limit: 1})
+	if err != nil {
+		return false, fmt.Errorf("look for other meshes' objects of %s: %w", name, err)
+	}
+	return len(objects.Items) == 0, nil
+}

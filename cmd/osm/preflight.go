@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/version"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/yaml"
+
+	"github.com/osm-edge/osm/manifests"
+	"github.com/osm-edge/osm/manifests/render"
+)
+
+// oldest is the oldest Kubernetes that a mesh runs on, as the chart says too.
+const oldest = "1.30.0"
+
+// preflight looks for what would have an installation fail, and for what would
+// have a mesh not be what was meant. It writes nothing.
+type preflight struct {
+	client   kubernetes.Interface
+	cluster  *cluster
+	release  *helmRelease
+	mesh     string
+	values   meshValues
+	out      *terminal
+	problems []error
+}
+
+// preflight prints what it finds, and fails if anything is in the way.
+func (o *installOptions) preflight(ctx context.Context, out *terminal, release *helmRelease, given map[string]any) error {
+	client, err := o.cluster.client()
+	if err != nil {
+		return err
+	}
+	// The chart is rendered here so that values it refuses are refused first.
+	if _, err := render.Chart(render.Options{Namespace: o.cluster.meshNamespace, Values: given}); err != nil {
+		return fmt.Errorf("the chart does not take these values: %w", err)
+	}
+	values, err := coalesce(given)
+	if err != nil {
+		return err
+	}
+	p := &preflight{client: client, cluster: o.cluster, release: release, mesh: o.meshName, values: values, out: out}
+	for _, look := range []func(context.Context) error{p.version, p.rights, p.namespace, p.others, p.authority, p.ranges} {
+		if err := look(ctx); err != nil {
+			return fmt.Errorf("look at the cluster: %w", err)
+		}
+	}
+	if n := len(p.problems); n > 0 {
+		return fmt.Errorf("nothing was installed: %s to mend first", countOf(n, "thing"))
+	}
+	return nil
+}
+
+// refuse notes what is in the way, and how to mend it.
+func (p *preflight) refuse(mend, format string, args ...any) {
+	problem := fmt.Errorf(format, args...)
+	p.problems = append(p.problems, problem)
+	p.out.say(failed, "%s\n    to mend it: %s", problem, mend)
+}
+
+func (p *preflight) version(context.Context) error {
+	info, err := p.client.Discovery().ServerVersion()
+	if err != nil {
+		return err
+	}
+	has, err := version.ParseGeneric(info.GitVersion)
+	if err != nil {
+		return err
+	}
+	if has.LessThan(version.MustParseGeneric(oldest)) {
+		p.refuse("upgrade the cluster", "Kubernetes is %s, and a mesh needs %s or newer", info.GitVersion, oldest)
+		return nil
+	}
+	p.out.say(done, "Kubernetes is %s", info.GitVersion)
+	return nil
+}
+
+// rights asks whether the user may create what the chart consists of.
+func (p *preflight) rights(ctx context.Context) error {
+	var missing []string
+	for _, one := range []struct{ group, resource, namespace string }{
+		{"", "namespaces", ""},
+		{"apiextensions.k8s.io", "customresourcedefinitions", ""},
+		{"rbac.authorization.k8s.io", "clusterroles", ""},
+		{"rbac.authorization.k8s.io", "clusterrolebindings", ""},
+		{"admissionregistration.k8s.io", "mutatingwebhookconfigurations", ""},
+		{"admissionregistration.k8s.io", "validatingwebhookconfigurations", ""},
+		{"", "secrets", p.cluster.meshNamespace}, // of Helm
+		{"apps", "deployments", p.cluster.meshNamespace},
+		{"rbac.authorization.k8s.io", "roles", p.cluster.meshNamespace},
+	} {
+		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "create", Group: one.group, Resource: one.resource, Namespace: one.namespace},
+		}}
+		answer, err := p.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+		if err != nil {
+			return err
+		}
+		if !answer.Status.Allowed {
+			missing = append(missing, one.resource)
+		}
+	}
+	if len(missing) > 0 {
+		p.refuse("do it as a cluster administrator", "you may not create %s", strings.Join(missing, ", "))
+		return nil
+	}
+	p.out.say(done, "you may create what a mesh consists of")
+	return nil
+}
+
+// namespace refuses one that is being deleted.
+func (p *preflight) namespace(ctx context.Context) error {
+	found, err := p.client.CoreV1().Namespaces().Get(ctx, p.cluster.meshNamespace, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err == nil && found.DeletionTimestamp != nil {
+		p.refuse("kubectl wait --for=delete namespace/"+found.Name, "namespace %s is being deleted", found.Name)
+	}
+	return err
+}
+
+// others looks for a mesh of the same name, here or elsewhere, and for control
+// planes that were not installed as a release.
+func (p *preflight) others(ctx context.Context) error {
+	last, err := p.release.last()
+	if err != nil {
+		return err
+	}
+	if last != nil {
+		p.refuse("osm upgrade, or osm uninstall mesh and install it again",
+			"mesh %s is installed in namespace %s: its release is %s", p.mesh, p.cluster.meshNamespace, last.Info.Status)
+		return nil
+	}
+	list, err := p.client.AppsV1().Deployments("").List(ctx, metav1.ListOptions{LabelSelector: manifests.Owned(p.mesh).String()})
+	if err != nil {
+		return err
+	}
+	var where []string
+	for _, d := range list.Items {
+		if !slices.Contains(where, d.Namespace) {
+			where = append(where, d.Namespace)
+		}
+	}
+	if len(where) > 0 {
+		p.refuse("choose another name with --mesh-name, or uninstall that one",
+			"a mesh of the name %s is in namespace %s", p.mesh, strings.Join(where, ", "))
+		return nil
+	}
+	webhook := p.values.WebhookPrefix + "-" + p.mesh
+	_, err = p.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, webhook, metav1.GetOptions{})
+	switch {
+	case err == nil:
+		p.refuse("choose another name with --mesh-name, or kubectl delete mutatingwebhookconfiguration "+webhook,
+			"MutatingWebhookConfiguration %s is there, and no mesh that it belongs to", webhook)
+	case !apierrors.IsNotFound(err):
+		return err
+	default:
+		p.out.say(done, "no other mesh is named %s", p.mesh)
+	}
+	return nil
+}
+
+// ranges warns of a mesh whose pods reach nobody but each other.
+func (p *preflight) ranges(ctx context.Context) error {
+	if len(p.values.Inclusions)+len(p.values.Exclusions) > 0 {
+		return nil
+	}
+	known, why := p.knownRanges(ctx), ""
+	if len(known) == 0 {
+		known, why = []string{"10.0.0.0/8"}, ", with the ranges of your cluster's pods and Services"
+	}
+	p.out.say(beware, "whatever a pod of the mesh calls has to be of the mesh, addresses outside of the cluster too\n    to change it: --set 'osm.outboundIPRangeInclusionList={%s}'%s", strings.Join(known, ","), why)
+	return nil
+}
+
+// knownRanges are those of Services and pods, as far as the cluster tells.
+func (p *preflight) knownRanges(ctx context.Context) (ranges []string) {
+	add := func(more ...string) {
+		for _, r := range more {
+			if r != "" && !slices.Contains(ranges, r) {
+				ranges = append(ranges, r)
+			}
+		}
+	}
+	if services, err := p.client.NetworkingV1().ServiceCIDRs().List(ctx, metav1.ListOptions{}); err == nil {
+		for _, s := range services.Items {
+			add(s.Spec.CIDRs...)
+		}
+	}
+	nodes, err := p.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{Limit: 50})
+	if err != nil || len(nodes.Items) == 50 {
+		return nil // half of the pods would be worse than none
+	}
+	pods := 0
+	for _, n := range nodes.Items {
+		pods += len(n.Spec.PodCIDRs)
+		add(n.Spec.PodCIDRs...)
+	}
+	if pods == 0 {
+		return nil
+	}
+	return ranges
+}
+
+// meshValues are those of the chart that an installation looks at.
+type meshValues struct {
+	RootSecret    string   `json:"caBundleSecretName"`
+	WebhookPrefix string   `json:"webhookConfigNamePrefix"`
+	Inclusions    []string `json:"outboundIPRangeInclusionList"`
+	Exclusions    []string `json:"outboundIPRangeExclusionList"`
+	Provider      struct {
+		Kind string `json:"kind"`
+	} `json:"certificateProvider"`
+	Vault struct {
+		Secret struct {
+			Name string `json:"name"`
+			Key  string `json:"key"`
+		} `json:"secret"`
+	} `json:"vault"`
+	CertManager struct {
+		Name  string `json:"issuerName"`
+		Kind  string `json:"issuerKind"`
+		Group string `json:"issuerGroup"`
+	} `json:"certmanager"`
+}
+
+// coalesce lays values over the chart's own.
+func coalesce(given map[string]any) (meshValues, error) {
+	chart, err := render.Load()
+	if err != nil {
+		return meshValues{}, err
+	}
+	merged, err := render.Values(chart, given)
+	if err != nil {
+		return meshValues{}, err
+	}
+	data, err := yaml.Marshal(merged["osm"])
+	if err != nil {
+		return meshValues{}, err
+	}
+	var values meshValues
+	if err := yaml.Unmarshal(data, &values); err != nil {
+		return meshValues{}, errors.New("the values of osm are not what the chart takes")
+	}
+	return values, nil
+}
+
+func countOf(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/osm-edge/osm/issuer/rootsecret"
+)
+
+const certManagerGroup = "cert-manager.io"
+
+// authority looks for what the one that is to sign needs.
+func (p *preflight) authority(ctx context.Context) error {
+	before := len(p.problems)
+	var err error
+	switch p.values.Provider.Kind {
+	case "vault":
+		err = p.vault(ctx)
+	case "cert-manager":
+		err = errors.Join(p.roots(ctx), p.issuer(ctx))
+	default:
+		err = p.root(ctx)
+	}
+	if err == nil && len(p.problems) == before {
+		p.out.say(done, "%s can sign, as far as the cluster tells", p.values.Provider.Kind)
+	}
+	return err
+}
+
+func (p *preflight) secret(ctx context.Context, name string) (*corev1.Secret, error) {
+	secret, err := p.client.CoreV1().Secrets(p.cluster.meshNamespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return secret, err
+}
+
+// root refuses one that is there and that osm-bootstrap would refuse.
+func (p *preflight) root(ctx context.Context) error {
+	secret, err := p.secret(ctx, p.values.RootSecret)
+	if err != nil || secret == nil {
+		return err
+	}
+	_, err = rootsecret.Parse(secret, time.Now())
+	p.refused(err)
+	return nil
+}
+
+// roots demands those that the chains of cert-manager end with.
+func (p *preflight) roots(ctx context.Context) error {
+	secret, err := p.secret(ctx, p.values.RootSecret)
+	if err != nil {
+		return err
+	}
+	if secret == nil {
+		err = rootsecret.Missing(p.cluster.meshNamespace, p.values.RootSecret)
+	} else {
+		_, err = rootsecret.ParseRoots(secret, time.Now())
+	}
+	p.refused(err)
+	return nil
+}
+
+// refused notes what is wrong with the Secret of a root, which says itself how
+// to mend it.
+func (p *preflight) refused(err error) {
+	if err == nil {
+		return
+	}
+	problem, mend, _ := strings.Cut(err.Error(), "; to mend it, ")
+	p.refuse(mend, "%s", problem)
+}
+
+func (p *preflight) vault(ctx context.Context) error {
+	ref := p.values.Vault.Secret
+	if ref.Name == "" {
+		return nil // the chart has seen to the other ways to log in
+	}
+	secret, err := p.secret(ctx, ref.Name)
+	if err != nil {
+		return err
+	}
+	create := fmt.Sprintf("kubectl create secret generic %s -n %s --from-file=%s", ref.Name, p.cluster.meshNamespace, ref.Key)
+	switch {
+	case secret == nil:
+		p.refuse(create, "Secret %s/%s, which is to hold Vault's token, does not exist", p.cluster.meshNamespace, ref.Name)
+	case len(secret.Data[ref.Key]) == 0:
+		p.refuse(create+", after kubectl delete secret "+ref.Name+" -n "+p.cluster.meshNamespace,
+			"Secret %s/%s has no key %q, which is to hold Vault's token", p.cluster.meshNamespace, ref.Name, ref.Key)
+	}
+	return nil
+}
+
+// issuer looks whether cert-manager is there and the issuer ready. One of
+// another group may be of any form.
+func (p *preflight) issuer(ctx context.Context) error {
+	config, err := p.cluster.config()
+	if err != nil {
+		return err
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	_, err = p.client.Discovery().ServerResourcesForGroupVersion(certManagerGroup + "/v1")
+	if apierrors.IsNotFound(err) {
+		p.refuse("install cert-manager: https://cert-manager.io/docs/installation", "cert-manager is not installed")
+		return nil
+	}
+	if err != nil || p.values.CertManager.Group != certManagerGroup {
+		return err
+	}
+	ref := p.values.CertManager
+	resource, namespace := "issuers", p.cluster.meshNamespace
+	if ref.Kind == "ClusterIssuer" {
+		resource, namespace = "clusterissuers", ""
+	}
+	found, err := client.Resource(schema.GroupVersionResource{Group: certManagerGroup, Version: "v1", Resource: resource}).
+		Namespace(namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		p.refuse("create it, or name another with --set osm.certmanager.issuerName", "%s %s does not exist in namespace %s", ref.Kind, ref.Name, namespace)
+	case err != nil && !meta.IsNoMatchError(err):
+		return err
+	default:
+		if ready, why := readyCondition(found); !ready {
+			p.refuse(fmt.Sprintf("kubectl describe %s %s -n %s", strings.ToLower(ref.Kind), ref.Name, p.cluster.meshNamespace), "%s %s is not ready: %s", ref.Kind, ref.Name, why)
+		}
+	}
+	return nil
+}
+
+func readyCondition(object *unstructured.Unstructured) (ready bool, why string) {
+	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions") // none is not ready
+	for _, c := range conditions {
+		if condition, ok := c.(map[string]any); ok && condition["type"] == "Ready" {
+			message, _ := condition["message"].(string)
+			return condition["status"] == "True", message
+		}
+	}
+	return false, "cert-manager has not said anything about it"
+}

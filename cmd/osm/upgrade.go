@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/osm-edge/osm/cmd/internal/component"
+	"github.com/osm-edge/osm/manifests/render"
+)
+
+const upgradeHelp = `Bring a mesh to the version of this osm, or change its values.
+
+Values that were given before stay, unless --reset-values is said. The control
+plane is replaced one pod at a time, and osm-bootstrap brings the definitions up
+to date. Sidecars stay as they are: a pod gets another when it is replaced.`
+
+func newUpgradeCommand() *cobra.Command {
+	o := &installOptions{cluster: newCluster()}
+	command := &cobra.Command{
+		Use:   "upgrade",
+		Short: "Bring a mesh to this version, or change its values",
+		Long:  upgradeHelp,
+		Example: `  osm upgrade
+  osm upgrade --atomic --set osm.osmController.replicaCount=2`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return o.upgrade(command.Context(), newTerminal(command.OutOrStdout()))
+		},
+	}
+	o.addFlags(command)
+	flags := command.Flags()
+	flags.BoolVar(&o.atomic, "atomic", false, "go back to the former release if the mesh does not get ready")
+	flags.BoolVar(&o.reset, "reset-values", false, "forget the values that were given before")
+	return command
+}
+
+func (o *installOptions) upgrade(ctx context.Context, out *terminal) error {
+	values, err := o.merged()
+	if err != nil {
+		return err
+	}
+	release, err := o.cluster.release(o.meshName, o.timeout)
+	if err != nil {
+		return err
+	}
+	client, err := o.cluster.client()
+	if err != nil {
+		return err
+	}
+	last, err := release.last()
+	if err != nil {
+		return err
+	}
+	if last == nil {
+		return fmt.Errorf("there is no mesh %s in namespace %s: osm install makes one, and --mesh-name and --osm-namespace name another", o.meshName, o.cluster.meshNamespace)
+	}
+	chart, err := render.Load()
+	if err != nil {
+		return err
+	}
+	out.say(done, "mesh %s is of chart %s, revision %d; this is %s, with chart %s",
+		o.meshName, last.Chart.Metadata.Version, last.Version, component.Version(), chart.Metadata.Version)
+	began := time.Now()
+	err = o.start(ctx, out, client, func() error { return release.upgrade(ctx, values, o.reset) })
+	if err != nil && o.atomic {
+		out.say(failed, "the mesh does not get ready; going back to revision %d", last.Version)
+		return errors.Join(err, release.rollback(last.Version))
+	}
+	if err != nil {
+		return fmt.Errorf("%w\nosm upgrade can be repeated; helm rollback %s %d -n %s goes back", err, o.meshName, last.Version, o.cluster.meshNamespace)
+	}
+	out.tell("\nmesh %s is upgraded, after %s", out.in(bold, o.meshName), seconds(time.Since(began)))
+	return nil
+}
