@@ -84,7 +84,7 @@ func anchors(text string) map[string]bool {
 
 func parse(t *testing.T, name string) transcript.Document {
 	t.Helper()
-	document, err := transcript.Parse(name, read(t, name))
+	document, err := transcript.Read(root, name)
 	if err != nil {
 		t.Fatal(err)
 	}

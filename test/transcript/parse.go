@@ -2,6 +2,8 @@ package transcript
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 )
@@ -10,6 +12,15 @@ var comment = regexp.MustCompile(`^\s*<!-- transcript: (\w+)(?:: ?| ?)(.*?) ?-->
 
 // fence is how a block of code begins and ends.
 const fence = "```"
+
+// Read reads a document, which is named as it is below the directory.
+func Read(dir, name string) (Document, error) {
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return Document{}, err
+	}
+	return Parse(name, string(text))
+}
 
 // Parse reads a document.
 func Parse(name, text string) (Document, error) {
@@ -92,15 +103,6 @@ func (p *parser) note(line string) error {
 		return fmt.Errorf("transcript: %s %s means nothing", word, rest)
 	}
 	return nil
-}
-
-func (d Document) has(group string) bool {
-	for _, g := range d.Groups {
-		if g.Name == group {
-			return true
-		}
-	}
-	return false
 }
 
 // end takes a block.

@@ -66,11 +66,15 @@ func (s *Session) Close() error {
 	return os.RemoveAll(s.state)
 }
 
-// Run runs the steps until one fails.
-func (s *Session) Run(ctx context.Context, name string, steps []Step) error {
+// Run runs a group of a document until a command fails.
+func (s *Session) Run(ctx context.Context, d Document, group string) error {
+	steps := d.Group(group)
+	if len(steps) == 0 {
+		return fmt.Errorf("%s has no group %q", d.Name, group)
+	}
 	for _, step := range steps {
 		if err := s.Step(ctx, step); err != nil {
-			return fmt.Errorf("%s:%d: %w", name, step.Line, err)
+			return fmt.Errorf("%s:%d: %w", d.Name, step.Line, err)
 		}
 	}
 	return nil

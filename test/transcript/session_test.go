@@ -40,7 +40,7 @@ func TestWhatIsLeftRunningEndsWithTheSession(t *testing.T) {
 	d := parsed(t, "'''console\n(trap '' TERM; echo $BASHPID >pid; sleep 60) &\ncat pid\n'''\n<!-- transcript: eventually -->\n'''\n…\n'''\n")
 	dir := t.TempDir()
 	s := session(t, dir)
-	if err := s.Run(t.Context(), d.Name, d.Groups[0].Steps); err != nil {
+	if err := s.Run(t.Context(), d, Every); err != nil {
 		t.Fatal(err)
 	}
 	pid, err := os.ReadFile(dir + "/pid")
@@ -67,7 +67,7 @@ func run(t *testing.T, text, says string) {
 	d := parsed(t, text)
 	s := session(t, t.TempDir())
 	defer s.Close()
-	err := s.Run(t.Context(), d.Name, d.Groups[0].Steps)
+	err := s.Run(t.Context(), d, Every)
 	if (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
 		t.Errorf("%v", err)
 	}

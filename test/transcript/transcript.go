@@ -16,6 +16,8 @@
 // document begins with, is run first in each of the others.
 package transcript
 
+import "slices"
+
 // Every is the group that all others begin with.
 const Every = "every"
 
@@ -45,9 +47,13 @@ type Step struct {
 	Eventually bool // it may take a while until it prints that
 }
 
-// Group returns the steps of a group, those of Every first.
+// Group returns the steps of a group, those of Every first. There are none if
+// there is no such group.
 func (d Document) Group(name string) []Step {
 	var steps []Step
+	if !d.has(name) {
+		return nil
+	}
 	for _, g := range d.Groups {
 		if g.Name == Every || g.Name == name {
 			steps = append(steps, g.Steps...)
@@ -56,13 +62,13 @@ func (d Document) Group(name string) []Step {
 	return steps
 }
 
-// names returns the groups in their order, without Every.
+func (d Document) has(group string) bool { return slices.Contains(d.names(), group) }
+
+// names returns the groups in their order.
 func (d Document) names() []string {
 	var names []string
 	for _, g := range d.Groups {
-		if g.Name != Every {
-			names = append(names, g.Name)
-		}
+		names = append(names, g.Name)
 	}
 	return names
 }
