@@ -31,7 +31,8 @@ func run(arguments []string, in io.Reader, out io.Writer) error {
 	case is(words, "secrets", "enable", "*"):
 		return client.Sys().Mount(words[2], &api.MountInput{Type: words[2]})
 	case is(words, "secrets", "tune", "*"):
-		return client.Sys().TuneMount(words[2], api.MountConfigInput{MaxLeaseTTL: flags["max-lease-ttl"]})
+		_, err := client.Logical().Write("sys/mounts/"+words[2]+"/tune", map[string]any{"max_lease_ttl": flags["max-lease-ttl"]})
+		return err
 	case is(words, "policy", "write", "*", "-"):
 		rules, err := io.ReadAll(in)
 		if err != nil {
