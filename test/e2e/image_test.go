@@ -20,8 +20,8 @@ const (
 func imageOf(binary string) string { return registry + "/" + binary + ":" + tag }
 
 // pack builds the mesh's binaries and those of its pods, and returns an image
-// archive of each.
-func pack(t *testing.T) []string {
+// archive of each, under the name that it is given.
+func pack(t *testing.T, name func(binary string) string) []string {
 	t.Helper()
 	const module = "github.com/osm-edge/osm/"
 	packages := []string{
@@ -39,7 +39,7 @@ func pack(t *testing.T) []string {
 	var archives []string
 	for _, p := range packages {
 		binary := filepath.Join(dir, path.Base(p))
-		o := image.Options{Binary: binary, Name: imageOf(path.Base(p))}
+		o := image.Options{Binary: binary, Name: name(path.Base(p))}
 		if path.Base(p) == "sidecar" {
 			o.Path = "/bin/sh" // what the injector has a sidecar's image run
 		}

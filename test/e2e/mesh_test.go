@@ -42,7 +42,7 @@ func TestAMeshOfRealPodsGetsItsCertificatesAndFollowsItsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("a full node needs root, which CI has")
 	}
-	tr := startTrial(t)
+	tr := startTrial(t, pack(t, imageOf))
 	for _, step := range []struct {
 		sentence string
 		take     func(context.Context) error
@@ -84,10 +84,10 @@ func TestAMeshOfRealPodsGetsItsCertificatesAndFollowsItsRoot(t *testing.T) {
 	}
 }
 
-// startTrial starts the node. When the test is over, nothing of it may be left.
-func startTrial(t *testing.T) *trial {
+// startTrial starts the node, with the images that it may use. When the test is over, nothing of it may be left.
+func startTrial(t *testing.T, images []string) *trial {
 	t.Helper()
-	node, err := cluster.StartNode(t.Context(), cluster.NodeOptions{Images: pack(t), Log: t.Output()})
+	node, err := cluster.StartNode(t.Context(), cluster.NodeOptions{Images: images, Log: t.Output()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,101 @@
+// Package docs holds the documents to one another: their links lead somewhere,
+// and a translation says the same, line by line, with the same commands.
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/osm-edge/osm/test/transcript"
+)
+
+const root = "../.."
+
+func TestTheCertificateGuideSaysTheSameInBothLanguages(t *testing.T) {
+	english, japanese := "docs/certificates.md", "docs/certificates.ja.md"
+	if err := transcript.CompareShape(read(t, english), read(t, japanese)); err != nil {
+		t.Error(err)
+	}
+	if err := transcript.Compare(parse(t, english), parse(t, japanese)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEveryCommandOfTheDocumentsIsOneThatBashReads(t *testing.T) {
+	for _, name := range documents(t) {
+		if err := transcript.CheckSyntax(t.Context(), parse(t, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+
+func TestEveryLinkOfTheDocumentsLeadsSomewhere(t *testing.T) {
+	for _, name := range documents(t) {
+		for _, found := range link.FindAllStringSubmatch(read(t, name), -1) {
+			target := found[1]
+			if strings.Contains(target, "://") {
+				continue
+			}
+			path, anchor, _ := strings.Cut(target, "#")
+			file := name
+			if path != "" {
+				file = filepath.Join(filepath.Dir(name), path)
+			}
+			if _, err := os.Stat(filepath.Join(root, file)); err != nil {
+				t.Errorf("%s links to %s: %v", name, target, err)
+			} else if anchor != "" && !anchors(read(t, file))[anchor] {
+				t.Errorf("%s links to %s, and there is no such heading", name, target)
+			}
+		}
+	}
+}
+
+func documents(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("found %d documents: %v", len(found), err)
+	}
+	names := []string{"README.md"}
+	for _, path := range found {
+		names = append(names, "docs/"+filepath.Base(path))
+	}
+	return names
+}
+
+var (
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	dropped = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// anchors returns those that GitHub gives to the headings.
+func anchors(text string) map[string]bool {
+	found := map[string]bool{}
+	for _, h := range heading.FindAllStringSubmatch(text, -1) {
+		found[strings.ReplaceAll(dropped.ReplaceAllString(strings.ToLower(h[1]), ""), " ", "-")] = true
+	}
+	return found
+}
+
+func parse(t *testing.T, name string) transcript.Document {
+	t.Helper()
+	document, err := transcript.Read(root, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return document
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

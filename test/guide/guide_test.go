@@ -1,0 +1,133 @@
+// Package guide runs the commands of the certificate guide, as its readers do,
+// on a real API server, with a real Vault and a real cert-manager. Its pods are
+// no containers: what needs those is left to test/e2e.
+package guide
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/osm-edge/osm/test/certmanager"
+	"github.com/osm-edge/osm/test/cluster"
+	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/transcript"
+	"github.com/osm-edge/osm/test/vault"
+)
+
+const guide = "docs/certificates.md" // the Japanese one has the same commands, which a test holds
+
+func TestTheCertificateGuideIsTrueWhereTheMeshSignsItself(t *testing.T) {
+	tryGuide(t, "built-in", func(_ *cluster.Cluster, client kubernetes.Interface) map[string]string {
+		deployBookstore(t, client)
+		return nil
+	})
+}
+
+func TestTheCertificateGuideIsTrueOfVault(t *testing.T) {
+	tryGuide(t, "vault", func(*cluster.Cluster, kubernetes.Interface) map[string]string {
+		server, err := vault.Start(within(t, time.Minute), vault.Options{Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { stop(t, server.Stop) })
+		address, err := url.Parse(server.Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return map[string]string{
+			"VAULT_ADDR": server.Address, "VAULT_TOKEN": server.Token,
+			"VAULT_HOST": address.Hostname(), "VAULT_PORT": address.Port(), "VAULT_PROTOCOL": address.Scheme,
+		}
+	})
+}
+
+func TestTheCertificateGuideIsTrueOfCertManager(t *testing.T) {
+	tryGuide(t, "cert-manager", func(c *cluster.Cluster, _ kubernetes.Interface) map[string]string {
+		if err := certmanager.Install(within(t, time.Minute), c.Config()); err != nil {
+			t.Fatal(err)
+		}
+		controllers, err := certmanager.Start(within(t, time.Minute), certmanager.Options{Kubeconfig: c.Kubeconfig()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { stop(t, controllers.Stop) })
+		return nil
+	})
+}
+
+// tryGuide runs a group of the guide on a cluster of its own, as prepared.
+func tryGuide(t *testing.T, group string, prepare func(*cluster.Cluster, kubernetes.Interface) map[string]string) {
+	t.Parallel()
+	document, err := transcript.Read("../..", guide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, client := startCluster(t)
+	given := prepare(c, client)
+	s, err := transcript.NewSession(transcript.Options{
+		Dir: t.TempDir(), Given: given,
+		Env: []string{"KUBECONFIG=" + c.Kubeconfig(), "HOME=" + t.TempDir(), "PATH=" + bin + ":" + c.BinDir() + ":" + os.Getenv("PATH")},
+		Log: func(step transcript.Step, note string) { t.Logf("%s:%d: %s %s", guide, step.Line, step.Command, note) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, s.Close) })
+	if err := s.Run(t.Context(), document, group); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func startCluster(t *testing.T) (*cluster.Cluster, kubernetes.Interface) {
+	t.Helper()
+	images := map[string]string{}
+	for _, name := range mesh.Components {
+		images["flomesh/"+name] = filepath.Join(bin, name)
+	}
+	c, err := cluster.Start(t.Context(), cluster.Options{Images: images})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, c.Stop) })
+	client, err := kubernetes.NewForConfig(c.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, client
+}
+
+func stop(t *testing.T, end func() error) {
+	t.Helper()
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+}
+
+// within bounds what is prepared.
+func within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// deployBookstore deploys what the guide expects to run already.
+func deployBookstore(t *testing.T, client kubernetes.Interface) {
+	t.Helper()
+	ctx := within(t, time.Minute)
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bookstore"}}
+	if _, err := client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mesh.Deploy(ctx, client, "bookstore", "bookstore-v2", corev1.Container{Image: "bookstore"}); err != nil {
+		t.Fatal(err)
+	}
+}
