@@ -6,6 +6,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
@@ -75,7 +76,13 @@ func (o *uninstallOptions) leftovers(ctx context.Context) ([]leftover, error) {
 			return nil, fmt.Errorf("look for %s of the mesh: %w", where.resource.Resource, err)
 		}
 		for _, object := range list.Items {
-			found = append(found, leftover{where.resource, object.Namespace, object.Name})
+			one := leftover{where.resource, object.Namespace, object.Name}
+			if one.resource == core("namespaces") {
+				if others, err := o.othersIn(ctx, client, one.name); err != nil || others != "" {
+					continue
+				}
+			}
+			found = append(found, one)
 		}
 	}
 	root := leftover{core("secrets"), o.cluster.meshNamespace, o.rootSecret}
@@ -87,6 +94,29 @@ func (o *uninstallOptions) leftovers(ctx context.Context) ([]leftover, error) {
 		err = nil
 	}
 	return found, err
+}
+
+// othersIn names something in the namespace that is not of the mesh, and would
+// be lost with the namespace.
+func (o *uninstallOptions) othersIn(ctx context.Context, client metadata.Interface, namespace string) (string, error) {
+	of := manifests.Owned(o.meshName)
+	for _, resource := range []schema.GroupVersionResource{
+		core("pods"), core("secrets"), core("configmaps"), core("services"), core("persistentvolumeclaims"),
+		{Group: "apps", Version: "v1", Resource: "deployments"}, {Group: "apps", Version: "v1", Resource: "statefulsets"},
+	} {
+		list, err := client.Resource(resource).Namespace(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return "", err
+		}
+		for _, object := range list.Items {
+			switch {
+			case of.Matches(labels.Set(object.Labels)), object.Name == o.rootSecret, object.Name == "kube-root-ca.crt", object.Labels["owner"] == "helm":
+			default:
+				return leftover{resource, namespace, object.Name}.String(), nil
+			}
+		}
+	}
+	return "", nil
 }
 
 func contains(all []leftover, one leftover) bool {

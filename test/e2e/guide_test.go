@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
 	"github.com/osm-edge/osm/test/transcript"
 )
 
@@ -80,10 +81,17 @@ func published(binary string) string {
 func osm(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", filepath.Join(dir, "osm"), "github.com/osm-edge/osm/cmd/osm")
+	compile(t, filepath.Join(dir, "osm"), "github.com/osm-edge/osm/cmd/osm")
+	return dir
+}
+
+// compile builds a program as the mesh's are, into a file or a directory.
+func compile(t *testing.T, out string, packages ...string) {
+	t.Helper()
+	args := append([]string{"build", "-trimpath", "-tags", "grpcnotrace", "-o", out}, packages...)
+	build := exec.CommandContext(t.Context(), "go", args...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build osm: %v\n%s", err, out)
+		t.Fatalf("build: %v\n%s", err, out)
 	}
-	return dir
 }

@@ -3,8 +3,6 @@
 package e2e
 
 import (
-	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"testing"
@@ -29,13 +27,7 @@ func pack(t *testing.T, name func(binary string) string) []string {
 		module + "test/sidecar/cmd/sidecar", module + "test/e2e/app",
 	}
 	dir := t.TempDir()
-	// As make build does, which leaves less to compile after it.
-	args := append([]string{"build", "-trimpath", "-tags", "grpcnotrace", "-o", dir}, packages...)
-	build := exec.CommandContext(t.Context(), "go", args...)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	compile(t, dir, packages...)
 	var archives []string
 	for _, p := range packages {
 		binary := filepath.Join(dir, path.Base(p))

@@ -16,20 +16,19 @@ import (
 )
 
 func (tr *trial) install(ctx context.Context) (err error) {
-	if err := tr.apply(ctx, "auto"); err != nil {
+	if _, err := tr.osm(ctx, append([]string{"install", "--atomic", "--timeout=2m"}, images()...)...); err != nil {
 		return err
 	}
 	tr.root, err = tr.readRoot(ctx)
 	return err
 }
 
-// apply installs the chart, or changes how sidecars are placed.
-func (tr *trial) apply(ctx context.Context, placement string) error {
-	return mesh.Install(ctx, tr.node.Config(), map[string]any{"osm": map[string]any{
-		"image":        map[string]any{"registry": registry, "tag": tag, "pullPolicy": string(corev1.PullNever)},
-		"sidecarImage": imageOf("sidecar"),
-		"injector":     map[string]any{"sidecarPlacement": placement},
-	}})
+// images are the values that name those of the trial.
+func images() []string {
+	return []string{
+		"--set", "osm.image.registry=" + registry + ",osm.image.tag=" + tag + ",osm.image.pullPolicy=" + string(corev1.PullNever),
+		"--set", "osm.sidecarImage=" + imageOf("sidecar"),
+	}
 }
 
 // bootstrapOnce runs the Deployment's own pod as a Job.

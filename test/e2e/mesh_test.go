@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/x509"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ type trial struct {
 	node   *cluster.Node
 	client kubernetes.Interface
 	home   string // of kubectl
+	cli    string // the path of osm
 
 	root         *x509.Certificate // of the mesh, as last read
 	buyer, store *corev1.Pod
@@ -42,7 +44,8 @@ func TestAMeshOfRealPodsGetsItsCertificatesAndFollowsItsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("a full node needs root, which CI has")
 	}
-	tr := startTrial(t, pack(t, imageOf))
+	tr := startTrial(t, append(pack(t, imageOf), packAuthorities(t)...))
+	tr.cli = filepath.Join(osm(t), "osm")
 	for _, step := range []struct {
 		sentence string
 		take     func(context.Context) error
@@ -70,6 +73,10 @@ func TestAMeshOfRealPodsGetsItsCertificatesAndFollowsItsRoot(t *testing.T) {
 		{"they call each other on the new root", tr.call},
 		{"a new pod gets a sidecar and is called", tr.replaceStore},
 		{"a sidecar that is a plain container does the same, and ends when a Job says so", tr.placePlainly},
+		{"a Vault in the cluster signs instead, without one failed request", tr.goToVault},
+		{"the mesh is uninstalled, and nothing is left of it", tr.uninstallAll},
+		{"it is installed again, with a cert-manager in the cluster that signs", tr.installAgain},
+		{"and uninstalled again", tr.uninstall},
 	} {
 		held := t.Run(step.sentence, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), stepTimeout)

@@ -19,7 +19,7 @@ func (tr *trial) placePlainly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := tr.apply(ctx, "container"); err != nil {
+	if _, err := tr.osm(ctx, "upgrade", "--set", "osm.injector.sidecarPlacement=container"); err != nil {
 		return err
 	}
 	if err := tr.kubectl(ctx, "wait", "pod/"+old.Name, "--for=delete", "--timeout=1m", "-n", mesh.Namespace); err != nil {

@@ -1,10 +1,11 @@
-// Command vault stands in for the client of Vault where a document's commands are
-// tried: building the real one takes longer than all that is tried with it. It
-// reads the arguments that the documents use as the real one does, asks a real
-// Vault, and refuses all others.
+// Command vault stands in for the client of Vault where a document's commands, or
+// those of demo/, are tried: building the real one takes longer than all that is
+// tried with it. It reads the arguments that are used there as the real one does,
+// asks a real Vault, or runs one, and refuses all others.
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -28,6 +29,17 @@ func run(arguments []string, in io.Reader, out io.Writer) error {
 	}
 	words, flags, values := sort(arguments)
 	switch {
+	case is(words, "server") && has(flags, "dev"):
+		return develop(flags["dev-listen-address"])
+	case is(words, "secrets", "list") && flags["format"] == "json":
+		mounts, err := client.Sys().ListMounts()
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(out).Encode(mounts)
+	case is(words, "read", "*") && has(flags, "field"):
+		secret, err := client.Logical().Read(words[1])
+		return printField(out, secret, flags["field"], err)
 	case is(words, "secrets", "enable", "*"):
 		return client.Sys().Mount(words[2], &api.MountInput{Type: words[2]})
 	case is(words, "secrets", "tune", "*"):
@@ -46,10 +58,29 @@ func run(arguments []string, in io.Reader, out io.Writer) error {
 		}
 		return err
 	case is(words, "write", "*"):
-		_, err := client.Logical().Write(words[1], values)
+		secret, err := client.Logical().Write(words[1], values)
+		if has(flags, "field") {
+			return printField(out, secret, flags["field"], err)
+		}
 		return err
 	}
 	return fmt.Errorf("%q is not known here", arguments)
+}
+
+func printField(out io.Writer, secret *api.Secret, name string, err error) error {
+	if err != nil {
+		return err
+	}
+	if secret == nil || secret.Data[name] == nil {
+		return fmt.Errorf("the answer has no %s", name)
+	}
+	_, err = fmt.Fprintln(out, secret.Data[name])
+	return err
+}
+
+func has(flags map[string]string, name string) bool {
+	_, has := flags[name]
+	return has
 }
 
 // sort separates the words of a command from its flags and from what is written.
