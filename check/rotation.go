@@ -10,7 +10,7 @@ import (
 
 const (
 	// distributePatience is how long pods may take before somebody is told.
-	distributePatience = time.Minute
+	distributePatience = 30 * time.Second
 	// signPatience is well over what it takes to replace all certificates.
 	signPatience = 15 * time.Minute
 	// stuck is after any deadline that is set with sense.

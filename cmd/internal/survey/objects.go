@@ -47,6 +47,15 @@ func (s *Survey) Objects(ctx context.Context, snapshot *check.Snapshot) error {
 	return group.Wait()
 }
 
+// Progress reads what tells how far the replacement of a root is.
+func (s *Survey) Progress(ctx context.Context, snapshot *check.Snapshot) error {
+	maps := s.Kube.CoreV1().ConfigMaps(s.Namespace)
+	if err := get(ctx, &snapshot.Record, maps.Get, trust.ConfigMapName); err != nil {
+		return err
+	}
+	return s.authorities(ctx, snapshot)
+}
+
 // argument returns what a component was told by a flag.
 func argument(d *appsv1.Deployment, flag, otherwise string) string {
 	if d == nil {
@@ -95,28 +104,38 @@ func (s *Survey) configuration(ctx context.Context, snapshot *check.Snapshot) er
 
 // roots reads the MeshRootCertificates, and then the Secrets.
 func (s *Survey) roots(ctx context.Context, snapshot *check.Snapshot) error {
-	resource := v1.GroupVersion.WithResource("meshrootcertificates")
-	list, err := s.Dynamic.Resource(resource).Namespace(s.Namespace).List(ctx, metav1.ListOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("list MeshRootCertificates: %w", err)
+	if err := s.authorities(ctx, snapshot); err != nil {
+		return err
 	}
 	secrets := map[string]bool{}
 	for _, service := range check.Servers {
 		secrets[service+"-tls"] = true
 	}
-	if list != nil {
-		for _, object := range list.Items {
-			var root v1.MeshRootCertificate
-			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &root); err != nil {
-				return fmt.Errorf("read MeshRootCertificate %s: %w", object.GetName(), err)
-			}
-			snapshot.Roots = append(snapshot.Roots, root)
-			if name, ok := check.RootSecret(&root); ok {
-				secrets[name] = true
-			}
+	for i := range snapshot.Roots {
+		if name, ok := check.RootSecret(&snapshot.Roots[i]); ok {
+			secrets[name] = true
 		}
 	}
 	return s.secrets(ctx, snapshot, slices.Sorted(maps.Keys(secrets)))
+}
+
+func (s *Survey) authorities(ctx context.Context, snapshot *check.Snapshot) error {
+	resource := v1.GroupVersion.WithResource("meshrootcertificates")
+	list, err := s.Dynamic.Resource(resource).Namespace(s.Namespace).List(ctx, metav1.ListOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list MeshRootCertificates: %w", err)
+	}
+	for _, object := range list.Items {
+		var root v1.MeshRootCertificate
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &root); err != nil {
+			return fmt.Errorf("read MeshRootCertificate %s: %w", object.GetName(), err)
+		}
+		snapshot.Roots = append(snapshot.Roots, root)
+	}
+	return nil
 }
 
 func (s *Survey) secrets(ctx context.Context, snapshot *check.Snapshot, names []string) error {
