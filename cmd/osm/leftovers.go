@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -87,7 +88,7 @@ func (o *uninstallOptions) leftovers(ctx context.Context) ([]leftover, error) {
 	}
 	root := leftover{core("secrets"), o.cluster.meshNamespace, o.rootSecret}
 	_, err = client.Resource(root.resource).Namespace(root.namespace).Get(ctx, root.name, metav1.GetOptions{})
-	if err == nil && !contains(found, root) {
+	if err == nil && !slices.Contains(found, root) {
 		found = append([]leftover{root}, found...)
 	}
 	if apierrors.IsNotFound(err) {
@@ -119,18 +120,9 @@ func (o *uninstallOptions) othersIn(ctx context.Context, client metadata.Interfa
 	return "", nil
 }
 
-func contains(all []leftover, one leftover) bool {
-	for _, l := range all {
-		if l == one {
-			return true
-		}
-	}
-	return false
-}
-
-// delete deletes what was left, except for what is to be kept. A definition that
-// is still needed by another mesh stays.
-func (o *uninstallOptions) delete(ctx context.Context, all, keep []leftover) error {
+// delete deletes what was left. A definition that is still needed by another
+// mesh stays.
+func (o *uninstallOptions) delete(ctx context.Context, all []leftover) error {
 	config, err := o.cluster.config()
 	if err != nil {
 		return err
@@ -140,9 +132,6 @@ func (o *uninstallOptions) delete(ctx context.Context, all, keep []leftover) err
 		return err
 	}
 	for _, one := range all {
-		if contains(keep, one) {
-			continue
-		}
 		if one.resource == definitions() {
 			gone, err := releaseDefinition(ctx, client, one.name)
 			if err != nil {

@@ -1,10 +1,11 @@
 // Command osm is what an operator of the mesh types. It exits with 0 when it
 // did what it was told, and with 1 when it did not, having said why on standard
-// error.
+// error. A command that has more to tell by its exit code says so.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -21,8 +22,16 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// exitCode is 1 unless the error says another.
+func exitCode(err error) int {
+	if e := (interface{ ExitCode() int })(nil); errors.As(err, &e) {
+		return e.ExitCode()
+	}
+	return 1
 }
 
 // newCommand returns osm with all that it can do.
@@ -39,6 +48,8 @@ having said why on standard error.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newInstallCommand(), newUpgradeCommand(), newUninstallCommand(), newInjectCommand(), newVersionCommand())
+	root.AddCommand(newInstallCommand(), newUpgradeCommand(), newUninstallCommand())
+	root.AddCommand(newCheckCommand(), newCACommand(), newSupportCommand())
+	root.AddCommand(newInjectCommand(), newVersionCommand())
 	return root
 }

@@ -253,10 +253,3 @@ func coalesce(given map[string]any) (meshValues, error) {
 	}
 	return values, nil
 }
-
-func countOf(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}

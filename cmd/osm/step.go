@@ -15,6 +15,7 @@ const (
 	failed
 )
 
+// sign is a character on a terminal, and elsewhere a word that can be searched for.
 func (t *terminal) sign(s sign) string {
 	sign, word, look := "✓", "ok     ", green
 	switch s {

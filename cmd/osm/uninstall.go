@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,10 +136,11 @@ func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []lef
 	// What was being written as the control plane ended comes a moment later.
 	err = wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
 		left, err := o.leftovers(ctx)
-		if err != nil || len(left) == 0 {
-			return err == nil, err
+		if err != nil {
+			return false, err
 		}
-		return onlyKept(left, keep), o.delete(ctx, left, keep)
+		left = slices.DeleteFunc(left, func(one leftover) bool { return slices.Contains(keep, one) })
+		return len(left) == 0, o.delete(ctx, left)
 	})
 	if err != nil {
 		return fmt.Errorf("delete what the mesh knew: %w", err)
@@ -166,15 +168,6 @@ func (o *uninstallOptions) awaitEnd(ctx context.Context, out *terminal) error {
 		out.moment("%s of the control plane left", countOf(len(pods.Items), "pod"))
 		return len(pods.Items)+len(deployments.Items) == 0, nil
 	})
-}
-
-func onlyKept(left, keep []leftover) bool {
-	for _, one := range left {
-		if !contains(keep, one) {
-			return false
-		}
-	}
-	return true
 }
 
 // findRootSecret reads from the release what the Secret of the root is called.

@@ -18,7 +18,7 @@ const module = "github.com/osm-edge/osm/"
 
 // rooms is everything below the commands.
 var rooms = []string{
-	"bootstrap", "injector/...", "interception/...", "issuer", "issuer/certmanager", "issuer/provider", "issuer/rootsecret",
+	"bootstrap", "check", "injector/...", "interception/...", "issuer", "issuer/certmanager", "issuer/provider", "issuer/rootsecret",
 	"issuer/tresor", "issuer/vault", "manifests/...", "publish", "rotation", "sds", "trust", "webhook/...",
 }
 
@@ -30,6 +30,7 @@ var arrows = []struct {
 }{
 	{"cmd/...", append([]string{"cmd/..."}, rooms...)},
 	{"bootstrap", []string{"issuer", "issuer/tresor", "issuer/rootsecret", "manifests", "manifests/crd/v1"}},
+	{"check", []string{"issuer", "issuer/rootsecret", "manifests", "manifests/crd/v1", "trust"}},
 	{"sds", []string{"issuer"}},
 	{"trust", []string{"issuer"}},
 	{"rotation", []string{"issuer", "trust"}},

@@ -1,0 +1,74 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+const (
+	monitoredByLabel    = "openservicemesh.io/monitored-by"
+	ignoreLabel         = "openservicemesh.io/ignore"
+	injectionAnnotation = "openservicemesh.io/sidecar-injection"
+)
+
+// Monitored reports whether a namespace is one of the mesh.
+func (s *Snapshot) Monitored(ns *corev1.Namespace) bool {
+	_, ignored := ns.Labels[ignoreLabel]
+	return ns.Labels[monitoredByLabel] == s.Mesh && !ignored && ns.Name != s.Namespace && ns.DeletionTimestamp == nil && !system(ns.Name)
+}
+
+func system(name string) bool {
+	return slices.Contains([]string{"kube-system", "kube-public", "kube-node-lease"}, name)
+}
+
+func (s *Snapshot) monitored() (all []string) {
+	for i := range s.Namespaces {
+		if s.Monitored(&s.Namespaces[i]) {
+			all = append(all, s.Namespaces[i].Name)
+		}
+	}
+	return all
+}
+
+func (s *Snapshot) namespaces(c *Check) {
+	for i := range s.Namespaces {
+		ns := &s.Namespaces[i]
+		object, mesh, labelled := "Namespace "+ns.Name, ns.Labels[monitoredByLabel], false
+		_, labelled = ns.Labels[monitoredByLabel]
+		_, ignored := ns.Labels[ignoreLabel]
+		switch {
+		case !labelled:
+		case !slices.Contains(s.Meshes, mesh):
+			c.warn(object, "osm namespace add "+ns.Name, "label %s names mesh %q, which is not there", monitoredByLabel, mesh)
+		case mesh != s.Mesh:
+		case system(ns.Name) || ns.Name == s.Namespace:
+			c.warn(object, "osm namespace remove "+ns.Name, "its label %s has no effect: the mesh leaves this namespace alone", monitoredByLabel)
+		case ignored:
+			c.warn(object, fmt.Sprintf("kubectl label namespace %s %s-", ns.Name, ignoreLabel), "it is labelled for the mesh and to be ignored, so it is ignored")
+		}
+		if value, set := ns.Annotations[injectionAnnotation]; set && mesh == s.Mesh && Injection(value) == "" {
+			c.fail(object, fmt.Sprintf("kubectl annotate --overwrite namespace %s %s=enabled", ns.Name, injectionAnnotation),
+				"annotation %s is %q, neither enabled nor disabled: its pods are refused", injectionAnnotation, value)
+		}
+		if left := s.Leftovers[ns.Name]; len(left) > 0 {
+			c.warn(object, fmt.Sprintf("kubectl delete secret -n %s %s", ns.Name, strings.Join(left, " ")),
+				"%s of osm-edge with the keys of its sidecars, which this mesh does not use: %s", count(len(left), "Secret"), names(left))
+		}
+	}
+	c.Summary = count(len(s.monitored()), "namespace") + " of the mesh"
+}
+
+// Injection reads an annotation: it returns enabled, disabled, or nothing for
+// what is neither.
+func Injection(value string) string {
+	switch strings.ToLower(value) {
+	case "enabled", "yes", "true":
+		return "enabled"
+	case "disabled", "no", "false":
+		return "disabled"
+	}
+	return ""
+}

@@ -1,0 +1,56 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+func (s *Snapshot) pods(c *Check) {
+	bare, broken, with := map[string][]Pod{}, map[string][]Pod{}, 0
+	for _, pod := range s.Pods {
+		switch {
+		case pod.Sidecar && pod.NotReady != "":
+			broken[pod.Namespace] = append(broken[pod.Namespace], pod)
+		case !pod.Sidecar && !pod.Exempt:
+			bare[pod.Namespace] = append(bare[pod.Namespace], pod)
+		}
+		if pod.Sidecar {
+			with++
+		}
+	}
+	c.Summary = fmt.Sprintf("%s with a sidecar", count(with, "pod"))
+	for namespace, pods := range bare {
+		c.warn("Namespace "+namespace, replace(namespace, pods),
+			"%s without a sidecar, for they were there before the namespace was of the mesh, or no webhook was called: %s", count(len(pods), "pod"), names(podNames(pods)))
+	}
+	for namespace, pods := range broken {
+		c.fail("Namespace "+namespace, fmt.Sprintf("kubectl logs -n %s %s -c sidecar", namespace, pods[0].Name),
+			"%s whose sidecar is not ready: %s: %s", count(len(pods), "pod"), names(podNames(pods)), pods[0].NotReady)
+	}
+}
+
+func podNames(pods []Pod) (all []string) {
+	for _, pod := range pods {
+		all = append(all, pod.Name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// replace is the command that has new pods made. A pod of nobody is not made
+// again when it is deleted.
+func replace(namespace string, pods []Pod) string {
+	var workloads []string
+	for _, pod := range pods {
+		if pod.Workload != "" {
+			workloads = append(workloads, pod.Workload)
+		}
+	}
+	slices.Sort(workloads)
+	workloads = slices.Compact(workloads)
+	if len(workloads) == 0 {
+		return fmt.Sprintf("delete and create them again: kubectl delete pod -n %s %s", namespace, pods[0].Name)
+	}
+	return fmt.Sprintf("kubectl rollout restart -n %s %s", namespace, strings.Join(workloads, " "))
+}

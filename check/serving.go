@@ -1,0 +1,85 @@
+package check
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+// servingSoon is far less than what is left when osm-bootstrap issues a serving
+// certificate anew.
+const servingSoon = 30 * 24 * time.Hour
+
+// serving returns what a webhook serves with, or nil if it cannot be served.
+func (s *Snapshot) serving(service string, c *Check) []*x509.Certificate {
+	name, host := service+"-tls", service+"."+s.Namespace+".svc"
+	object, secret := s.object("Secret", name), s.Secrets[name]
+	renew := fmt.Sprintf("kubectl delete secret -n %s %s && %s", s.Namespace, name, s.restart("osm-bootstrap"))
+	if secret == nil {
+		c.fail(object, s.restart("osm-bootstrap"), "it does not exist: %s has no serving certificate", service)
+		return nil
+	}
+	chain, problem := s.chain(secret, host)
+	if problem != "" {
+		c.fail(object, renew, "%s", problem)
+		return nil
+	}
+	if rest := chain[0].NotAfter.Sub(s.Now); rest < min(servingSoon, chain[0].NotAfter.Sub(chain[0].NotBefore)/10) {
+		c.warn(object, renew, "key %q expires in %s and has not been renewed", corev1.TLSCertKey, left(rest))
+	}
+	return chain
+}
+
+// chain reads what is served, and returns what is wrong with it.
+func (s *Snapshot) chain(secret *corev1.Secret, host string) (chain []*x509.Certificate, problem string) {
+	chain, err := issuer.ParseCertificates(secret.Data[corev1.TLSCertKey])
+	if err != nil {
+		return nil, fmt.Sprintf("key %q: %s", corev1.TLSCertKey, err)
+	}
+	if _, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey]); err != nil {
+		// The text is not repeated: it is about a key.
+		return nil, fmt.Sprintf("key %q is not the private key of %q", corev1.TLSPrivateKeyKey, corev1.TLSCertKey)
+	}
+	switch leaf := chain[0]; {
+	case s.Now.After(leaf.NotAfter):
+		return nil, fmt.Sprintf("key %q expired at %s", corev1.TLSCertKey, leaf.NotAfter.UTC().Format(time.RFC3339))
+	case s.Now.Before(leaf.NotBefore):
+		return nil, fmt.Sprintf("key %q is not valid before %s", corev1.TLSCertKey, leaf.NotBefore.UTC().Format(time.RFC3339))
+	case leaf.VerifyHostname(host) != nil:
+		return nil, fmt.Sprintf("key %q is for %v, not for %s", corev1.TLSCertKey, leaf.DNSNames, host)
+	}
+	return chain, ""
+}
+
+// trustedBy tells whether the API server accepts what a server serves.
+func (s *Snapshot) trustedBy(one call, service string, chain []*x509.Certificate, c *Check) {
+	mend := s.restart("osm-bootstrap")
+	if len(bytes.TrimSpace(one.caBundle)) == 0 {
+		c.fail(one.object, mend, "its caBundle is empty: the API server cannot verify %s", service)
+		return
+	}
+	roots, err := issuer.ParseCertificates(one.caBundle)
+	if err != nil {
+		c.fail(one.object, mend, "its caBundle is malformed: %s", err)
+		return
+	}
+	if chain == nil {
+		return
+	}
+	options := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), CurrentTime: s.Now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	for _, root := range roots {
+		options.Roots.AddCert(root)
+	}
+	for _, certificate := range chain[1:] {
+		options.Intermediates.AddCert(certificate)
+	}
+	if _, err := chain[0].Verify(options); err != nil {
+		c.fail(one.object, mend, "its caBundle does not verify what %s serves, which is signed by %s: %s", service, chain[0].Issuer, err)
+	}
+}

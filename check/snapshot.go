@@ -1,0 +1,131 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+
+	"github.com/osm-edge/osm/manifests/crd/v1"
+)
+
+// Components are the Deployments of a mesh.
+var Components = [...]string{"osm-bootstrap", "osm-injector", "osm-controller"}
+
+// Servers are the Services that the API server calls.
+var Servers = [...]string{"osm-injector", "osm-validator", "osm-bootstrap"}
+
+// Snapshot is what a mesh consists of, at one moment. What is not there is nil,
+// or not in its map.
+type Snapshot struct {
+	// Mesh is the mesh's name, Namespace the one that it is installed in.
+	Mesh, Namespace string
+	// Now is the moment, by the clock of whoever asks, and ServerTime by that of
+	// the API server; zero if it did not tell.
+	Now, ServerTime time.Time
+
+	Deployments map[string]*appsv1.Deployment
+	Replicas    []Replica
+	// Lease is that of the osm-controller that leads.
+	Lease  *coordinationv1.Lease
+	Rights []Right
+
+	Definitions map[string]*apiextensionsv1.CustomResourceDefinition
+	Mutating    *admissionregistrationv1.MutatingWebhookConfiguration
+	Validating  *admissionregistrationv1.ValidatingWebhookConfiguration
+	MeshConfig  *v1.MeshConfig
+	Roots       []v1.MeshRootCertificate
+
+	// Secrets are those of roots and serving certificates, of the mesh namespace.
+	Secrets map[string]*corev1.Secret
+	// Record is the mesh namespace's osm-trust-bundle, and Copies are those of
+	// all other namespaces.
+	Record *corev1.ConfigMap
+	Copies map[string]*corev1.ConfigMap
+
+	Namespaces []corev1.Namespace
+	// Meshes are the names of all meshes of the cluster.
+	Meshes []string
+	// Leftovers are Secrets that osm-edge kept sidecars' keys in, by namespace.
+	Leftovers map[string][]string
+	// Pods are those of monitored namespaces.
+	Pods []Pod
+}
+
+// Replica is a running pod of the control plane, and what it says of itself.
+type Replica struct {
+	Pod string
+	// NotReady is what is missing, and Warnings is what is wrong though it is
+	// ready.
+	NotReady string
+	Warnings []string
+}
+
+// Right is something that a service account of the mesh has to be allowed, as
+// the chart grants it.
+type Right struct {
+	Account, Verb, Resource string
+	Allowed                 bool
+}
+
+// Pod is what counts of a pod of a monitored namespace.
+type Pod struct {
+	Namespace, Name string
+	// Workload is what to restart for a new pod, as in "deployment/books"; empty
+	// if nothing would make a new one.
+	Workload string
+	// Sidecar is set in pods that have one, and Exempt in those that rightly have
+	// none.
+	Sidecar, Exempt bool
+	// NotReady is why the sidecar is not ready; empty if it is, or may be yet.
+	NotReady string
+}
+
+func (s *Snapshot) object(kind, name string) string {
+	return fmt.Sprintf("%s %s/%s", kind, s.Namespace, name)
+}
+
+// upgrade is the command that writes all that the chart consists of.
+func (s *Snapshot) upgrade() string {
+	if s.Namespace == "osm-system" {
+		return "osm upgrade"
+	}
+	return "osm upgrade --osm-namespace " + s.Namespace
+}
+
+func (s *Snapshot) restart(component string) string {
+	return fmt.Sprintf("kubectl rollout restart deployment/%s -n %s", component, s.Namespace)
+}
+
+func (s *Snapshot) logs(component string) string {
+	return fmt.Sprintf("kubectl logs -n %s deployment/%s", s.Namespace, component)
+}
+
+// names returns some of many names.
+func names(all []string) string {
+	const most = 5
+	if len(all) <= most {
+		return strings.Join(all, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(all[:most], ", "), len(all)-most)
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// left says how long something lasts.
+func left(d time.Duration) string {
+	if d >= 48*time.Hour {
+		return fmt.Sprintf("%d days", int(d.Hours()/24))
+	}
+	return d.Round(time.Minute).String()
+}

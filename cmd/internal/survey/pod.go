@@ -1,0 +1,77 @@
+package survey
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/injector"
+)
+
+const (
+	sidecar             = "sidecar"
+	injectionAnnotation = "openservicemesh.io/sidecar-injection"
+
+	// patience is how long a sidecar may take to become ready.
+	patience = time.Minute
+)
+
+func describe(pod *corev1.Pod, ns *corev1.Namespace, now time.Time) check.Pod {
+	one := check.Pod{Namespace: pod.Namespace, Name: pod.Name, Workload: workload(pod), Exempt: exempt(pod, ns)}
+	_, one.Sidecar = pod.Labels[injector.ProxyLabel]
+	if one.Sidecar && !ended(pod) {
+		one.NotReady = notReady(pod, now)
+	}
+	return one
+}
+
+func ended(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+}
+
+// exempt tells whether a pod rightly has no sidecar.
+func exempt(pod *corev1.Pod, ns *corev1.Namespace) bool {
+	_, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]
+	own, all := check.Injection(pod.Annotations[injectionAnnotation]), check.Injection(ns.Annotations[injectionAnnotation])
+	return ended(pod) || mirror || pod.Spec.HostNetwork || own == "disabled" || all == "disabled" && own != "enabled" ||
+		pod.Spec.OS != nil && pod.Spec.OS.Name == corev1.Windows || pod.Spec.NodeSelector[corev1.LabelOSStable] == string(corev1.Windows)
+}
+
+// notReady returns why the sidecar is not, of a pod that has had the time.
+func notReady(pod *corev1.Pod, now time.Time) string {
+	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
+	for _, status := range statuses {
+		waits := status.State.Waiting
+		failing := waits != nil && strings.HasSuffix(waits.Reason, "BackOff")
+		switch {
+		case status.Name != sidecar && status.Name != "osm-init":
+		case failing:
+			return fmt.Sprintf("container %s: %s", status.Name, waits.Reason)
+		case status.Name == sidecar && !status.Ready && pod.Status.StartTime != nil && now.Sub(pod.Status.StartTime.Time) > patience:
+			return fmt.Sprintf("it has no valid certificate, or does not run, %s after its pod started", now.Sub(pod.Status.StartTime.Time).Round(time.Second))
+		}
+	}
+	return ""
+}
+
+// workload names what made a pod, as kubectl rollout restart takes it.
+func workload(pod *corev1.Pod) string {
+	owner := metav1.GetControllerOf(pod)
+	if owner == nil {
+		return ""
+	}
+	switch owner.Kind {
+	case "ReplicaSet":
+		if name, ok := strings.CutSuffix(owner.Name, "-"+pod.Labels["pod-template-hash"]); ok {
+			return "deployment/" + name
+		}
+	case "StatefulSet", "DaemonSet":
+		return strings.ToLower(owner.Kind) + "/" + owner.Name
+	}
+	return ""
+}

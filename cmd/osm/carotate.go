@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/cmd/internal/survey"
+	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/manifests"
+	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/trust"
+)
+
+const rotateHelp = `Replace the root of a mesh by a new one, and show each step, with the pods that
+acknowledge the new root as they do.
+
+The Secret of the root is deleted, osm-bootstrap makes another, and the mesh does
+the rest: the new root is trusted everywhere first, then it signs, and the old one
+stays trusted as long as a certificate of it can live. No connection fails, and
+nothing has to be restarted. The old root's key is gone then: back it up before,
+if you may want it back.
+
+osm ends when nothing uses the old root any more. Who stops it before, stops
+watching only.
+
+A root of your own, one of Vault or one of cert-manager is replaced where it comes
+from: osm says how.`
+
+// rotateOptions are what osm ca rotate is told.
+type rotateOptions struct {
+	cluster *cluster
+	timeout time.Duration
+}
+
+func newCARotateCommand() *cobra.Command {
+	o := &rotateOptions{cluster: newCluster()}
+	command := &cobra.Command{
+		Use:   "rotate",
+		Short: "Replace the root of a mesh, and watch",
+		Long:  rotateHelp,
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return o.run(command.Context(), newTerminal(command.OutOrStdout()))
+		},
+	}
+	o.cluster.addFlags(command)
+	command.Flags().DurationVar(&o.timeout, "timeout", 15*time.Minute, "stop watching after this `time`")
+	return command
+}
+
+func (o *rotateOptions) run(ctx context.Context, out *terminal) error {
+	reader, err := o.cluster.survey()
+	if err != nil {
+		return err
+	}
+	snapshot, err := reader.Open(ctx)
+	if err != nil {
+		return err
+	}
+	state, err := readRecord(snapshot.Record, o.cluster.meshNamespace)
+	if err != nil {
+		return err
+	}
+	secret, err := replaceable(snapshot, state)
+	if err != nil {
+		return err
+	}
+	if err := remove(ctx, reader, snapshot, secret); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "the root in Secret %s/%s is deleted; osm-bootstrap makes a new one\n", snapshot.Namespace, secret)
+	watching, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	err = (&rotationWatch{out: out, survey: reader, before: state}).run(watching)
+	if err != nil && watching.Err() != nil {
+		fmt.Fprintln(out, "\nthe replacement goes on without osm: see osm ca show")
+		if ctx.Err() != nil {
+			return nil // told to stop watching
+		}
+		return fmt.Errorf("the old root is still in use after %s", o.timeout)
+	}
+	return err
+}
+
+// replaceable returns the name of the Secret of the root that signs, or why it
+// is not to be deleted.
+func replaceable(snapshot *check.Snapshot, state trust.State) (string, error) {
+	root := signing(snapshot.Roots)
+	if root == nil {
+		return "", errors.New("no MeshRootCertificate signs, so there is nothing to replace: see osm check")
+	}
+	if step, _ := state.Step(); step == trust.Distribute || step == trust.Sign {
+		return "", fmt.Errorf("a root is being replaced, at step %s: wait for its end, see osm ca show", step)
+	}
+	if err := elsewhere(snapshot.Namespace, root); err != nil {
+		return "", err
+	}
+	name := root.Spec.Provider.Tresor.SecretRef.Name
+	secret := snapshot.Secrets[name]
+	if secret == nil {
+		return "", fmt.Errorf("secret %s/%s does not exist: osm-bootstrap is about to make a root; see osm check", snapshot.Namespace, name)
+	}
+	parsed, err := rootsecret.Parse(secret, snapshot.Now)
+	if err != nil {
+		return "", err
+	}
+	if !tresor.IsOwn(parsed.Certificate) || !manifests.Owned(snapshot.Mesh).Matches(labels.Set(secret.Labels)) {
+		return "", fmt.Errorf("secret %s/%s holds a root that the mesh did not make: put the next one there yourself, by kubectl create secret generic %s -n %s --from-file=ca.crt --from-file=private.key --dry-run=client -o yaml | kubectl replace -f -",
+			snapshot.Namespace, name, name, snapshot.Namespace)
+	}
+	if d := snapshot.Deployments["osm-bootstrap"]; d == nil || d.Status.AvailableReplicas == 0 {
+		return "", errors.New("no osm-bootstrap is available, which would make the new root: see osm check")
+	}
+	return name, nil
+}
+
+// signing returns the one that signs.
+func signing(roots []v1.MeshRootCertificate) *v1.MeshRootCertificate {
+	for i := range roots {
+		if meta.IsStatusConditionTrue(roots[i].Status.Conditions, v1.ConditionSigning) {
+			return &roots[i]
+		}
+	}
+	return nil
+}
+
+// elsewhere says how to replace a root that is not of the mesh's own making.
+func elsewhere(namespace string, root *v1.MeshRootCertificate) error {
+	switch p := root.Spec.Provider; {
+	case p.Vault != nil:
+		return fmt.Errorf("the root is Vault's: have Vault make another, by vault write %s/root/rotate/internal common_name=osm.root ttl=87600h; the mesh follows within a minute, see osm ca show", p.Vault.Mount)
+	case p.CertManager != nil:
+		return fmt.Errorf("the root is that of cert-manager's %s %s: add the new root to ca.crt of Secret %s/osm-ca-bundle, beside the old one, and have the issuer use it then; see osm ca show",
+			p.CertManager.IssuerRef.Kind, p.CertManager.IssuerRef.Name, namespace)
+	case p.Tresor == nil:
+		return fmt.Errorf("MeshRootCertificate %s names no provider that osm knows", root.Name)
+	}
+	return nil
+}
+
+// remove deletes the Secret, if it is still the one that was looked at.
+func remove(ctx context.Context, reader *survey.Survey, snapshot *check.Snapshot, name string) error {
+	secret := snapshot.Secrets[name]
+	preconditions := &metav1.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion}
+	err := reader.Kube.CoreV1().Secrets(snapshot.Namespace).Delete(ctx, name, metav1.DeleteOptions{Preconditions: preconditions})
+	if err != nil {
+		return fmt.Errorf("delete the root's Secret: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/trust"
+)
+
+func newCAShowCommand() *cobra.Command {
+	c := newCluster()
+	command := &cobra.Command{
+		Use:   "show",
+		Short: "Show who signs, which roots are trusted, and how far a replacement is",
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			snapshot, state, err := c.authorities(command.Context())
+			if err != nil {
+				return err
+			}
+			_, err = command.OutOrStdout().Write([]byte(describeCA(newTerminal(command.OutOrStdout()), snapshot, state)))
+			return err
+		},
+	}
+	c.addFlags(command)
+	return command
+}
+
+func describeCA(out *terminal, snapshot *check.Snapshot, state trust.State) string {
+	var text strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&text, "  %s %s\n", out.in(dim, fmt.Sprintf("%-12s", name)), fmt.Sprintf(format, args...))
+	}
+	for i := range snapshot.Roots {
+		root := &snapshot.Roots[i]
+		fmt.Fprintf(&text, "%s\n", out.in(bold, "authority "+root.Name))
+		who, key := provider(root)
+		line("role", "%s%s", root.Spec.Role, map[bool]string{true: ", signs"}[meta.IsStatusConditionTrue(root.Status.Conditions, v1.ConditionSigning)])
+		line("provider", "%s", who)
+		line("key", "%s", key)
+		line("trust domain", "%s", root.Spec.TrustDomain)
+		if ready := meta.FindStatusCondition(root.Status.Conditions, v1.ConditionReady); ready != nil && ready.Status != metav1.ConditionTrue {
+			line("problem", "%s", out.in(red, ready.Message))
+		}
+	}
+	for _, root := range state.Bundle().Roots() {
+		fmt.Fprintf(&text, "%s\n", out.in(bold, "root "+root.Subject.String()))
+		line("authority", "%s", state.Source(root))
+		line("stage", "%s", stageOf(state, root))
+		line("expires", "%s, %s", root.NotAfter.UTC().Format(time.RFC3339), until(snapshot.Now, root.NotAfter))
+		line("fingerprint", "sha256:%s", fingerprintOf(root))
+	}
+	fmt.Fprintf(&text, "%s %s\n", out.in(bold, "replacement"), describeRotation(snapshot, state))
+	return text.String()
+}
+
+func stageOf(state trust.State, root *x509.Certificate) string {
+	until := state.Until(root)
+	switch {
+	case !until.IsZero():
+		return "replaced, trusted until " + until.UTC().Format(time.RFC3339)
+	case contains(state.Signing().Roots(), root):
+		return "signs"
+	case contains(state.Distributing().Roots(), root):
+		return "new, being distributed"
+	}
+	return "trusted"
+}
+
+func contains(roots []*x509.Certificate, root *x509.Certificate) bool {
+	for _, one := range roots {
+		if one.Equal(root) {
+			return true
+		}
+	}
+	return false
+}
+
+func fingerprintOf(certificate *x509.Certificate) string {
+	sum := sha256.Sum256(certificate.Raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// until says how far off a time is.
+func until(now, then time.Time) string {
+	switch d := then.Sub(now); {
+	case d <= 0:
+		return "which is over"
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("in %d days", int(d.Hours()/24))
+	default:
+		return "in " + strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	}
+}
+
+// describeRotation says how far the replacement of a root is, in a line.
+func describeRotation(snapshot *check.Snapshot, state trust.State) string {
+	step, since := state.Step()
+	status := rotationOf(snapshot.Roots)
+	lasts := snapshot.Now.Sub(since).Round(time.Second)
+	switch step {
+	case trust.Distribute:
+		return fmt.Sprintf("distribute for %s: %d of %s acknowledged the new root%s", lasts, status.Acknowledged, countOf(int(status.Pods), "pod"), missing(status))
+	case trust.Sign:
+		return fmt.Sprintf("sign for %s: %d of %s replaced", lasts, status.Replaced, countOf(int(status.Certificates), "certificate"))
+	case trust.Retire:
+		return "is done, but that the former root stays trusted for a while"
+	}
+	return "none"
+}
+
+func missing(status v1.RotationStatus) string {
+	if len(status.Missing) == 0 {
+		return ""
+	}
+	return "; missing: " + strings.Join(status.Missing, ", ")
+}

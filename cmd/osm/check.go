@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/cmd/internal/survey"
+)
+
+const checkHelp = `Look for all that can be wrong with the identities and certificates of a mesh:
+the control plane and what it may do, the definitions and settings, the root and
+who signs, what namespaces and API servers trust, the certificates of webhooks,
+clocks, namespaces, and pods without a sidecar or with one that does not work.
+
+Each finding says what to do about it. Nothing is changed.
+
+osm check exits with 0 if nothing is wrong, warnings aside, with 2 if it found
+an error, and with 1 if it could not look.`
+
+// checkOptions are what osm check is told.
+type checkOptions struct {
+	cluster *cluster
+	output  string
+	timeout time.Duration
+}
+
+// errorsFound is the end of a check that found errors.
+type errorsFound int
+
+func (e errorsFound) Error() string { return countOf(int(e), "error") + " found" }
+
+// ExitCode tells errors that were found from a check that failed.
+func (errorsFound) ExitCode() int { return 2 }
+
+func newCheckCommand() *cobra.Command {
+	o := &checkOptions{cluster: newCluster()}
+	command := &cobra.Command{
+		Use:   "check",
+		Short: "Look for what is wrong with a mesh, and say how to mend it",
+		Long:  checkHelp,
+		Example: `  osm check
+  osm check -o json | jq '.checks[].findings[]'`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return o.run(command.Context(), newTerminal(command.OutOrStdout()))
+		},
+	}
+	o.cluster.addFlags(command)
+	command.Flags().StringVarP(&o.output, "output", "o", "", "print json, or text if it is empty")
+	command.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "give up after this `time`")
+	return command
+}
+
+func (o *checkOptions) run(ctx context.Context, out *terminal) error {
+	if o.output != "" && o.output != "json" {
+		return fmt.Errorf("--output is %q: it can be json", o.output)
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	report, err := o.cluster.check(ctx)
+	if err != nil {
+		return fmt.Errorf("could not check: %w", err)
+	}
+	if o.output == "json" {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(report)
+	} else {
+		err = printReport(out, report)
+	}
+	if err == nil && report.Errors > 0 {
+		return errorsFound(report.Errors)
+	}
+	return err
+}
+
+// survey returns what reads the mesh.
+func (c *cluster) survey() (*survey.Survey, error) {
+	config, err := c.config()
+	if err != nil {
+		return nil, err
+	}
+	return survey.New(config, c.meshNamespace)
+}
+
+func (c *cluster) check(ctx context.Context) (check.Report, error) {
+	reader, err := c.survey()
+	if err != nil {
+		return check.Report{}, err
+	}
+	snapshot, err := reader.Snapshot(ctx)
+	if err != nil {
+		return check.Report{}, err
+	}
+	return check.Run(snapshot), nil
+}
