@@ -116,6 +116,9 @@ func (m *Manager) keep(id Identity, cert *Certificate, root *x509.Certificate, t
 	if e == nil {
 		e = m.newEntry(id)
 	}
+	if e.certificate != nil {
+		m.options.Metrics.replaced(t.root.Name)
+	}
 	e.certificate, e.root, e.epoch, e.failures = cert, root, t.epoch, 0
 	e.renewAt = renewalTime(id, time.Now(), cert.NotAfter())
 	if t.ttl > m.ttl { // Configure came between

@@ -9,6 +9,7 @@ import (
 // Metrics counts what a Manager issues, and shows how its issuer is.
 type Metrics struct {
 	issued      *prometheus.CounterVec
+	renewed     *prometheus.CounterVec
 	latency     *prometheus.HistogramVec
 	open        *prometheus.GaugeVec
 	lastSuccess *prometheus.GaugeVec
@@ -21,6 +22,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "osm_certificates_issued_total",
 			Help: "Service certificates that were asked of an issuer, by root, outcome (issued, failed) and, of failures, reason.",
 		}, []string{"root", "outcome", "reason"}),
+		renewed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "osm_certificates_renewed_total",
+			Help: "Service certificates that took the place of another, by the root that signed them.",
+		}, []string{"root"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "osm_certificate_issue_duration_seconds",
 			Help:    "Time to make a key and have it certified.",
@@ -35,7 +40,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "When the root's issuer last issued a certificate, in seconds since 1970.",
 		}, []string{"root"}),
 	}
-	r.MustRegister(m.issued, m.latency, m.open, m.lastSuccess)
+	r.MustRegister(m.issued, m.renewed, m.latency, m.open, m.lastSuccess)
 	return m
 }
 
@@ -50,6 +55,12 @@ func (m *Metrics) observe(root string, took time.Duration, out outcome) {
 	}
 	m.issued.WithLabelValues(root, "issued", "").Inc()
 	m.lastSuccess.WithLabelValues(root).SetToCurrentTime()
+}
+
+func (m *Metrics) replaced(root string) {
+	if m != nil {
+		m.renewed.WithLabelValues(root).Inc()
+	}
 }
 
 // health shows how the issuer of the root that signs is, and of no other.

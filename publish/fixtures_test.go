@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -150,6 +151,14 @@ func (m *mesh) mustLog(t *testing.T, parts ...string) {
 		if !strings.Contains(m.logged.String(), want) {
 			t.Errorf("logged %q, which lacks %q", &m.logged, want)
 		}
+	}
+}
+
+// mustFail fails unless the metric says that publication fails in so many namespaces.
+func (m *mesh) mustFail(t *testing.T, namespaces int) {
+	t.Helper()
+	if got := testutil.ToFloat64(m); got != float64(namespaces) {
+		t.Errorf("it fails in %v namespaces, want %d", got, namespaces)
 	}
 }
 

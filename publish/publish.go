@@ -48,8 +48,9 @@ type Options struct {
 // left the mesh keeps its copy up to date, for the sidecars that still run there.
 type Publisher struct {
 	Options
-	data  atomic.Pointer[map[string]string]
-	queue workqueue.TypedRateLimitingInterface[string]
+	data    atomic.Pointer[map[string]string]
+	failing atomic.Int64 // namespaces
+	queue   workqueue.TypedRateLimitingInterface[string]
 }
 
 // New returns a Publisher that has nothing to publish yet: see Set.
@@ -79,6 +80,7 @@ func (p *Publisher) Changed(namespace string) { p.queue.Add(namespace) }
 func (p *Publisher) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, p.queue.ShutDown)
 	defer stop()
+	failing := map[string]bool{}
 	for {
 		namespace, shutdown := p.queue.Get()
 		if shutdown {
@@ -88,10 +90,13 @@ func (p *Publisher) Run(ctx context.Context) error {
 			if ctx.Err() == nil {
 				p.Logger.Error("cannot publish a configmap; will try again", "namespace", namespace, "configmap", p.Name, "error", err)
 			}
+			failing[namespace] = true
 			p.queue.AddRateLimited(namespace)
 		} else {
+			delete(failing, namespace)
 			p.queue.Forget(namespace)
 		}
+		p.failing.Store(int64(len(failing)))
 		p.queue.Done(namespace)
 	}
 }

@@ -87,10 +87,13 @@ func serve(ctx context.Context, o *options, config *rest.Config, steps *bootstra
 	}
 	changes := newChanges(objects, watched(o))
 	runner := &bootstrap.Runner{Bootstrap: steps, Changed: changes.signal}
+	registry := component.NewRegistry()
+	registry.MustRegister(certificates)
 	ops := &component.OpsServer{
-		Options:  &o.Options,
-		Registry: component.NewRegistry(),
-		Ready:    func() error { return errors.Join(runner.Ready(), certificates.Ready()) },
+		Options:   &o.Options,
+		Component: name,
+		Registry:  registry,
+		Ready:     func() error { return errors.Join(runner.Ready(), certificates.Ready()) },
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, run := range []func(context.Context) error{changes.Run, runner.Run, certificates.Run, converter.Run, follower.Run, ops.Run} {

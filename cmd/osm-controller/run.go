@@ -115,7 +115,8 @@ func newController(ctx context.Context, o *options, config *rest.Config, client 
 	if err := c.addValidator(o, client, logger); err != nil {
 		return nil, err
 	}
-	c.ops = &component.OpsServer{Options: &o.Options, Registry: registry, Ready: c.ready, Warnings: c.warnings}
+	registry.MustRegister(c.manager, c.bundles, c.scripts, c.serving, c.validated)
+	c.ops = &component.OpsServer{Options: &o.Options, Component: name, Registry: registry, Ready: c.ready, Warnings: c.warnings}
 	return c, nil
 }
 

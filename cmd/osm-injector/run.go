@@ -84,6 +84,7 @@ func newService(o *injection.Options, client kubernetes.Interface, logger *slog.
 		return nil, err
 	}
 	registry := component.NewRegistry()
+	registry.MustRegister(s.certificates)
 	s.server, err = newServer(o.Listen(mutatePort), s.certificates, injector.Options{
 		Config:     s.configuration.current.Load,
 		Namespaces: &namespaces{informer.Lister(), client.CoreV1().Namespaces(), manifests.Monitored(o.MeshName)},
@@ -91,7 +92,7 @@ func newService(o *injection.Options, client kubernetes.Interface, logger *slog.
 		Registerer: registry,
 		Logger:     logger,
 	})
-	s.ops = &component.OpsServer{Options: &o.Options, Registry: registry, Ready: s.ready}
+	s.ops = &component.OpsServer{Options: &o.Options, Component: name, Registry: registry, Ready: s.ready}
 	return s, err
 }
 

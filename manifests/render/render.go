@@ -37,6 +37,26 @@ type Options struct {
 // Chart returns the objects of the chart, custom resource definitions first,
 // in an order that is the same every time.
 func Chart(o Options) ([]*unstructured.Unstructured, error) {
+	files, err := templates(o)
+	if err != nil {
+		return nil, err
+	}
+	var objects []*unstructured.Unstructured
+	for _, name := range slices.SortedFunc(maps.Keys(files), crdsFirst) {
+		if !strings.HasSuffix(name, ".yaml") {
+			continue
+		}
+		decoded, err := decode(files[name])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		objects = append(objects, decoded...)
+	}
+	return objects, nil
+}
+
+// templates returns the files of the chart, rendered, by their names.
+func templates(o Options) (map[string]string, error) {
 	chart, err := Load()
 	if err != nil {
 		return nil, err
@@ -50,21 +70,10 @@ func Chart(o Options) ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, err
 	}
-	var objects []*unstructured.Unstructured
 	for _, crd := range chart.CRDObjects() {
 		files[crd.Filename] = string(crd.File.Data)
 	}
-	for _, name := range slices.SortedFunc(maps.Keys(files), crdsFirst) {
-		if !strings.HasSuffix(name, ".yaml") {
-			continue
-		}
-		decoded, err := decode(files[name])
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		objects = append(objects, decoded...)
-	}
-	return objects, nil
+	return files, nil
 }
 
 func crdsFirst(a, b string) int {

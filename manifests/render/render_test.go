@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -17,29 +18,55 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-const golden = "testdata/default.golden.yaml"
+// goldens are the renderings that files of testdata have, by the values that they are of.
+var goldens = map[string]map[string]any{
+	"default": {},
+	"options": options,
+}
 
-func TestTheDefaultRenderingIsTheGoldenFile(t *testing.T) {
-	got := encode(t, mustRender(t, Options{Namespace: "osm-system"}))
-	if *update {
-		if err := os.WriteFile(golden, got, 0o644); err != nil {
-			t.Fatal(err)
+func TestTheRenderingsAreTheGoldenFiles(t *testing.T) {
+	defaults := mustRender(t, Options{Namespace: "osm-system"})
+	var want []string
+	for name, values := range goldens {
+		file := filepath.Join("testdata", name+".golden.yaml")
+		want = append(want, file)
+		objects := defaults
+		if name != "default" {
+			objects = without(mustRender(t, Options{Namespace: "osm-system", Values: osm(values)}), defaults)
 		}
+		mustBeGolden(t, file, encode(t, objects))
 	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("the chart renders other objects than %s; look at the difference after go test -update", golden)
-	}
+	slices.Sort(want)
 	files, err := filepath.Glob("testdata/*")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(files, []string{golden}) {
-		t.Errorf("testdata holds %q, of which only %s is used", files, golden)
+	if !slices.Equal(files, want) {
+		t.Errorf("testdata holds %q, of which only %q are used", files, want)
 	}
+}
+
+func mustBeGolden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("the chart renders other objects than %s; look at the difference after go test -update", file)
+	}
+}
+
+// without leaves out the objects that are among the others just so.
+func without(objects, others []*unstructured.Unstructured) []*unstructured.Unstructured {
+	return slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool {
+		return slices.ContainsFunc(others, func(other *unstructured.Unstructured) bool { return reflect.DeepEqual(o.Object, other.Object) })
+	})
 }
 
 func encode(t *testing.T, objects []*unstructured.Unstructured) []byte {

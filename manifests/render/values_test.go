@@ -79,6 +79,18 @@ func TestValuesThatAreWrongAreRefusedByName(t *testing.T) {
 		"a placement that is removed":    {injector("sidecarPlacement", nil), "'sidecarPlacement'"},
 		"a log level that is removed":    {map[string]any{"sidecarLogLevel": nil}, "'sidecarLogLevel'"},
 		"a provider that is removed":     {map[string]any{"certificateProvider": nil}, "'certificateProvider'"},
+		"a value that is misspelt":       {map[string]any{"trustdomain": "mesh.example"}, "'trustdomain'"},
+		"a provider's, misspelt":         {provider("keyAlgo", "rsa-2048"), "'keyAlgo'"},
+		"an image's, misspelt":           {map[string]any{"image": map[string]any{"version": "1"}}, "'version'"},
+		"a component's, misspelt":        {injector("replicas", 2), "'replicas'"},
+		"another component's":            {map[string]any{"osmController": map[string]any{"webhookTimeoutSeconds": 5}}, "'webhookTimeoutSeconds'"},
+		"a scale, misspelt":              {injector("autoScale", map[string]any{"enabled": true}), "'enabled'"},
+		"an unknown effect of a taint":   {injector("tolerations", []any{map[string]any{"effect": "Never"}}), "/osm/injector/tolerations/0/effect"},
+		"a pull secret by name only":     {list("imagePullSecrets", "registry"), "/osm/imagePullSecrets/0"},
+		"a label with a space":           {injector("podLabels", map[string]any{"team": "my team"}), "/osm/injector/podLabels/team"},
+		"a label that is no string":      {map[string]any{"monitoring": map[string]any{"labels": map[string]any{"a": true}}}, "/osm/monitoring/labels/a"},
+		"policies in a word":             {map[string]any{"networkPolicies": map[string]any{"enable": "yes"}}, "/osm/networkPolicies/enable"},
+		"a priority with a space":        {map[string]any{"priorityClassName": "very high"}, "/osm/priorityClassName"},
 		"a component that is not a dict": {map[string]any{"osmController": "on"}, "/osm/osmController"},
 	}
 	for name, test := range tests {

@@ -33,8 +33,10 @@ func NewRegistry() *prometheus.Registry {
 // OpsServer serves /metrics, /healthz, /readyz and /version on port 9091, in
 // plain HTTP: none of it is secret.
 type OpsServer struct {
-	Options  *Options
-	Registry *prometheus.Registry
+	Options *Options
+	// Component is the daemon's name, a label of its metrics.
+	Component string
+	Registry  *prometheus.Registry
 	// Ready returns why the daemon is not ready, or nil.
 	Ready func() error
 	// Warnings returns what is wrong though it may be ready, a line each: what
@@ -72,6 +74,7 @@ func (s *OpsServer) Run(ctx context.Context) error {
 }
 
 func (s *OpsServer) handler() http.Handler {
+	s.registerState()
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })

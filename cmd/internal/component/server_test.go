@@ -16,7 +16,7 @@ import (
 // ask asks a server whose daemon is unready for that reason, or ready.
 func ask(t *testing.T, method, path string, unready error) *httptest.ResponseRecorder {
 	t.Helper()
-	s := &OpsServer{Options: &Options{}, Registry: NewRegistry(), Ready: func() error { return unready }}
+	s := &OpsServer{Options: &Options{}, Component: "osm-test", Registry: NewRegistry(), Ready: func() error { return unready }}
 	answer := httptest.NewRecorder()
 	s.handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), method, path, nil))
 	return answer
@@ -34,6 +34,9 @@ func TestAnswersOfTheOpsServer(t *testing.T) {
 		"not ready, and why":          {"GET", "/readyz", reason, 503, "the namespaces are not cached yet\n"},
 		"alive":                       {"GET", "/healthz", nil, 200, "ok\n"},
 		"alive though it isn't ready": {"GET", "/healthz", reason, 200, "ok\n"},
+		"ready, to Prometheus":        {"GET", "/metrics", nil, 200, `osm_ready{component="osm-test"} 1`},
+		"not ready, to Prometheus":    {"GET", "/metrics", reason, 200, `osm_ready{component="osm-test"} 0`},
+		"its release, to Prometheus":  {"GET", "/metrics", nil, 200, `osm_build_info{component="osm-test",go="go1.`},
 		"metrics of the process":      {"GET", "/metrics", nil, 200, "go_goroutines"},
 		"nothing to write to":         {"POST", "/readyz", nil, 405, ""},
 		"nothing else":                {"GET", "/debug/pprof/", nil, 404, ""},

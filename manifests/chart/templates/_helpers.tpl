@@ -103,9 +103,13 @@ spec:
   template:
     metadata:
       labels:
+        {{- with omit .values.podLabels "app" "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
         {{- include "osm.labels" .root | nindent 8 }}
         app: {{ .component }}
     spec:
+      {{- include "osm.scheduling" . | nindent 6 }}
       serviceAccountName: {{ .component }}
       # A pod that is told to end serves for five seconds more, and lets what is under way end in ten.
       terminationGracePeriodSeconds: 30
@@ -187,6 +191,31 @@ spec:
       {{- end }}
 {{- include "osm.disruptionBudget" . }}
 {{- include "osm.autoscaler" . }}
+{{- end -}}
+
+{{/* Where a component's pods run, and what of: a dict of root and values. */}}
+{{- define "osm.scheduling" -}}
+{{- $osm := .root.Values.osm -}}
+{{- with $osm.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $osm.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+nodeSelector:
+  kubernetes.io/os: linux
+  {{- with omit .values.nodeSelector "kubernetes.io/os" }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with concat $osm.controlPlaneTolerations .values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/* A budget for one replica would keep its node from being drained, or protect nothing. */}}
