@@ -82,6 +82,9 @@ func (s State) SigningSince() (since time.Time) {
 // Source returns the name of the authority that a root was recorded for.
 func (s State) Source(root *x509.Certificate) string { return s.stages[fingerprint(root)].Source }
 
+// Until returns when a root is dropped that was replaced; zero if it stays.
+func (s State) Until(root *x509.Certificate) time.Time { return s.stages[fingerprint(root)].Until }
+
 // MaySign reports whether certificates of these roots, that end by then, are
 // accepted by everybody as long as they live.
 func (s State) MaySign(roots issuer.TrustBundle, notAfter time.Time) bool {
