@@ -23,6 +23,7 @@ type conversation[Request, Response any] struct {
 	server       *Server
 	stream       grpc.BidiStreamingServer[Request, Response]
 	proxy        Proxy
+	open         *openStream
 	machine      machine[Request, Response]
 	shed         <-chan struct{}      // closed when the proxy has to go elsewhere
 	subscription *issuer.Subscription // nil before the first request was found right
@@ -124,6 +125,7 @@ func (c *conversation[Request, Response]) do(next step[Response], err error) err
 func (c *conversation[Request, Response]) note(next step[Response]) {
 	if next.acked {
 		c.server.options.Metrics.acks.Inc()
+		c.open.ack()
 	}
 	if next.nacked {
 		c.server.options.Metrics.nacks.Inc()

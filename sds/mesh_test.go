@@ -38,6 +38,7 @@ type mesh struct {
 	signing  *tresor.CA
 	trusted  issuer.TrustBundle // beside the signing root
 	registry *prometheus.Registry
+	server   *sds.Server
 	listener net.Listener
 	dial     func(context.Context, string) (net.Conn, error)
 	stop     func() error // ends everything and waits
@@ -82,6 +83,7 @@ func (m *mesh) start(attestor sds.Attestor, o issuer.Options) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
+	m.server = server
 	ctx, cancel := context.WithCancel(context.Background())
 	var group errgroup.Group
 	for _, run := range []func(context.Context) error{m.manager.Run, server.Run} {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/peer"
@@ -33,6 +34,8 @@ func serve[Request, Response any, M machine[Request, Response]](
 	}
 	s.options.Metrics.streams.Inc()
 	defer s.options.Metrics.streams.Dec()
+	c.open = s.streams.add(c.proxy)
+	defer s.streams.remove(c.open)
 	c.machine = protocol(c.proxy.Identity, rand.Text()[:8])
 	defer c.close()
 	return c.run(stream.Context())
@@ -74,6 +77,7 @@ func (s *Server) finish(ctx context.Context, err error) error {
 	if p, ok := peer.FromContext(ctx); ok {
 		address = p.Addr.String()
 	}
+	s.refused.note(Refused{time.Now(), address, refusal.Reason, bounded(refusal.Message)})
 	s.options.Logger.Warn("refused a proxy", "address", address, "reason", string(refusal.Reason), "error", refusal)
 	return refusal
 }

@@ -73,6 +73,8 @@ type Server struct {
 	grpc     *grpc.Server
 	draining chan struct{}                 // closed when streams have to end
 	shed     atomic.Pointer[chan struct{}] // closed when those that are open now have to
+	streams  streams
+	refused  refused
 }
 
 // New returns a Server that serves once Run runs.

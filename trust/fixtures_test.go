@@ -68,8 +68,8 @@ func (l letters) want(names string) Wanted {
 func (l letters) retiring(s State, now time.Time) map[string]time.Duration {
 	left := map[string]time.Duration{}
 	for name, root := range l {
-		if g := s.stages[fingerprint(root)]; !g.Until.IsZero() {
-			left[name] = g.Until.Sub(now)
+		if until := s.Until(root); !until.IsZero() {
+			left[name] = until.Sub(now)
 		}
 	}
 	return left
