@@ -21,11 +21,12 @@ var $spoken     // whether the application has sent something
 var $decide     // ends the wait for that
 var $address    // where the application is
 var $sessions   // one for each address that requests of the connection go to
+var $open       // the connection, as long as it is
 var $refusal    // of a request
 var $answered
 
 // The pipeline of an inbound listener. own are the ports that are never a target.
-export default function ({ bootstrap, secrets, ports, counters, own }) {
+export default function ({ bootstrap, secrets, revocation, ports, counters, own }) {
   var current = null
 
   secrets.onRoots(trusted => { current = acceptor(trusted) })
@@ -40,7 +41,7 @@ export default function ({ bootstrap, secrets, ports, counters, own }) {
         minVersion: 'TLS1.2',
         verify: (ok, cert) => {
           $peer = member(ok, cert, bootstrap.trustDomain, counters)
-          return $peer !== null
+          return $peer !== null && revocation.admit($open, cert)
         },
       }).to(session)
     )
@@ -153,7 +154,10 @@ export default function ({ bootstrap, secrets, ports, counters, own }) {
       $head = []
       $spoken = false
       $sessions = {}
+      $open = revocation.begin()
       return new Data
     })
+    .onEnd(() => revocation.forget($open))
     .pipe(() => current && secrets.ready() && !own.has($port) ? current : deny)
+    .insert(() => $open.ended)
 }

@@ -12,11 +12,12 @@ var HEADER = 'x-osm-peer'
 var $origin     // where an intercepted connection was going
 var $peer       // the service account that a request is for
 var $address    // of its sidecar
+var $open       // the connection, as long as it is
 var $refusal
 var $answered
 
 // The pipeline of an outbound listener. port is where peers take mutual TLS.
-export default function ({ bootstrap, secrets, counters, port }) {
+export default function ({ bootstrap, secrets, revocation, counters, port }) {
   var intercepted = null
   var explicit = null
   var sessions = {}
@@ -26,15 +27,20 @@ export default function ({ bootstrap, secrets, counters, port }) {
   secrets.onRoots(trusted => {
     sessions = {}
     intercepted = pipeline($=>$
-      .connectTLS(options(trusted, (ok, cert) => member(ok, cert, bootstrap.trustDomain, counters) !== null)).to($=>$
+      .connectTLS(options(trusted, (ok, cert) => member(ok, cert, bootstrap.trustDomain, counters) !== null && revocation.admit($open, cert))).to($=>$
         .connect(() => text($origin), { idleTimeout: 0, retryCount: 0, connectTimeout: 10 })
       )
     )
     explicit = pipeline($=>$
       .muxHTTP(session, { maxIdle: 60 }).to($=>$
-        .connectTLS(options(trusted, (ok, cert) => exactly(ok, cert, $peer, counters))).to($=>$
+        .onStart(() => { $open = revocation.begin() })
+        .onEnd(() => revocation.forget($open))
+        .insert(() => $open.ended)
+        .connectTLS(options(trusted, (ok, cert) => exactly(ok, cert, $peer, counters) && revocation.admit($open, cert))).to($=>$
           .connect(() => $address, { idleTimeout: 0, retryCount: 0, connectTimeout: 10 })
         )
+        .replaceData(data => $open.over ? new StreamEnd('ConnectionReset') : data)
+        .insert(() => $open.ended)
       )
     )
   })
@@ -89,11 +95,17 @@ export default function ({ bootstrap, secrets, counters, port }) {
   return $=>$
     .onStart(inbound => {
       $origin = originOf(inbound)
+      $open = revocation.begin()
       return new Data
     })
+    .onEnd(() => revocation.forget($open))
+    .insert(() => $open.ended)
     .pipe(() => {
       if (!$origin) return requests
       counters.outbound++
       return intercepted && secrets.ready() ? intercepted : deny
     })
+    // The peer's first bytes come before insert takes part.
+    .replaceData(data => $open.over ? new StreamEnd('ConnectionReset') : data)
+    .insert(() => $open.ended)
 }

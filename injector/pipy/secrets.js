@@ -9,17 +9,20 @@ export default function (bootstrap) {
   var leaf = null
   var roots = null
   var watchers = []
+  var above = {}    // the issuer of each intermediate that signed for us, by its subject
 
   // pair returns what TLS needs of a chain and its key, or throws.
   function pair(chain, key) {
     if (!chain || !key) throw 'no certificate with a key'
-    var cert = certificates(chain)[0]
+    var all = certificates(chain)
+    var cert = all[0]
     if (!cert) throw 'no certificate in the chain'
     var id = spiffeID(cert)
     if (id !== bootstrap.identity) throw `a certificate for ${id}, not for ${bootstrap.identity}`
     if (cert.notAfter <= Date.now()) throw 'the certificate expired at ' + new Date(cert.notAfter).toISOString()
     var privateKey = new crypto.PrivateKey(key)
     if (!keyMatches(cert, privateKey)) throw 'the private key is not that of the certificate'
+    all.slice(1).map(details).forEach(d => { above[d.subject] = d.issuer })
     return { cert: new crypto.CertificateChain(chain), key: privateKey, leaf: cert, serial: details(cert).serial }
   }
 
@@ -57,8 +60,16 @@ export default function (bootstrap) {
     return leaf && Date.now() < leaf.leaf.notAfter ? leaf : null
   }
 
+  // rootOf returns the subject of the root that signs for who has this one, as
+  // far as our own chains tell; the name itself if they don't.
+  function rootOf(subject) {
+    for (var steps = 0; above[subject] && above[subject] !== subject && steps < 16; steps++) subject = above[subject]
+    return subject
+  }
+
   return {
     accept,
+    rootOf,
     current,
     ready: () => current() !== null && roots !== null,
     held: () => leaf,

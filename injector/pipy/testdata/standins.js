@@ -22,3 +22,4 @@ var algo = { Cache: function (make) { this.get = make } }
 var crypto = { Hash: function () { this.update = function () {}; this.digest = function () { return 'hash' } } }
 var console = { error: function () {} }
 function pipeline() { return {} }
+function StreamEnd(error) { this.error = error }

@@ -1,0 +1,60 @@
+// Connections end when the root that their peer's certificate is of leaves the
+// bundle, as one does whose key has leaked. Pipy itself verifies a peer once.
+
+import { details } from './x509.js'
+
+// A watch over the connections of a sidecar. Roots tell apart by their subject:
+// each has its own.
+export default function (secrets) {
+  var present = new Set     // subjects of the roots
+  var gone = new Set        // and of those that have left
+  var departures = 0
+  var open = new Set
+
+  secrets.onRoots(trusted => {
+    var before = present
+    present = new Set(trusted.map(root => details(root).subject))
+    present.forEach(subject => gone.delete(subject))
+    var left = false
+    before.forEach(subject => {
+      if (present.has(subject)) return
+      gone.add(subject)
+      left = true
+    })
+    if (!left) return
+    departures++
+    open.forEach(connection => { if (isRevoked(connection)) end(connection) })
+  })
+
+  // A certificate of an intermediate that nobody knows may be of any root.
+  function isRevoked(connection) {
+    if (connection.issuer === null) return false
+    var root = secrets.rootOf(connection.issuer)
+    if (present.has(root)) return false
+    return gone.has(root) || connection.departures !== departures
+  }
+
+  function end(connection) {
+    open.delete(connection)
+    connection.over = true
+    connection.end(new StreamEnd('ConnectionReset'))
+  }
+
+  // begin returns a connection whose peer is not known yet. Its promise is
+  // fulfilled with the event that ends it.
+  function begin() {
+    var connection = { issuer: null, departures, over: false, end: null, ended: null }
+    connection.ended = new Promise(resolve => { connection.end = resolve })
+    open.add(connection)
+    return connection
+  }
+
+  // admit notes the peer's certificate, and refuses one of a root that left
+  // while TLS was being established.
+  function admit(connection, cert) {
+    connection.issuer = details(cert).issuer
+    return !isRevoked(connection)
+  }
+
+  return { begin, admit, forget: connection => { open.delete(connection) } }
+}

@@ -1,0 +1,129 @@
+package pipy_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+// named returns, as a script, a certificate with a subject and an issuer.
+func named(t *testing.T, subject, signer string) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: subject}, NotAfter: time.Now().Add(time.Hour)}
+	parent := &x509.Certificate{Subject: pkix.Name{CommonName: signer}}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "{ toPEM: function () { return " + string(text) + " } }"
+}
+
+func TestConnectionsAreRevokedWithTheRootOfTheirPeer(t *testing.T) {
+	f := load(t)
+	script := `(function () {
+		var one = ` + named(t, "one", "one") + `, two = ` + named(t, "two", "two") + `
+		var ofOne = ` + named(t, "a", "one") + `, ofTwo = ` + named(t, "b", "two") + `, ofAbove = ` + named(t, "c", "middle") + `, ofNobody = ` + named(t, "d", "stranger") + `
+		var middle = scripts.x509.details(` + named(t, "middle", "one") + `), change
+		var r = scripts.revocation.default({
+			onRoots: function (f) { change = f },
+			rootOf: function (name) { return name === middle.subject ? middle.issuer : name },
+		})
+		var opened = function (cert) { var c = r.begin(); if (cert) r.admit(c, cert); return c }
+		change([one])
+		var early = [opened(ofOne), opened(ofAbove), opened(ofNobody), opened(null)]
+		change([one, two])
+		var late = [opened(ofTwo), opened(ofOne)]
+		var forgotten = opened(ofOne)
+		r.forget(forgotten)
+		var before = early.concat(late).map(function (c) { return c.over })
+		change([two])
+		var after = early.concat(late, forgotten).map(function (c) { return c.over })
+		return [before, after, r.admit(r.begin(), ofOne), r.admit(r.begin(), ofAbove), r.admit(r.begin(), ofTwo)]
+	})()`
+	const none, some = `[false,false,false,false,false,false]`, `[true,true,true,false,false,true,false]`
+	if got, want := f.eval(t, script), `[`+none+`,`+some+`,false,false,true]`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestPipyEndsConnectionsWithTheRootOfTheirPeer(t *testing.T) {
+	m := newMesh(t)
+	first, next := newCA(t), newCA(t)
+	m.setRoots(issuer.Root{Name: "first", Issuer: first})
+	p := m.pipy(nil)
+	other := m.reference()
+	p.waitReady(pipyAddress)
+	accept(t, m.otherPod, "[::]:9000", echo)
+	accept(t, m.otherPod, "[::]:9002", func(conn net.Conn) { _, _ = io.ReadAll(conn) }) // silent
+	accept(t, m.pipyPod, "[::]:9000", echo)
+
+	out, err := dial(m.pipyPod, "10.0.0.2:9000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent, err := dial(m.pipyPod, "10.0.0.2:9002")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := other.DialPeer(t.Context(), "10.0.0.1:9000", identity(t, "bookbuyer", "bookbuyer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	speak(t, out, "", "\x00\x01before\n")
+	speak(t, in, "", "\x00\x01before\n")
+	if _, err := io.WriteString(silent, "\x00\x01before\n"); err != nil {
+		t.Fatal(err)
+	}
+
+	trusted := func(i issuer.Issuer, name string) issuer.Root {
+		return issuer.Root{Name: name, Role: issuer.Passive, Issuer: i}
+	}
+	m.setRoots(issuer.Root{Name: "first", Issuer: first}, trusted(next, "next"))
+	eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
+	m.setRoots(issuer.Root{Name: "next", Issuer: next}, trusted(first, "first"))
+	for _, account := range []string{"bookbuyer", "bookstore-v2"} {
+		namespace := map[string]string{"bookbuyer": "bookbuyer", "bookstore-v2": "bookstore"}[account]
+		eventually(t, "a leaf of the second root", func() bool {
+			c, ok := m.manager.GetCertificate(identity(t, namespace, account))
+			return ok && c.Leaf().CheckSignatureFrom(next.Root()) == nil
+		})
+	}
+	speak(t, out, "", "\x00\x01between\n")
+	speak(t, in, "", "\x00\x01between\n")
+
+	m.setRoots(issuer.Root{Name: "next", Issuer: next})
+	eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
+	for name, conn := range map[string]net.Conn{"out": out, "out, where the peer is silent": silent, "in": in} {
+		if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err == nil || isTimeout(err) {
+			t.Errorf("%s: it is open: %v", name, err)
+		}
+	}
+	talk(t, m.pipyPod, "10.0.0.2:9000", "", "\x00\x01after\n")
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := err.(net.Error)
+	return ok && timeout.Timeout()
+}
