@@ -49,6 +49,7 @@ having said why on standard error.`,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newInstallCommand(), newUpgradeCommand(), newUninstallCommand())
+	root.AddCommand(newNamespaceCommand())
 	root.AddCommand(newCheckCommand(), newCACommand(), newSupportCommand())
 	root.AddCommand(newInjectCommand(), newVersionCommand())
 	return root

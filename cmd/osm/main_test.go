@@ -12,11 +12,11 @@ func TestTheVersionIsPrinted(t *testing.T) {
 	command := newCommand()
 	var out bytes.Buffer
 	command.SetOut(&out)
-	command.SetArgs([]string{"version"})
+	command.SetArgs([]string{"version", "--client"})
 	if err := command.Execute(); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(out.String(), component.Version()+" (go1.") {
+	if !strings.HasPrefix(out.String(), "osm "+component.Version()+" (go1.") {
 		t.Errorf("printed %q", &out)
 	}
 }

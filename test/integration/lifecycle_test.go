@@ -47,6 +47,7 @@ func TestAMeshComesAndGoesByTheCommandLine(t *testing.T) {
 		{"what would fail is refused before anything is written", l.refuseBefore},
 		{"an atomic installation that does not get ready leaves nothing", l.takeBack},
 		{"it is installed", l.install},
+		{"namespaces join it, and leave it", l.namespaces},
 		{"an upgrade keeps the values that were given", l.upgrade},
 		{"an atomic upgrade that does not get ready goes back", l.goBack},
 		{"without its root deleted it comes back as it was", l.comeBack},
@@ -111,6 +112,41 @@ func (l *lifecycle) install(t *testing.T) {
 	}
 	l.refused(t, []string{"install"}, "mesh osm is installed in namespace osm-system", "osm upgrade")
 	l.refused(t, []string{"install", "--osm-namespace", "elsewhere"}, "a mesh of the name osm is in namespace osm-system", "--mesh-name")
+}
+
+func (l *lifecycle) namespaces(t *testing.T) {
+	for _, name := range []string{"one", "two", "three"} {
+		if _, err := l.client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := mesh.Deploy(within(t, time.Minute), l.client, "one", "app", corev1.Container{Image: "app"}); err != nil {
+		t.Fatal(err)
+	}
+	l.refused(t, []string{"namespace", "add", "one", "kube-system", "unheard-of"}, "namespace kube-system is never of a mesh", "kubectl create namespace unheard-of")
+	if out := l.osm(t, "namespace", "list"); strings.Contains(out, "one") {
+		t.Errorf("one of three namespaces was refused, and another changed:\n%s", out)
+	}
+	if out := l.osm(t, "namespace", "add", "one", "two"); !strings.Contains(out, "kubectl rollout restart deployment -n one") || strings.Contains(out, "-n two") {
+		t.Errorf("osm namespace add says:\n%s", out)
+	}
+	l.osm(t, "namespace", "add", "two", "--disable-sidecar-injection")
+	l.osm(t, "namespace", "ignore", "three")
+	l.refused(t, []string{"namespace", "remove", "one", "--mesh-name", "other"}, "namespace one is of mesh osm", "--mesh-name osm")
+	want := map[string]string{"one": "osm enabled 0 1", "two": "osm disabled 0 0", "three": "- ignored 0 0"}
+	for line := range strings.Lines(l.osm(t, "namespace", "list")) {
+		words := strings.Fields(line)
+		if is, ok := want[words[0]]; ok && is == strings.Join(words[1:], " ") {
+			delete(want, words[0])
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("osm namespace list does not say %q", want)
+	}
+	l.osm(t, "namespace", "remove", "one", "two", "three")
+	if out := l.osm(t, "version"); strings.Count(out, "mesh osm, namespace osm-system: osm-") != 3 {
+		t.Errorf("osm version says:\n%s", out)
+	}
 }
 
 func (l *lifecycle) upgrade(t *testing.T) {

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/client-go/kubernetes"
+)
+
+// What makes a namespace one of a mesh, or keeps it out.
+const (
+	monitoredLabel      = "openservicemesh.io/monitored-by"
+	ignoreLabel         = "openservicemesh.io/ignore"
+	injectionAnnotation = "openservicemesh.io/sidecar-injection"
+)
+
+func newNamespaceCommand() *cobra.Command {
+	command := &cobra.Command{Use: "namespace", Aliases: []string{"ns"}, Short: "Say which namespaces are of a mesh", Args: cobra.NoArgs}
+	command.AddCommand(newNamespaceAddCommand(), newNamespaceRemoveCommand(), newNamespaceIgnoreCommand(), newNamespaceListCommand())
+	return command
+}
+
+// namespaceOptions are what the commands are told that change namespaces.
+type namespaceOptions struct {
+	cluster  *cluster
+	meshName string
+	disabled bool
+}
+
+// marks are labels and annotations to set; nil ones are removed.
+type marks struct {
+	Labels      map[string]*string `json:"labels,omitempty"`
+	Annotations map[string]*string `json:"annotations,omitempty"`
+}
+
+func newNamespaceAddCommand() *cobra.Command {
+	o := &namespaceOptions{cluster: newCluster()}
+	command := o.command("add NAMESPACE...", "Have pods of namespaces get a sidecar", func(ctx context.Context, out *terminal, names []string) error {
+		injection := "enabled"
+		if o.disabled {
+			injection = "disabled"
+		}
+		set := marks{map[string]*string{monitoredLabel: &o.meshName, ignoreLabel: nil}, map[string]*string{injectionAnnotation: &injection}}
+		if err := o.change(ctx, names, set); err != nil {
+			return err
+		}
+		if o.disabled {
+			out.say(done, "%s of mesh %s; a pod gets a sidecar only if its annotation %s says so", areOf(names), o.meshName, injectionAnnotation)
+			return nil
+		}
+		out.say(done, "%s of mesh %s: pods that are created from now on get a sidecar", areOf(names), o.meshName)
+		return o.tellRestarts(ctx, out, names, false)
+	})
+	command.Flags().BoolVar(&o.disabled, "disable-sidecar-injection", false, "give sidecars only to pods that ask for one by annotation")
+	return command
+}
+
+func newNamespaceRemoveCommand() *cobra.Command {
+	o := &namespaceOptions{cluster: newCluster()}
+	return o.command("remove NAMESPACE...", "Take namespaces out of a mesh", func(ctx context.Context, out *terminal, names []string) error {
+		if err := o.change(ctx, names, marks{map[string]*string{monitoredLabel: nil}, map[string]*string{injectionAnnotation: nil}}); err != nil {
+			return err
+		}
+		out.say(done, "%s of no mesh: pods that are created from now on get no sidecar", areOf(names))
+		return o.tellRestarts(ctx, out, names, true)
+	})
+}
+
+func newNamespaceIgnoreCommand() *cobra.Command {
+	o := &namespaceOptions{cluster: newCluster()}
+	return o.command("ignore NAMESPACE...", "Keep namespaces out of every mesh, whatever their pods ask for", func(ctx context.Context, out *terminal, names []string) error {
+		yes := "true"
+		if err := o.change(ctx, names, marks{Labels: map[string]*string{ignoreLabel: &yes, monitoredLabel: nil}}); err != nil {
+			return err
+		}
+		out.say(done, "%s ignored by every mesh", areOf(names))
+		return o.tellRestarts(ctx, out, names, true)
+	})
+}
+
+func (o *namespaceOptions) command(use, short string, run func(context.Context, *terminal, []string) error) *cobra.Command {
+	command := &cobra.Command{
+		Use:               use,
+		Short:             short,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: o.cluster.completeNamespaces,
+		RunE: func(command *cobra.Command, names []string) error {
+			return run(command.Context(), newTerminal(command.OutOrStdout()), names)
+		},
+	}
+	o.cluster.addFlags(command)
+	command.Flags().StringVar(&o.meshName, "mesh-name", "osm", "the `name` of the mesh")
+	return command
+}
+
+// change sets the marks of all namespaces, or of none if one may not be changed.
+func (o *namespaceOptions) change(ctx context.Context, names []string, set marks) error {
+	client, err := o.cluster.client()
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, name := range names {
+		problems = append(problems, o.mayChange(ctx, client, name))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": set})
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, err := client.CoreV1().Namespaces().Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+			return fmt.Errorf("change namespace %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (o *namespaceOptions) mayChange(ctx context.Context, client kubernetes.Interface, name string) error {
+	if slices.Contains([]string{metav1.NamespaceSystem, metav1.NamespacePublic, corev1.NamespaceNodeLease, o.cluster.meshNamespace}, name) {
+		return fmt.Errorf("namespace %s is never of a mesh: its pods have to start while the mesh is down", name)
+	}
+	namespace, err := client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+	switch mesh := namespace.GetLabels()[monitoredLabel]; {
+	case apierrors.IsNotFound(err):
+		return fmt.Errorf("namespace %s does not exist: kubectl create namespace %s makes it", name, name)
+	case err != nil:
+		return fmt.Errorf("read namespace %s: %w", name, err)
+	case namespace.DeletionTimestamp != nil:
+		return fmt.Errorf("namespace %s is being deleted", name)
+	case mesh != "" && mesh != o.meshName:
+		return fmt.Errorf("namespace %s is of mesh %s: osm namespace remove %s --mesh-name %s takes it out of that one", name, mesh, name, mesh)
+	}
+	return nil
+}
+
+// tellRestarts says how pods that run get a sidecar, or lose theirs.
+func (o *namespaceOptions) tellRestarts(ctx context.Context, out *terminal, names []string, sidecars bool) error {
+	client, err := o.cluster.client()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		with, without, err := countPods(ctx, client, name)
+		if err != nil {
+			return err
+		}
+		n, what := without, "no sidecar"
+		if sidecars {
+			n, what = with, "a sidecar"
+		}
+		if n > 0 {
+			out.tell("%s of namespace %s still %s %s. To replace them: kubectl rollout restart deployment -n %s",
+				countOf(n, "pod"), name, map[bool]string{true: "has", false: "have"}[n == 1], what, name)
+		}
+	}
+	return nil
+}
+
+func areOf(names []string) string {
+	if len(names) == 1 {
+		return "namespace " + names[0] + " is"
+	}
+	return "namespaces " + strings.Join(names, ", ") + " are"
+}
+
+// completeNamespaces completes the names of namespaces, if the cluster tells
+// them in time.
+func (c *cluster) completeNamespaces(command *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+	client, err := c.client()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	ctx, cancel := context.WithTimeout(command.Context(), completionTimeout)
+	defer cancel()
+	list, err := client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, n := range list.Items {
+		if !slices.Contains(given, n.Name) {
+			names = append(names, n.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
