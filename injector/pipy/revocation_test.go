@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
@@ -70,7 +71,7 @@ func TestPipyEndsConnectionsWithTheRootOfTheirPeer(t *testing.T) {
 	first, next := newCA(t), newCA(t)
 	m.setRoots(issuer.Root{Name: "first", Issuer: first})
 	p := m.pipy(nil)
-	other := m.reference()
+	m.reference()
 	p.waitReady(pipyAddress)
 	accept(t, m.otherPod, "[::]:9000", echo)
 	accept(t, m.otherPod, "[::]:9002", func(conn net.Conn) { _, _ = io.ReadAll(conn) }) // silent
@@ -84,10 +85,12 @@ func TestPipyEndsConnectionsWithTheRootOfTheirPeer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, err := other.DialPeer(t.Context(), "10.0.0.1:9000", identity(t, "bookbuyer", "bookbuyer"))
+	raw, err := dial(m.otherPod, "10.0.0.1:9000")
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A client that would go on.
+	in := tls.Client(raw, &tls.Config{ServerName: "bookbuyer.bookbuyer.cluster.local", RootCAs: m.manager.Bundle().Pool(), Certificates: []tls.Certificate{certificate(t, first, "cluster.local")}})
 	speak(t, out, "", "\x00\x01before\n")
 	speak(t, in, "", "\x00\x01before\n")
 	if _, err := io.WriteString(silent, "\x00\x01before\n"); err != nil {
