@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"github.com/osm-edge/osm/test/transcript"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // guideTimeout bounds the commands of a guide, among which a root is replaced
