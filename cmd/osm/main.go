@@ -49,6 +49,6 @@ having said why on standard error.`,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newInjectCommand(), newVersionCommand())
-	root.AddCommand(newCheckCommand(), newCACommand(), newSupportCommand())
+	root.AddCommand(newCheckCommand(), newCACommand(), newCertCommand(), newSupportCommand())
 	return root
 }
