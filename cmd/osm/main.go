@@ -50,7 +50,7 @@ having said why on standard error.`,
 	}
 	root.AddCommand(newInstallCommand(), newUpgradeCommand(), newUninstallCommand())
 	root.AddCommand(newNamespaceCommand())
-	root.AddCommand(newCheckCommand(), newCACommand(), newSupportCommand())
+	root.AddCommand(newCheckCommand(), newCACommand(), newCertCommand(), newSupportCommand())
 	root.AddCommand(newInjectCommand(), newVersionCommand())
 	return root
 }
