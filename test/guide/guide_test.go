@@ -4,10 +4,7 @@
 package guide
 
 import (
-	"context"
 	"net/url"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -18,7 +15,6 @@ import (
 	"github.com/osm-edge/osm/test/certmanager"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
-	"github.com/osm-edge/osm/test/transcript"
 	"github.com/osm-edge/osm/test/vault"
 )
 
@@ -66,57 +62,9 @@ func TestTheCertificateGuideIsTrueOfCertManager(t *testing.T) {
 // tryGuide runs a group of the guide on a cluster of its own, as prepared.
 func tryGuide(t *testing.T, group string, prepare func(*cluster.Cluster, kubernetes.Interface) map[string]string) {
 	t.Parallel()
-	document, err := transcript.Read("../..", guide)
-	if err != nil {
-		t.Fatal(err)
-	}
 	c, client := startCluster(t)
-	given := prepare(c, client)
-	s, err := transcript.NewSession(transcript.Options{
-		Dir: t.TempDir(), Given: given,
-		Env: []string{"KUBECONFIG=" + c.Kubeconfig(), "HOME=" + t.TempDir(), "PATH=" + bin + ":" + c.BinDir() + ":" + os.Getenv("PATH")},
-		Log: func(step transcript.Step, note string) { t.Logf("%s:%d: %s %s", guide, step.Line, step.Command, note) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop(t, s.Close) })
-	if err := s.Run(t.Context(), document, group); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func startCluster(t *testing.T) (*cluster.Cluster, kubernetes.Interface) {
-	t.Helper()
-	images := map[string]string{}
-	for _, name := range mesh.Components {
-		images["flomesh/"+name] = filepath.Join(bin, name)
-	}
-	c, err := cluster.Start(t.Context(), cluster.Options{Images: images})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop(t, c.Stop) })
-	client, err := kubernetes.NewForConfig(c.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c, client
-}
-
-func stop(t *testing.T, end func() error) {
-	t.Helper()
-	if err := end(); err != nil {
-		t.Error(err)
-	}
-}
-
-// within bounds what is prepared.
-func within(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
+	r := newReader(t, c, guide, prepare(c, client))
+	r.read(group)
 }
 
 // deployBookstore deploys what the guide expects to run already.

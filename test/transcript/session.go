@@ -36,7 +36,7 @@ const (
 )
 
 // Session is what commands have in common: the working directory, and what was
-// exported.
+// exported, and the mask of new files.
 type Session struct {
 	o          Options
 	state      string // the directory of what goes from one command to the next
@@ -136,7 +136,7 @@ const script = `set -o pipefail
 test ! -f "$1/exports" || . "$1/exports"
 . "$1/command"
 code=$?
-{ export -p; printf 'cd %q\n' "$PWD"; } >"$1/exports"
+{ export -p; umask -p; printf 'cd %q\n' "$PWD"; } >"$1/exports"
 exit $code`
 
 // bash runs a command. Its output goes to a file, so that nobody waits for what
