@@ -17,6 +17,8 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/cmd/internal/meshconfig"
+	"github.com/osm-edge/osm/cmd/internal/status"
+	"github.com/osm-edge/osm/cmd/internal/status/page"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/provider"
 	"github.com/osm-edge/osm/publish"
@@ -76,6 +78,7 @@ type controller struct {
 	validator *webhook.Server
 	validated *webhook.SecretSource
 	ops       *component.OpsServer
+	page      *page.Server
 	logger    *slog.Logger
 }
 
@@ -117,6 +120,7 @@ func newController(ctx context.Context, o *options, config *rest.Config, client 
 	}
 	registry.MustRegister(c.manager, c.bundles, c.scripts, c.serving, c.validated)
 	c.ops = &component.OpsServer{Options: &o.Options, Component: name, Registry: registry, Ready: c.ready, Warnings: c.warnings}
+	c.page = &page.Server{BindAddress: o.BindAddress, Report: func() status.Report { return c.report(o) }}
 	return c, nil
 }
 
@@ -131,7 +135,7 @@ func (c *controller) follow(o *options, config *rest.Config, level *slog.LevelVa
 		Namespace: o.Namespace,
 		Level:     level,
 		Apply:     (&certificates{o, c.manager, c.overlap}).follow,
-		Report:    (&status{client.Resource(meshconfig.Resource()).Namespace(o.Namespace)}).write,
+		Report:    (&meshStatus{client.Resource(meshconfig.Resource()).Namespace(o.Namespace)}).write,
 		Logger:    logger,
 	})
 	return nil
@@ -202,7 +206,7 @@ func (c *controller) warnings() []string {
 func (c *controller) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	defer c.caches.wait()
-	for _, run := range []func(context.Context) error{c.ops.Run, c.validated.Run, c.serving.Run, c.validator.Run, c.mesh.Run} {
+	for _, run := range []func(context.Context) error{c.ops.Run, c.page.Run, c.validated.Run, c.serving.Run, c.validator.Run, c.mesh.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	group.Go(func() error {

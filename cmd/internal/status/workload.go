@@ -2,16 +2,17 @@ package status
 
 import "time"
 
-// Certificate is that of a service account, as one replica issued it.
+// Certificate is that of a service account, as one replica issued it. While it is
+// still to be issued, serial and times are missing.
 type Certificate struct {
 	SPIFFEID       string    `json:"spiffeID"`
 	Namespace      string    `json:"namespace"`
 	ServiceAccount string    `json:"serviceAccount"`
-	Serial         string    `json:"serial"` // in hexadecimal
-	NotBefore      time.Time `json:"notBefore"`
-	NotAfter       time.Time `json:"notAfter"`
+	Serial         string    `json:"serial,omitempty"` // in hexadecimal
+	NotBefore      time.Time `json:"notBefore,omitzero"`
+	NotAfter       time.Time `json:"notAfter,omitzero"`
 	// RenewAt is when it is to be replaced.
-	RenewAt time.Time `json:"renewAt"`
+	RenewAt time.Time `json:"renewAt,omitzero"`
 	// Authority names the MeshRootCertificate whose root it leads to; empty if that
 	// is not known.
 	Authority string `json:"authority,omitempty"`

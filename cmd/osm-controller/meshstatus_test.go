@@ -33,7 +33,7 @@ func meshConfigObject(t *testing.T, generation int64, status v1.MeshConfigStatus
 func written(t *testing.T, object *unstructured.Unstructured, invalid error) *v1.MeshConfigStatus {
 	t.Helper()
 	client := fake.NewSimpleDynamicClient(runtime.NewScheme(), object)
-	s := &status{client.Resource(meshconfig.Resource()).Namespace("osm-system")}
+	s := &meshStatus{client.Resource(meshconfig.Resource()).Namespace("osm-system")}
 	if err := s.write(t.Context(), object, invalid); err != nil {
 		t.Fatal(err)
 	}

@@ -24,12 +24,12 @@ const (
 	maxConditionMessage = 32768
 )
 
-// status says in a MeshConfig whether it counts. Replicas write the same.
-type status struct{ client dynamic.ResourceInterface }
+// meshStatus says in a MeshConfig whether it counts. Replicas write the same.
+type meshStatus struct{ client dynamic.ResourceInterface }
 
 // write writes the status of an object if it is another one. An object that
 // was changed meanwhile is seen again.
-func (s *status) write(ctx context.Context, object *unstructured.Unstructured, invalid error) error {
+func (s *meshStatus) write(ctx context.Context, object *unstructured.Unstructured, invalid error) error {
 	before := statusOf(object)
 	after := nextStatus(before, object.GetGeneration(), invalid)
 	if apiequality.Semantic.DeepEqual(before, after) {

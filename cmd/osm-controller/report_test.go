@@ -1,0 +1,124 @@
+package main
+
+import (
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/osm-edge/osm/cmd/internal/status"
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/trust"
+)
+
+func mustIdentity(t *testing.T, account string) issuer.Identity {
+	t.Helper()
+	id, err := issuer.NewIdentity("cluster.local", "bookstore", account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func mustCA(t *testing.T) *tresor.CA {
+	t.Helper()
+	root, key, err := tresor.NewRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := tresor.New(root, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca
+}
+
+func TestWhatIsToldOfACertificateHoldsNoKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		manager := issuer.NewManager(issuer.Options{Logger: slog.New(slog.DiscardHandler)})
+		if err := manager.SetRoots(t.Context(), issuer.Root{Name: "root", Role: issuer.Active, Issuer: mustCA(t)}); err != nil {
+			t.Fatal(err)
+		}
+		ids := []issuer.Identity{mustIdentity(t, "bookstore-v1"), mustIdentity(t, "bookstore-v2")}
+		for _, id := range ids {
+			defer manager.Subscribe(id).Close()
+		}
+		certificate, err := manager.IssueCertificate(t.Context(), ids[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := certificatesOf(manager.Holdings(), trust.State{}, []status.Proxy{
+			{Namespace: "bookstore", ServiceAccount: "bookstore-v1"}, {Namespace: "bookstore", ServiceAccount: "bookstore-v1"},
+			{Namespace: "bookbuyer", ServiceAccount: "bookstore-v1"},
+		})
+		leaf := certificate.Leaf()
+		if len(told) != 2 || told[0].Serial != leaf.SerialNumber.Text(16) || !told[0].NotAfter.Equal(leaf.NotAfter) || told[0].Proxies != 2 {
+			t.Errorf("told %+v", told)
+		}
+		if told[1].Serial != "" || !told[1].NotAfter.IsZero() || told[1].SPIFFEID != ids[1].String() {
+			t.Errorf("of one that is not issued, told %+v", told[1])
+		}
+		text, err := json.Marshal(told)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(string(certificate.KeyPEM()), "\n") {
+			if line != "" && strings.Contains(string(text), line) {
+				t.Errorf("a line of the key is in %s", text)
+			}
+		}
+	})
+}
+
+func TestTheStreamsOfAPodAreToldAsOneProxy(t *testing.T) {
+	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	stream := func(pod string, after, acked time.Duration) sds.Stream {
+		s := sds.Stream{
+			Proxy: sds.Proxy{Identity: mustIdentity(t, "bookstore"), Namespace: "bookstore", PodName: pod, PodUID: types.UID(pod)},
+			Since: began.Add(after),
+		}
+		if acked != 0 {
+			s.Acked = began.Add(acked)
+		}
+		return s
+	}
+	told := connected([]sds.Stream{stream("b", time.Second, 0), stream("a", 3*time.Second, time.Minute), stream("b", 0, time.Hour), stream("b", 2*time.Second, time.Minute)})
+	if len(told) != 2 || told[0].Pod != "a" || told[0].Streams != 1 {
+		t.Fatalf("told %+v", told)
+	}
+	if b := told[1]; b.Streams != 3 || !b.Since.Equal(began) || !b.Acked.Equal(began.Add(time.Hour)) {
+		t.Errorf("told %+v", b)
+	}
+}
+
+func TestEachRootIsToldWithItsStage(t *testing.T) {
+	former, next := issuer.NewTrustBundle(mustCA(t).Root()), issuer.NewTrustBundle(mustCA(t).Root())
+	situation := trust.Situation{Now: time.Now(), Patience: time.Hour, Overlap: time.Hour}
+	state := trust.State{}.Next(trust.Wanted{Trusted: map[string]issuer.TrustBundle{"former": former}, Signer: former}, situation)
+	wanted := trust.Wanted{Trusted: map[string]issuer.TrustBundle{"next": next}, Signer: next}
+	stages := func() string {
+		var all []string
+		for _, root := range rootsOf(state) {
+			all = append(all, root.Authority+" "+string(root.Stage))
+		}
+		return strings.Join(all, ", ")
+	}
+	if got := stages(); got != "former signs" {
+		t.Errorf("at first, %s", got)
+	}
+	state = state.Next(wanted, situation)
+	if got := stages(); got != "former signs, next distributing" {
+		t.Errorf("then, %s", got)
+	}
+	situation.Acknowledged, situation.Now = true, situation.Now.Add(time.Minute)
+	state = state.Next(wanted, situation)
+	if got := stages(); got != "next signs, former retiring" {
+		t.Errorf("when it is acknowledged, %s", got)
+	}
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"slices"
+
+	"github.com/osm-edge/osm/cmd/internal/status"
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/trust"
+)
+
+// order is how roots are told of: who signs, who will, who may, who did.
+var order = [...]status.Stage{status.Signs, status.Distributing, status.Trusted, status.Retiring}
+
+func rootsOf(state trust.State) []status.Root {
+	told := []status.Root{}
+	for _, root := range state.Bundle().Roots() {
+		sum := sha256.Sum256(root.Raw)
+		told = append(told, status.Root{
+			Authority:   state.Source(root),
+			Subject:     root.Subject.String(),
+			Fingerprint: hex.EncodeToString(sum[:]),
+			NotBefore:   root.NotBefore.UTC(),
+			NotAfter:    root.NotAfter.UTC(),
+			Stage:       stageOf(state, root),
+			Until:       state.Until(root),
+		})
+	}
+	slices.SortStableFunc(told, func(a, b status.Root) int {
+		return slices.Index(order[:], a.Stage) - slices.Index(order[:], b.Stage)
+	})
+	return told
+}
+
+func stageOf(state trust.State, root *x509.Certificate) status.Stage {
+	among := func(b issuer.TrustBundle) bool { return slices.ContainsFunc(b.Roots(), root.Equal) }
+	switch {
+	case !state.Until(root).IsZero():
+		return status.Retiring
+	case among(state.Distributing()):
+		return status.Distributing
+	case among(state.Signing()):
+		return status.Signs
+	}
+	return status.Trusted
+}
+
+// certificatesOf tells of what is held, beside the proxies that use it. One that
+// is still to be issued is without a serial number.
+func certificatesOf(held []issuer.Holding, state trust.State, proxies []status.Proxy) []status.Certificate {
+	type account struct{ namespace, name string }
+	users := map[account]int{}
+	for _, p := range proxies {
+		users[account{p.Namespace, p.ServiceAccount}]++
+	}
+	told := make([]status.Certificate, len(held))
+	for i, h := range held {
+		told[i] = certificateOf(h)
+		told[i].Proxies = users[account{h.Identity.Namespace(), h.Identity.ServiceAccount()}]
+		if h.Root != nil {
+			told[i].Authority = state.Source(h.Root)
+		}
+	}
+	return told
+}
+
+func certificateOf(h issuer.Holding) status.Certificate {
+	told := status.Certificate{
+		SPIFFEID:       h.Identity.String(),
+		Namespace:      h.Identity.Namespace(),
+		ServiceAccount: h.Identity.ServiceAccount(),
+	}
+	if h.Certificate == nil {
+		return told
+	}
+	told.NotAfter, told.RenewAt = h.Certificate.NotAfter().UTC(), h.RenewAt.UTC()
+	// Its key stays where it is.
+	if chain, err := issuer.ParseCertificates(h.Certificate.ChainPEM()); err == nil {
+		told.Serial, told.NotBefore = chain[0].SerialNumber.Text(16), chain[0].NotBefore.UTC()
+	}
+	return told
+}
