@@ -19,3 +19,11 @@ func (tr *trial) osm(ctx context.Context, args ...string) (string, error) {
 	}
 	return string(out), nil
 }
+
+// checkMesh has osm look for what is wrong. Warnings do not count.
+func (tr *trial) checkMesh(ctx context.Context) error {
+	return await(ctx, func(ctx context.Context) error {
+		_, err := tr.osm(ctx, "check")
+		return err
+	})
+}

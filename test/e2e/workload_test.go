@@ -31,13 +31,15 @@ const (
 )
 
 func (tr *trial) deploy(ctx context.Context) (err error) {
-	mesh := map[string]string{prefix + "monitored-by": mesh.Name}
 	err = errors.Join(
 		tr.createNamespace(ctx, "outside", nil, nil),
-		tr.createNamespace(ctx, "bookbuyer", mesh, nil),
-		tr.createNamespace(ctx, "bookthief", mesh, nil),
-		tr.createNamespace(ctx, "bookstore", mesh, map[string]string{prefix + "metrics": "enabled"}))
+		tr.createNamespace(ctx, "bookbuyer", nil, nil),
+		tr.createNamespace(ctx, "bookthief", nil, nil),
+		tr.createNamespace(ctx, "bookstore", nil, map[string]string{prefix + "metrics": "enabled"}))
 	if err != nil {
+		return err
+	}
+	if _, err := tr.osm(ctx, "namespace", "add", "bookbuyer", "bookthief", "bookstore"); err != nil {
 		return err
 	}
 	if tr.outside, err = tr.deployOne(ctx, "outside", "outside", nil); err != nil {
