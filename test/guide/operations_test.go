@@ -27,6 +27,14 @@ func TestWhatOsmEdgeLeavesIsFoundAsWritten(t *testing.T) {
 	r.read("osm-edge")
 }
 
+func TestTheMeshIsUninstalledAsWritten(t *testing.T) {
+	r := readOperations(t)
+	r.do("osm install")
+	r.do("kubectl create namespace bookstore && kubectl create deployment bookstore-v2 -n bookstore --image bookstore")
+	r.do("osm namespace add bookstore")
+	r.read("uninstall")
+}
+
 func readOperations(t *testing.T) *reader {
 	t.Helper()
 	t.Parallel()
