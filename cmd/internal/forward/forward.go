@@ -11,11 +11,11 @@ import (
 	"net/url"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	"k8s.io/streaming/pkg/httpstream"
 )
 
 const (
@@ -35,7 +35,7 @@ func Get(ctx context.Context, config *rest.Config, namespace, pod string, port i
 	}
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	ports := []string{fmt.Sprintf("0:%d", port)}
-	forwarder, err := portforward.NewOnAddressesWithContext(ctx, dialer, []string{"127.0.0.1"}, ports, ready, io.Discard, io.Discard)
+	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"}, ports, ready, io.Discard, io.Discard)
 	if err != nil {
 		return nil, err
 	}
@@ -72,11 +72,11 @@ func dialer(config *rest.Config, namespace, pod string) (httpstream.Dialer, erro
 	if err != nil {
 		return nil, err
 	}
-	newer, err := portforward.NewSPDYOverWebsocketDialer(address, config)
+	newer, err := portforward.NewSPDYOverWebsocketDialerForStreaming(address, config)
 	if err != nil {
 		return nil, err
 	}
-	return portforward.NewFallbackDialer(newer, older, func(err error) bool {
+	return portforward.NewFallbackDialerForStreaming(newer, older, func(err error) bool {
 		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
 	}), nil
 }
@@ -86,7 +86,7 @@ func overSPDY(config *rest.Config, address *url.URL) (httpstream.Dialer, error) 
 	if err != nil {
 		return nil, err
 	}
-	return spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, address), nil
+	return spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, address), nil
 }
 
 func get(ctx context.Context, address string) ([]byte, error) {
