@@ -4,6 +4,12 @@ GO ?= go
 VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo devel)
 IMAGE_REGISTRY ?= localhost
 IMAGE_TAG ?= $(VERSION)
+# The architectures that images are for.
+PLATFORMS ?= amd64 arm64
+IMAGE_LABELS := -label org.opencontainers.image.version=$(VERSION) \
+  -label org.opencontainers.image.revision=$(shell git rev-parse HEAD 2>/dev/null || echo unknown) \
+  -label org.opencontainers.image.source=https://github.com/osm-edge/osm \
+  -label org.opencontainers.image.licenses=Apache-2.0
 # Packages to fuzz, and how long each target of theirs.
 FUZZ ?= $(shell git grep -l '^func Fuzz' -- '*_test.go' | xargs -n 1 dirname | sort -u)
 FUZZTIME ?= 60s
@@ -61,9 +67,12 @@ fuzz: ## run every fuzz target of FUZZ (all packages) for FUZZTIME (60s)
 	    echo "$$package: $$target"; \
 	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x -parallel 2 ./$$package || exit 1; done; done
 
-images: build ## pack an OCI image archive of each of the cluster's binaries into dist/
-	@mkdir -p dist && for c in $(COMPONENTS); do \
-	  $(GO) run ./test/image/pack -o dist/$$c.tar -name $(IMAGE_REGISTRY)/$$c:$(IMAGE_TAG) bin/$$c || exit 1; done
+images: ## pack an OCI image archive of each of the cluster's binaries, for all of PLATFORMS, and its SBOM, into dist/
+	@for arch in $(PLATFORMS); do mkdir -p bin/$$arch dist && \
+	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/$$arch/ $(COMPONENTS:%=./cmd/%) || exit 1; done
+	@for c in $(COMPONENTS); do \
+	  $(GO) run ./test/image/pack -o dist/$$c.tar -sbom dist/$$c.spdx.json -name $(IMAGE_REGISTRY)/$$c:$(IMAGE_TAG) $(IMAGE_LABELS) \
+	    -label org.opencontainers.image.title=$$c $(PLATFORMS:%=bin/%/$$c) || exit 1; done
 	@ls -l dist
 
 e2e: kubernetes ## run the tests that need root: real pods on a full node

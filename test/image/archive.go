@@ -34,14 +34,31 @@ func fileLayer(name string, content []byte) (v1.Layer, error) {
 	return static.NewLayer(layer.Bytes(), types.OCIUncompressedLayer), nil
 }
 
-// writeArchive writes an OCI image layout (OCI image-spec, image-layout.md) of one image as a tar, in sorted order.
-func writeArchive(w io.Writer, image v1.Image, entry mutate.IndexAddendum) error {
-	files, err := blobs(image)
-	if err != nil {
-		return err
+// writeArchive writes an OCI image layout (OCI image-spec, image-layout.md) as a tar, in sorted order. Its index names
+// one image, or one image index of the images of several platforms.
+func writeArchive(w io.Writer, images []mutate.IndexAddendum, annotations, names map[string]string) error {
+	files := map[string][]byte{}
+	for _, image := range images {
+		if err := addBlobs(files, image.Add.(v1.Image)); err != nil {
+			return err
+		}
 	}
-	index := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), entry)
-	if files["index.json"], err = index.RawManifest(); err != nil {
+	named := images[0]
+	if len(images) > 1 {
+		all := mutate.AppendManifests(newIndex(), images...)
+		all = mutate.Annotations(all, annotations).(v1.ImageIndex)
+		manifest, err := all.RawManifest()
+		if err != nil {
+			return err
+		}
+		if err := addBlob(files, manifest); err != nil {
+			return err
+		}
+		named = mutate.IndexAddendum{Add: all}
+	}
+	named.Annotations = names
+	var err error
+	if files["index.json"], err = mutate.AppendManifests(newIndex(), named).RawManifest(); err != nil {
 		return err
 	}
 	if files["oci-layout"], err = json.Marshal(map[string]string{"imageLayoutVersion": "1.0.0"}); err != nil {
@@ -56,41 +73,49 @@ func writeArchive(w io.Writer, image v1.Image, entry mutate.IndexAddendum) error
 	return archive.Close()
 }
 
-// blobs are the image's manifest, configuration and layers by their path in the layout.
-func blobs(image v1.Image) (map[string][]byte, error) {
+func newIndex() v1.ImageIndex { return mutate.IndexMediaType(empty.Index, types.OCIImageIndex) }
+
+// addBlobs adds the image's manifest, configuration and layers by their path in the layout.
+func addBlobs(files map[string][]byte, image v1.Image) error {
 	manifest, err := image.RawManifest()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	config, err := image.RawConfigFile()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	contents := [][]byte{manifest, config}
 	layers, err := image.Layers()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, layer := range layers {
 		r, err := layer.Compressed()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		content, err := io.ReadAll(r)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		contents = append(contents, content)
 	}
-	files := map[string][]byte{}
 	for _, content := range contents {
-		digest, _, err := v1.SHA256(bytes.NewReader(content))
-		if err != nil {
-			return nil, err
+		if err := addBlob(files, content); err != nil {
+			return err
 		}
-		files["blobs/"+digest.Algorithm+"/"+digest.Hex] = content
 	}
-	return files, nil
+	return nil
+}
+
+func addBlob(files map[string][]byte, content []byte) error {
+	digest, _, err := v1.SHA256(bytes.NewReader(content))
+	if err != nil {
+		return err
+	}
+	files["blobs/"+digest.Algorithm+"/"+digest.Hex] = content
+	return nil
 }
 
 func writeFile(w *tar.Writer, name string, mode int64, content []byte) error {

@@ -3,11 +3,14 @@ package image_test
 import (
 	"archive/tar"
 	"bytes"
+	"debug/elf"
+	"encoding/binary"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -119,6 +122,79 @@ func TestWhatCanNotRunInAnImageIsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestBinariesForTwoPlatformsAreOneImageOfBoth(t *testing.T) {
+	other := map[string]string{"amd64": "arm64", "arm64": "amd64"}[runtime.GOARCH]
+	o := image.Options{Binary: compile(t), Others: []string{relabelled(t, other)}, Name: reference, Labels: map[string]string{"app": "hello"}}
+	archive := pack(t, o)
+	if !bytes.Equal(archive, pack(t, o)) {
+		t.Error("the same binaries gave other bytes")
+	}
+	layout := unpack(t, archive)
+	if err := validate.Index(layout, validate.Fast); err != nil {
+		t.Fatalf("the archive is not a valid image: %v", err)
+	}
+	manifest, err := layout.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(manifest.Manifests) != 1 || manifest.Manifests[0].Annotations["io.containerd.image.name"] != reference {
+		t.Fatalf("the archive names %v", manifest.Manifests)
+	}
+	both, err := layout.ImageIndex(manifest.Manifests[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := both.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all.Annotations["app"] != "hello" {
+		t.Errorf("annotations %v", all.Annotations)
+	}
+	var platforms []string
+	for _, entry := range all.Manifests {
+		platforms = append(platforms, entry.Platform.String())
+		one, err := both.Image(entry.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, err := one.ConfigFile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if config.Architecture != entry.Platform.Architecture {
+			t.Errorf("the image of %s is for %s", entry.Platform, config.Architecture)
+		}
+	}
+	if want := []string{"linux/" + runtime.GOARCH, "linux/" + other}; !slices.Equal(platforms, want) {
+		t.Errorf("platforms %q, want %q", platforms, want)
+	}
+}
+
+func TestTwoBinariesForOnePlatformAreRefused(t *testing.T) {
+	hello := compile(t)
+	err := image.Pack(io.Discard, image.Options{Binary: hello, Others: []string{hello}, Name: reference})
+	if err == nil || !strings.Contains(err.Error(), "another one for linux/"+runtime.GOARCH) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// relabelled is a static program whose header says that it is for that architecture. To build one takes long.
+func relabelled(t *testing.T, arch string) string {
+	t.Helper()
+	content, err := os.ReadFile(compile(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const machine = 18 // of the header, e_machine
+	binary.LittleEndian.PutUint16(content[machine:], uint16(map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[arch]))
+	path := filepath.Join(t.TempDir(), "hello")
+	if err := os.WriteFile(path, content, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // compile builds the smallest static program.

@@ -1,4 +1,4 @@
-// Command pack writes a static binary as an OCI image archive:
+// Command pack writes a static binary, or one each for several platforms, as an OCI image archive:
 //
 //	go run ./test/image/pack -o dist/osm-injector.tar -name registry.example/osm/osm-injector:dev bin/osm-injector
 package main
@@ -25,6 +25,7 @@ func run(args []string) error {
 	out := flags.String("o", "", "archive to `write`")
 	name := flags.String("name", "", "the image's full `reference`, e.g. registry.example/osm/osm-injector:dev")
 	path := flags.String("path", "", "where the image has its binary; /<name of the binary> if not given")
+	sbom := flags.String("sbom", "", "`file` for a software bill of materials, SPDX in JSON; none if not given")
 	labels := map[string]string{}
 	flags.Func("label", "a `key=value` label of the image, may be given again", func(s string) error {
 		key, value, ok := strings.Cut(s, "=")
@@ -37,8 +38,12 @@ func run(args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if flags.NArg() != 1 || *out == "" {
-		return fmt.Errorf("want -o ARCHIVE -name REFERENCE BINARY, got %q", args)
+	if flags.NArg() == 0 || *out == "" {
+		return fmt.Errorf("want -o ARCHIVE -name REFERENCE BINARY..., got %q", args)
 	}
-	return image.PackFile(*out, image.Options{Binary: flags.Arg(0), Name: *name, Labels: labels, Path: *path})
+	o := image.Options{Binary: flags.Arg(0), Others: flags.Args()[1:], Name: *name, Labels: labels, Path: *path}
+	if err := image.PackFile(*out, o); err != nil || *sbom == "" {
+		return err
+	}
+	return image.SBOMFile(*sbom, o)
 }
