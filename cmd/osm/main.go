@@ -40,5 +40,6 @@ having said why on standard error.`,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newInjectCommand(), newVersionCommand())
+	root.AddCommand(newDashboardCommand())
 	return root
 }
