@@ -75,8 +75,14 @@ images: ## pack an OCI image archive of each of the cluster's binaries, for all 
 	    -label org.opencontainers.image.title=$$c $(PLATFORMS:%=bin/%/$$c) || exit 1; done
 	@ls -l dist
 
-e2e: kubernetes ## run the tests that need root: real pods on a full node
-	$(GO) test -p 1 -count 1 -timeout 20m -tags e2e -v ./test/cluster ./test/e2e
+e2e: kubernetes vault cert-manager ## run the tests that need root: real pods on a full node
+	$(GO) test -p 1 -count 1 -timeout 40m -tags e2e -v ./test/cluster ./test/e2e
+
+browser: kubernetes ## show the status page to a chromium, with JavaScript and without
+	BROWSER=required $(GO) test -count 1 -timeout 10m -run TestTheDashboardShowsTheMesh ./test/integration
+
+screenshots: kubernetes ## take the pictures of docs/ anew, with a chromium
+	BROWSER=required SCREENSHOT=$(CURDIR)/docs/dashboard.png $(GO) test -count 1 -timeout 10m -run TestTheDashboardShowsTheMesh ./test/integration
 
 soak: build kubernetes vault cert-manager ## replace the root under load for half an hour, with everything killed on the way (SOAK=short: a tenth of it)
 	@$(GO) build -o bin/soak ./test/soak && exec bin/soak $(if $(filter short,$(SOAK)),-short)
@@ -84,4 +90,4 @@ soak: build kubernetes vault cert-manager ## replace the root under load for hal
 clean: ## remove bin/ and dist/
 	rm -rf bin dist
 
-.PHONY: help build demo test kubernetes vault cert-manager lint generate verify bench fuzz images e2e soak clean
+.PHONY: help build demo test kubernetes vault cert-manager lint generate verify bench fuzz browser screenshots images e2e soak clean

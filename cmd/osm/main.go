@@ -52,5 +52,6 @@ having said why on standard error.`,
 	root.AddCommand(newNamespaceCommand())
 	root.AddCommand(newCheckCommand(), newCACommand(), newCertCommand(), newSupportCommand())
 	root.AddCommand(newInjectCommand(), newVersionCommand())
+	root.AddCommand(newDashboardCommand())
 	return root
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -25,6 +26,7 @@ type fakeNode struct {
 	plan      controlPlane
 	authority *authority
 	addresses *podAddresses
+	listener  net.Listener      // for the API server
 	images    map[string]string // name of an image to path of a binary
 	log       *slog.Logger
 
@@ -39,18 +41,23 @@ func (c *Cluster) newNode(ctx context.Context, images map[string]string) (*fakeN
 	if err != nil {
 		return nil, err
 	}
+	listener, err := listenNode(c.authority)
+	if err != nil {
+		return nil, errors.Join(err, addresses.close())
+	}
 	n := &fakeNode{
 		client:    c.client,
 		launcher:  c.launcher,
 		plan:      c.plan,
 		authority: c.authority,
 		addresses: addresses,
+		listener:  listener,
 		images:    images,
 		log:       slog.New(slog.NewTextHandler(c.log, nil)),
 		pods:      map[types.UID]*podLife{},
 	}
 	if err := n.register(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("registering the node: %w", err), addresses.close())
+		return nil, errors.Join(fmt.Errorf("registering the node: %w", err), listener.Close(), addresses.close())
 	}
 	return n, nil
 }
@@ -58,6 +65,7 @@ func (c *Cluster) newNode(ctx context.Context, images map[string]string) (*fakeN
 // Run is the node's life after it is registered. When ctx ends, so do all processes of its pods.
 func (n *fakeNode) Run(ctx context.Context) error {
 	n.wait.Go(func() { n.beat(ctx) })
+	n.wait.Go(func() { n.serve(ctx) })
 	selector := fields.OneTermEqualSelector("spec.nodeName", nodeName)
 	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: cache.NewListWatchFromClient(n.client.CoreV1().RESTClient(), "pods", metav1.NamespaceAll, selector),

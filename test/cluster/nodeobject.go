@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"net"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -21,13 +22,13 @@ func (n *fakeNode) register(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	node.Status = nodeStatus(metav1.Now())
+	node.Status = nodeStatus(metav1.Now(), n.listener.Addr().(*net.TCPAddr).Port)
 	_, err = nodes.UpdateStatus(ctx, node, metav1.UpdateOptions{})
 	return err
 }
 
 // nodeStatus has room for every pod that has an address.
-func nodeStatus(now metav1.Time) corev1.NodeStatus {
+func nodeStatus(now metav1.Time, kubelet int) corev1.NodeStatus {
 	room := corev1.ResourceList{
 		corev1.ResourceCPU:              resource.MustParse("1000"),
 		corev1.ResourceMemory:           resource.MustParse("1Ti"),
@@ -35,9 +36,10 @@ func nodeStatus(now metav1.Time) corev1.NodeStatus {
 		corev1.ResourcePods:             *resource.NewQuantity(podsPerShare/2, resource.DecimalSI),
 	}
 	return corev1.NodeStatus{
-		Capacity:    room,
-		Allocatable: room,
-		Addresses:   []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: hostIP}, {Type: corev1.NodeHostName, Address: nodeName}},
+		Capacity:        room,
+		Allocatable:     room,
+		Addresses:       []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: hostIP}, {Type: corev1.NodeHostName, Address: nodeName}},
+		DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: int32(kubelet)}},
 		Conditions: []corev1.NodeCondition{{
 			Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "NoKubelet", LastHeartbeatTime: now, LastTransitionTime: now,
 		}},

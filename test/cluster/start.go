@@ -3,6 +3,8 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"net"
@@ -96,7 +98,14 @@ func (c *Cluster) prepare() (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the API server's way to the pods: %w", err)
 	}
-	c.plan.flags = append(flags, "--endpoint-reconciler-type=none")
+	if err := c.authority.issue(leaf{
+		name: "kubelet-client", subject: pkix.Name{CommonName: "kube-apiserver"}, usages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	c.plan.flags = append(flags, "--endpoint-reconciler-type=none", "--kubelet-preferred-address-types=InternalIP",
+		"--kubelet-certificate-authority="+c.plan.pki("ca.crt"),
+		"--kubelet-client-certificate="+c.plan.pki("kubelet-client.crt"), "--kubelet-client-key="+c.plan.pki("kubelet-client.key"))
 	return listener, nil
 }
 
