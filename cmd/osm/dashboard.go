@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/osm-edge/osm/cmd/internal/forward"
 	"github.com/osm-edge/osm/cmd/internal/status"
 )
 
@@ -58,7 +59,8 @@ func (d *dashboard) run(ctx context.Context, out, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return forward(ctx, forwarding{Config: config, Pod: pod, Local: d.port, Remote: status.Port, ErrOut: errOut}, func(port int) {
+	port := forward.Port{Namespace: pod.Namespace, Pod: pod.Name, Remote: status.Port, Local: d.port, Log: errOut}
+	return forward.Run(ctx, config, port, func(port int) {
 		url := fmt.Sprintf("http://localhost:%d/", port)
 		fmt.Fprintf(out, "%s shows what %s sees of the mesh. Ctrl-C ends it.\n", url, pod.Name)
 		if !d.noBrowser {

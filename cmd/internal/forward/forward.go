@@ -1,10 +1,11 @@
-// Package forward asks servers that listen on a pod's loopback, through the API
-// server and the kubelet, as kubectl port-forward does. It does not know what
+// Package forward leads to servers that listen on a pod's loopback, through the
+// API server and the kubelet, as kubectl port-forward does. It does not know what
 // they serve.
 package forward
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,38 +26,73 @@ const (
 	mostBytes = 64 << 20
 )
 
-// Get asks for a path of the server on a port of a pod.
-func Get(ctx context.Context, config *rest.Config, namespace, pod string, port int, path string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	dialer, err := dialer(config, namespace, pod)
+// Port is one of a pod, and the one of this machine's loopback that leads to it.
+type Port struct {
+	Namespace, Pod string
+	Remote         int
+	// Local is a free one when 0.
+	Local int
+	// Log gets what goes wrong with single connections; nobody when nil.
+	Log io.Writer
+}
+
+// Run calls ready with the local port once it is open, and forwards what
+// connects to it until ctx ends.
+func Run(ctx context.Context, config *rest.Config, p Port, ready func(local int)) error {
+	dialer, err := dialer(config, p.Namespace, p.Pod)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	ports := []string{fmt.Sprintf("0:%d", port)}
-	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"}, ports, ready, io.Discard, io.Discard)
+	if p.Log == nil {
+		p.Log = io.Discard
+	}
+	opened, ended := make(chan struct{}), make(chan error, 1)
+	ports := []string{fmt.Sprintf("%d:%d", p.Local, p.Remote)}
+	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"}, ports, opened, io.Discard, p.Log)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	go func() { ended <- forwarder.ForwardPorts() }()
 	select {
-	case <-ready:
+	case <-opened:
 	case err := <-ended:
-		return nil, fmt.Errorf("forward port %d of pod %s/%s: %w", port, namespace, pod, err)
-	case <-ctx.Done():
-		<-ended
-		return nil, fmt.Errorf("forward port %d of pod %s/%s: %w", port, namespace, pod, context.Cause(ctx))
+		return p.explain(ctx, err)
 	}
-	local, err := forwarder.GetPorts()
+	forwarded, err := forwarder.GetPorts()
+	if err != nil {
+		return err
+	}
+	ready(int(forwarded[0].Local))
+	if err := <-ended; err != nil && ctx.Err() == nil {
+		return p.explain(ctx, err)
+	}
+	return nil
+}
+
+func (p Port) explain(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, portforward.ErrLostConnectionToPod):
+		return fmt.Errorf("the connection to pod %s/%s is lost: run the command again", p.Namespace, p.Pod)
+	case err == nil:
+		err = context.Cause(ctx)
+	}
+	return fmt.Errorf("forward port %d of pod %s/%s: %w", p.Remote, p.Namespace, p.Pod, err)
+}
+
+// Get asks for a path of the server on a port of a pod.
+func Get(ctx context.Context, config *rest.Config, namespace, pod string, port int, path string) (body []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var asked error
+	err = Run(ctx, config, Port{Namespace: namespace, Pod: pod, Remote: port}, func(local int) {
+		body, asked = get(ctx, fmt.Sprintf("http://127.0.0.1:%d%s", local, path))
+		cancel()
+	})
 	if err != nil {
 		return nil, err
 	}
-	body, err := get(ctx, fmt.Sprintf("http://127.0.0.1:%d%s", local[0].Local, path))
-	cancel()
-	<-ended
-	if err != nil {
-		return nil, fmt.Errorf("ask port %d of pod %s/%s: %w", port, namespace, pod, err)
+	if asked != nil {
+		return nil, fmt.Errorf("ask port %d of pod %s/%s: %w", port, namespace, pod, asked)
 	}
 	return body, nil
 }
