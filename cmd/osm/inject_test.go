@@ -62,7 +62,7 @@ func TestWhatIsPrintedIsTheGoldenFile(t *testing.T) {
 			mustBeGolden(t, report, stderr)
 		})
 	}
-	files, err := filepath.Glob("testdata/*")
+	files, err := filepath.Glob("testdata/*.*")
 	if err != nil {
 		t.Fatal(err)
 	}
