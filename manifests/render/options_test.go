@@ -22,7 +22,7 @@ var options = map[string]any{
 		}},
 	}}},
 	"networkPolicies": map[string]any{"enable": true, "metricsNamespaces": map[string]any{"kubernetes.io/metadata.name": "monitoring"}},
-	"monitoring":      map[string]any{"labels": map[string]any{"release": "prometheus"}, "podMonitor": true, "rules": true},
+	"monitoring":      map[string]any{"labels": map[string]any{"release": "prometheus"}, "podMonitor": true, "rules": true, "dashboard": true},
 }
 
 func TestANetworkPolicyOpensThePortsThatAreServed(t *testing.T) {

@@ -77,8 +77,11 @@ func testOps(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
 		if got := get("/readyz"); got != "ok\n" {
 			t.Errorf("%s /readyz: %q", component, got)
 		}
-		if got := get("/metrics"); !strings.Contains(got, "\ngo_goroutines ") {
-			t.Errorf("%s /metrics has no process metrics", component)
+		metrics := get("/metrics")
+		for _, want := range []string{"\ngo_goroutines ", "\nosm_ready{component=\"" + component + "\"} 1\n", "\nosm_serving_certificate_not_after_timestamp_seconds{secret=\"osm-"} {
+			if !strings.Contains(metrics, want) {
+				t.Errorf("%s /metrics lacks %q", component, want)
+			}
 		}
 		var version struct{ Version, Go string }
 		if err := json.Unmarshal([]byte(get("/version")), &version); err != nil || version.Version == "" || version.Go == "" {

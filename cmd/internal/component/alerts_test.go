@@ -1,6 +1,7 @@
 package component
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -92,6 +93,33 @@ func TestEveryAlertIsOfMetricsAndLabelsThatThereAre(t *testing.T) {
 	known := metrics(t)
 	for name, r := range rules(t) {
 		mustKnow(t, known, name, r.Expr)
+	}
+}
+
+func TestEveryPanelIsOfMetricsAndLabelsThatThereAre(t *testing.T) {
+	data, err := fs.ReadFile(manifests.Chart(), "files/dashboard.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dashboard struct {
+		Panels []struct {
+			Title   string `json:"title"`
+			Targets []struct {
+				Expr string `json:"expr"`
+			} `json:"targets"`
+		} `json:"panels"`
+	}
+	if err := json.Unmarshal(data, &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	if len(dashboard.Panels) == 0 {
+		t.Error("there is no panel")
+	}
+	known := metrics(t)
+	for _, panel := range dashboard.Panels {
+		for _, target := range panel.Targets {
+			mustKnow(t, known, panel.Title, target.Expr)
+		}
 	}
 }
 
