@@ -81,8 +81,8 @@ e2e: kubernetes vault cert-manager ## run the tests that need root: real pods on
 browser: kubernetes ## show the status page to a chromium, with JavaScript and without
 	BROWSER=required $(GO) test -count 1 -timeout 10m -run TestTheDashboardShowsTheMesh ./test/integration
 
-screenshots: kubernetes ## take the pictures of docs/ anew, with a chromium
-	BROWSER=required SCREENSHOT=$(CURDIR)/docs/dashboard.png $(GO) test -count 1 -timeout 10m -run TestTheDashboardShowsTheMesh ./test/integration
+screenshots: build kubernetes ## take the pictures of docs/ anew, with a chromium
+	$(GO) run ./test/screenshots
 
 soak: build kubernetes vault cert-manager ## replace the root under load for half an hour, with everything killed on the way (SOAK=short: a tenth of it)
 	@$(GO) build -o bin/soak ./test/soak && exec bin/soak $(if $(filter short,$(SOAK)),-short)

@@ -105,9 +105,8 @@ func (w *rotationWatch) follow(snapshot *check.Snapshot, state trust.State) (don
 func (w *rotationWatch) enter(step trust.Step) {
 	former := w.step
 	w.step = step
-	if former == trust.Distribute && len(w.behind.Missing) > 0 && w.behind.Acknowledged < w.behind.Pods {
-		w.line("%s pods that have not acknowledged the new root refuse their peers until they have: %s",
-			w.out.mark(0, 1), strings.Join(w.behind.Missing, ", "))
+	if former == trust.Distribute {
+		w.leaveDistribution()
 	}
 	switch step {
 	case trust.Distribute:
@@ -116,6 +115,21 @@ func (w *rotationWatch) enter(step trust.Step) {
 		w.line("%s: the new root signs, and certificates of the old one are replaced", w.out.in(bold, "sign"))
 	case trust.Retire:
 		w.line("%s: nothing uses the old root any more", w.out.in(bold, "retire"))
+	}
+}
+
+// leaveDistribution says what came of it: before the deadline, it ends when all
+// pods have acknowledged the root, though that may not have been seen.
+func (w *rotationWatch) leaveDistribution() {
+	deadline := w.behind.Deadline
+	switch {
+	case w.behind.Pods == 0:
+		return // it was over before anybody looked
+	case deadline == nil || time.Now().Before(deadline.Time):
+		w.say("  all of %s acknowledged it", countOf(int(w.behind.Pods), "pod"))
+	case len(w.behind.Missing) > 0:
+		w.line("%s pods that have not acknowledged the new root refuse their peers until they have: %s",
+			w.out.mark(0, 1), strings.Join(w.behind.Missing, ", "))
 	}
 }
 

@@ -140,7 +140,4 @@ func TestTheDashboardShowsTheMesh(t *testing.T) {
 			}
 		})
 	}
-	if picture := os.Getenv("SCREENSHOT"); picture != "" {
-		browse(t, url, "--screenshot="+picture, "--hide-scrollbars")
-	}
 }
