@@ -17,6 +17,7 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/cmd/internal/meshconfig"
+	"github.com/osm-edge/osm/destination"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/provider"
 	"github.com/osm-edge/osm/publish"
@@ -141,6 +142,10 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 	if err != nil {
 		return nil, err
 	}
+	destinations := destination.NewIndex(o.trustDomain)
+	if err := c.caches.index(destinations); err != nil {
+		return nil, err
+	}
 	return sds.New(sds.Options{
 		Listener: listener,
 		Source:   c.manager,
@@ -151,6 +156,7 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 			Pods:         c.caches.podLister(),
 			LivePods:     client.CoreV1(),
 		}),
+		Destinations:     destinations,
 		GetCertificate:   c.serving.GetCertificate,
 		Acknowledgements: acknowledgements{c.rotation},
 		Metrics:          sds.NewMetrics(registry),
