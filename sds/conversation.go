@@ -15,7 +15,11 @@ import (
 type machine[Request, Response any] interface {
 	request(r *Request, now time.Time) (step[Response], error)
 	announce(u issuer.Update, now time.Time) (step[Response], error)
+	refresh(now time.Time) (step[Response], error)
 	bundle() issuer.TrustBundle
+	destine(d Destinations)
+	moved() <-chan struct{}
+	forget()
 }
 
 // conversation is a stream of an attested proxy.
@@ -38,6 +42,8 @@ func (c *conversation[Request, Response]) run(ctx context.Context) error {
 			err = apart(func() error { return c.do(c.machine.request(r, time.Now())) })
 		case u := <-c.updates():
 			err = apart(func() error { return c.do(c.machine.announce(u, time.Now())) })
+		case <-c.machine.moved():
+			err = apart(func() error { return c.do(c.machine.refresh(time.Now())) })
 		case err = <-failed:
 		case <-c.server.draining:
 			err = errDraining
@@ -70,6 +76,7 @@ func (c *conversation[Request, Response]) updates() <-chan issuer.Update {
 }
 
 func (c *conversation[Request, Response]) close() {
+	c.machine.forget()
 	if c.subscription != nil {
 		c.subscription.Close()
 	}

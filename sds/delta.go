@@ -56,7 +56,7 @@ func (m *delta) answer(r *discoveryv3.DeltaDiscoveryRequest, nonce uint64, out *
 // proxy holds from an earlier stream, and that stands for an ACK.
 func (m *delta) change(r *discoveryv3.DeltaDiscoveryRequest) error {
 	for _, name := range r.GetResourceNamesUnsubscribe() {
-		delete(m.secrets, name)
+		m.unsubscribe(name)
 	}
 	for _, name := range r.GetResourceNamesSubscribe() {
 		if err := m.subscribe(name); err != nil {
@@ -68,7 +68,7 @@ func (m *delta) change(r *discoveryv3.DeltaDiscoveryRequest) error {
 	}
 	m.begun = true
 	for name, version := range r.GetInitialResourceVersions() {
-		if secret, ok := m.secrets[name]; ok {
+		if secret := m.subscribed(name); secret != nil {
 			secret.version, secret.verdict = version, accepted
 		}
 	}
@@ -79,6 +79,8 @@ func (m *delta) announce(u issuer.Update, now time.Time) (deltaStep, error) {
 	m.take(u)
 	return m.respond(deltaStep{}, now)
 }
+
+func (m *delta) refresh(now time.Time) (deltaStep, error) { return m.respond(deltaStep{}, now) }
 
 func (m *delta) respond(out deltaStep, now time.Time) (deltaStep, error) {
 	if names := m.outdated(now); len(names) > 0 {
@@ -95,12 +97,11 @@ func (m *delta) respond(out deltaStep, now time.Time) (deltaStep, error) {
 func (m *delta) response(names []string) (*discoveryv3.DeltaDiscoveryResponse, error) {
 	resources := make([]*discoveryv3.Resource, len(names))
 	for i, name := range names {
-		k := m.secrets[name].kind
-		secret, err := k.encode(name, m.identity.TrustDomain(), m.update)
+		secret, err := m.encode(name)
 		if err != nil {
 			return nil, err
 		}
-		resources[i] = &discoveryv3.Resource{Name: name, Version: m.versions[k], Resource: secret}
+		resources[i] = &discoveryv3.Resource{Name: name, Version: m.current(name), Resource: secret}
 	}
 	return &discoveryv3.DeltaDiscoveryResponse{
 		SystemVersionInfo: m.state(),

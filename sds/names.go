@@ -12,6 +12,8 @@ const (
 	serviceCertPrefix  = "service-cert:"
 	inboundRootPrefix  = "root-cert-for-mtls-inbound:"
 	outboundRootPrefix = "root-cert-for-mtls-outbound:"
+	// peersPrefix is followed by an IP address: see peers.go.
+	peersPrefix = "peers:"
 
 	// The names that stock Envoy configurations use.
 	defaultCertAlias = "default"
@@ -50,8 +52,8 @@ func parseName(name string, own issuer.Identity) (kind, error) {
 	if of, ok := strings.CutPrefix(name, outboundRootPrefix); ok {
 		return validationContext, checkService(name, of)
 	}
-	return 0, refuse(ReasonUnknownSecret, "there is no secret %q; a proxy of this service account may ask for %s, %s, %s<namespace>/<service>, %s and %s",
-		name, serviceCertPrefix+path(own), inboundRootPrefix+path(own), outboundRootPrefix, defaultCertAlias, defaultRootAlias)
+	return 0, refuse(ReasonUnknownSecret, "there is no secret %q; a proxy of this service account may ask for %s, %s, %s<namespace>/<service>, %s<IP address>, %s and %s",
+		name, serviceCertPrefix+path(own), inboundRootPrefix+path(own), outboundRootPrefix, peersPrefix, defaultCertAlias, defaultRootAlias)
 }
 
 func path(id issuer.Identity) string { return id.Namespace() + "/" + id.ServiceAccount() }

@@ -34,7 +34,8 @@ const (
 	// for is their last bytes.
 	drainTimeout = 5 * time.Second
 
-	// Names, nonces and versions: a request is a few hundred bytes.
+	// Names, nonces and versions: a request is a few hundred bytes, and 48 for
+	// each address.
 	maxRequestBytes = 64 << 10
 	maxHeaderBytes  = 16 << 10
 	// Envoy opens a stream for each secret.
@@ -51,6 +52,8 @@ type Options struct {
 	Source Source
 	// Attestor finds out who asks. Needed.
 	Attestor Attestor
+	// Destinations tells who may answer at an address; nobody may ask when nil.
+	Destinations Destinations
 	// Acknowledgements gets to know who trusts which bundle; nobody when nil.
 	Acknowledgements Acknowledgements
 	// GetCertificate returns the server's own certificate. Needed.

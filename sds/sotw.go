@@ -11,7 +11,7 @@ import (
 )
 
 // sotw is the state-of-the-world protocol of one stream: every request carries
-// all names, every response all secrets.
+// all names, every response all secrets, and of addresses what changed.
 type sotw struct {
 	session
 	begun bool
@@ -70,13 +70,22 @@ func (m *sotw) answer(r *discoveryv3.DiscoveryRequest, nonce uint64, out *sotwSt
 // replace makes the names those of the subscription. What was sent of a name
 // that stays is remembered; a name that comes back is sent again.
 func (m *sotw) replace(names []string) error {
+	asked := make(map[string]bool, len(names))
+	for _, name := range names {
+		asked[name] = true
+	}
 	for name := range m.secrets {
-		if !slices.Contains(names, name) {
-			delete(m.secrets, name)
+		if !asked[name] {
+			m.unsubscribe(name)
+		}
+	}
+	for name := range m.byName {
+		if !asked[name] {
+			m.unsubscribe(name)
 		}
 	}
 	for _, name := range names {
-		if _, ok := m.secrets[name]; ok {
+		if m.subscribed(name) != nil {
 			continue
 		}
 		if err := m.subscribe(name); err != nil {
@@ -91,12 +100,14 @@ func (m *sotw) announce(u issuer.Update, now time.Time) (sotwStep, error) {
 	return m.respond(sotwStep{}, now)
 }
 
+func (m *sotw) refresh(now time.Time) (sotwStep, error) { return m.respond(sotwStep{}, now) }
+
 func (m *sotw) respond(out sotwStep, now time.Time) (sotwStep, error) {
-	if m.look(now); m.held != "" && len(m.names()) == len(m.secrets) {
+	if m.look(now); m.held != "" && len(m.names()) == len(m.secrets)+len(m.byName) {
 		m.resume()
 	}
-	if len(m.outdated(now)) > 0 {
-		response, err := m.response()
+	if outdated := m.outdated(now); len(outdated) > 0 {
+		response, err := m.response(m.together(outdated))
 		if err != nil {
 			return out, err
 		}
@@ -113,15 +124,38 @@ func (m *sotw) resume() {
 		for _, secret := range m.secrets {
 			secret.version, secret.verdict = m.versions[secret.kind], accepted
 		}
+		for _, peer := range m.byName {
+			peer.version, peer.verdict = peer.current, accepted
+		}
 	}
 	m.held = ""
 }
 
-func (m *sotw) response() (*discoveryv3.DiscoveryResponse, error) {
-	names := m.names()
+// together returns what a response carries: all secrets if it carries one, and
+// of the addresses those whose answers changed, which may be few of many.
+// Whatever the proxy has not answered comes again: the answer to the last
+// response is the one that counts, and counts for all of it.
+func (m *sotw) together(outdated []string) []string {
+	changed, secrets := map[string]bool{}, false
+	for _, name := range outdated {
+		changed[name] = true
+		secrets = secrets || m.secrets[name] != nil
+	}
+	for _, secret := range m.secrets {
+		secrets = secrets || secret.nonce != 0 && secret.verdict == unanswered
+	}
+	return slices.DeleteFunc(m.names(), func(name string) bool {
+		if peer, ok := m.byName[name]; ok {
+			return !changed[name] && peer.verdict != unanswered
+		}
+		return !secrets
+	})
+}
+
+func (m *sotw) response(names []string) (*discoveryv3.DiscoveryResponse, error) {
 	resources := make([]*anypb.Any, len(names))
 	for i, name := range names {
-		resource, err := m.secrets[name].kind.encode(name, m.identity.TrustDomain(), m.update)
+		resource, err := m.encode(name)
 		if err != nil {
 			return nil, err
 		}

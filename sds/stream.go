@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/types/known/anypb"
+
 	"github.com/osm-edge/osm/issuer"
 )
 
@@ -27,6 +29,7 @@ type session struct {
 	tag      string // begins every nonce: those of another stream are not taken for this one's
 	sent     uint64 // responses so far; the last one's number
 	secrets  map[string]*secret
+	peers                  // what is asked about addresses
 	update   issuer.Update // the latest, zero before the first
 	versions [2]string     // of the update's content, by kind; empty for none
 	reported uint64        // last version of an Update that was found accepted
@@ -75,6 +78,11 @@ func checkType(url string) error {
 
 // subscribe adds the name, or forgets what was sent of it.
 func (s *session) subscribe(name string) error {
+	if address, is, err := addressOf(name); err != nil {
+		return err
+	} else if is {
+		return s.add(name, address)
+	}
 	k, err := parseName(name, s.identity)
 	if err != nil {
 		return err
@@ -86,10 +94,40 @@ func (s *session) subscribe(name string) error {
 	return nil
 }
 
+// unsubscribe drops the name.
+func (s *session) unsubscribe(name string) {
+	delete(s.secrets, name)
+	s.remove(name)
+}
+
+// subscribed returns what was sent of a name, nil if it is not subscribed to.
+func (s *session) subscribed(name string) *secret {
+	if peer, ok := s.byName[name]; ok {
+		return &peer.secret
+	}
+	return s.secrets[name]
+}
+
+// current returns the version of a name's content, "" while there is none.
+func (s *session) current(name string) string {
+	if peer, ok := s.byName[name]; ok {
+		return peer.current
+	}
+	return s.versions[s.secrets[name].kind]
+}
+
+// encode returns the content of a name.
+func (s *session) encode(name string) (*anypb.Any, error) {
+	if peer, ok := s.byName[name]; ok {
+		return peer.encode(name)
+	}
+	return s.secrets[name].kind.encode(name, s.identity.TrustDomain(), s.update)
+}
+
 // noWildcard refuses a first request without names. For other resource types it
 // would subscribe to everything there is.
 func (s *session) noWildcard() error {
-	if len(s.secrets) == 0 {
+	if len(s.secrets)+len(s.byName) == 0 {
 		return refuse(ReasonProtocol, "the first request names no secret; secrets are sent by name only")
 	}
 	return nil
@@ -106,6 +144,7 @@ func (s *session) look(now time.Time) {
 	for _, k := range []kind{tlsCertificate, validationContext} {
 		s.versions[k] = k.version(s.update, now)
 	}
+	s.peers.look()
 }
 
 // outdated returns the names, in order, whose content the proxy was not sent.
@@ -115,6 +154,11 @@ func (s *session) outdated(now time.Time) []string {
 	var names []string
 	for name, secret := range s.secrets {
 		if version := s.versions[secret.kind]; version != "" && secret.version != version {
+			names = append(names, name)
+		}
+	}
+	for name, peer := range s.byName {
+		if peer.version != peer.current {
 			names = append(names, name)
 		}
 	}
@@ -130,6 +174,9 @@ func (s *session) names() []string {
 			names = append(names, name)
 		}
 	}
+	for name := range s.byName {
+		names = append(names, name)
+	}
 	slices.Sort(names)
 	return names
 }
@@ -140,7 +187,7 @@ func (s *session) state() string {
 	for _, name := range s.names() {
 		b.WriteString(name)
 		b.WriteByte(0)
-		b.WriteString(s.versions[s.secrets[name].kind])
+		b.WriteString(s.current(name))
 		b.WriteByte(0)
 	}
 	return digest([]byte(b.String()))
@@ -151,8 +198,8 @@ func (s *session) state() string {
 func (s *session) send(names []string) string {
 	s.sent++
 	for _, name := range names {
-		secret := s.secrets[name]
-		secret.version, secret.nonce, secret.verdict = s.versions[secret.kind], s.sent, unanswered
+		secret := s.subscribed(name)
+		secret.version, secret.nonce, secret.verdict = s.current(name), s.sent, unanswered
 	}
 	return s.tag + "." + strconv.FormatUint(s.sent, 10)
 }
@@ -174,10 +221,16 @@ func (s *session) position(nonce string) (uint64, error) {
 // settle notes the verdict on a response and reports whether it is news.
 func (s *session) settle(nonce uint64, v verdict) bool {
 	news := false
-	for _, secret := range s.secrets {
+	take := func(secret *secret) {
 		if secret.nonce == nonce && secret.verdict == unanswered {
 			secret.verdict, news = v, true
 		}
+	}
+	for _, secret := range s.secrets {
+		take(secret)
+	}
+	for _, peer := range s.byName {
+		take(&peer.secret)
 	}
 	return news
 }

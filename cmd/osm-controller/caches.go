@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
@@ -13,15 +14,19 @@ import (
 	listersv1 "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/osm-edge/osm/destination"
 	"github.com/osm-edge/osm/injector"
 )
 
 // caches hold what is looked up often: the namespaces, the pods that have a
-// sidecar, and the ConfigMaps that are published.
+// sidecar, what leads to them, and the ConfigMaps that are published.
 type caches struct {
 	factories  []informers.SharedInformerFactory
 	namespaces cache.SharedIndexInformer
 	pods       cache.SharedIndexInformer
+	services   cache.SharedIndexInformer
+	endpoints  cache.SharedIndexInformer
+	indexed    func() bool                          // the index of destinations knows what there is
 	configMaps map[string]cache.SharedIndexInformer // by name, in every namespace
 }
 
@@ -35,6 +40,9 @@ func newCaches(client kubernetes.Interface, published ...string) (*caches, error
 		factories:  []informers.SharedInformerFactory{all, proxies},
 		namespaces: all.Core().V1().Namespaces().Informer(),
 		pods:       proxies.Core().V1().Pods().Informer(),
+		services:   all.Core().V1().Services().Informer(),
+		endpoints:  all.Discovery().V1().EndpointSlices().Informer(),
+		indexed:    func() bool { return true },
 		configMaps: map[string]cache.SharedIndexInformer{},
 	}
 	for _, name := range published {
@@ -44,11 +52,45 @@ func newCaches(client kubernetes.Interface, published ...string) (*caches, error
 		c.factories = append(c.factories, named)
 		c.configMaps[name] = named.Core().V1().ConfigMaps().Informer()
 	}
-	return c, c.pods.SetTransform(essentials)
+	return c, errors.Join(c.pods.SetTransform(essentials), c.services.SetTransform(clusterIPs), c.endpoints.SetTransform(addresses))
 }
 
-// essentials keeps of a pod what attestation asks for, and whether its sidecar
-// runs: as an init container it does before the pod is said to.
+// index has the index follow the caches.
+func (c *caches) index(x *destination.Index) (err error) {
+	c.indexed, err = x.Follow(destination.Informers{Pods: c.pods, Services: c.services, EndpointSlices: c.endpoints})
+	return err
+}
+
+// clusterIPs keeps nothing else of a Service.
+func clusterIPs(object any) (any, error) {
+	service, ok := object.(*corev1.Service)
+	if !ok {
+		return object, nil
+	}
+	return &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: service.Namespace, Name: service.Name, ResourceVersion: service.ResourceVersion},
+		Spec:       corev1.ServiceSpec{ClusterIPs: service.Spec.ClusterIPs},
+	}, nil
+}
+
+// addresses keeps of an EndpointSlice those, and whose it is.
+func addresses(object any) (any, error) {
+	slice, ok := object.(*discoveryv1.EndpointSlice)
+	if !ok {
+		return object, nil
+	}
+	kept := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{
+		Namespace: slice.Namespace, Name: slice.Name, ResourceVersion: slice.ResourceVersion,
+		Labels: map[string]string{discoveryv1.LabelServiceName: slice.Labels[discoveryv1.LabelServiceName]},
+	}}
+	for _, endpoint := range slice.Endpoints {
+		kept.Endpoints = append(kept.Endpoints, discoveryv1.Endpoint{Addresses: endpoint.Addresses})
+	}
+	return kept, nil
+}
+
+// essentials keeps of a pod what attestation asks for, its addresses, and whether
+// its sidecar runs: as an init container it does before the pod is said to.
 func essentials(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
@@ -63,8 +105,8 @@ func essentials(object any) (any, error) {
 			DeletionTimestamp: pod.DeletionTimestamp,
 			Labels:            map[string]string{injector.ProxyLabel: pod.Labels[injector.ProxyLabel]},
 		},
-		Spec:   corev1.PodSpec{ServiceAccountName: pod.Spec.ServiceAccountName},
-		Status: corev1.PodStatus{Phase: phase(pod)},
+		Spec:   corev1.PodSpec{ServiceAccountName: pod.Spec.ServiceAccountName, HostNetwork: pod.Spec.HostNetwork},
+		Status: corev1.PodStatus{Phase: phase(pod), PodIPs: pod.Status.PodIPs},
 	}, nil
 }
 
@@ -124,7 +166,7 @@ func (c *caches) start(ctx context.Context) bool {
 }
 
 func (c *caches) synced() bool {
-	return c.namespaces.HasSynced() && c.pods.HasSynced()
+	return c.namespaces.HasSynced() && c.pods.HasSynced() && c.indexed()
 }
 
 // wait returns when everything that start started has ended.

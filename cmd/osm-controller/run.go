@@ -19,6 +19,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/meshconfig"
 	"github.com/osm-edge/osm/cmd/internal/status"
 	"github.com/osm-edge/osm/cmd/internal/status/page"
+	"github.com/osm-edge/osm/destination"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/provider"
 	"github.com/osm-edge/osm/publish"
@@ -146,6 +147,10 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 	if err != nil {
 		return nil, err
 	}
+	destinations := destination.NewIndex(o.trustDomain)
+	if err := c.caches.index(destinations); err != nil {
+		return nil, err
+	}
 	return sds.New(sds.Options{
 		Listener: listener,
 		Source:   c.manager,
@@ -156,6 +161,7 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 			Pods:         c.caches.podLister(),
 			LivePods:     client.CoreV1(),
 		}),
+		Destinations:     destinations,
 		GetCertificate:   c.serving.GetCertificate,
 		Acknowledgements: acknowledgements{c.rotation},
 		Metrics:          sds.NewMetrics(registry),

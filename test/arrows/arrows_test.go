@@ -18,7 +18,7 @@ const module = "github.com/osm-edge/osm/"
 
 // rooms is everything below the commands.
 var rooms = []string{
-	"bootstrap", "check", "injector/...", "interception/...", "issuer", "issuer/certmanager", "issuer/provider", "issuer/rootsecret",
+	"bootstrap", "check", "destination", "injector/...", "interception/...", "issuer", "issuer/certmanager", "issuer/provider", "issuer/rootsecret",
 	"issuer/tresor", "issuer/vault", "manifests/...", "publish", "rotation", "sds", "trust", "webhook/...",
 }
 
@@ -31,6 +31,7 @@ var arrows = []struct {
 	{"cmd/...", append([]string{"cmd/..."}, rooms...)},
 	{"bootstrap", []string{"issuer", "issuer/tresor", "issuer/rootsecret", "manifests", "manifests/crd/v1"}},
 	{"check", []string{"issuer", "issuer/rootsecret", "manifests", "manifests/crd/v1", "trust"}},
+	{"destination", []string{"issuer"}},
 	{"sds", []string{"issuer"}},
 	{"trust", []string{"issuer"}},
 	{"rotation", []string{"issuer", "trust"}},
@@ -146,7 +147,7 @@ func matches(pattern, path string) bool {
 
 func TestAnArrowThatIsNotThereIsReported(t *testing.T) {
 	for _, arrow := range []string{
-		"sds → injector", "issuer → manifests", "issuer → issuer/tresor", "injector → issuer", "webhook → issuer",
+		"sds → injector", "sds → destination", "issuer → manifests", "issuer → issuer/tresor", "injector → issuer", "webhook → issuer",
 		"manifests → manifests/render", "issuer/tresor → issuer/rootsecret", "bootstrap → issuer/provider",
 		"cmd/osm → test/cluster", "cmd/osm → issuer/issuertest", "sds → cmd/osm", "unheard-of → issuer",
 		"interception → injector", "injector → interception/nft",

@@ -1,0 +1,158 @@
+package destination
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+type name = types.NamespacedName
+
+// Index answers who is where. It is safe for concurrent use.
+type Index struct {
+	trustDomain string
+
+	mu       sync.RWMutex
+	pods     map[name]pod
+	services map[name][]netip.Addr // cluster IPs
+	slices   map[name]slice
+
+	podsAt     places             // pods by their addresses
+	servicesAt places             // Services by their cluster IPs
+	slicesAt   places             // EndpointSlices by the addresses in them
+	slicesOf   map[name]set[name] // EndpointSlices by their Services
+
+	watched map[netip.Addr]*watched
+}
+
+type pod struct {
+	identity  issuer.Identity
+	addresses []netip.Addr
+}
+
+type slice struct {
+	service   name
+	addresses []netip.Addr
+}
+
+// watched is an address that somebody watches: the answer of now, which is
+// replaced and never changed, and who is told when it is.
+type watched struct {
+	identities []issuer.Identity
+	by         set[chan<- struct{}]
+}
+
+// NewIndex returns an empty Index of a trust domain.
+func NewIndex(trustDomain string) *Index {
+	return &Index{
+		trustDomain: trustDomain,
+		pods:        map[name]pod{},
+		services:    map[name][]netip.Addr{},
+		slices:      map[name]slice{},
+		podsAt:      places{},
+		servicesAt:  places{},
+		slicesAt:    places{},
+		slicesOf:    map[name]set[name]{},
+		watched:     map[netip.Addr]*watched{},
+	}
+}
+
+// At returns, in order, who may answer at the address now. The result is not to
+// be changed.
+func (x *Index) At(address netip.Addr) []issuer.Identity {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if w, ok := x.watched[address]; ok {
+		return w.identities
+	}
+	return x.compute(address)
+}
+
+// Watch has the channel, which needs room for one, hold something whenever the
+// answer for the address has changed.
+func (x *Index) Watch(address netip.Addr, changed chan<- struct{}) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	w, ok := x.watched[address]
+	if !ok {
+		w = &watched{identities: x.compute(address), by: set[chan<- struct{}]{}}
+		x.watched[address] = w
+	}
+	w.by[changed] = struct{}{}
+}
+
+// Unwatch undoes Watch.
+func (x *Index) Unwatch(address netip.Addr, changed chan<- struct{}) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	w, ok := x.watched[address]
+	if !ok {
+		return
+	}
+	if delete(w.by, changed); len(w.by) == 0 {
+		delete(x.watched, address)
+	}
+}
+
+// compute asks the pods that have the address, and those whose addresses are in
+// the EndpointSlices of the Service that has it.
+func (x *Index) compute(address netip.Addr) []issuer.Identity {
+	found := set[issuer.Identity]{}
+	x.gather(address, found)
+	for service := range x.servicesAt[address] {
+		for s := range x.slicesOf[service] {
+			for _, endpoint := range x.slices[s].addresses {
+				x.gather(endpoint, found)
+			}
+		}
+	}
+	var identities []issuer.Identity
+	for id := range found {
+		identities = append(identities, id)
+	}
+	slices.SortFunc(identities, func(a, b issuer.Identity) int { return strings.Compare(a.String(), b.String()) })
+	return identities
+}
+
+func (x *Index) gather(address netip.Addr, into set[issuer.Identity]) {
+	for p := range x.podsAt[address] {
+		into[x.pods[p].identity] = struct{}{}
+	}
+}
+
+// changed looks again at what is watched of the addresses, and of the cluster
+// IPs that lead to them.
+func (x *Index) changed(addresses ...netip.Addr) {
+	again := set[netip.Addr]{}
+	for _, address := range addresses {
+		again[address] = struct{}{}
+		for s := range x.slicesAt[address] {
+			for _, ip := range x.services[x.slices[s].service] {
+				again[ip] = struct{}{}
+			}
+		}
+	}
+	for address := range again {
+		if w, ok := x.watched[address]; ok {
+			w.update(x.compute(address))
+		}
+	}
+}
+
+func (w *watched) update(identities []issuer.Identity) {
+	if slices.Equal(w.identities, identities) {
+		return
+	}
+	w.identities = identities
+	for changed := range w.by {
+		select {
+		case changed <- struct{}{}:
+		default: // it will be looked at anyhow
+		}
+	}
+}
