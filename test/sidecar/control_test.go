@@ -45,6 +45,8 @@ type control struct {
 	ca        []byte                  // what pods mount
 	tokens    map[string]string       // by namespace/account; the one that counts
 	group     errgroup.Group
+
+	destinations *anywhere
 }
 
 const sdsAddress = "osm-controller.osm-system.svc:15128"
@@ -56,6 +58,8 @@ func newControl(t *testing.T) *control {
 		manager:   issuer.NewManager(issuer.Options{Linger: 24 * time.Hour}),
 		listeners: map[string]net.Listener{},
 		tokens:    map[string]string{},
+
+		destinations: &anywhere{identities: []issuer.Identity{identity(t, "bookstore", "bookstore-v2")}},
 	}
 	ca := newCA(t)
 	c.setRoots(issuer.Root{Name: "first", Issuer: ca})
@@ -106,6 +110,7 @@ func (c *control) serve() {
 		Source:         c.manager,
 		Attestor:       c,
 		GetCertificate: c.serving,
+		Destinations:   c.destinations,
 		Logger:         slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {

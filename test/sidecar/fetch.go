@@ -13,6 +13,8 @@ import (
 // Fetch asks once for any secret by name, as the proxy of the bootstrap config,
 // and throws the answer away. The error carries the server's gRPC status.
 func Fetch(ctx context.Context, o Options, name string) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	o = o.withDefaults()
 	conn, err := o.connect(issuer.TrustBundle{})
 	if err != nil {
@@ -23,7 +25,8 @@ func Fetch(ctx context.Context, o Options, name string) error {
 	if err != nil {
 		return fmt.Errorf("fetch secret %s: %w", name, err)
 	}
-	_, err = exchange(stream, &discoveryv3.DiscoveryRequest{Node: o.node(), ResourceNames: []string{name}, TypeUrl: secretType})
+	request := &discoveryv3.DiscoveryRequest{Node: o.node(), ResourceNames: []string{name}, TypeUrl: secretType}
+	_, err = exchange(ctx, stream, request, receive(ctx, stream), nil)
 	if err != nil {
 		return fmt.Errorf("fetch secret %s: %w", name, err)
 	}

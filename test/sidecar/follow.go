@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -55,6 +57,8 @@ func (s *Sidecar) note(what string, err error) {
 
 // session is one connection with one stream, as long as it lasts.
 func (s *Sidecar) session(ctx context.Context) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	s.counters.sessions.Add(1)
 	conn, err := s.options.connect(s.State().bundle)
 	if err != nil {
@@ -68,7 +72,7 @@ func (s *Sidecar) session(ctx context.Context) error {
 	return s.followAll(ctx, client)
 }
 
-// followAll speaks the state-of-the-world protocol.
+// followAll speaks the state-of-the-world protocol: every request has all names.
 func (s *Sidecar) followAll(ctx context.Context, client secretv3.SecretDiscoveryServiceClient) error {
 	stream, err := client.StreamSecrets(ctx)
 	if err != nil {
@@ -78,22 +82,31 @@ func (s *Sidecar) followAll(ctx context.Context, client secretv3.SecretDiscovery
 		stream = &mute[discoveryv3.DiscoveryRequest, discoveryv3.DiscoveryResponse]{BidiStreamingClient: stream}
 	}
 	s.counters.connected.Store(true)
+	responses := receive(ctx, stream)
 	request := &discoveryv3.DiscoveryRequest{Node: s.options.node()}
+	nonce := ""
 	for {
-		request.TypeUrl, request.ResourceNames, request.VersionInfo = secretType, s.options.names(), s.State().version
-		response, err := exchange(stream, request)
+		request.TypeUrl, request.ResourceNames, request.VersionInfo = secretType, s.names(), s.State().version
+		response, err := exchange(ctx, stream, request, responses, s.peers.changed)
 		if err != nil {
 			return err
 		}
+		if response != nil {
+			nonce = response.GetNonce()
+		}
+		request = &discoveryv3.DiscoveryRequest{ResponseNonce: nonce}
+		if response == nil {
+			continue // to ask for another name
+		}
 		rejection := s.accept(response.GetResources(), response.GetVersionInfo(), nil)
-		request = &discoveryv3.DiscoveryRequest{ResponseNonce: response.GetNonce()}
 		if request.ErrorDetail, err = reject(ctx, rejection); err != nil {
 			return err
 		}
 	}
 }
 
-// followDelta speaks the incremental protocol.
+// followDelta speaks the incremental protocol: requests have the names that are
+// new, and those that are not needed any more.
 func (s *Sidecar) followDelta(ctx context.Context, client secretv3.SecretDiscoveryServiceClient) error {
 	stream, err := client.DeltaSecrets(ctx)
 	if err != nil {
@@ -103,43 +116,96 @@ func (s *Sidecar) followDelta(ctx context.Context, client secretv3.SecretDiscove
 		stream = &mute[discoveryv3.DeltaDiscoveryRequest, discoveryv3.DeltaDiscoveryResponse]{BidiStreamingClient: stream}
 	}
 	s.counters.connected.Store(true)
-	request := &discoveryv3.DeltaDiscoveryRequest{
-		Node:                    s.options.node(),
-		ResourceNamesSubscribe:  s.options.names(),
-		InitialResourceVersions: s.State().versions,
-	}
+	responses := receive(ctx, stream)
+	request := &discoveryv3.DeltaDiscoveryRequest{Node: s.options.node(), InitialResourceVersions: s.State().versions}
+	var asked []string
 	for {
+		names := s.names()
 		request.TypeUrl = secretType
-		response, err := exchange(stream, request)
+		request.ResourceNamesSubscribe, request.ResourceNamesUnsubscribe = without(names, asked), without(asked, names)
+		asked = names
+		response, err := exchange(ctx, stream, request, responses, s.peers.changed)
 		if err != nil {
 			return err
+		}
+		request = &discoveryv3.DeltaDiscoveryRequest{}
+		if response == nil {
+			continue // to ask for another name
 		}
 		var resources []*anypb.Any
 		versions := map[string]string{}
 		for _, resource := range response.GetResources() {
 			resources = append(resources, resource.GetResource())
-			versions[resource.GetName()] = resource.GetVersion()
+			if !strings.HasPrefix(resource.GetName(), peersPrefix) {
+				versions[resource.GetName()] = resource.GetVersion()
+			}
 		}
 		rejection := s.accept(resources, response.GetSystemVersionInfo(), versions)
-		request = &discoveryv3.DeltaDiscoveryRequest{ResponseNonce: response.GetNonce()}
+		request.ResponseNonce = response.GetNonce()
 		if request.ErrorDetail, err = reject(ctx, rejection); err != nil {
 			return err
 		}
 	}
 }
 
-// exchange sends and waits for what comes next. Why a stream ended is said to
-// its reader alone.
-func exchange[Request, Response any](stream grpc.BidiStreamingClient[Request, Response], r *Request) (*Response, error) {
+// without returns the names that are not among the others.
+func without(names, others []string) (rest []string) {
+	for _, name := range names {
+		if !slices.Contains(others, name) {
+			rest = append(rest, name)
+		}
+	}
+	return rest
+}
+
+// received is what came of one wait for a response.
+type received[Response any] struct {
+	response *Response
+	err      error
+}
+
+// receive reads responses until the stream ends. Why it ended is the last.
+func receive[Request, Response any](ctx context.Context, stream grpc.BidiStreamingClient[Request, Response]) <-chan received[Response] {
+	responses := make(chan received[Response])
+	go func() {
+		for {
+			response, err := stream.Recv()
+			select {
+			case responses <- received[Response]{response, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return responses
+}
+
+// exchange sends and waits for what comes next; nil means that there are other
+// names to ask for. Why a stream ended is said to its reader alone.
+func exchange[Request, Response any](ctx context.Context, stream grpc.BidiStreamingClient[Request, Response], r *Request,
+	responses <-chan received[Response], names <-chan struct{}) (*Response, error) {
 	if err := stream.Send(r); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	return stream.Recv()
+	select {
+	case got := <-responses:
+		return got.response, got.err
+	case <-names:
+		return nil, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // accept takes the resources into the state, all or none.
 func (s *Sidecar) accept(resources []*anypb.Any, version string, versions map[string]string) error {
 	next, err := s.State().with(s.options.Bootstrap, resources)
+	if err == nil {
+		err = s.peers.take(resources)
+	}
 	if err != nil {
 		s.counters.nacks.Add(1)
 		s.note("rejected secrets", err)
@@ -167,8 +233,8 @@ func reject(ctx context.Context, rejection error) (*statuspb.Status, error) {
 	}
 }
 
-func (o Options) names() []string {
-	return []string{o.Bootstrap.SDS.Certificate, o.Bootstrap.SDS.Validation}
+func (s *Sidecar) names() []string {
+	return append([]string{s.options.Bootstrap.SDS.Certificate, s.options.Bootstrap.SDS.Validation}, s.peers.names()...)
 }
 
 func (o Options) node() *corev3.Node {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
 )
 
@@ -34,9 +35,16 @@ func (s *Sidecar) takeApplication(requests *handover) func(context.Context, net.
 	}
 }
 
-// dialMember connects by mutual TLS to whoever of the trust domain is there.
+// dialMember connects by mutual TLS to one of those who may be there.
 func (s *Sidecar) dialMember(ctx context.Context, address netip.AddrPort) (*tls.Conn, error) {
-	config, err := s.memberTLS()
+	if !s.State().Ready() {
+		return nil, errNotReady
+	}
+	expected, err := s.peers.at(ctx, address.Addr().Unmap())
+	if err != nil {
+		return nil, err
+	}
+	config, err := s.memberTLS(expected)
 	if err != nil {
 		return nil, err
 	}
@@ -49,16 +57,16 @@ func (s *Sidecar) dialMember(ctx context.Context, address netip.AddrPort) (*tls.
 	return s.secure(ctx, raw, config, "a peer of the mesh at "+address.String())
 }
 
-// memberTLS takes any identity of the trust domain. There is no name to verify,
+// memberTLS takes the identities that are expected. There is no name to verify,
 // for an address proves none: what is verified is the chain and the SPIFFE ID
 // (X.509-SVID, section 5). Certificate and bundle are those of now.
-func (s *Sidecar) memberTLS() (*tls.Config, error) {
+func (s *Sidecar) memberTLS(expected []spiffeid.ID) (*tls.Config, error) {
 	state := s.State()
 	if !state.Ready() {
 		return nil, errNotReady
 	}
 	bundle := x509bundle.FromX509Authorities(s.trustDomain, state.bundle.Roots())
-	config := tlsconfig.TLSClientConfig(bundle, tlsconfig.AuthorizeMemberOf(s.trustDomain))
+	config := tlsconfig.TLSClientConfig(bundle, tlsconfig.AuthorizeOneOf(expected...))
 	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return state.certificate, nil }
 	verify := config.VerifyPeerCertificate
 	config.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {

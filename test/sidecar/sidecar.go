@@ -70,6 +70,7 @@ type Sidecar struct {
 	trustDomain spiffeid.TrustDomain
 	counters    counters
 	connections connections
+	peers       *peers
 
 	mu      sync.Mutex
 	state   State
@@ -97,6 +98,7 @@ func New(o Options) (*Sidecar, error) {
 	return &Sidecar{
 		options:     o.withDefaults(),
 		trustDomain: id.TrustDomain(),
+		peers:       newPeers(),
 		changed:     make(chan struct{}),
 		quit:        quit,
 		end:         sync.OnceFunc(func() { close(quit) }),
