@@ -26,6 +26,25 @@ export function join(host, port) {
   return host.indexOf(':') >= 0 ? '[' + host + ']:' + port : host + ':' + port
 }
 
+// canonical writes an address of eight groups as RFC 5952 has it (section 4.2):
+// its longest run of zeros, the first of several, is left out. Others stay.
+export function canonical(ip) {
+  var groups = ip.split(':')
+  if (groups.length !== 8) return ip
+  var start = 0
+  var length = 1
+  var run = 0
+  groups.forEach((group, i) => {
+    run = group === '0' ? run + 1 : 0
+    if (run > length) {
+      length = run
+      start = i + 1 - run
+    }
+  })
+  if (length === 1) return ip
+  return groups.slice(0, start).join(':') + '::' + groups.slice(start + length).join(':')
+}
+
 // plain takes an IPv4 address out of the IPv6 form that a socket of both
 // families gives it (RFC 4291, section 2.5.5.2).
 export function plain(ip) {

@@ -189,6 +189,10 @@ func TestPipyOutlivesItsControlPlane(t *testing.T) {
 		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 		conn.Close()
 	}
+	// Who may answer there has to be known before.
+	if code, body := ask(p.n, http.MethodGet, "http://10.0.0.2:8080/", nil); code != http.StatusOK {
+		t.Fatalf("%d %s", code, body)
+	}
 	before := p.report()
 	m.stop()
 	eventually(t, "noticed", func() bool { return !p.report().Connected })

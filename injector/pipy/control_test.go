@@ -55,6 +55,8 @@ type mesh struct {
 
 	pipyPod, otherPod *netns.Namespace
 
+	destinations *anywhere
+
 	mu    sync.Mutex
 	token string // the only good one
 }
@@ -75,6 +77,7 @@ func newMesh(t *testing.T) *mesh {
 	}
 	m := &mesh{t: t, manager: issuer.NewManager(issuer.Options{Linger: 24 * time.Hour}), pipyPod: netns.New(t), otherPod: netns.New(t)}
 	m.token = "s3cret"
+	m.destinations = &anywhere{identities: []issuer.Identity{identity(t, "bookstore", "bookstore-v2")}}
 	netns.Connect(t,
 		netns.End{Namespace: m.pipyPod, Name: "eth0", Addresses: prefixes(pipyAddress+"/24", "fd00::1/64")},
 		netns.End{Namespace: m.otherPod, Name: "eth0", Addresses: prefixes(otherAddress+"/24", "fd00::2/64")})
@@ -160,6 +163,7 @@ func (m *mesh) serve() {
 		Source:         m.manager,
 		Attestor:       m,
 		GetCertificate: m.serving,
+		Destinations:   m.destinations,
 		Logger:         slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -142,7 +142,8 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own 
     return false
   }
 
-  var deny = pipeline($=>$.replaceStreamStart(new StreamEnd('ConnectionReset')))
+  // What came before the end is not to go back where it came from.
+  var deny = pipeline($=>$.replaceStreamStart(new StreamEnd('ConnectionReset')).replaceData(() => null))
 
   return $=>$
     .onStart(inbound => {

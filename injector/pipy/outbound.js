@@ -1,9 +1,9 @@
 // What the application sends: mutual TLS begins here, and there is no other way.
 
 import originOf, { text } from './origin.js'
-import { split, join } from './address.js'
+import { split, join, canonical } from './address.js'
 import { serviceAccount } from './spiffe.js'
-import { member, exactly } from './peers.js'
+import { oneOf, exactly } from './peers.js'
 
 // Where an application whose connections are not intercepted says which SPIFFE
 // ID it means to call. A name or an address would prove nothing.
@@ -12,12 +12,13 @@ var HEADER = 'x-osm-peer'
 var $origin     // where an intercepted connection was going
 var $peer       // the service account that a request is for
 var $address    // of its sidecar
+var $expected   // the SPIFFE IDs of those who may be there, null if nobody is known
 var $open       // the connection, as long as it is
 var $refusal
 var $answered
 
 // The pipeline of an outbound listener. port is where peers take mutual TLS.
-export default function ({ bootstrap, secrets, revocation, counters, port }) {
+export default function ({ secrets, destinations, revocation, counters, port }) {
   var intercepted = null
   var explicit = null
   var sessions = {}
@@ -27,7 +28,7 @@ export default function ({ bootstrap, secrets, revocation, counters, port }) {
   secrets.onRoots(trusted => {
     sessions = {}
     intercepted = pipeline($=>$
-      .connectTLS(options(trusted, (ok, cert) => member(ok, cert, bootstrap.trustDomain, counters) !== null && revocation.admit($open, cert))).to($=>$
+      .connectTLS(options(trusted, (ok, cert) => oneOf(ok, cert, $expected, counters) && revocation.admit($open, cert))).to($=>$
         .connect(() => text($origin), { idleTimeout: 0, retryCount: 0, connectTimeout: 10 })
       )
     )
@@ -90,20 +91,27 @@ export default function ({ bootstrap, secrets, revocation, counters, port }) {
     .replaceMessage(() => new Message({ status: $refusal.status }, $refusal.text + '\n'))
   )
 
-  var deny = pipeline($=>$.replaceStreamStart(new StreamEnd('ConnectionReset')))
+  // What came before the end is not to go back where it came from.
+  var deny = pipeline($=>$.replaceStreamStart(new StreamEnd('ConnectionReset')).replaceData(() => null))
 
   return $=>$
     .onStart(inbound => {
       $origin = originOf(inbound)
+      $expected = null
       $open = revocation.begin()
       return new Data
     })
     .onEnd(() => revocation.forget($open))
     .insert(() => $open.ended)
+    .wait(() => !$origin || !secrets.ready() || destinations.expect(canonical($origin.host)).then(ids => {
+      $expected = ids
+      return true
+    }))
     .pipe(() => {
       if (!$origin) return requests
       counters.outbound++
-      return intercepted && secrets.ready() ? intercepted : deny
+      if (secrets.ready() && !$expected) console.error('nobody of the mesh is known at', text($origin))
+      return intercepted && secrets.ready() && $expected ? intercepted : deny
     })
     // The peer's first bytes come before insert takes part.
     .replaceData(data => $open.over ? new StreamEnd('ConnectionReset') : data)

@@ -11,6 +11,14 @@ export function member(ok, cert, trustDomain, counters) {
   return deny(counters, ok ? `${id} is not of trust domain ${trustDomain}` : 'a certificate of no trusted root, or expired')
 }
 
+// oneOf reports whether a peer is one of some, by its SPIFFE ID.
+export function oneOf(ok, cert, ids, counters) {
+  var id = ok ? spiffeID(cert) : null
+  if (id !== null && ids.indexOf(id) >= 0) return true
+  deny(counters, ok ? `${id}, not ${ids.join(' or ')}` : 'a certificate of no trusted root, or expired')
+  return false
+}
+
 // exactly reports whether a peer is the service account, by its SPIFFE ID and
 // its DNS SAN.
 export function exactly(ok, cert, account, counters) {

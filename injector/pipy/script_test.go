@@ -154,6 +154,8 @@ func TestFunctionsOfTheScripts(t *testing.T) {
 		{"a port that is too large", `scripts.address.split('shop:65536')`, `null`},
 		{"port 0", `scripts.address.split('shop:0')`, `null`},
 		{"joined", `[scripts.address.join('10.0.0.1', 80), scripts.address.join('::1', 80)]`, `["10.0.0.1:80","[::1]:80"]`},
+		{"as RFC 5952 has it", `['10.0.0.1', 'fd00:0:0:0:0:0:0:2', '0:0:0:0:0:0:0:1', 'fd00:0:1:2:3:4:5:6', '1:0:0:2:0:0:0:3', '1:0:0:2:0:0:3:4', '1:2:3:4:5:6:0:0'].map(scripts.address.canonical)`,
+			`["10.0.0.1","fd00::2","::1","fd00:0:1:2:3:4:5:6","1:0:0:2::3","1::2:0:0:3:4","1:2:3:4:5:6::"]`},
 		{"IPv4 as IPv6", `[scripts.address.plain('::ffff:10.0.0.1'), scripts.address.plain('::1')]`, `["10.0.0.1","::1"]`},
 
 		{"a service account", `scripts.spiffe.serviceAccount('spiffe://cluster.local/ns/a/sa/b')`, `{"uri":"spiffe://cluster.local/ns/a/sa/b","name":"b.a.cluster.local"}`},

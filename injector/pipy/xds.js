@@ -32,7 +32,7 @@ export function response(data) {
 }
 
 // secret decodes one resource: {name, certificateChain, privateKey, trustedCA},
-// each Data or null.
+// each Data or null, and the names of peers.
 export function secret(resource) {
   if (string(resource, 1) !== SECRET) throw 'a resource of type ' + string(resource, 1)
   var m = protobuf.decode(bytes(resource, 2) || new Data)
@@ -44,7 +44,15 @@ export function secret(resource) {
     certificateChain: pair ? inline(message(pair, 1)) : null,
     privateKey: pair ? inline(message(pair, 2)) : null,
     trustedCA: context ? inline(message(context, 1)) : null,
+    peers: context ? (context.getMessageArray(15) || []).map(peer) : [],
   }
+}
+
+// peer reads one of match_typed_subject_alt_names: the whole name, empty if the
+// rule is about a part of it.
+function peer(matcher) {
+  var name = message(matcher, 2)
+  return name ? string(name, 1) : ''
 }
 
 function inline(source) {

@@ -1,0 +1,98 @@
+package pipy_test
+
+import (
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+// anywhere says that the same may answer at every address, and notes which were
+// asked about.
+type anywhere struct {
+	mu         sync.Mutex
+	identities []issuer.Identity
+	watchers   []chan<- struct{}
+	asked      []netip.Addr
+}
+
+// At implements sds.Destinations.
+func (a *anywhere) At(netip.Addr) []issuer.Identity {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.identities
+}
+
+// Watch implements sds.Destinations.
+func (a *anywhere) Watch(address netip.Addr, changed chan<- struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.watchers, a.asked = append(a.watchers, changed), append(a.asked, address)
+}
+
+// Unwatch implements sds.Destinations.
+func (a *anywhere) Unwatch(netip.Addr, chan<- struct{}) {}
+
+func (a *anywhere) set(identities ...issuer.Identity) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.identities = identities
+	for _, changed := range a.watchers {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func TestPipyCallsWhoIsExpectedAndNobodyElse(t *testing.T) {
+	m := newMesh(t)
+	p := m.pipy(nil)
+	m.reference()
+	p.waitReady(pipyAddress)
+	accept(t, m.otherPod, "[::]:9000", echo)
+	const line = "\x00\x01ping\n"
+	reaches := func(address string) bool {
+		t.Helper()
+		conn, err := dial(m.pipyPod, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write([]byte(line)); err != nil {
+			return false
+		}
+		answer := make([]byte, len(line))
+		n, _ := conn.Read(answer)
+		return string(answer[:n]) == line
+	}
+	store, other := identity(t, "bookstore", "bookstore-v2"), identity(t, "bank", "teller")
+	m.destinations.set()
+	if reaches("10.0.0.2:9000") {
+		t.Error("somebody was reached where nobody is known")
+	}
+	time.AfterFunc(500*time.Millisecond, func() { m.destinations.set(store) })
+	if !reaches("10.0.0.2:9000") {
+		t.Error("who came to be known while the connection waited was not reached")
+	}
+	if !reaches("[fd00::2]:9000") {
+		t.Error("nobody was reached by IPv6")
+	}
+	m.destinations.set(other)
+	eventually(t, "somebody else is expected", func() bool { return !reaches("10.0.0.2:9000") })
+	m.destinations.set(other, store)
+	eventually(t, "either is expected", func() bool { return reaches("10.0.0.2:9000") })
+	m.stop()
+	eventually(t, "noticed", func() bool { return !p.report().Connected })
+	if !reaches("10.0.0.2:9000") {
+		t.Error("who was expected before is not reached without a control plane")
+	}
+	if r := p.report(); r.Denied == 0 || r.NACKs > 0 {
+		t.Errorf("%+v", r)
+	}
+}
