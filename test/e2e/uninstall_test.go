@@ -50,7 +50,9 @@ func (tr *trial) uninstall(ctx context.Context) error {
 
 // checkNothingIsLeft looks at all objects there are for those of the mesh.
 func (tr *trial) checkNothingIsLeft(ctx context.Context) error {
-	client, err := metadata.NewForConfig(tr.node.Config())
+	config := tr.node.Config()
+	config.QPS, config.Burst = 200, 400 // there are many kinds
+	client, err := metadata.NewForConfig(config)
 	if err != nil {
 		return err
 	}
