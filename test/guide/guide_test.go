@@ -1,3 +1,5 @@
+//go:build cli
+
 // Package guide runs the commands of the certificate guide, as its readers do,
 // on a real API server, with a real Vault and a real cert-manager. Its pods are
 // no containers: what needs those is left to test/e2e.
