@@ -1,43 +1,15 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/injector"
-	testcluster "github.com/osm-edge/osm/test/cluster"
 )
-
-// TestNamespaces has one cluster for all that is asked of one.
-func TestNamespaces(t *testing.T) {
-	c, err := testcluster.Start(t.Context(), testcluster.Options{Log: os.Stderr})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Setenv("KUBECONFIG", c.Kubeconfig())
-	client := kubernetes.NewForConfigOrDie(c.Config())
-	for name, test := range map[string]func(*testing.T, kubernetes.Interface){
-		"one that may not be added keeps all others from it": refuseNamespaces,
-		"one can be added, ignored and removed again":        moveNamespace,
-		"the list says which injection is meant":             listInjections,
-		"a restart is told of only where it would help":      tellOfRestarts,
-	} {
-		t.Run(name, func(t *testing.T) { test(t, client) })
-	}
-}
 
 func refuseNamespaces(t *testing.T, client kubernetes.Interface) {
 	makeNamespace(t, client, "fine", nil, nil)
@@ -125,49 +97,19 @@ func tellOfRestarts(t *testing.T, client kubernetes.Interface) {
 	}
 }
 
-// osm runs a command and returns what it prints.
-func osm(ctx context.Context, args ...string) (string, error) {
-	command := newCommand()
-	var out bytes.Buffer
-	command.SetOut(&out)
-	command.SetErr(&out)
-	command.SetArgs(args)
-	err := command.ExecuteContext(ctx)
-	return out.String(), err
-}
-
-func lineOf(text, word string) string {
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, word+" ") {
-			return strings.TrimSpace(line)
+func completeThem(t *testing.T, client kubernetes.Interface) {
+	makeNamespace(t, client, "completed", nil, nil)
+	for args, offered := range map[string]bool{
+		"namespace add ":           true,
+		"namespace add completed ": false,
+		"cert list -n ":            true,
+		"check --osm-namespace ":   true,
+		"cert get completed -n ":   true,
+	} {
+		out, err := osm(t.Context(), append([]string{"__complete"}, strings.Split(args, " ")...)...)
+		lines := strings.Split(out, "\n")
+		if err != nil || slices.Contains(lines, "completed") != offered || !slices.Contains(lines, "default") {
+			t.Errorf("%q: error %v, offered:\n%s", args, err, out)
 		}
-	}
-	return ""
-}
-
-func makeNamespace(t *testing.T, client kubernetes.Interface, name string, labels, annotations map[string]string) {
-	t.Helper()
-	n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels, Annotations: annotations}}
-	if _, err := client.CoreV1().Namespaces().Create(t.Context(), n, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func makePod(t *testing.T, client kubernetes.Interface, namespace, name string, labels map[string]string, host bool) {
-	t.Helper()
-	// The default one of a namespace comes only some time after it.
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	if _, err := client.CoreV1().ServiceAccounts(namespace).Create(t.Context(), account, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
-		Spec: corev1.PodSpec{
-			HostNetwork: host, ServiceAccountName: name,
-			Containers: []corev1.Container{{Name: "app", Image: "app"}},
-		},
-	}
-	if _, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
 	}
 }
