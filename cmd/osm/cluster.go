@@ -32,6 +32,12 @@ func newCluster() *cluster {
 func (c *cluster) addFlags(command *cobra.Command) {
 	c.flags.AddFlags(command.Flags())
 	command.Flags().StringVar(&c.meshNamespace, "osm-namespace", defaultMeshNamespace, "the `namespace` that the mesh is installed in")
+	for _, flag := range []string{"namespace", "osm-namespace"} {
+		// It fails only for a flag that is not there.
+		_ = command.RegisterFlagCompletionFunc(flag, func(command *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return c.completeNamespaces(command, nil, "")
+		})
+	}
 }
 
 // config returns how to reach the API server.

@@ -22,7 +22,7 @@ func TestTheVersionIsPrinted(t *testing.T) {
 }
 
 func TestAMistakeIsSaidByMainAlone(t *testing.T) {
-	for _, args := range [][]string{{"unknown"}, {"inject"}, {"version", "extra"}} {
+	for _, args := range [][]string{{"unknown"}, {"inject"}, {"version", "extra"}, {"version", "-o", "yaml"}} {
 		command := newCommand()
 		var out bytes.Buffer
 		command.SetOut(&out)

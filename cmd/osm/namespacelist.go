@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -63,14 +64,22 @@ func injectionOf(n *corev1.Namespace, ignored bool) string {
 	if ignored {
 		return "ignored"
 	}
-	switch n.Annotations[injectionAnnotation] {
+	value, set := n.Annotations[injectionAnnotation]
+	switch strings.ToLower(value) {
+	case "enabled", "yes", "true":
+		return "enabled"
 	case "disabled", "no", "false":
 		return "disabled"
+	}
+	if set {
+		// Every pod is refused there.
+		return fmt.Sprintf("invalid: %q", value)
 	}
 	return "enabled"
 }
 
-// countPods counts pods that have not ended, with and without a sidecar.
+// countPods counts pods that have not ended, with and without a sidecar. Those
+// in the network of their node never get one, whoever replaces them.
 func countPods(ctx context.Context, client kubernetes.Interface, namespace string) (with, without int, err error) {
 	options := metav1.ListOptions{FieldSelector: "status.phase!=Succeeded,status.phase!=Failed", Limit: 500}
 	for {
@@ -79,9 +88,10 @@ func countPods(ctx context.Context, client kubernetes.Interface, namespace strin
 			return 0, 0, fmt.Errorf("list pods of namespace %s: %w", namespace, err)
 		}
 		for _, p := range pods.Items {
-			if p.Labels[injector.ProxyLabel] != "" {
+			switch {
+			case p.Labels[injector.ProxyLabel] != "":
 				with++
-			} else {
+			case !p.Spec.HostNetwork:
 				without++
 			}
 		}
