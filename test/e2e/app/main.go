@@ -21,7 +21,8 @@ import (
 	"time"
 )
 
-const timeout = 5 * time.Second
+// timeout leaves a starved machine time.
+const timeout = 20 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
