@@ -88,7 +88,9 @@ func TestCertManagerSignsForTheRootsThatAreGiven(t *testing.T) {
 	m.awaitStatus(t, "tresor", "True Reached", "True Superseded")
 	m.mustSign(t, root, first, root)
 
-	m.change(t, "cert-manager", func(s *v1.MeshRootCertificateSpec) { s.Provider.CertManager.RootsSecretRef = &v1.SecretReference{Name: "roots"} })
+	m.change(t, "cert-manager", func(s *v1.MeshRootCertificateSpec) {
+		s.Provider.CertManager.RootsSecretRef = &v1.SecretReference{Name: "roots"}
+	})
 	m.awaitStatus(t, "cert-manager", "False SecretMissing", "True Signing")
 	m.createSecret(t, "roots", map[string][]byte{rootsecret.CertificateKey: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw})})
 	m.awaitStatus(t, "cert-manager", "True Reached", "True Signing")
