@@ -101,13 +101,20 @@ func (w *rotationWatch) follow(snapshot *check.Snapshot, state trust.State) (don
 	return true
 }
 
-// enter says what a step is. One that was too short to be seen is passed over.
+// enter says what a step is, and those before it that were too short to be seen.
 func (w *rotationWatch) enter(step trust.Step) {
-	former := w.step
-	w.step = step
-	if former == trust.Distribute {
-		w.leaveDistribution()
+	order := []trust.Step{trust.Settled, trust.Distribute, trust.Sign, trust.Retire}
+	for i := slices.Index(order, w.step) + 1; i <= slices.Index(order, step); i++ {
+		if order[i-1] == trust.Distribute {
+			w.leaveDistribution()
+		}
+		w.step = order[i]
+		w.describe(w.step)
 	}
+	w.step = step
+}
+
+func (w *rotationWatch) describe(step trust.Step) {
 	switch step {
 	case trust.Distribute:
 		w.line("%s: everybody is told to trust it; the old root signs", w.out.in(bold, "distribute"))
@@ -124,7 +131,7 @@ func (w *rotationWatch) leaveDistribution() {
 	deadline := w.behind.Deadline
 	switch {
 	case w.behind.Pods == 0:
-		return // it was over before anybody looked
+		w.say("  every pod that has to has acknowledged it")
 	case deadline == nil || time.Now().Before(deadline.Time):
 		w.say("  all of %s acknowledged it", countOf(int(w.behind.Pods), "pod"))
 	case len(w.behind.Missing) > 0:
