@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -39,7 +41,7 @@ func (tr *trial) uninstall(ctx context.Context) error {
 	if _, err := tr.osm(ctx, "uninstall", "mesh", "--delete-ca", "--yes"); err != nil {
 		return err
 	}
-	if err := await(ctx, tr.checkNothingIsLeft); err != nil {
+	if err := tr.checkNothingIsLeft(ctx); err != nil {
 		return err
 	}
 	if err := tr.create(ctx, "bookbuyer", "without"); err != nil {
@@ -60,6 +62,9 @@ func (tr *trial) checkNothingIsLeft(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(8)
+	var mu sync.Mutex
 	var left []string
 	for _, list := range discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list"}}, lists) {
 		version, err := schema.ParseGroupVersion(list.GroupVersion)
@@ -67,22 +72,30 @@ func (tr *trial) checkNothingIsLeft(ctx context.Context) error {
 			return err
 		}
 		for _, resource := range list.APIResources {
-			objects, err := client.Resource(version.WithResource(resource.Name)).List(ctx, metav1.ListOptions{})
-			if apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
-				continue
+			if resource.Kind == "Event" {
+				continue // they end by themselves
 			}
-			if err != nil {
-				return err
-			}
-			for _, o := range objects.Items {
-				if resource.Kind == "Event" {
-					continue // they end by themselves
+			group.Go(func() error {
+				objects, err := client.Resource(version.WithResource(resource.Name)).List(ctx, metav1.ListOptions{})
+				if apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
+					return nil
 				}
-				if ofTheMesh(o.ObjectMeta) {
-					left = append(left, fmt.Sprintf("%s %s/%s", resource.Name, o.Namespace, o.Name))
+				if err != nil {
+					return err
 				}
-			}
+				mu.Lock()
+				defer mu.Unlock()
+				for _, o := range objects.Items {
+					if ofTheMesh(o.ObjectMeta) {
+						left = append(left, fmt.Sprintf("%s %s/%s", resource.Name, o.Namespace, o.Name))
+					}
+				}
+				return nil
+			})
 		}
+	}
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	if len(left) > 0 {
 		slices.Sort(left)
