@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/metadata"
 
@@ -41,8 +43,14 @@ func (tr *trial) uninstall(ctx context.Context) error {
 	if _, err := tr.osm(ctx, "uninstall", "mesh", "--delete-ca", "--yes"); err != nil {
 		return err
 	}
-	if err := tr.checkNothingIsLeft(ctx); err != nil {
-		return err
+	// What belonged to what was deleted is collected a moment later.
+	var left error
+	err := wait.PollUntilContextTimeout(ctx, 2*time.Second, time.Minute, true, func(context.Context) (bool, error) {
+		left = tr.checkNothingIsLeft(ctx)
+		return left == nil, nil
+	})
+	if err != nil {
+		return errors.Join(err, left)
 	}
 	if err := tr.create(ctx, "bookbuyer", "without"); err != nil {
 		return err
