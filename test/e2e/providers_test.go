@@ -71,9 +71,13 @@ func (tr *trial) goToVault(ctx context.Context) error {
 	})
 }
 
-// dropVault takes Vault out of the mesh namespace, which would stay otherwise.
-func (tr *trial) dropVault(ctx context.Context) error {
-	return tr.kubectl(ctx, "delete", "deployment,service,secret", "-l", "app=vault", "-n", mesh.Namespace)
+// dropOthers takes out of the mesh namespace what is not of the mesh, and would
+// have it stay.
+func (tr *trial) dropOthers(ctx context.Context) error {
+	return errors.Join(
+		tr.kubectl(ctx, "delete", "deployment,service,secret", "-l", "app=vault", "-n", mesh.Namespace),
+		tr.kubectl(ctx, "delete", "job", "once", "-n", mesh.Namespace),
+		tr.kubectl(ctx, "wait", "pod", "-l", "app=vault", "--for=delete", "--timeout=1m", "-n", mesh.Namespace))
 }
 
 // rootOf finds a root that the mesh trusts by its common name.

@@ -24,7 +24,7 @@ import (
 
 // uninstallAll takes its namespace away, too.
 func (tr *trial) uninstallAll(ctx context.Context) error {
-	if err := tr.dropVault(ctx); err != nil {
+	if err := tr.dropOthers(ctx); err != nil {
 		return err
 	}
 	if err := tr.uninstall(ctx); err != nil {
