@@ -156,8 +156,10 @@ func (p *preflight) others(ctx context.Context) error {
 		return nil
 	}
 	webhook := p.values.WebhookPrefix + "-" + p.mesh
-	_, err = p.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, webhook, metav1.GetOptions{})
+	found, err := p.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, webhook, metav1.GetOptions{})
 	switch {
+	case err == nil && p.ownedByRelease(found.ObjectMeta):
+		p.out.say(beware, "objects of a mesh %s whose namespace was deleted are taken over", p.mesh)
 	case err == nil:
 		p.refuse("choose another name with --mesh-name, or kubectl delete mutatingwebhookconfiguration "+webhook,
 			"MutatingWebhookConfiguration %s is there, and no mesh that it belongs to", webhook)
@@ -167,6 +169,11 @@ func (p *preflight) others(ctx context.Context) error {
 		p.out.say(done, "no other mesh is named %s", p.mesh)
 	}
 	return nil
+}
+
+// ownedByRelease tells whether Helm lets this release have the object.
+func (p *preflight) ownedByRelease(o metav1.ObjectMeta) bool {
+	return o.Annotations["meta.helm.sh/release-name"] == p.mesh && o.Annotations["meta.helm.sh/release-namespace"] == p.cluster.meshNamespace
 }
 
 // ranges warns of a mesh whose pods reach nobody but each other.
