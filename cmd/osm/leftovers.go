@@ -63,8 +63,15 @@ func (o *uninstallOptions) leftovers(ctx context.Context) ([]leftover, error) {
 	if err != nil {
 		return nil, err
 	}
+	shared, err := o.otherMeshes(ctx, metav1.NamespaceAll)
+	if err != nil {
+		return nil, err
+	}
 	var found []leftover
 	for _, where := range made(o.cluster.meshNamespace) {
+		if shared && where.resource == definitions() {
+			continue // another mesh needs them
+		}
 		options := metav1.ListOptions{}
 		if where.resource.Group != configGroup {
 			options.LabelSelector = manifests.Owned(o.meshName).String()
@@ -97,6 +104,21 @@ func (o *uninstallOptions) leftovers(ctx context.Context) ([]leftover, error) {
 	return found, err
 }
 
+// otherMeshes tells whether another mesh has a control plane in the namespace.
+func (o *uninstallOptions) otherMeshes(ctx context.Context, namespace string) (bool, error) {
+	client, err := o.cluster.client()
+	if err != nil {
+		return false, err
+	}
+	list, err := client.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: "app.kubernetes.io/name=openservicemesh.io,app.kubernetes.io/instance!=" + o.meshName,
+	})
+	if err != nil {
+		return false, fmt.Errorf("look for other meshes: %w", err)
+	}
+	return len(list.Items) > 0, nil
+}
+
 // othersIn names something in the namespace that is not of the mesh, and would
 // be lost with the namespace.
 func (o *uninstallOptions) othersIn(ctx context.Context, client metadata.Interface, namespace string) (string, error) {
@@ -120,8 +142,7 @@ func (o *uninstallOptions) othersIn(ctx context.Context, client metadata.Interfa
 	return "", nil
 }
 
-// delete deletes what was left. A definition that is still needed by another
-// mesh stays.
+// delete deletes what was left.
 func (o *uninstallOptions) delete(ctx context.Context, all []leftover) error {
 	config, err := o.cluster.config()
 	if err != nil {
@@ -133,12 +154,8 @@ func (o *uninstallOptions) delete(ctx context.Context, all []leftover) error {
 	}
 	for _, one := range all {
 		if one.resource == definitions() {
-			gone, err := releaseDefinition(ctx, client, one.name)
-			if err != nil {
+			if err := endConversion(ctx, client, one.name); err != nil {
 				return err
-			}
-			if !gone {
-				continue
 			}
 		}
 		err := client.Resource(one.resource).Namespace(one.namespace).Delete(ctx, one.name, metav1.DeleteOptions{})
@@ -149,19 +166,13 @@ func (o *uninstallOptions) delete(ctx context.Context, all []leftover) error {
 	return nil
 }
 
-// releaseDefinition has a definition convert nothing, for who converted is gone,
-// and the API server reads all objects of the kind before it deletes it. It
-// tells whether there are none.
-func releaseDefinition(ctx context.Context, client dynamic.Interface, name string) (free bool, err error) {
+// endConversion has a definition convert nothing, for who converted is gone, and
+// the API server reads all objects of the kind before it deletes it.
+func endConversion(ctx context.Context, client dynamic.Interface, name string) error {
 	patch := []byte(`{"spec":{"conversion":{"strategy":"None","webhook":null}}}`)
-	definition, err := client.Resource(definitions()).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
-		return false, fmt.Errorf("end the conversion of %s: %w", name, err)
+	_, err := client.Resource(definitions()).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("end the conversion of %s: %w", name, err)
 	}
-	kind := schema.GroupVersionResource{Group: configGroup, Version: "v1", Resource: definition.GetName()[:len(definition.GetName())-len("."+configGroup)]}
-	objects, err := client.Resource(kind).List(ctx, metav1.ListOptions{Limit: 1})
-	if err != nil {
-		return false, fmt.Errorf("look for other meshes' objects of %s: %w", name, err)
-	}
-	return len(objects.Items) == 0, nil
+	return nil
 }

@@ -82,6 +82,16 @@ func (o *uninstallOptions) run(ctx context.Context, in io.Reader, out *terminal)
 	if last == nil && !o.deleteCA {
 		return fmt.Errorf("there is no mesh %s in namespace %s: name another with --mesh-name and --osm-namespace", o.meshName, o.cluster.meshNamespace)
 	}
+	if last == nil {
+		// Its name may be mistaken, and what is there another mesh's.
+		running, err := o.otherMeshes(ctx, o.cluster.meshNamespace)
+		if err == nil && running {
+			err = fmt.Errorf("namespace %s has a mesh that is not %s: name it with --mesh-name", o.cluster.meshNamespace, o.meshName)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if err := o.confirm(in, out); err != nil {
 		return err
 	}

@@ -184,6 +184,7 @@ func (l *lifecycle) comeBack(t *testing.T) {
 	before := l.root(t)
 	l.refused(t, []string{"uninstall", "mesh"}, "say --yes")
 	l.refused(t, []string{"uninstall", "mesh", "--yes", "--mesh-name", "other"}, "there is no mesh other")
+	l.refused(t, []string{"uninstall", "mesh", "--yes", "--delete-ca", "--mesh-name", "other"}, "namespace osm-system has a mesh that is not other")
 	if out := l.osm(t, "uninstall", "mesh", "--yes"); !strings.Contains(out, "--delete-ca") {
 		t.Errorf("osm uninstall mesh does not say how to delete the rest:\n%s", out)
 	}
