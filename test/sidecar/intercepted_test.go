@@ -267,3 +267,55 @@ func TestEveryConnectionHasTheCertificateOfItsTime(t *testing.T) {
 		p.wait(p.buyer, func(s sidecar.State) bool { return s.Leaf().Equal(rotated.Leaf()) })
 	}
 }
+
+// TestAConnectionThatIsCutOffDoesNotEndProperly has the connection between the
+// sidecars end without the word of TLS for that.
+func TestAConnectionThatIsCutOffDoesNotEndProperly(t *testing.T) {
+	isCut := make(chan struct{})
+	p := newPods(t, serveTCP(t, "127.0.0.1:0", func(conn *net.TCPConn) error {
+		_, err := io.Copy(conn, conn)
+		if errors.Is(err, syscall.ECONNRESET) {
+			return nil
+		}
+		return err
+	}), func(buyer, _ *sidecar.Options) {
+		dial := buyer.Dial
+		buyer.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			conn, err := dial(ctx, address)
+			if strings.HasPrefix(address, "127.0.0.1") {
+				conn = cutOff{conn, isCut}
+			}
+			return conn, err
+		}
+	})
+	conn, answer := p.call(), make([]byte, 2)
+	if _, err := io.WriteString(conn, "\x00a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		t.Fatal(err)
+	}
+	close(isCut)
+	if _, err := io.WriteString(conn, "\x00b"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(answer); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("%q, %v, want a reset", answer, err)
+	}
+}
+
+// cutOff is a connection that is over with what is read next.
+type cutOff struct {
+	net.Conn
+	isCut <-chan struct{}
+}
+
+func (c cutOff) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	select {
+	case <-c.isCut:
+		return 0, io.EOF
+	default:
+		return n, err
+	}
+}

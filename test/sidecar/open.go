@@ -3,6 +3,8 @@ package sidecar
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -20,6 +22,20 @@ type connections struct {
 type tracked struct {
 	net.Conn
 	of *connections
+}
+
+// errTruncated is what crypto/tls passes over, because servers on the web do
+// that (RFC 8446, section 6.1). A peer that gave up a handshake, which was done
+// here, looks so: the application must not take it for the end of an answer.
+var errTruncated = errors.New("the peer's connection ended without close_notify")
+
+// Read implements net.Conn.
+func (t *tracked) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	if err == io.EOF {
+		err = errTruncated
+	}
+	return n, err
 }
 
 // Close implements net.Conn.

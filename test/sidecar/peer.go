@@ -8,7 +8,9 @@ import (
 	"time"
 )
 
-const handshakeTimeout = 10 * time.Second
+// handshakeTimeout leaves a starved machine time: a client takes the handshake
+// for done before the server does (RFC 8446, figure 1), and may call.
+const handshakeTimeout = 30 * time.Second
 
 // peerConn is a verified peer's connection, of which the first bytes were read.
 type peerConn struct {

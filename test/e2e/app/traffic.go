@@ -10,7 +10,7 @@ import (
 )
 
 // pause is between the end of a call and the next.
-const pause = 50 * time.Millisecond
+const pause = 5 * time.Millisecond
 
 // traffic calls a URL again and again, each time by a new connection, until it
 // is told to end. Its zero value is ready to use.
