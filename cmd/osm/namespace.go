@@ -129,7 +129,7 @@ func (o *namespaceOptions) change(ctx context.Context, names []string, set marks
 
 func (o *namespaceOptions) mayChange(ctx context.Context, client kubernetes.Interface, name string) error {
 	if slices.Contains([]string{metav1.NamespaceSystem, metav1.NamespacePublic, corev1.NamespaceNodeLease, o.cluster.meshNamespace}, name) {
-		return fmt.Errorf("namespace %s is never of a mesh: its pods have to start while the mesh is down", name)
+		return fmt.Errorf("namespace %s is never of a mesh, for its pods have to start while the mesh is down: run what is to be of the mesh in another namespace", name)
 	}
 	namespace, err := client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
 	switch mesh := namespace.GetLabels()[monitoredLabel]; {
@@ -161,7 +161,7 @@ func (o *namespaceOptions) tellRestarts(ctx context.Context, out *terminal, name
 			n, what = with, "a sidecar"
 		}
 		if n > 0 {
-			out.tell("%s of namespace %s still %s %s. To replace them: kubectl rollout restart deployment -n %s",
+			out.tell("%s of namespace %s still %s %s. To replace them: kubectl rollout restart deployment,statefulset,daemonset -n %s",
 				countOf(n, "pod"), name, map[bool]string{true: "has", false: "have"}[n == 1], what, name)
 		}
 	}

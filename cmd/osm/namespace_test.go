@@ -81,7 +81,7 @@ func listInjections(t *testing.T, client kubernetes.Interface) {
 }
 
 func tellOfRestarts(t *testing.T, client kubernetes.Interface) {
-	const restart = "kubectl rollout restart deployment -n "
+	const restart = "kubectl rollout restart deployment,statefulset,daemonset -n "
 	makeNamespace(t, client, "host", nil, nil)
 	makePod(t, client, "host", "agent", nil, true)
 	makeNamespace(t, client, "mixed", nil, nil)

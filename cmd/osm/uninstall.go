@@ -222,7 +222,7 @@ func (o *uninstallOptions) tellWhatStays(ctx context.Context, out *terminal) err
 		out.tell("Namespaces are still labelled for the mesh. To change that: osm namespace remove %s", strings.Join(names, " "))
 	}
 	if pods > 0 {
-		out.tell("%s still have a sidecar, whose certificates end within a day. To replace them: kubectl rollout restart deployment -n NAMESPACE", countOf(pods, "pod"))
+		out.tell("%s still have a sidecar, whose certificates end within a day. To replace them: kubectl rollout restart deployment,statefulset,daemonset -n NAMESPACE", countOf(pods, "pod"))
 	}
 	return nil
 }

@@ -1,5 +1,7 @@
 // Connections end when the root that their peer's certificate is of leaves the
 // bundle, as one does whose key has leaked. Pipy itself verifies a peer once.
+// One that is replaced leaves when all of its certificates have ended, ours too:
+// connections of that time go on.
 
 import { details } from './x509.js'
 
@@ -7,22 +9,29 @@ import { details } from './x509.js'
 // each has its own.
 export default function (secrets) {
   var present = new Set     // subjects of the roots
-  var gone = new Set        // and of those that have left
+  var gone = new Set        // of those that were revoked
+  var retired = new Set     // and of those that were replaced
   var departures = 0
   var open = new Set
 
   secrets.onRoots(trusted => {
     var before = present
     present = new Set(trusted.map(root => details(root).subject))
-    present.forEach(subject => gone.delete(subject))
-    var left = false
+    present.forEach(subject => {
+      gone.delete(subject)
+      retired.delete(subject)
+    })
+    var revoked = false
     before.forEach(subject => {
       if (present.has(subject)) return
-      gone.add(subject)
-      left = true
+      if (secrets.outlived(subject)) {
+        retired.add(subject)
+      } else {
+        gone.add(subject)
+        revoked = true
+      }
     })
-    if (!left) return
-    departures++
+    if (revoked) departures++
     open.forEach(connection => { if (isRevoked(connection)) end(connection) })
   })
 
@@ -31,6 +40,7 @@ export default function (secrets) {
     if (connection.issuer === null) return false
     var root = secrets.rootOf(connection.issuer)
     if (present.has(root)) return false
+    if (retired.has(root)) return Date.now() <= connection.notAfter
     return gone.has(root) || connection.departures !== departures
   }
 
@@ -43,7 +53,7 @@ export default function (secrets) {
   // begin returns a connection whose peer is not known yet. Its promise is
   // fulfilled with the event that ends it.
   function begin() {
-    var connection = { issuer: null, departures, over: false, end: null, ended: null }
+    var connection = { issuer: null, notAfter: 0, departures, over: false, end: null, ended: null }
     connection.ended = new Promise(resolve => { connection.end = resolve })
     open.add(connection)
     return connection
@@ -53,6 +63,7 @@ export default function (secrets) {
   // while TLS was being established.
   function admit(connection, cert) {
     connection.issuer = details(cert).issuer
+    connection.notAfter = cert.notAfter
     return !isRevoked(connection)
   }
 

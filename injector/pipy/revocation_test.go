@@ -1,6 +1,7 @@
 package pipy_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -47,6 +48,7 @@ func TestConnectionsAreRevokedWithTheRootOfTheirPeer(t *testing.T) {
 		var r = scripts.revocation.default({
 			onRoots: function (f) { change = f },
 			rootOf: function (name) { return name === middle.subject ? middle.issuer : name },
+			outlived: function () { return false },
 		})
 		var opened = function (cert) { var c = r.begin(); if (cert) r.admit(c, cert); return c }
 		change([one])
@@ -62,6 +64,29 @@ func TestConnectionsAreRevokedWithTheRootOfTheirPeer(t *testing.T) {
 	})()`
 	const none, some = `[false,false,false,false,false,false]`, `[true,true,true,false,false,true,false]`
 	if got, want := f.eval(t, script), `[`+none+`,`+some+`,false,false,true]`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestConnectionsOutliveARootThatIsReplaced(t *testing.T) {
+	f := load(t)
+	script := `(function () {
+		var one = ` + named(t, "one", "one") + `, two = ` + named(t, "two", "two") + `, ofOne = ` + named(t, "a", "one") + `, change
+		var over = Object.assign({}, ofOne, { notAfter: Date.now() - 1 }), valid = Object.assign({}, ofOne, { notAfter: Date.now() + 60000 })
+		var r = scripts.revocation.default({
+			onRoots: function (f) { change = f },
+			rootOf: function (name) { return name },
+			outlived: function (name) { return name === scripts.x509.details(one).subject },
+		})
+		var opened = function (cert) { var c = r.begin(); r.admit(c, cert); return c }
+		change([one, two])
+		var open = [opened(over), opened(valid)], ends = function () { return open.map(function (c) { return c.over }) }
+		change([two])
+		var replaced = ends()
+		change([one])
+		return [replaced, ends()]
+	})()`
+	if got, want := f.eval(t, script), `[[false,true],[false,true]]`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -124,6 +149,42 @@ func TestPipyEndsConnectionsWithTheRootOfTheirPeer(t *testing.T) {
 		}
 	}
 	talk(t, m.pipyPod, "10.0.0.2:9000", "", "\x00\x01after\n")
+}
+
+// brief certifies for no longer than a moment.
+type brief struct{ issuer.Issuer }
+
+const moment = 3 * time.Second
+
+func (b brief) Issue(ctx context.Context, r *issuer.Request, ttl time.Duration) ([]*x509.Certificate, error) {
+	return b.Issuer.Issue(ctx, r, min(ttl, moment))
+}
+
+func TestPipyKeepsConnectionsOfARootThatIsReplaced(t *testing.T) {
+	m := newMesh(t)
+	first, next := brief{newCA(t)}, newCA(t)
+	m.setRoots(issuer.Root{Name: "first", Issuer: first})
+	p := m.pipy(nil)
+	m.reference()
+	p.waitReady(pipyAddress)
+	accept(t, m.otherPod, "[::]:9000", echo)
+	conn, err := dial(m.pipyPod, "10.0.0.2:9000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	speak(t, conn, "", "\x00\x01before\n")
+	m.setRoots(issuer.Root{Name: "next", Issuer: next}, issuer.Root{Name: "first", Role: issuer.Passive, Issuer: first})
+	eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
+	for _, id := range []issuer.Identity{identity(t, "bookbuyer", "bookbuyer"), identity(t, "bookstore", "bookstore-v2")} {
+		eventually(t, "a leaf of the second root", func() bool {
+			c, ok := m.manager.GetCertificate(id)
+			return ok && c.Leaf().CheckSignatureFrom(next.Root()) == nil
+		})
+	}
+	time.Sleep(moment + time.Second)
+	m.setRoots(issuer.Root{Name: "next", Issuer: next})
+	eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
+	speak(t, conn, "", "\x00\x01after\n")
 }
 
 func isTimeout(err error) bool {

@@ -9,6 +9,7 @@ export default function (bootstrap) {
   var leaf = null
   var roots = null
   var watchers = []
+  var ends = {}     // when our last certificate of a root ends, by the root's subject
   var above = {}    // the issuer of each intermediate that signed for us, by its subject
 
   // pair returns what TLS needs of a chain and its key, or throws.
@@ -50,6 +51,7 @@ export default function (bootstrap) {
       }
     })
     leaf = nextLeaf
+    if (leaf) ends[rootOf(details(leaf.leaf).issuer)] = leaf.leaf.notAfter
     if (nextRoots?.pem === roots?.pem) return
     roots = nextRoots
     watchers.forEach(watch => watch(roots.trusted))
@@ -67,9 +69,15 @@ export default function (bootstrap) {
     return subject
   }
 
+  // outlived tells whether all that we had of a root has ended.
+  function outlived(root) {
+    return ends[root] < Date.now()
+  }
+
   return {
     accept,
     rootOf,
+    outlived,
     current,
     ready: () => current() !== null && roots !== null,
     held: () => leaf,

@@ -129,7 +129,7 @@ func (l *lifecycle) namespaces(t *testing.T) {
 	if out := l.osm(t, "namespace", "list"); strings.Contains(out, "one") {
 		t.Errorf("one of three namespaces was refused, and another changed:\n%s", out)
 	}
-	if out := l.osm(t, "namespace", "add", "one", "two"); !strings.Contains(out, "kubectl rollout restart deployment -n one") || strings.Contains(out, "-n two") {
+	if out := l.osm(t, "namespace", "add", "one", "two"); !strings.Contains(out, "kubectl rollout restart deployment,statefulset,daemonset -n one") || strings.Contains(out, "-n two") {
 		t.Errorf("osm namespace add says:\n%s", out)
 	}
 	l.osm(t, "namespace", "add", "two", "--disable-sidecar-injection")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +17,16 @@ import (
 type connections struct {
 	mu   sync.Mutex
 	open map[*tracked]*tls.Conn
+	// own is when the sidecar's last certificate of a root ends, by the root's DER.
+	own map[string]time.Time
+	// retired are roots that left the bundle when the sidecar's last certificate
+	// of them had ended, as all of theirs had: they were replaced. One whose key
+	// has leaked leaves sooner.
+	retired *x509.CertPool
+}
+
+func newConnections() *connections {
+	return &connections{open: map[*tracked]*tls.Conn{}, own: map[string]time.Time{}, retired: x509.NewCertPool()}
 }
 
 // tracked is what TLS with a peer runs over.
@@ -50,9 +61,6 @@ func (c *connections) track(raw net.Conn) *tracked { return &tracked{raw, c} }
 func (c *connections) add(raw *tracked, conn *tls.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open == nil {
-		c.open = map[*tracked]*tls.Conn{}
-	}
 	c.open[raw] = conn
 }
 
@@ -62,22 +70,49 @@ func (c *connections) remove(raw *tracked) {
 	delete(c.open, raw)
 }
 
-// endUnless ends the connections whose peers do not lead to these roots, and
-// counts them.
-func (c *connections) endUnless(bundle issuer.TrustBundle) (ended int) {
+// follow ends the connections of roots that have left the bundle, and counts
+// them. It spares those that were over in time: see retired.
+func (c *connections) follow(former issuer.TrustBundle, state State) int {
 	c.mu.Lock()
-	var strangers []*tracked
-	pool := bundle.Pool()
-	for raw, conn := range c.open {
-		if !leadsTo(conn.ConnectionState().PeerCertificates, pool) {
-			strangers = append(strangers, raw)
-		}
-	}
+	strangers := c.strangers(former, state)
 	c.mu.Unlock()
 	for _, raw := range strangers {
 		_ = raw.Close() // who reads or writes is told
 	}
 	return len(strangers)
+}
+
+func (c *connections) strangers(former issuer.TrustBundle, state State) (strangers []*tracked) {
+	now, trusted := time.Now(), state.bundle
+	for _, root := range trusted.Roots() {
+		if chain := state.chain(); len(chain) > 0 && leadsTo(chain, poolOf(root)) {
+			c.own[string(root.Raw)] = chain[0].NotAfter
+		}
+	}
+	if trusted.Union(former).Equal(trusted) {
+		return nil
+	}
+	for _, root := range former.Roots() {
+		end, ok := c.own[string(root.Raw)]
+		if ok && end.Before(now) && !slices.ContainsFunc(trusted.Roots(), root.Equal) {
+			c.retired.AddCert(root)
+		}
+	}
+	pool := trusted.Pool()
+	for raw, conn := range c.open {
+		chain := conn.ConnectionState().PeerCertificates
+		isOver := chain[0].NotAfter.Before(now)
+		if !leadsTo(chain, pool) && !(isOver && leadsTo(chain, c.retired)) {
+			strangers = append(strangers, raw)
+		}
+	}
+	return strangers
+}
+
+func poolOf(root *x509.Certificate) *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(root)
+	return pool
 }
 
 // leadsTo reports whether a certificate is of one of the roots. That it has

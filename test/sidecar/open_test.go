@@ -1,6 +1,8 @@
 package sidecar_test
 
 import (
+	"context"
+	"crypto/x509"
 	"testing"
 	"time"
 
@@ -8,24 +10,42 @@ import (
 	"github.com/osm-edge/osm/test/sidecar"
 )
 
-func TestAConnectionEndsWithTheTrustInItsPeersRootAndNoSooner(t *testing.T) {
+// pair are two sidecars without interception.
+type pair struct {
+	*control
+	buyer, store *sidecar.Sidecar
+}
+
+func newPair(t *testing.T, signer issuer.Issuer) *pair {
+	t.Helper()
 	c := newControl(t)
+	c.setRoots(issuer.Root{Name: "was", Role: issuer.Active, Issuer: signer})
+	c.mount(c.manager.Bundle().PEM())
+	p := &pair{c, c.run(c.options("buyer", "bookbuyer", "bookbuyer")), c.run(c.options("store", "bookstore", "bookstore-v2"))}
+	p.follow()
+	return p
+}
+
+// trust has both know these roots and no other.
+func (p *pair) trust(roots ...issuer.Root) {
+	p.t.Helper()
+	p.setRoots(roots...)
+	p.follow()
+}
+
+func (p *pair) follow() {
+	p.t.Helper()
+	for _, s := range []*sidecar.Sidecar{p.buyer, p.store} {
+		p.wait(s, func(s sidecar.State) bool { return s.Ready() && s.Bundle().Equal(p.manager.Bundle()) })
+	}
+}
+
+func TestAConnectionEndsWithTheTrustInItsPeersRootAndNoSooner(t *testing.T) {
 	first, other := newCA(t), newCA(t)
 	was := issuer.Root{Name: "was", Role: issuer.Active, Issuer: first}
-	c.setRoots(was)
-	c.mount(c.manager.Bundle().PEM())
-	buyer := c.run(c.options("buyer", "bookbuyer", "bookbuyer"))
-	store := c.run(c.options("store", "bookstore", "bookstore-v2"))
-	trustedWith := func(roots ...issuer.Root) {
-		t.Helper()
-		c.setRoots(roots...)
-		for _, s := range []*sidecar.Sidecar{buyer, store} {
-			c.wait(s, func(s sidecar.State) bool { return s.Ready() && s.Bundle().Equal(c.manager.Bundle()) })
-		}
-	}
+	p := newPair(t, first)
 	passive := func(i issuer.Issuer) issuer.Root { return issuer.Root{Name: "other", Role: issuer.Passive, Issuer: i} }
-	trustedWith(was)
-	conn, err := buyer.DialPeer(t.Context(), "store:15003", identity(t, "bookstore", "bookstore-v2"))
+	conn, err := p.buyer.DialPeer(t.Context(), "store:15003", identity(t, "bookstore", "bookstore-v2"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,20 +54,59 @@ func TestAConnectionEndsWithTheTrustInItsPeersRootAndNoSooner(t *testing.T) {
 		_, err := conn.Read(make([]byte, 1))
 		ended <- err
 	}()
-	trustedWith(was, passive(other))
-	trustedWith(was)
+	p.trust(was, passive(other))
+	p.trust(was)
 	is := issuer.Root{Name: "is", Role: issuer.Active, Issuer: other}
-	trustedWith(is, passive(first))
-	c.wait(store, func(s sidecar.State) bool { return s.Leaf().CheckSignatureFrom(other.Root()) == nil })
+	p.trust(is, passive(first))
+	p.wait(p.store, func(s sidecar.State) bool { return s.Leaf().CheckSignatureFrom(other.Root()) == nil })
 	select {
 	case err := <-ended:
 		t.Fatalf("it ended while both roots are trusted: %v", err)
 	case <-time.After(100 * time.Millisecond):
 	}
-	trustedWith(is)
+	p.trust(is)
 	select {
 	case <-ended:
 	case <-time.After(10 * time.Second):
 		t.Error("it did not end")
+	}
+}
+
+// brief certifies for no longer than a moment.
+type brief struct{ issuer.Issuer }
+
+const moment = 3 * time.Second
+
+func (b brief) Issue(ctx context.Context, r *issuer.Request, ttl time.Duration) ([]*x509.Certificate, error) {
+	return b.Issuer.Issue(ctx, r, min(ttl, moment))
+}
+
+// TestAConnectionOutlivesARootThatIsReplaced has a root leave when all of its
+// certificates have ended, which is when one leaves that is replaced.
+func TestAConnectionOutlivesARootThatIsReplaced(t *testing.T) {
+	first, other := newCA(t), newCA(t)
+	p := newPair(t, brief{first})
+	conn, err := p.buyer.DialPeer(t.Context(), "store:15003", identity(t, "bookstore", "bookstore-v2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := conn.Read(make([]byte, 1))
+		ended <- err
+	}()
+	is := issuer.Root{Name: "is", Role: issuer.Active, Issuer: other}
+	p.trust(is, issuer.Root{Name: "was", Role: issuer.Passive, Issuer: first})
+	for _, s := range []*sidecar.Sidecar{p.buyer, p.store} {
+		p.wait(s, func(s sidecar.State) bool { return s.Leaf().CheckSignatureFrom(other.Root()) == nil })
+	}
+	time.Sleep(moment)
+	p.trust(is)
+	p.trust(is, issuer.Root{Name: "next", Role: issuer.Passive, Issuer: newCA(t)})
+	p.trust(is) // one that signed nothing is gone
+	select {
+	case err := <-ended:
+		t.Fatalf("it ended: %v", err)
+	case <-time.After(100 * time.Millisecond):
 	}
 }

@@ -69,7 +69,7 @@ type Sidecar struct {
 	options     Options
 	trustDomain spiffeid.TrustDomain
 	counters    counters
-	connections connections
+	connections *connections
 	peers       *peers
 
 	mu      sync.Mutex
@@ -98,6 +98,7 @@ func New(o Options) (*Sidecar, error) {
 	return &Sidecar{
 		options:     o.withDefaults(),
 		trustDomain: id.TrustDomain(),
+		connections: newConnections(),
 		peers:       newPeers(),
 		changed:     make(chan struct{}),
 		quit:        quit,
@@ -159,7 +160,7 @@ func (s *Sidecar) Wait(ctx context.Context, wished func(State) bool) (State, err
 }
 
 // replace makes a state that of the sidecar. Connections that were accepted by a
-// root that is not trusted any more end.
+// root that is not trusted any more end, unless it was replaced in good time.
 func (s *Sidecar) replace(state State) {
 	s.mu.Lock()
 	before := s.state
@@ -167,10 +168,7 @@ func (s *Sidecar) replace(state State) {
 	close(s.changed)
 	s.changed = make(chan struct{})
 	s.mu.Unlock()
-	if before.bundle.IsEmpty() || state.bundle.Union(before.bundle).Equal(state.bundle) {
-		return
-	}
-	if n := s.connections.endUnless(state.bundle); n > 0 {
+	if n := s.connections.follow(before.bundle, state); n > 0 {
 		s.options.Logger.Info("ended connections of a root that is not trusted any more", "number", n)
 	}
 }

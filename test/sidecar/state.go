@@ -35,6 +35,21 @@ func (s State) Leaf() *x509.Certificate {
 	return s.certificate.Leaf
 }
 
+// chain is the sidecar's, nil before the first.
+func (s State) chain() (chain []*x509.Certificate) {
+	if s.certificate == nil {
+		return nil
+	}
+	for _, der := range s.certificate.Certificate {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil // never: the pair was parsed
+		}
+		chain = append(chain, c)
+	}
+	return chain
+}
+
 // Bundle returns the roots that verify peers, none before the first.
 func (s State) Bundle() issuer.TrustBundle { return s.bundle }
 
