@@ -31,6 +31,7 @@ func signedBy(kind string) map[string]any {
 }
 
 func TestFiftyBootstrapsAtOnceNeedNoRootOfVault(t *testing.T) {
+	t.Parallel()
 	c, client := startWithoutDeploymentsOf(t, signedBy("vault"))
 	bootstrapOnce(t, c, client, "together", 50)
 	checkOwnCA(t, client)

@@ -37,7 +37,7 @@ func withBinaries(m *testing.M) (int, error) {
 		return 0, err
 	}
 	defer os.RemoveAll(bin)
-	build := exec.Command("go", "build", "-trimpath", "-o", bin, "../../cmd/osm-bootstrap", "../../cmd/osm-injector", "../../cmd/osm-controller", "../../cmd/osm")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, "../../cmd/osm-bootstrap", "../../cmd/osm-injector", "../../cmd/osm-controller", "../../cmd/osm")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("build the mesh: %w\n%s", err, out)

@@ -25,6 +25,7 @@ import (
 )
 
 func TestFiftyBootstrapsAndFiveControllersMakeOneRootAndAnotherAndEndEqual(t *testing.T) {
+	t.Parallel()
 	c, client := startWithoutDeployments(t)
 	defer func() {
 		if t.Failed() {
@@ -77,7 +78,7 @@ func runTogether(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) 
 		t.Fatal(err)
 	}
 	for _, name := range []string{"osm-bootstrap", "osm-controller"} {
-		if err := mesh.WaitRollout(within(t, 2*time.Minute), client, mesh.Namespace, name); err != nil {
+		if err := mesh.WaitRollout(within(t, 3*time.Minute), client, mesh.Namespace, name); err != nil {
 			t.Fatal(err)
 		}
 	}
