@@ -88,7 +88,7 @@ browser: kubernetes ## show the status page to a chromium, with JavaScript and w
 screenshots: build kubernetes ## take the pictures of docs/ anew, with a chromium
 	$(GO) run ./test/screenshots
 
-soak: build kubernetes vault cert-manager ## replace the root under load for half an hour, with everything killed on the way (SOAK=short: a tenth of it)
+soak: build kubernetes vault cert-manager ## replace the root under load for a quarter of an hour, with everything killed on the way (SOAK=short: a tenth of it)
 	@$(GO) build -o bin/soak ./test/soak && exec bin/soak $(if $(filter short,$(SOAK)),-short)
 
 clean: ## remove bin/ and dist/
