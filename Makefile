@@ -31,7 +31,7 @@ demo: build ## show the main job on a local Kubernetes (CERT_MANAGER=vault or ce
 	@$(GO) build -o bin/demo ./test/demo && exec bin/demo $(if $(CERT_MANAGER),-cert-manager $(CERT_MANAGER)) $(if $(KEEP),-keep)
 
 test: kubernetes vault cert-manager ## run the tests, on a real API server
-	CGO_ENABLED=1 $(GO) test -race -vet=off -ldflags='-s -w' -timeout 10m ./...
+	CGO_ENABLED=1 GOGC=200 $(GO) test -race -vet=off -ldflags='-s -w' -timeout 15m ./test/integration ./... # what waits longest comes first
 
 kubernetes: ## build the Kubernetes of the tests, once
 	@$(GO) run ./test/build $@ >/dev/null
