@@ -75,13 +75,14 @@ func (s *soak) story(ctx context.Context, beside *errgroup.Group) error {
 	for range runtime.NumCPU() {
 		beside.Go(func() error { return s.load(ctx) })
 	}
-	beside.Go(func() error { return s.churn(ctx) })
-	for _, part := range []func(context.Context) error{s.calm, s.quietHalf, s.killedHalf} {
-		if err := part(ctx); err != nil {
-			return err
-		}
+	if err := s.calm(ctx); err != nil {
+		return err
 	}
-	return nil
+	beside.Go(func() error { return s.churn(ctx) })
+	if err := s.quietHalf(ctx); err != nil {
+		return err
+	}
+	return s.killedHalf(ctx)
 }
 
 // values are the chart's.
