@@ -3,7 +3,10 @@
 #
 #   docker build --build-arg COMPONENT=osm-controller -t registry.example.com/osm/osm-controller:0.1.0 .
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
-ARG COMPONENT VERSION=devel TARGETOS TARGETARCH
+ARG COMPONENT
+ARG VERSION=devel
+ARG TARGETOS
+ARG TARGETARCH
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
