@@ -40,20 +40,27 @@ func (p *pair) follow() {
 	}
 }
 
-func TestAConnectionEndsWithTheTrustInItsPeersRootAndNoSooner(t *testing.T) {
-	first, other := newCA(t), newCA(t)
-	was := issuer.Root{Name: "was", Role: issuer.Active, Issuer: first}
-	p := newPair(t, first)
-	passive := func(i issuer.Issuer) issuer.Root { return issuer.Root{Name: "other", Role: issuer.Passive, Issuer: i} }
-	conn, err := p.buyer.DialPeer(t.Context(), "store:15003", identity(t, "bookstore", "bookstore-v2"))
+// connect tells how a connection ends that the buyer makes to the store.
+func (p *pair) connect() <-chan error {
+	p.t.Helper()
+	conn, err := p.buyer.DialPeer(p.t.Context(), "store:15003", identity(p.t, "bookstore", "bookstore-v2"))
 	if err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() {
 		_, err := conn.Read(make([]byte, 1))
 		ended <- err
 	}()
+	return ended
+}
+
+func TestAConnectionEndsWithTheTrustInItsPeersRootAndNoSooner(t *testing.T) {
+	first, other := newCA(t), newCA(t)
+	was := issuer.Root{Name: "was", Role: issuer.Active, Issuer: first}
+	p := newPair(t, first)
+	passive := func(i issuer.Issuer) issuer.Root { return issuer.Root{Name: "other", Role: issuer.Passive, Issuer: i} }
+	ended := p.connect()
 	p.trust(was, passive(other))
 	p.trust(was)
 	is := issuer.Root{Name: "is", Role: issuer.Active, Issuer: other}
@@ -86,15 +93,7 @@ func (b brief) Issue(ctx context.Context, r *issuer.Request, ttl time.Duration) 
 func TestAConnectionOutlivesARootThatIsReplaced(t *testing.T) {
 	first, other := newCA(t), newCA(t)
 	p := newPair(t, brief{first})
-	conn, err := p.buyer.DialPeer(t.Context(), "store:15003", identity(t, "bookstore", "bookstore-v2"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() {
-		_, err := conn.Read(make([]byte, 1))
-		ended <- err
-	}()
+	ended := p.connect()
 	is := issuer.Root{Name: "is", Role: issuer.Active, Issuer: other}
 	p.trust(is, issuer.Root{Name: "was", Role: issuer.Passive, Issuer: first})
 	for _, s := range []*sidecar.Sidecar{p.buyer, p.store} {
