@@ -45,9 +45,9 @@ cert-manager: ## build the cert-manager of the tests, once
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags e2e,cli ./test/...
+	$(GO) vet -tags e2e,cli,hostile ./test/...
 	$(GO) tool staticcheck ./...
-	$(GO) tool staticcheck -tags e2e,cli ./test/...
+	$(GO) tool staticcheck -tags e2e,cli,hostile ./test/...
 
 generate: ## write the generated files anew
 	$(GO) test ./manifests ./cmd/osm-controller -update # the chart, which the others read
@@ -78,6 +78,10 @@ images: ## pack an OCI image archive of each of the cluster's binaries, for all 
 e2e: kubernetes vault cert-manager ## run the tests that need root: real pods on a full node
 	$(GO) test -p 1 -count 1 -timeout 40m -tags e2e -v ./test/cluster ./test/e2e
 
+hostile: kubernetes vault cert-manager ## attack the mesh as whoever is on the network can; a line an attack
+	@mkdir -p bin && for room in network controlplane; do \
+	  $(GO) test -c -tags hostile -o bin/hostile-$$room ./test/hostile/$$room && (cd test/hostile/$$room && $(CURDIR)/bin/hostile-$$room -test.timeout 20m) || exit 1; done
+
 cli: kubernetes vault cert-manager ## run the tests of osm, and the commands of docs/, on a real API server
 	$(GO) test -count 1 -timeout 30m -tags cli -run '^Test(ABugReport|CARotate|Check|AMeshComesAndGoes)' ./test/integration
 	$(GO) test -count 1 -timeout 30m -tags cli ./test/guide
@@ -94,4 +98,4 @@ soak: build kubernetes vault cert-manager ## replace the root under load for a q
 clean: ## remove bin/ and dist/
 	rm -rf bin dist
 
-.PHONY: help build demo test cli browser screenshots kubernetes vault cert-manager lint generate verify bench fuzz images e2e soak clean
+.PHONY: help build demo test cli browser screenshots kubernetes vault cert-manager lint generate verify bench fuzz images e2e hostile soak clean

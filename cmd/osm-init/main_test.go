@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
-	os.Exit(netns.Run(m))
+	os.Exit(netns.Run(m.Run))
 }
 
 // osmInit runs the program, with these capabilities only and every file system

@@ -14,7 +14,7 @@ import (
 // timeout is how long a connection may take that must succeed.
 const timeout = 10 * time.Second
 
-func TestMain(m *testing.M) { os.Exit(netns.Run(m)) }
+func TestMain(m *testing.M) { os.Exit(netns.Run(m.Run)) }
 
 // hosts are those that are connected to, by their addresses in each family.
 var hosts = map[string]map[string]string{

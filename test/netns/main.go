@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"runtime"
 	"syscall"
-	"testing"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,11 +17,11 @@ const UID = 1500
 // inside is set in the environment of the process that runs the tests.
 const inside = "OSM_TEST_NETNS"
 
-// Run runs the tests of a package, for TestMain, in a process of the user UID
-// that may make namespaces. It returns the exit code.
-func Run(m *testing.M) int {
+// Run has run, the Run of a testing.M, run the tests of a package, for TestMain,
+// in a process of the user UID that may make namespaces. It returns the exit code.
+func Run(run func() int) int {
 	if os.Getenv(inside) != "" {
-		return m.Run()
+		return run()
 	}
 	// The tests end with this process, by way of the thread that started them.
 	runtime.LockOSThread()
@@ -66,7 +65,7 @@ func start() (process *exec.Cmd, err error) {
 func asRoot() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{
 		Credential:  &syscall.Credential{Uid: UID, Gid: UID},
-		AmbientCaps: []uintptr{unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE},
+		AmbientCaps: []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW, unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE},
 	}
 }
 
@@ -75,6 +74,6 @@ func asUser() *syscall.SysProcAttr {
 		Cloneflags:  syscall.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: UID, HostID: os.Getuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: UID, HostID: os.Getgid(), Size: 1}},
-		AmbientCaps: []uintptr{unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN},
+		AmbientCaps: []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW, unix.CAP_SYS_ADMIN},
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/osm-edge/osm/test/sidecar/original"
 )
 
-func TestMain(m *testing.M) { os.Exit(netns.Run(m)) }
+func TestMain(m *testing.M) { os.Exit(netns.Run(m.Run)) }
 
 func TestTheKernelKnowsWhereConnectionsWereGoing(t *testing.T) {
 	pod, world := netns.New(t), netns.New(t)
