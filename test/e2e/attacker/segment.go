@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+
+	"github.com/osm-edge/osm/test/segment"
 )
+
+var letters = map[rune]byte{'F': segment.FIN, 'S': segment.SYN, 'R': segment.RST, 'P': segment.PSH, 'A': segment.ACK}
 
 // The port that a connection comes from is the attacker's choice.
 const firstPort = 41000
@@ -21,8 +25,19 @@ func segmentFirst(ctx context.Context, flags, target string) error {
 		return err
 	}
 	from := netip.AddrPortFrom(own, firstPort+to.Port()%1000+uint16(len(flags)))
-	if err := sendSegment(from, to, flags); err != nil {
-		return fmt.Errorf("send a segment: %w", err)
+	first := segment.Segment{From: from, To: to, Sequence: 1000, Acknowledgment: 2000, Signed: true}
+	for _, letter := range flags {
+		flag, ok := letters[letter]
+		if !ok {
+			return fmt.Errorf("there is no flag %q", letter)
+		}
+		first.Flags |= flag
+	}
+	if first.Flags&segment.PSH != 0 {
+		first.Payload = []byte("GET / HTTP/1.0\r\n")
+	}
+	if err := first.Send(); err != nil {
+		return err
 	}
 	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(from), Timeout: timeout}
 	conn, err := dialer.DialContext(ctx, "tcp", target)
