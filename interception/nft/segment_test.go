@@ -1,0 +1,182 @@
+package nft
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/osm-edge/osm/test/netns"
+	"github.com/osm-edge/osm/test/segment"
+)
+
+// segments are what may come before the SYN of a connection.
+var segments = map[string]segment.Segment{
+	"ACK":                         {Flags: segment.ACK},
+	"ACK that nobody answers":     {Flags: segment.ACK, Signed: true},
+	"ACK out of any window":       {Flags: segment.ACK, Signed: true, Sequence: 1 << 31, Acknowledgment: 1<<31 + 1},
+	"ACK in fragments":            {Flags: segment.ACK, Signed: true, Fragments: true},
+	"ACK after another header":    {Flags: segment.ACK, Signed: true, Extended: true},
+	"data":                        {Flags: segment.PSH | segment.ACK, Signed: true, Payload: []byte("GET / HTTP/1.0\r\n\r\n")},
+	"data in fragments":           {Flags: segment.PSH | segment.ACK, Payload: make([]byte, 100), Fragments: true},
+	"urgent data":                 {Flags: segment.URG | segment.ACK, Signed: true, Payload: []byte("!")},
+	"SYN-ACK":                     {Flags: segment.SYN | segment.ACK},
+	"SYN-ACK that nobody answers": {Flags: segment.SYN | segment.ACK, Signed: true},
+	"FIN":                         {Flags: segment.FIN, Signed: true},
+	"FIN-ACK":                     {Flags: segment.FIN | segment.ACK, Signed: true},
+	"RST":                         {Flags: segment.RST},
+	"RST-ACK":                     {Flags: segment.RST | segment.ACK, Signed: true},
+	"SYN-FIN":                     {Flags: segment.SYN | segment.FIN, Signed: true},
+	"SYN-RST":                     {Flags: segment.SYN | segment.RST, Signed: true},
+	"no flags":                    {Signed: true},
+	"all flags":                   {Flags: 0x3f, Signed: true},
+}
+
+// openings are segments that open a connection, in a way.
+var openings = map[string]segment.Segment{
+	"SYN that nobody answers": {Flags: segment.SYN, Signed: true},
+	"SYN with data":           {Flags: segment.SYN, Signed: true, Payload: []byte("!")},
+	"SYN that is urgent":      {Flags: segment.SYN | segment.URG, Signed: true},
+	"SYN in fragments":        {Flags: segment.SYN, Signed: true, Fragments: true},
+	"SYN after other headers": {Flags: segment.SYN, Signed: true, Extended: true},
+}
+
+// TestWhateverComesFirstTheSidecarTakesTheConnection sends a segment, and then
+// connects from the same port.
+func TestWhateverComesFirstTheSidecarTakesTheConnection(t *testing.T) {
+	p := newPod(t)
+	p.apply(t, config())
+	first(t, p, segments, func(t *testing.T, s segment.Segment) {
+		if _, got := dialFrom(t, p.outside, s.From, s.To.String()); got != "inbound sidecar "+s.To.String() {
+			t.Errorf("it is taken by %s", got)
+		}
+	})
+}
+
+// TestAfterAnotherOpeningTheApplicationTakesNoConnection allows that there is
+// none: the numbers of the first SYN are those that connection tracking expects.
+func TestAfterAnotherOpeningTheApplicationTakesNoConnection(t *testing.T) {
+	p := newPod(t)
+	p.apply(t, config())
+	first(t, p, openings, func(t *testing.T, s segment.Segment) {
+		err := p.outside.Do(func() error { return refuseApplication(s.From, s.To) })
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func refuseApplication(from, to netip.AddrPort) error {
+	const wait = 300 * time.Millisecond
+	conn, err := (&net.Dialer{Timeout: wait, LocalAddr: net.TCPAddrFromAddrPort(from)}).Dial("tcp", to.String())
+	if err != nil {
+		return nil
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(wait)); err != nil {
+		return err
+	}
+	answer, _ := io.ReadAll(io.LimitReader(conn, int64(len("application"))))
+	if string(answer) == "application" {
+		return errors.New("the application takes it")
+	}
+	return nil
+}
+
+// first sends each of the segments to the application, from a port of its own,
+// by both families and with both settings for what connection tracking has not
+// seen opened, and then calls f.
+func first(t *testing.T, p pod, segments map[string]segment.Segment, f func(*testing.T, segment.Segment)) {
+	port := uint16(20000)
+	for _, loose := range []string{"0", "1"} {
+		p.set(t, "net/netfilter/nf_conntrack_tcp_loose", loose)
+		for name, s := range segments {
+			for family, addresses := range hosts {
+				port++
+				t.Run(fmt.Sprintf("%s by %s, loose=%s", name, family, loose), func(t *testing.T) {
+					s.From = netip.AddrPortFrom(netip.MustParseAddr(addresses["peer"]), port)
+					s.To = netip.AddrPortFrom(netip.MustParseAddr(addresses["pod"]), applicationPort)
+					if err := p.outside.Do(s.Send); err != nil {
+						t.Fatal(err)
+					}
+					f(t, s)
+				})
+			}
+		}
+	}
+}
+
+// TestOnlyWhatIsTheSidecarsOrExcludedGetsToTCP looks at what the kernel counts.
+func TestOnlyWhatIsTheSidecarsOrExcludedGetsToTCP(t *testing.T) {
+	p := newPod(t)
+	p.apply(t, config())
+	first(t, p, segments, func(t *testing.T, s segment.Segment) {
+		for port, want := range map[uint16]int{applicationPort: 0, outboundPort: 0, excludedPort: 1, probePort: 1, inboundPort: 1} {
+			s.To = netip.AddrPortFrom(s.To.Addr(), port)
+			if got := p.received(t, s); got != want {
+				t.Errorf("TCP received %d segments to port %d, want %d", got, port, want)
+			}
+		}
+	})
+}
+
+// received sends a segment to the pod, and returns how many TCP received there.
+func (p pod) received(t *testing.T, s segment.Segment) int {
+	t.Helper()
+	before := p.count(t)
+	if err := p.outside.Do(s.Send); err != nil {
+		t.Fatal(err)
+	}
+	// A datagram on the same way arrives after it.
+	if err := sendDatagram(p.outside, p.inside, netip.AddrPortFrom(s.To.Addr(), 5353).String()); err != nil {
+		t.Fatal(err)
+	}
+	return p.count(t) - before
+}
+
+// count reads InSegs of RFC 4022, which counts both IPv4 and IPv6.
+func (p pod) count(t *testing.T) (segments int) {
+	t.Helper()
+	err := p.inside.Do(func() error {
+		data, err := os.ReadFile("/proc/thread-self/net/snmp")
+		if err != nil {
+			return err
+		}
+		var names, values []string
+		for line := range strings.Lines(string(data)) {
+			if fields := strings.Fields(line); fields[0] == "Tcp:" {
+				names, values = values, fields
+			}
+		}
+		for i, name := range names {
+			if name == "InSegs" {
+				segments, err = strconv.Atoi(values[i])
+				return err
+			}
+		}
+		return fmt.Errorf("no InSegs in %s", data)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return segments
+}
+
+// set sets a parameter of the pod's network.
+func (p pod) set(t *testing.T, parameter, value string) {
+	t.Helper()
+	if err := p.inside.Do(func() error { return os.WriteFile("/proc/sys/"+parameter, []byte(value), 0) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func dialFrom(t *testing.T, n *netns.Namespace, from netip.AddrPort, address string) (net.Conn, string) {
+	t.Helper()
+	return dialBy(t, n, &net.Dialer{Timeout: timeout, LocalAddr: net.TCPAddrFromAddrPort(from)}, address)
+}
