@@ -16,43 +16,12 @@ import (
 	"github.com/osm-edge/osm/test/segment"
 )
 
-// segments are what may come before the SYN of a connection.
-var segments = map[string]segment.Segment{
-	"ACK":                         {Flags: segment.ACK},
-	"ACK that nobody answers":     {Flags: segment.ACK, Signed: true},
-	"ACK out of any window":       {Flags: segment.ACK, Signed: true, Sequence: 1 << 31, Acknowledgment: 1<<31 + 1},
-	"ACK in fragments":            {Flags: segment.ACK, Signed: true, Fragments: true},
-	"ACK after another header":    {Flags: segment.ACK, Signed: true, Extended: true},
-	"data":                        {Flags: segment.PSH | segment.ACK, Signed: true, Payload: []byte("GET / HTTP/1.0\r\n\r\n")},
-	"data in fragments":           {Flags: segment.PSH | segment.ACK, Payload: make([]byte, 100), Fragments: true},
-	"urgent data":                 {Flags: segment.URG | segment.ACK, Signed: true, Payload: []byte("!")},
-	"SYN-ACK":                     {Flags: segment.SYN | segment.ACK},
-	"SYN-ACK that nobody answers": {Flags: segment.SYN | segment.ACK, Signed: true},
-	"FIN":                         {Flags: segment.FIN, Signed: true},
-	"FIN-ACK":                     {Flags: segment.FIN | segment.ACK, Signed: true},
-	"RST":                         {Flags: segment.RST},
-	"RST-ACK":                     {Flags: segment.RST | segment.ACK, Signed: true},
-	"SYN-FIN":                     {Flags: segment.SYN | segment.FIN, Signed: true},
-	"SYN-RST":                     {Flags: segment.SYN | segment.RST, Signed: true},
-	"no flags":                    {Signed: true},
-	"all flags":                   {Flags: 0x3f, Signed: true},
-}
-
-// openings are segments that open a connection, in a way.
-var openings = map[string]segment.Segment{
-	"SYN that nobody answers": {Flags: segment.SYN, Signed: true},
-	"SYN with data":           {Flags: segment.SYN, Signed: true, Payload: []byte("!")},
-	"SYN that is urgent":      {Flags: segment.SYN | segment.URG, Signed: true},
-	"SYN in fragments":        {Flags: segment.SYN, Signed: true, Fragments: true},
-	"SYN after other headers": {Flags: segment.SYN, Signed: true, Extended: true},
-}
-
 // TestWhateverComesFirstTheSidecarTakesTheConnection sends a segment, and then
 // connects from the same port.
 func TestWhateverComesFirstTheSidecarTakesTheConnection(t *testing.T) {
 	p := newPod(t)
 	p.apply(t, config())
-	first(t, p, segments, func(t *testing.T, s segment.Segment) {
+	first(t, p, segment.Strays(), func(t *testing.T, s segment.Segment) {
 		if _, got := dialFrom(t, p.outside, s.From, s.To.String()); got != "inbound sidecar "+s.To.String() {
 			t.Errorf("it is taken by %s", got)
 		}
@@ -64,7 +33,7 @@ func TestWhateverComesFirstTheSidecarTakesTheConnection(t *testing.T) {
 func TestAfterAnotherOpeningTheApplicationTakesNoConnection(t *testing.T) {
 	p := newPod(t)
 	p.apply(t, config())
-	first(t, p, openings, func(t *testing.T, s segment.Segment) {
+	first(t, p, segment.Openings(), func(t *testing.T, s segment.Segment) {
 		err := p.outside.Do(func() error { return refuseApplication(s.From, s.To) })
 		if err != nil {
 			t.Error(err)
@@ -89,19 +58,20 @@ func refuseApplication(from, to netip.AddrPort) error {
 	return nil
 }
 
-// first sends each of the segments to the application, from a port of its own,
+// first sends each kind of segment to the application, from a port of its own,
 // by both families and with both settings for what connection tracking has not
 // seen opened, and then calls f.
-func first(t *testing.T, p pod, segments map[string]segment.Segment, f func(*testing.T, segment.Segment)) {
+func first(t *testing.T, p pod, kinds []segment.Kind, f func(*testing.T, segment.Segment)) {
 	port := uint16(20000)
 	for _, loose := range []string{"0", "1"} {
 		p.set(t, "net/netfilter/nf_conntrack_tcp_loose", loose)
-		for name, s := range segments {
+		for _, kind := range kinds {
 			for family, addresses := range hosts {
 				port++
-				t.Run(fmt.Sprintf("%s by %s, loose=%s", name, family, loose), func(t *testing.T) {
-					s.From = netip.AddrPortFrom(netip.MustParseAddr(addresses["peer"]), port)
-					s.To = netip.AddrPortFrom(netip.MustParseAddr(addresses["pod"]), applicationPort)
+				t.Run(fmt.Sprintf("%s by %s, loose=%s", kind.Name, family, loose), func(t *testing.T) {
+					s := kind.Between(
+						netip.AddrPortFrom(netip.MustParseAddr(addresses["peer"]), port),
+						netip.AddrPortFrom(netip.MustParseAddr(addresses["pod"]), applicationPort))
 					if err := p.outside.Do(s.Send); err != nil {
 						t.Fatal(err)
 					}
@@ -116,7 +86,7 @@ func first(t *testing.T, p pod, segments map[string]segment.Segment, f func(*tes
 func TestOnlyWhatIsTheSidecarsOrExcludedGetsToTCP(t *testing.T) {
 	p := newPod(t)
 	p.apply(t, config())
-	first(t, p, segments, func(t *testing.T, s segment.Segment) {
+	first(t, p, segment.Strays(), func(t *testing.T, s segment.Segment) {
 		for port, want := range map[uint16]int{applicationPort: 0, outboundPort: 0, excludedPort: 1, probePort: 1, inboundPort: 1} {
 			s.To = netip.AddrPortFrom(s.To.Addr(), port)
 			if got := p.received(t, s); got != want {

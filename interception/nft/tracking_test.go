@@ -1,0 +1,141 @@
+package nft
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+
+	"github.com/osm-edge/osm/test/netns"
+	"github.com/osm-edge/osm/test/segment"
+)
+
+// opens reports whether a connection opens within a moment, and who takes it.
+func opens(n *netns.Namespace, address string) (taker string) {
+	err := n.Do(func() error {
+		conn, err := net.DialTimeout("tcp", address, 300*time.Millisecond)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
+			return err
+		}
+		_, err = fmt.Fscan(conn, &taker)
+		return err
+	})
+	if err != nil {
+		return "nobody"
+	}
+	return taker
+}
+
+func TestWhatIsNotTrackedIsNotBelieved(t *testing.T) {
+	p := newPod(t)
+	p.apply(t, config())
+	with(t, p.inside, func(conn *nftables.Conn) error {
+		table := conn.AddTable(&nftables.Table{Name: "theirs", Family: nftables.TableFamilyINet})
+		for name, hook := range map[string]*nftables.ChainHook{"in": nftables.ChainHookPrerouting, "out": nftables.ChainHookOutput} {
+			chain := conn.AddChain(&nftables.Chain{
+				Name: name, Table: table, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityRaw,
+			})
+			conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{&expr.Notrack{}}})
+		}
+		return conn.Flush()
+	})
+	for family, addresses := range hosts {
+		for address, want := range map[string]string{
+			net.JoinHostPort(addresses["pod"], "8080"): "nobody",
+			net.JoinHostPort(addresses["pod"], "9000"): "application",
+		} {
+			if got := opens(p.outside, address); got != want {
+				t.Errorf("by %s from outside to %s: %s, want %s", family, address, got, want)
+			}
+		}
+		if got := opens(p.inside, net.JoinHostPort(addresses["peer"], "8080")); got != "nobody" {
+			t.Errorf("by %s to outside: %s", family, got)
+		}
+	}
+}
+
+func TestWithAFullTableOfConnectionsNothingGoesPastTheSidecar(t *testing.T) {
+	p := newPod(t)
+	c := config()
+	c.UID = netns.UID
+	p.apply(t, c)
+	open := p.talk(t, "of the sidecar", "peer", true)
+	empty := p.inside.FillConntrack(t)
+	for family, addresses := range hosts {
+		// An excluded port has no place either: the kernel drops it.
+		for _, port := range []string{"8080", "9000"} {
+			if got := opens(p.outside, net.JoinHostPort(addresses["pod"], port)); got != "nobody" {
+				t.Errorf("by %s from outside to port %s: %s", family, port, got)
+			}
+		}
+	}
+	if got := passes(t, open); len(got) != 2*len(open) {
+		t.Errorf("of %d connections that were open, bytes pass on %q", len(open), got)
+	}
+	empty()
+	for family, addresses := range hosts {
+		if got := opens(p.outside, net.JoinHostPort(addresses["pod"], "8080")); got != "inbound" {
+			t.Errorf("by %s from outside, when there is place again: %s", family, got)
+		}
+	}
+}
+
+// TestASYNIsNoReply sends a SYN from where the pod tried to connect, to the port
+// that it did that from. An application may listen there by now.
+func TestASYNIsNoReply(t *testing.T) {
+	p := newPod(t)
+	c := config()
+	excludeAll(&c)
+	p.apply(t, c)
+	for family, absent := range map[string]string{"IPv4": "10.2.9.9", "IPv6": "fd00:2::9"} {
+		t.Run(family, func(t *testing.T) {
+			s := segment.Segment{
+				Flags: segment.SYN, Signed: true,
+				From: netip.AddrPortFrom(netip.MustParseAddr(absent), applicationPort),
+				To:   netip.AddrPortFrom(netip.MustParseAddr(hosts[family]["pod"]), 20000),
+			}
+			err := p.inside.Do(func() error {
+				conn, err := (&net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(s.To), Timeout: 50 * time.Millisecond}).Dial("tcp", s.From.String())
+				if err == nil {
+					return fmt.Errorf("%s answers", conn.RemoteAddr())
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := p.received(t, s); got != 0 {
+				t.Errorf("TCP received %d segments", got)
+			}
+		})
+	}
+}
+
+// TestAPeerDoesNotAnswerPastTheSidecar sends what looks like an answer to a
+// connection of the application that the sidecar has taken.
+func TestAPeerDoesNotAnswerPastTheSidecar(t *testing.T) {
+	p := newPod(t)
+	p.apply(t, config())
+	for family, addresses := range hosts {
+		conn, _ := dial(t, p.inside, net.JoinHostPort(addresses["peer"], "8080"))
+		for _, kind := range segment.Strays() {
+			t.Run(kind.Name+" by "+family, func(t *testing.T) {
+				s := kind.Between(conn.RemoteAddr().(*net.TCPAddr).AddrPort(), conn.LocalAddr().(*net.TCPAddr).AddrPort())
+				if got := p.received(t, s); got != 0 {
+					t.Errorf("TCP received %d segments", got)
+				}
+			})
+		}
+		if err := echo(conn); err != nil {
+			t.Errorf("the connection: %v", err)
+		}
+	}
+}
