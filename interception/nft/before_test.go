@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
 	"github.com/osm-edge/osm/interception"
@@ -21,10 +19,10 @@ import (
 // befores are what there may have been before the rules.
 var befores = map[string]func(*testing.T, pod){
 	"nothing":             func(*testing.T, pod) {},
-	"connection tracking": trackConnections,
+	"connection tracking": func(t *testing.T, p pod) { p.inside.Track(t) },
 	"rules that were removed": func(t *testing.T, p pod) {
 		p.apply(t, config())
-		removeRules(t, p)
+		p.inside.RemoveTable(t, tableName)
 	},
 	"rules that excluded it": func(t *testing.T, p pod) {
 		c := config()
@@ -32,28 +30,6 @@ var befores = map[string]func(*testing.T, pod){
 		excludeAll(&c)
 		p.apply(t, c)
 	},
-}
-
-// trackConnections has the pod track connections by another table.
-func trackConnections(t *testing.T, p pod) {
-	t.Helper()
-	with(t, p.inside, func(conn *nftables.Conn) error {
-		table := conn.AddTable(&nftables.Table{Name: "theirs", Family: nftables.TableFamilyINet})
-		chain := conn.AddChain(&nftables.Chain{
-			Name: "theirs", Table: table, Type: nftables.ChainTypeFilter,
-			Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter,
-		})
-		conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: accept(&expr.Ct{Key: expr.CtKeySTATE, Register: register})})
-		return conn.Flush()
-	})
-}
-
-func removeRules(t *testing.T, p pod) {
-	t.Helper()
-	with(t, p.inside, func(conn *nftables.Conn) error {
-		conn.DelTable(&nftables.Table{Name: tableName, Family: nftables.TableFamilyINet})
-		return conn.Flush()
-	})
 }
 
 func TestConnectionsOfBeforeEnd(t *testing.T) {
@@ -81,7 +57,7 @@ func TestConnectionsOfBeforeEnd(t *testing.T) {
 						continue // and saw it opened: see TestWhatTheRulesSawOpenedGoesOn
 					}
 					p := newPod(t)
-					p.set(t, "net/netfilter/nf_conntrack_tcp_loose", loose)
+					p.inside.Set(t, "net/netfilter/nf_conntrack_tcp_loose", loose)
 					prepare(t, p)
 					open = append(open, p.talk(t, name, way.host, way.outbound)...)
 					c := config()
@@ -226,7 +202,7 @@ func TestWhatTheRulesSawOpenedGoesOn(t *testing.T) {
 						continue
 					}
 					p := newPod(t)
-					p.set(t, "net/netfilter/nf_conntrack_tcp_loose", loose)
+					p.inside.Set(t, "net/netfilter/nf_conntrack_tcp_loose", loose)
 					if applied {
 						p.apply(t, c)
 					}

@@ -80,17 +80,8 @@ func TestErrorsOfICMPPass(t *testing.T) {
 // refuseByICMP has a namespace answer all segments to a port by errors.
 func refuseByICMP(t *testing.T, n *netns.Namespace, port uint16) {
 	t.Helper()
-	with(t, n, func(conn *nftables.Conn) error {
-		table := conn.AddTable(&nftables.Table{Name: "theirs", Family: nftables.TableFamilyINet})
-		chain := conn.AddChain(&nftables.Chain{
-			Name: "theirs", Table: table, Type: nftables.ChainTypeFilter,
-			Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPrioritySecurity,
-		})
-		conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: rule{
-			meta(expr.MetaKeyL4PROTO), is([]byte{unix.IPPROTO_TCP}),
-			destinationPort(), is(binaryutil.BigEndian.PutUint16(port)),
-			&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_PORT_UNREACH},
-		}})
-		return conn.Flush()
-	})
+	n.AddRule(t, nftables.ChainHookInput, nftables.ChainPrioritySecurity,
+		meta(expr.MetaKeyL4PROTO), is([]byte{unix.IPPROTO_TCP}),
+		destinationPort(), is(binaryutil.BigEndian.PutUint16(port)),
+		&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_PORT_UNREACH})
 }

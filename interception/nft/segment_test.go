@@ -6,9 +6,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -64,7 +61,7 @@ func refuseApplication(from, to netip.AddrPort) error {
 func first(t *testing.T, p pod, kinds []segment.Kind, f func(*testing.T, segment.Segment)) {
 	port := uint16(20000)
 	for _, loose := range []string{"0", "1"} {
-		p.set(t, "net/netfilter/nf_conntrack_tcp_loose", loose)
+		p.inside.Set(t, "net/netfilter/nf_conntrack_tcp_loose", loose)
 		for _, kind := range kinds {
 			for family, addresses := range hosts {
 				port++
@@ -99,51 +96,7 @@ func TestOnlyWhatIsTheSidecarsOrExcludedGetsToTCP(t *testing.T) {
 // received sends a segment to the pod, and returns how many TCP received there.
 func (p pod) received(t *testing.T, s segment.Segment) int {
 	t.Helper()
-	before := p.count(t)
-	if err := p.outside.Do(s.Send); err != nil {
-		t.Fatal(err)
-	}
-	// A datagram on the same way arrives after it.
-	if err := sendDatagram(p.outside, p.inside, netip.AddrPortFrom(s.To.Addr(), 5353).String()); err != nil {
-		t.Fatal(err)
-	}
-	return p.count(t) - before
-}
-
-// count reads InSegs of RFC 4022, which counts both IPv4 and IPv6.
-func (p pod) count(t *testing.T) (segments int) {
-	t.Helper()
-	err := p.inside.Do(func() error {
-		data, err := os.ReadFile("/proc/thread-self/net/snmp")
-		if err != nil {
-			return err
-		}
-		var names, values []string
-		for line := range strings.Lines(string(data)) {
-			if fields := strings.Fields(line); fields[0] == "Tcp:" {
-				names, values = values, fields
-			}
-		}
-		for i, name := range names {
-			if name == "InSegs" {
-				segments, err = strconv.Atoi(values[i])
-				return err
-			}
-		}
-		return fmt.Errorf("no InSegs in %s", data)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return segments
-}
-
-// set sets a parameter of the pod's network.
-func (p pod) set(t *testing.T, parameter, value string) {
-	t.Helper()
-	if err := p.inside.Do(func() error { return os.WriteFile("/proc/sys/"+parameter, []byte(value), 0) }); err != nil {
-		t.Fatal(err)
-	}
+	return p.inside.Receives(t, p.outside, s.To.Addr(), s.Send)
 }
 
 func dialFrom(t *testing.T, n *netns.Namespace, from netip.AddrPort, address string) (net.Conn, string) {

@@ -7,9 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
-
 	"github.com/osm-edge/osm/test/netns"
 	"github.com/osm-edge/osm/test/segment"
 )
@@ -37,16 +34,7 @@ func opens(n *netns.Namespace, address string) (taker string) {
 func TestWhatIsNotTrackedIsNotBelieved(t *testing.T) {
 	p := newPod(t)
 	p.apply(t, config())
-	with(t, p.inside, func(conn *nftables.Conn) error {
-		table := conn.AddTable(&nftables.Table{Name: "theirs", Family: nftables.TableFamilyINet})
-		for name, hook := range map[string]*nftables.ChainHook{"in": nftables.ChainHookPrerouting, "out": nftables.ChainHookOutput} {
-			chain := conn.AddChain(&nftables.Chain{
-				Name: name, Table: table, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityRaw,
-			})
-			conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{&expr.Notrack{}}})
-		}
-		return conn.Flush()
-	})
+	p.inside.DoNotTrack(t)
 	for family, addresses := range hosts {
 		for address, want := range map[string]string{
 			net.JoinHostPort(addresses["pod"], "8080"): "nobody",
