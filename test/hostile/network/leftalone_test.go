@@ -66,7 +66,7 @@ func TestWhatInterceptionLeavesAloneWorks(t *testing.T) {
 			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
 			&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_PORT_UNREACH})
 		for _, f := range ipFamilies {
-			if _, err := connect(p.inside, netip.AddrPort{}, f.excluded(applicationPort)); !errors.Is(err, unix.ECONNREFUSED) {
+			if _, err := connect(p.inside, netip.AddrPort{}, f.excluded(applicationPort), deadline); !errors.Is(err, unix.ECONNREFUSED) {
 				return "", fmt.Errorf("by %s: %w, want that the connection is refused", f.name, err)
 			}
 		}

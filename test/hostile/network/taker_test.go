@@ -56,7 +56,7 @@ func (p *interceptedPod) taker(n *netns.Namespace, to netip.AddrPort) string {
 }
 
 func (p *interceptedPod) takerFrom(n *netns.Namespace, from, to netip.AddrPort) string {
-	conn, err := connect(n, from, to)
+	conn, err := connect(n, from, to, moment)
 	if err != nil {
 		return byNobody
 	}
@@ -71,8 +71,8 @@ func (p *interceptedPod) takerFrom(n *netns.Namespace, from, to netip.AddrPort) 
 	return strings.TrimSpace(line)
 }
 
-func connect(n *netns.Namespace, from, to netip.AddrPort) (conn net.Conn, err error) {
-	dialer := net.Dialer{Timeout: moment}
+func connect(n *netns.Namespace, from, to netip.AddrPort, wait time.Duration) (conn net.Conn, err error) {
+	dialer := net.Dialer{Timeout: wait}
 	if from.IsValid() {
 		dialer.LocalAddr = net.TCPAddrFromAddrPort(from)
 	}
@@ -85,7 +85,7 @@ func connect(n *netns.Namespace, from, to netip.AddrPort) (conn net.Conn, err er
 
 // callInVain has the pod open a connection that nobody answers.
 func (p *interceptedPod) callInVain(from, to netip.AddrPort) error {
-	if conn, err := connect(p.inside, from, to); err == nil {
+	if conn, err := connect(p.inside, from, to, moment); err == nil {
 		return errors.Join(fmt.Errorf("%s answers", to), conn.Close())
 	}
 	return nil
@@ -148,7 +148,7 @@ func (p *interceptedPod) mustDial(t *testing.T, n *netns.Namespace, to netip.Add
 
 func (p *interceptedPod) mustDialFrom(t *testing.T, n *netns.Namespace, from, to netip.AddrPort, want string) net.Conn {
 	t.Helper()
-	conn, err := connect(n, from, to)
+	conn, err := connect(n, from, to, deadline)
 	if err != nil {
 		t.Fatal(err)
 	}
