@@ -15,6 +15,7 @@ import (
 
 	"github.com/osm-edge/osm/interception"
 	"github.com/osm-edge/osm/test/netns"
+	"github.com/osm-edge/osm/test/segment"
 )
 
 func TestWithIPv6DisabledIPv4IsIntercepted(t *testing.T) {
@@ -33,6 +34,11 @@ func TestWhereTheKernelHasNoIPv6IPv4IsIntercepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustBeIntercepted(t, p)
+	first(t, p, segment.Strays(), []string{"IPv4"}, func(t *testing.T, s segment.Segment) {
+		if got := p.received(t, s); got != 0 {
+			t.Errorf("TCP received %d segments for the application", got)
+		}
+	})
 }
 
 // mustBeIntercepted checks IPv4 only.

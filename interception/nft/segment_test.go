@@ -13,12 +13,14 @@ import (
 	"github.com/osm-edge/osm/test/segment"
 )
 
+var both = []string{"IPv4", "IPv6"}
+
 // TestWhateverComesFirstTheSidecarTakesTheConnection sends a segment, and then
 // connects from the same port.
 func TestWhateverComesFirstTheSidecarTakesTheConnection(t *testing.T) {
 	p := newPod(t)
 	p.apply(t, config())
-	first(t, p, segment.Strays(), func(t *testing.T, s segment.Segment) {
+	first(t, p, segment.Strays(), both, func(t *testing.T, s segment.Segment) {
 		if _, got := dialFrom(t, p.outside, s.From, s.To.String()); got != "inbound sidecar "+s.To.String() {
 			t.Errorf("it is taken by %s", got)
 		}
@@ -30,7 +32,7 @@ func TestWhateverComesFirstTheSidecarTakesTheConnection(t *testing.T) {
 func TestAfterAnotherOpeningTheApplicationTakesNoConnection(t *testing.T) {
 	p := newPod(t)
 	p.apply(t, config())
-	first(t, p, segment.Openings(), func(t *testing.T, s segment.Segment) {
+	first(t, p, segment.Openings(), both, func(t *testing.T, s segment.Segment) {
 		err := p.outside.Do(func() error { return refuseApplication(s.From, s.To) })
 		if err != nil {
 			t.Error(err)
@@ -56,14 +58,15 @@ func refuseApplication(from, to netip.AddrPort) error {
 }
 
 // first sends each kind of segment to the application, from a port of its own,
-// by both families and with both settings for what connection tracking has not
+// by these families and with both settings for what connection tracking has not
 // seen opened, and then calls f.
-func first(t *testing.T, p pod, kinds []segment.Kind, f func(*testing.T, segment.Segment)) {
+func first(t *testing.T, p pod, kinds []segment.Kind, families []string, f func(*testing.T, segment.Segment)) {
 	port := uint16(20000)
 	for _, loose := range []string{"0", "1"} {
 		p.inside.Set(t, "net/netfilter/nf_conntrack_tcp_loose", loose)
 		for _, kind := range kinds {
-			for family, addresses := range hosts {
+			for _, family := range families {
+				addresses := hosts[family]
 				port++
 				t.Run(fmt.Sprintf("%s by %s, loose=%s", kind.Name, family, loose), func(t *testing.T) {
 					s := kind.Between(
@@ -83,7 +86,7 @@ func first(t *testing.T, p pod, kinds []segment.Kind, f func(*testing.T, segment
 func TestOnlyWhatIsTheSidecarsOrExcludedGetsToTCP(t *testing.T) {
 	p := newPod(t)
 	p.apply(t, config())
-	first(t, p, segment.Strays(), func(t *testing.T, s segment.Segment) {
+	first(t, p, segment.Strays(), both, func(t *testing.T, s segment.Segment) {
 		for port, want := range map[uint16]int{applicationPort: 0, outboundPort: 0, excludedPort: 1, probePort: 1, inboundPort: 1} {
 			s.To = netip.AddrPortFrom(s.To.Addr(), port)
 			if got := p.received(t, s); got != want {

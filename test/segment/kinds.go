@@ -30,6 +30,7 @@ var strays = []Kind{
 	{"ACK out of any window", Segment{Flags: ACK, Signed: true, Sequence: 1 << 31, Acknowledgment: 1<<31 + 1}},
 	{"ACK in fragments", Segment{Flags: ACK, Signed: true, Fragments: true}},
 	{"ACK after another header", Segment{Flags: ACK, Signed: true, Extended: true}},
+	{"ACK in a fragment of its own", Segment{Flags: ACK, Signed: true, Atomic: true}},
 	{"data", Segment{Flags: PSH | ACK, Signed: true, Payload: []byte("GET / HTTP/1.0\r\n\r\n")}},
 	{"data in fragments", Segment{Flags: PSH | ACK, Payload: make([]byte, 100), Fragments: true}},
 	{"urgent data", Segment{Flags: URG | ACK, Signed: true, Payload: []byte("!")}},
@@ -55,5 +56,6 @@ var openings = []Kind{
 	{"SYN with data", Segment{Flags: SYN, Signed: true, Payload: []byte("!")}},
 	{"urgent SYN", Segment{Flags: SYN | URG, Signed: true}},
 	{"SYN in fragments", Segment{Flags: SYN, Signed: true, Fragments: true}},
+	{"SYN in a fragment of its own", Segment{Flags: SYN, Signed: true, Atomic: true}},
 	{"SYN after another header", Segment{Flags: SYN, Signed: true, Extended: true}},
 }

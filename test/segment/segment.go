@@ -39,6 +39,9 @@ type Segment struct {
 	// Fragments cuts the packet in two: as early as can be, if the addresses are
 	// IPv4, and after all headers, which RFC 7112 asks for, if they are IPv6.
 	Fragments bool
+	// Atomic makes the packet the only fragment of itself (RFC 6946), if the
+	// addresses are IPv6.
+	Atomic bool
 	// Extended puts a header of destination options before that of TCP, if the
 	// addresses are IPv6 (RFC 8200, section 4.6).
 	Extended bool
@@ -72,7 +75,10 @@ func (s Segment) packets() [][]byte {
 		// One option, PadN of 4 bytes.
 		next, data = unix.IPPROTO_DSTOPTS, append([]byte{unix.IPPROTO_TCP, 0, 1, 4, 0, 0, 0, 0}, data...)
 	}
-	if !s.Fragments {
+	switch {
+	case s.Atomic && s.To.Addr().Is6():
+		return [][]byte{s.packet(next, data, &fragment{})}
+	case !s.Fragments:
 		return [][]byte{s.packet(next, data, nil)}
 	}
 	cut := min(s.cut(), len(data)/8*8)
