@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -50,6 +51,29 @@ func TestWhatIsLeftOfAClosedSocketIsSent(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRepliesOfAnExcludedInterfaceMayGoAnotherWay connects from an address that
+// is reached over the other interface.
+func TestRepliesOfAnExcludedInterfaceMayGoAnotherWay(t *testing.T) {
+	p := newPod(t)
+	p.apply(t, config())
+	for family, addresses := range hosts {
+		for _, way := range []struct {
+			namespace *netns.Namespace
+			from, to  string
+			want      string
+		}{
+			{p.outside, "peer", "pod at net1", "application "},
+			{p.inside, "pod", "peer at net1", "outside "},
+		} {
+			from := netip.AddrPortFrom(netip.MustParseAddr(addresses[way.from]), 20000)
+			to := net.JoinHostPort(addresses[way.to], "8080")
+			if _, got := dialFrom(t, way.namespace, from, to); got != way.want+to {
+				t.Errorf("from %s to %s by %s: %s", way.from, way.to, family, got)
+			}
+		}
 	}
 }
 

@@ -1,11 +1,14 @@
 package nft
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/osm-edge/osm/test/netns"
 	"github.com/osm-edge/osm/test/segment"
@@ -104,6 +107,31 @@ func TestASYNIsNoReply(t *testing.T) {
 				t.Errorf("TCP received %d segments", got)
 			}
 		})
+	}
+}
+
+// TestASYNIsNotProvenByTheConnectionThatItIsTakenFor sends a SYN on a way that
+// was left alone, and is not any more.
+func TestASYNIsNotProvenByTheConnectionThatItIsTakenFor(t *testing.T) {
+	p := newPod(t)
+	c := config()
+	excludeAll(&c)
+	p.apply(t, c)
+	for family, addresses := range hosts {
+		caller, _ := pair(t, p.inside, p.outside, addresses["peer"], calledPort)
+		s := segment.Segment{
+			Flags: segment.SYN, Signed: true,
+			From: caller.LocalAddr().(*net.TCPAddr).AddrPort(), To: caller.RemoteAddr().(*net.TCPAddr).AddrPort(),
+		}
+		if err := p.inside.Do(s.Send); err != nil {
+			t.Errorf("by %s, left alone: %v", family, err)
+		}
+		p.apply(t, config())
+		// Who sends it is told of the drop.
+		if err := p.inside.Do(s.Send); !errors.Is(err, unix.EPERM) {
+			t.Errorf("by %s: error %v, want that it is not permitted", family, err)
+		}
+		p.apply(t, c)
 	}
 }
 
