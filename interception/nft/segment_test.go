@@ -96,6 +96,27 @@ func TestOnlyWhatIsTheSidecarsOrExcludedGetsToTCP(t *testing.T) {
 	})
 }
 
+// TestWhatCameOverAnExcludedInterfaceProvesNothingForOthers sends the same over
+// two interfaces. By IPv6 a host does not answer for the address of another one.
+func TestWhatCameOverAnExcludedInterfaceProvesNothingForOthers(t *testing.T) {
+	p := newPod(t)
+	p.apply(t, config())
+	addresses := hosts["IPv4"]
+	for i, flags := range []byte{segment.ACK, segment.SYN} {
+		s := segment.Segment{
+			Flags: flags, Signed: true, Via: netip.MustParseAddr(addresses["pod at net1"]),
+			From: netip.AddrPortFrom(netip.MustParseAddr(addresses["peer"]), 20000+uint16(i)),
+			To:   netip.AddrPortFrom(netip.MustParseAddr(addresses["pod"]), applicationPort),
+		}
+		for _, want := range []int{1, 0} {
+			if got := p.received(t, s); got != want {
+				t.Errorf("TCP received %d segments by way of %s, want %d", got, s.Via, want)
+			}
+			s.Via = s.To.Addr()
+		}
+	}
+}
+
 // received sends a segment to the pod, and returns how many TCP received there.
 func (p pod) received(t *testing.T, s segment.Segment) int {
 	t.Helper()

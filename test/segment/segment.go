@@ -42,6 +42,8 @@ type Segment struct {
 	// Atomic makes the packet the only fragment of itself (RFC 6946), if the
 	// addresses are IPv6.
 	Atomic bool
+	// Via is the address that it is routed by, if not that of To.
+	Via netip.Addr
 	// Extended puts a header of destination options before that of TCP, if the
 	// addresses are IPv6 (RFC 8200, section 4.6).
 	Extended bool
@@ -49,11 +51,13 @@ type Segment struct {
 
 // Send sends it from the network namespace of the calling thread.
 func (s Segment) Send() error {
-	family, to := unix.AF_INET, unix.Sockaddr(nil)
-	if s.To.Addr().Is4() {
-		to = &unix.SockaddrInet4{Addr: s.To.Addr().As4()}
-	} else {
-		family, to = unix.AF_INET6, &unix.SockaddrInet6{Addr: s.To.Addr().As16()}
+	via := s.To.Addr()
+	if s.Via.IsValid() {
+		via = s.Via
+	}
+	family, to := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Addr: via.As16()})
+	if via.Is4() {
+		family, to = unix.AF_INET, &unix.SockaddrInet4{Addr: via.As4()}
 	}
 	// Of IPPROTO_RAW the sender writes the IP header, too (raw(7), ipv6(7)).
 	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)

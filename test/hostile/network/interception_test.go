@@ -3,6 +3,7 @@
 package network
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -33,6 +34,7 @@ func TestNothingGoesPastTheSidecar(t *testing.T) {
 		{"connection from before the rules", fromBefore},
 		{"connection from before the rules, tracked before", trackedBefore},
 		{"connection from before the rules, by an excluded range", fromExcludedBefore},
+		{"connection after an ACK over an excluded interface", afterExcludedInterface},
 		{"connection while the table of connections is full", whileFull},
 		{"connection that is not tracked", untracked},
 		{"SYN as a reply to the pod's own attempt", synAsReply},
@@ -93,6 +95,19 @@ func callFromBefore(t *testing.T, p *interceptedPod) (string, error) {
 	return p.ends(t, func(f ipFamily) net.Conn {
 		return p.mustDial(t, p.inside, f.peer(applicationPort), byPeer)
 	})
+}
+
+func afterExcludedInterface(_ *testing.T, p *interceptedPod) (string, error) {
+	f := ipFamilies[0] // by IPv6 a host does not answer for the address of another interface
+	s := segment.Segment{Flags: segment.ACK, Signed: true, From: f.peer(20000), To: f.pod(applicationPort), Via: f.atNet1}
+	if err := p.outside.Do(s.Send); err != nil {
+		return "", err
+	}
+	taker := p.takerFrom(p.outside, s.From, s.To)
+	if taker == byApplication {
+		return "", errors.New("the application takes the connection")
+	}
+	return "taken by " + taker, nil
 }
 
 func whileFull(t *testing.T, p *interceptedPod) (string, error) {
