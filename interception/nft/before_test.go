@@ -57,7 +57,7 @@ func TestConnectionsOfBeforeEnd(t *testing.T) {
 					way.change(&c)
 					p.apply(t, c)
 				}
-				for _, name := range passes(t, open) {
+				for _, name := range passes(t, open, moment) {
 					t.Errorf("something passes on a connection %s", name)
 				}
 			})
@@ -113,7 +113,7 @@ func TestWhatTheRulesSawOpenedGoesOn(t *testing.T) {
 					p.apply(t, c)
 				}
 			}
-			got := passes(t, open)
+			got := passes(t, open, timeout)
 			for _, c := range open {
 				if n := len(slices.DeleteFunc(slices.Clone(got), func(name string) bool { return name != c.name })); n != 2 {
 					t.Errorf("%d bytes pass on a connection %s, want one in each direction", n, c.name)

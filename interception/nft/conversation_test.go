@@ -71,34 +71,53 @@ func pair(t *testing.T, from, to *netns.Namespace, address string, port uint16) 
 }
 
 // reuse lets a port call two others.
-func reuse(_, _ string, c syscall.RawConn) (err error) {
-	return errors.Join(c.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
-	}), err)
+func reuse(_, _ string, c syscall.RawConn) error {
+	var set error
+	controlled := c.Control(func(fd uintptr) {
+		set = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	})
+	return errors.Join(controlled, set)
 }
 
+// moment is how long passes waits where nothing is to pass, and there is nothing
+// but time to wait for. A lost segment is sent again after 200 ms.
+const moment = 300 * time.Millisecond
+
 // passes has the first ends send, and then the others, and returns the names of
-// the connections on which a byte arrives, once for each. Where none does, there
-// is nothing but time to wait for.
-func passes(t *testing.T, open []conversation) (names []string) {
+// the connections on which a byte arrives, once for each.
+func passes(t *testing.T, open []conversation, wait time.Duration) (names []string) {
 	t.Helper()
-	const wait = 300 * time.Millisecond // with a retransmission, after 200 ms
 	for range 2 {
 		for _, c := range open {
 			if _, err := c.first.Write([]byte("!")); err != nil {
 				t.Logf("on a connection %s nothing can be sent: %v", c.name, err)
 			}
 		}
-		deadline := time.Now().Add(wait)
+		arrived := make(chan string)
 		for i, c := range open {
-			if err := c.second.SetReadDeadline(deadline); err != nil {
-				t.Fatal(err)
-			}
-			if n, _ := c.second.Read(make([]byte, 1)); n > 0 {
-				names = append(names, c.name)
-			}
+			go func() {
+				if reads(c.second, wait) {
+					arrived <- c.name
+				} else {
+					arrived <- ""
+				}
+			}()
 			open[i].first, open[i].second = c.second, c.first
+		}
+		for range open {
+			if name := <-arrived; name != "" {
+				names = append(names, name)
+			}
 		}
 	}
 	return names
+}
+
+// reads reports whether a byte arrives in time.
+func reads(conn net.Conn, wait time.Duration) bool {
+	if err := conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
+		return false
+	}
+	n, _ := conn.Read(make([]byte, 1))
+	return n > 0
 }

@@ -41,13 +41,12 @@ func TestAfterAnotherOpeningTheApplicationTakesNoConnection(t *testing.T) {
 }
 
 func refuseApplication(from, to netip.AddrPort) error {
-	const wait = 300 * time.Millisecond
-	conn, err := (&net.Dialer{Timeout: wait, LocalAddr: net.TCPAddrFromAddrPort(from)}).Dial("tcp", to.String())
+	conn, err := (&net.Dialer{Timeout: moment, LocalAddr: net.TCPAddrFromAddrPort(from)}).Dial("tcp", to.String())
 	if err != nil {
 		return nil
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(wait)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(moment)); err != nil {
 		return err
 	}
 	answer, _ := io.ReadAll(io.LimitReader(conn, int64(len("application"))))

@@ -147,11 +147,9 @@ func repliesToApplication(t *testing.T, p *interceptedPod) (string, error) {
 	return "dropped", nil
 }
 
-func toOutbound(_ *testing.T, p *interceptedPod) (string, error) {
+func toOutbound(t *testing.T, p *interceptedPod) (string, error) {
 	for _, family := range ipFamilies {
-		if taker := p.taker(p.outside, family.pod(outboundPort)); taker != byInbound {
-			return "", fmt.Errorf("by %s: taken by %s", family.name, taker)
-		}
+		p.mustDial(t, p.outside, family.pod(outboundPort), byInbound)
 	}
 	return "taken by " + byInbound, nil
 }
@@ -170,11 +168,9 @@ func fromItself(t *testing.T, p *interceptedPod) (string, error) {
 }
 
 // callFromExcluded has the application call from a port whose replies pass.
-func callFromExcluded(_ *testing.T, p *interceptedPod) (string, error) {
+func callFromExcluded(t *testing.T, p *interceptedPod) (string, error) {
 	for _, family := range ipFamilies {
-		if taker := p.takerFrom(p.inside, family.pod(idlePort), family.peer(applicationPort)); taker != byOutbound {
-			return "", fmt.Errorf("by %s: taken by %s", family.name, taker)
-		}
+		p.mustDialFrom(t, p.inside, family.pod(idlePort), family.peer(applicationPort), byOutbound)
 	}
 	return "taken by " + byOutbound, nil
 }
