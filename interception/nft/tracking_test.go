@@ -124,6 +124,27 @@ func TestASYNIsNotProvenByTheConnectionThatItIsTakenFor(t *testing.T) {
 	}
 }
 
+// TestASYNIsNoReplyOfAnExcludedPort calls from such a port, whose replies pass,
+// after an ACK has had connection tracking take the call for open.
+func TestASYNIsNoReplyOfAnExcludedPort(t *testing.T) {
+	p := newPod(t)
+	p.apply(t, config())
+	for family, addresses := range hosts {
+		s := segment.Segment{
+			Flags: segment.ACK, Signed: true,
+			From: netip.AddrPortFrom(netip.MustParseAddr(addresses["pod"]), excludedPort),
+			To:   netip.AddrPortFrom(netip.MustParseAddr(addresses["peer"]), applicationPort),
+		}
+		if err := p.inside.Do(s.Send); err != nil {
+			t.Errorf("an ACK by %s: %v", family, err)
+		}
+		s.Flags = segment.SYN
+		if err := p.inside.Do(s.Send); !errors.Is(err, unix.EPERM) {
+			t.Errorf("a SYN by %s: error %v, want that it is not permitted", family, err)
+		}
+	}
+}
+
 // TestAPeerDoesNotAnswerPastTheSidecar sends what looks like an answer to a
 // connection of the application that the sidecar has taken.
 func TestAPeerDoesNotAnswerPastTheSidecar(t *testing.T) {
