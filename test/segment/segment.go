@@ -39,6 +39,11 @@ type Segment struct {
 	// Fragments cuts the packet in two: as early as can be, if the addresses are
 	// IPv4, and after all headers, which RFC 7112 asks for, if they are IPv6.
 	Fragments bool
+	// Atomic makes the packet the only fragment of itself (RFC 6946), if the
+	// addresses are IPv6.
+	Atomic bool
+	// Via is the address that it is routed by, if not that of To.
+	Via netip.Addr
 	// Extended puts a header of destination options before that of TCP, if the
 	// addresses are IPv6 (RFC 8200, section 4.6).
 	Extended bool
@@ -46,11 +51,13 @@ type Segment struct {
 
 // Send sends it from the network namespace of the calling thread.
 func (s Segment) Send() error {
-	family, to := unix.AF_INET, unix.Sockaddr(nil)
-	if s.To.Addr().Is4() {
-		to = &unix.SockaddrInet4{Addr: s.To.Addr().As4()}
-	} else {
-		family, to = unix.AF_INET6, &unix.SockaddrInet6{Addr: s.To.Addr().As16()}
+	via := s.To.Addr()
+	if s.Via.IsValid() {
+		via = s.Via
+	}
+	family, to := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Addr: via.As16()})
+	if via.Is4() {
+		family, to = unix.AF_INET, &unix.SockaddrInet4{Addr: via.As4()}
 	}
 	// Of IPPROTO_RAW the sender writes the IP header, too (raw(7), ipv6(7)).
 	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
@@ -72,7 +79,10 @@ func (s Segment) packets() [][]byte {
 		// One option, PadN of 4 bytes.
 		next, data = unix.IPPROTO_DSTOPTS, append([]byte{unix.IPPROTO_TCP, 0, 1, 4, 0, 0, 0, 0}, data...)
 	}
-	if !s.Fragments {
+	switch {
+	case s.Atomic && s.To.Addr().Is6():
+		return [][]byte{s.packet(next, data, &fragment{})}
+	case !s.Fragments:
 		return [][]byte{s.packet(next, data, nil)}
 	}
 	cut := min(s.cut(), len(data)/8*8)
