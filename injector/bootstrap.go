@@ -52,6 +52,10 @@ type Bootstrap struct {
 	// Probes are what the kubelet asks the application through the sidecar,
 	// because the application's own ports are open to verified peers only.
 	Probes []Probe `json:"probes,omitempty"`
+	// HTTPPorts are the ports of the application that the pod declares HTTP, in
+	// order: what comes to them is HTTP or is refused. Those that Services declare
+	// come by SDS.
+	HTTPPorts []uint16 `json:"httpPorts,omitempty"`
 }
 
 // SDS is how a sidecar gets its certificate and the roots it trusts.
