@@ -75,13 +75,17 @@ func (x *Index) setService(of name, next []netip.Addr) {
 // Service leads to, ready or not, for rules on nodes lag behind. Who is there
 // the pods say.
 func (x *Index) SetEndpointSlice(s *discoveryv1.EndpointSlice) {
-	next := slice{service: name{Namespace: s.Namespace, Name: s.Labels[discoveryv1.LabelServiceName]}}
+	service := name{Namespace: s.Namespace, Name: s.Labels[discoveryv1.LabelServiceName]}
+	x.setSlice(nameOf(s), slice{service, addressesIn(s)})
+}
+
+func addressesIn(s *discoveryv1.EndpointSlice) (addresses []netip.Addr) {
 	for _, endpoint := range s.Endpoints {
 		for _, ip := range endpoint.Addresses {
-			next.addresses = add(next.addresses, ip)
+			addresses = add(addresses, ip)
 		}
 	}
-	x.setSlice(nameOf(s), next)
+	return addresses
 }
 
 // DeleteEndpointSlice takes that an EndpointSlice is gone.
