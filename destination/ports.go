@@ -51,7 +51,7 @@ type watchedPod struct {
 }
 
 // NewPorts returns Ports that knows no EndpointSlice. The addresses of pods are
-// those of the lister.
+// those of the lister, without which OfPod alone can be asked.
 func NewPorts(pods corev1lister.PodLister) *Ports {
 	return &Ports{
 		pods:      pods,
@@ -71,7 +71,14 @@ func (p *Ports) Of(namespace, pod string) []uint16 {
 	if w, ok := p.watched[of]; ok {
 		return w.ports
 	}
-	return p.compute(namespace, p.addressesOf(of))
+	return p.compute(namespace, p.find(of))
+}
+
+// OfPod is Of for a pod that need not be in the lister.
+func (p *Ports) OfPod(pod *corev1.Pod) []uint16 {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.compute(pod.Namespace, addressesOf(pod))
 }
 
 // Watch has the channel, which needs room for one, hold something whenever the
@@ -119,11 +126,19 @@ func (p *Ports) compute(namespace string, addresses []netip.Addr) []uint16 {
 	return slices.Clip(ports[:min(len(ports), maxPorts)])
 }
 
+// find returns the addresses of a pod.
+func (p *Ports) find(of name) []netip.Addr {
+	pod, err := p.pods.Pods(of.Namespace).Get(of.Name)
+	if err != nil {
+		return nil
+	}
+	return addressesOf(pod)
+}
+
 // addressesOf are those of a pod. One that has ended has none, for others may
 // get them, and those of the host's network are the node's.
-func (p *Ports) addressesOf(of name) (addresses []netip.Addr) {
-	pod, err := p.pods.Pods(of.Namespace).Get(of.Name)
-	if err != nil || pod.Spec.HostNetwork || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+func addressesOf(pod *corev1.Pod) (addresses []netip.Addr) {
+	if pod.Spec.HostNetwork || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 		return nil
 	}
 	for _, ip := range pod.Status.PodIPs {
@@ -135,7 +150,7 @@ func (p *Ports) addressesOf(of name) (addresses []netip.Addr) {
 // move has a watched pod be where the lister says that it is, and reports
 // whether that is news.
 func (p *Ports) move(of name, w *watchedPod) bool {
-	addresses := p.addressesOf(of)
+	addresses := p.find(of)
 	if slices.Equal(w.addresses, addresses) {
 		return false
 	}

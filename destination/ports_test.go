@@ -131,8 +131,8 @@ func TestPortsAreThoseThatServicesOfThePodsNamespaceDeclare(t *testing.T) {
 					d.Watch("shop", "a", make(chan struct{}, 1))
 				}
 				c.given(d)
-				if got := d.Of("shop", "a"); !slices.Equal(got, c.want) {
-					t.Errorf("%v, want %v", got, c.want)
+				if got, direct := d.Of("shop", "a"), d.OfPod(pod); !slices.Equal(got, c.want) || !slices.Equal(direct, c.want) {
+					t.Errorf("%v and %v, want %v", got, direct, c.want)
 				}
 			})
 		}
