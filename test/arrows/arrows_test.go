@@ -30,7 +30,7 @@ var arrows = []struct {
 }{
 	{"cmd/...", append([]string{"cmd/..."}, rooms...)},
 	{"bootstrap", []string{"issuer", "issuer/tresor", "issuer/rootsecret", "manifests", "manifests/crd/v1"}},
-	{"check", []string{"issuer", "issuer/rootsecret", "manifests", "manifests/crd/v1", "manifests/mesh", "trust"}},
+	{"check", []string{"issuer", "issuer/rootsecret", "manifests", "manifests/crd/v1", "trust"}},
 	{"destination", []string{"issuer", "manifests/mesh"}},
 	{"sds", []string{"issuer"}},
 	{"trust", []string{"issuer"}},
