@@ -75,17 +75,13 @@ func (x *Index) setService(of name, next []netip.Addr) {
 // Service leads to, ready or not, for rules on nodes lag behind. Who is there
 // the pods say.
 func (x *Index) SetEndpointSlice(s *discoveryv1.EndpointSlice) {
-	service := name{Namespace: s.Namespace, Name: s.Labels[discoveryv1.LabelServiceName]}
-	x.setSlice(nameOf(s), slice{service, addressesIn(s)})
-}
-
-func addressesIn(s *discoveryv1.EndpointSlice) (addresses []netip.Addr) {
+	next := slice{service: name{Namespace: s.Namespace, Name: s.Labels[discoveryv1.LabelServiceName]}}
 	for _, endpoint := range s.Endpoints {
 		for _, ip := range endpoint.Addresses {
-			addresses = add(addresses, ip)
+			next.addresses = add(next.addresses, ip)
 		}
 	}
-	return addresses
+	x.setSlice(nameOf(s), next)
 }
 
 // DeleteEndpointSlice takes that an EndpointSlice is gone.

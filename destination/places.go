@@ -1,9 +1,6 @@
 package destination
 
-import (
-	"net/netip"
-	"slices"
-)
+import "net/netip"
 
 type set[T comparable] map[T]struct{}
 
@@ -23,29 +20,4 @@ func (p places) move(of name, from, to []netip.Addr) {
 		}
 		p[address][of] = struct{}{}
 	}
-}
-
-// join and leave say who is at the addresses of a namespace.
-func join[T comparable](at map[place][]T, namespace string, addresses []netip.Addr, who T) {
-	for _, address := range addresses {
-		here := place{namespace, address}
-		at[here] = append(at[here], who)
-	}
-}
-
-func leave[T comparable](at map[place][]T, namespace string, addresses []netip.Addr, who T) {
-	for _, address := range addresses {
-		here := place{namespace, address}
-		if at[here] = without(at[here], who); len(at[here]) == 0 {
-			delete(at, here)
-		}
-	}
-}
-
-// without takes one out.
-func without[T comparable](all []T, one T) []T {
-	if i := slices.Index(all, one); i >= 0 {
-		return slices.Delete(all, i, i+1)
-	}
-	return all
 }

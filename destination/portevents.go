@@ -27,7 +27,7 @@ func (p *Ports) SetPod(pod *corev1.Pod) {
 	defer p.mu.Unlock()
 	of := nameOf(pod)
 	if w, ok := p.watched[of]; ok && p.move(of, w) {
-		w.update(p.compute(of.Namespace, w.addresses))
+		w.update(p.compute(of.Namespace, w.endpoints))
 	}
 }
 
@@ -39,7 +39,7 @@ func (p *Ports) DeletePod(pod *corev1.Pod) { p.SetPod(pod) }
 func (p *Ports) SetEndpointSlice(s *discoveryv1.EndpointSlice) {
 	next := &declaring{}
 	if next.ports = declaredHTTP(s); len(next.ports) > 0 {
-		next.addresses = addressesIn(s)
+		next.endpoints = endpointsIn(s)
 	}
 	p.setSlice(nameOf(s), next)
 }
@@ -56,15 +56,15 @@ func (p *Ports) setSlice(of name, next *declaring) {
 	if before == nil {
 		before = &declaring{}
 	}
-	if slices.Equal(before.ports, next.ports) && slices.Equal(before.addresses, next.addresses) {
+	if slices.Equal(before.ports, next.ports) && slices.Equal(before.endpoints, next.endpoints) {
 		return
 	}
-	leave(p.slicesAt, of.Namespace, before.addresses, before)
-	join(p.slicesAt, of.Namespace, next.addresses, next)
-	if p.slices[of] = next; len(next.addresses) == 0 {
+	leave(p.slicesAt, of.Namespace, before.endpoints, before)
+	join(p.slicesAt, of.Namespace, next.endpoints, next)
+	if p.slices[of] = next; len(next.endpoints) == 0 {
 		delete(p.slices, of)
 	}
-	p.changed(of.Namespace, before.addresses, next.addresses)
+	p.changed(of.Namespace, before.endpoints, next.endpoints)
 }
 
 // declaredHTTP are the TCP ports of a Service's EndpointSlice that are.

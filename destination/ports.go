@@ -1,7 +1,6 @@
 package destination
 
 import (
-	"net/netip"
 	"slices"
 	"sync"
 
@@ -16,7 +15,8 @@ const maxPorts = 1024
 // Ports answers which ports of a pod Services declare HTTP. It goes by the
 // EndpointSlices of the pod's own namespace that have an address of the pod, as
 // its status has it: in them the ports are resolved. What stands in other
-// namespaces decides nothing, for others write it.
+// namespaces decides nothing, for others write it. Nor does an endpoint that is
+// meant to be another pod: that one may claim an address that is not its own.
 //
 // It is safe for concurrent use.
 type Ports struct {
@@ -30,22 +30,16 @@ type Ports struct {
 	watchedAt map[place][]*watchedPod
 }
 
-// place is an address, as one namespace sees it.
-type place struct {
-	namespace string
-	address   netip.Addr
-}
-
 // declaring is an EndpointSlice that declares ports HTTP. Others are not kept.
 type declaring struct {
-	addresses []netip.Addr
+	endpoints []endpoint
 	ports     []uint16
 }
 
 // watchedPod is a pod that somebody watches: the answer of now, which is
 // replaced and never changed, and who is told when it is.
 type watchedPod struct {
-	addresses []netip.Addr
+	endpoints []endpoint
 	ports     []uint16
 	by        []chan<- struct{}
 }
@@ -78,7 +72,7 @@ func (p *Ports) Of(namespace, pod string) []uint16 {
 func (p *Ports) OfPod(pod *corev1.Pod) []uint16 {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return p.compute(pod.Namespace, addressesOf(pod))
+	return p.compute(pod.Namespace, endpointsOf(pod))
 }
 
 // Watch has the channel, which needs room for one, hold something whenever the
@@ -92,7 +86,7 @@ func (p *Ports) Watch(namespace, pod string, changed chan<- struct{}) {
 		w = &watchedPod{}
 		p.watched[of] = w
 		p.move(of, w)
-		w.ports = p.compute(namespace, w.addresses)
+		w.ports = p.compute(namespace, w.endpoints)
 	}
 	w.by = append(w.by, changed)
 }
@@ -109,15 +103,15 @@ func (p *Ports) Unwatch(namespace, pod string, changed chan<- struct{}) {
 	w.by = without(w.by, changed)
 	if len(w.by) == 0 {
 		delete(p.watched, of)
-		leave(p.watchedAt, namespace, w.addresses, w)
+		leave(p.watchedAt, namespace, w.endpoints, w)
 	}
 }
 
-// compute looks into the EndpointSlices that have the addresses.
-func (p *Ports) compute(namespace string, addresses []netip.Addr) []uint16 {
+// compute looks into the EndpointSlices that have the endpoints.
+func (p *Ports) compute(namespace string, endpoints []endpoint) []uint16 {
 	var ports []uint16
-	for _, address := range addresses {
-		for _, s := range p.slicesAt[place{namespace, address}] {
+	for _, e := range endpoints {
+		for _, s := range p.slicesAt[place{namespace, e}] {
 			ports = append(ports, s.ports...)
 		}
 	}
@@ -126,52 +120,40 @@ func (p *Ports) compute(namespace string, addresses []netip.Addr) []uint16 {
 	return slices.Clip(ports[:min(len(ports), maxPorts)])
 }
 
-// find returns the addresses of a pod.
-func (p *Ports) find(of name) []netip.Addr {
+// find returns the endpoints that a pod is.
+func (p *Ports) find(of name) []endpoint {
 	pod, err := p.pods.Pods(of.Namespace).Get(of.Name)
 	if err != nil {
 		return nil
 	}
-	return addressesOf(pod)
-}
-
-// addressesOf are those of a pod. One that has ended has none, for others may
-// get them, and those of the host's network are the node's.
-func addressesOf(pod *corev1.Pod) (addresses []netip.Addr) {
-	if pod.Spec.HostNetwork || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
-		return nil
-	}
-	for _, ip := range pod.Status.PodIPs {
-		addresses = add(addresses, ip.IP)
-	}
-	return addresses
+	return endpointsOf(pod)
 }
 
 // move has a watched pod be where the lister says that it is, and reports
 // whether that is news.
 func (p *Ports) move(of name, w *watchedPod) bool {
-	addresses := p.find(of)
-	if slices.Equal(w.addresses, addresses) {
+	endpoints := p.find(of)
+	if slices.Equal(w.endpoints, endpoints) {
 		return false
 	}
-	leave(p.watchedAt, of.Namespace, w.addresses, w)
-	join(p.watchedAt, of.Namespace, addresses, w)
-	w.addresses = addresses
+	leave(p.watchedAt, of.Namespace, w.endpoints, w)
+	join(p.watchedAt, of.Namespace, endpoints, w)
+	w.endpoints = endpoints
 	return true
 }
 
-// changed looks again at the watched pods that have one of the addresses.
-func (p *Ports) changed(namespace string, lists ...[]netip.Addr) {
+// changed looks again at the watched pods that are one of the endpoints.
+func (p *Ports) changed(namespace string, lists ...[]endpoint) {
 	again := set[*watchedPod]{}
-	for _, addresses := range lists {
-		for _, address := range addresses {
-			for _, w := range p.watchedAt[place{namespace, address}] {
+	for _, endpoints := range lists {
+		for _, e := range endpoints {
+			for _, w := range p.watchedAt[place{namespace, e}] {
 				again[w] = struct{}{}
 			}
 		}
 	}
 	for w := range again {
-		w.update(p.compute(namespace, w.addresses))
+		w.update(p.compute(namespace, w.endpoints))
 	}
 }
 

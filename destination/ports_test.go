@@ -95,6 +95,24 @@ func TestPortsAreThoseThatServicesOfThePodsNamespaceDeclare(t *testing.T) {
 			s.Endpoints[0].TargetRef = &corev1.ObjectReference{Kind: "Pod", Namespace: "shop", Name: "a"}
 			d.SetEndpointSlice(s)
 		}, nil},
+		{"of another pod that claims its address", func(d *declared) {
+			s := on(leads("shop", "s", "store", "10.0.0.1"), "http", 5432)
+			s.Endpoints[0].TargetRef = &corev1.ObjectReference{Kind: "Pod", Namespace: "shop", Name: "b"}
+			d.SetEndpointSlice(s)
+		}, nil},
+		{"of itself, by name", func(d *declared) {
+			s := on(leads("shop", "s", "store", "10.0.0.1"), "http", 8080)
+			s.Endpoints[0].TargetRef = &corev1.ObjectReference{Kind: "Pod", Namespace: "shop", Name: "b"}
+			d.SetEndpointSlice(s)
+			s = s.DeepCopy()
+			s.Endpoints[0].TargetRef.Name = "a"
+			d.SetEndpointSlice(s)
+		}, []uint16{8080}},
+		{"of something else that has its address", func(d *declared) {
+			s := on(leads("shop", "s", "store", "10.0.0.1"), "http", 8080)
+			s.Endpoints[0].TargetRef = &corev1.ObjectReference{Kind: "VirtualMachine", Namespace: "shop", Name: "b"}
+			d.SetEndpointSlice(s)
+		}, []uint16{8080}},
 		{"of no Service", func(d *declared) {
 			s := on(leads("shop", "s", "store", "10.0.0.1"), "http", 8080)
 			s.Labels = nil
@@ -192,7 +210,8 @@ func slowly(pod *corev1.Pod, all map[string]*discoveryv1.EndpointSlice) (ports [
 	}
 	for _, s := range all {
 		for _, own := range pod.Status.PodIPs {
-			if s.Namespace == pod.Namespace && slices.Contains(s.Endpoints[0].Addresses, own.IP) && *s.Ports[0].Name == "http" {
+			if s.Namespace == pod.Namespace && slices.Contains(s.Endpoints[0].Addresses, own.IP) && *s.Ports[0].Name == "http" &&
+				(s.Endpoints[0].TargetRef == nil || s.Endpoints[0].TargetRef.Name == pod.Name) {
 				ports = append(ports, uint16(*s.Ports[0].Port))
 			}
 		}
@@ -224,6 +243,9 @@ func TestWhateverHappensThePortsAreThoseOfASlowLook(t *testing.T) {
 			}
 		} else {
 			s := on(leads(namespace, of, "service", pick("10.0.0.%d"), pick("fd00::%d")), []string{"http", "tcp"}[rand.N(2)], rand.N[int32](3)+1)
+			if rand.N(2) == 0 {
+				s.Endpoints[0].TargetRef = &corev1.ObjectReference{Kind: "Pod", Name: "o-" + strconv.Itoa(rand.N(2))}
+			}
 			all[key] = s
 			if d.SetEndpointSlice(s); gone {
 				d.DeleteEndpointSlice(s)

@@ -81,7 +81,8 @@ func clusterIPs(object any) (any, error) {
 	}, nil
 }
 
-// addresses keeps of an EndpointSlice those, its ports, and whose it is.
+// addresses keeps of an EndpointSlice those, the pods that they are meant to be,
+// its ports, and whose it is.
 func addresses(object any) (any, error) {
 	slice, ok := object.(*discoveryv1.EndpointSlice)
 	if !ok {
@@ -92,9 +93,17 @@ func addresses(object any) (any, error) {
 		Labels: map[string]string{discoveryv1.LabelServiceName: slice.Labels[discoveryv1.LabelServiceName]},
 	}, Ports: slice.Ports}
 	for _, endpoint := range slice.Endpoints {
-		kept.Endpoints = append(kept.Endpoints, discoveryv1.Endpoint{Addresses: endpoint.Addresses})
+		kept.Endpoints = append(kept.Endpoints, discoveryv1.Endpoint{Addresses: endpoint.Addresses, TargetRef: meant(endpoint.TargetRef)})
 	}
 	return kept, nil
+}
+
+// meant keeps of a reference what it is to.
+func meant(target *corev1.ObjectReference) *corev1.ObjectReference {
+	if target == nil {
+		return nil
+	}
+	return &corev1.ObjectReference{Kind: target.Kind, Name: target.Name}
 }
 
 // essentials keeps of a pod what attestation asks for, its addresses, and whether

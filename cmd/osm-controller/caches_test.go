@@ -56,7 +56,7 @@ func TestOfAnEndpointSliceAddressesPortsAndItsServiceAreCached(t *testing.T) {
 	ports := []discoveryv1.EndpointPort{{Name: new("http"), Port: new(int32(8080)), AppProtocol: new("http")}}
 	whole := &discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "bookstore", Name: "bookstore-1", Labels: maps.Clone(of), Annotations: map[string]string{"note": "long"}},
-		Endpoints:  []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}, NodeName: new("node"), Hostname: new("bookstore-0")}},
+		Endpoints:  []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}, NodeName: new("node"), TargetRef: &corev1.ObjectReference{Kind: "Pod", Name: "bookstore-0", UID: "1"}}},
 		Ports:      ports,
 	}
 	whole.Labels["app"] = "bookstore"
@@ -66,7 +66,7 @@ func TestOfAnEndpointSliceAddressesPortsAndItsServiceAreCached(t *testing.T) {
 	}
 	want := &discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "bookstore", Name: "bookstore-1", Labels: of},
-		Endpoints:  []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}}},
+		Endpoints:  []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}, TargetRef: &corev1.ObjectReference{Kind: "Pod", Name: "bookstore-0"}}},
 		Ports:      ports,
 	}
 	if !reflect.DeepEqual(object, want) {
