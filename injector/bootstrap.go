@@ -33,6 +33,9 @@ type Bootstrap struct {
 	Identity string `json:"identity"`
 	// LogLevel is debug, info, warn or error.
 	LogLevel string `json:"logLevel"`
+	// HTTPPorts are ports of the application that are declared HTTP, in order.
+	// More come by SDS. What comes to one of them has to be HTTP, strictly.
+	HTTPPorts []uint16 `json:"httpPorts,omitempty"`
 	// SDS says how to get certificates.
 	SDS SDS `json:"sds"`
 	// Inbound takes the mTLS connections of peers.
@@ -52,10 +55,6 @@ type Bootstrap struct {
 	// Probes are what the kubelet asks the application through the sidecar,
 	// because the application's own ports are open to verified peers only.
 	Probes []Probe `json:"probes,omitempty"`
-	// HTTPPorts are the ports of the application that the pod declares HTTP, in
-	// order: what comes to them is HTTP or is refused. Those that Services declare
-	// come by SDS.
-	HTTPPorts []uint16 `json:"httpPorts,omitempty"`
 }
 
 // SDS is how a sidecar gets its certificate and the roots it trusts.
