@@ -21,6 +21,7 @@ var all = [...]struct {
 	{"clocks", (*Snapshot).clocks},
 	{"namespaces", (*Snapshot).namespaces},
 	{"pods", (*Snapshot).pods},
+	{"ports", (*Snapshot).ports},
 }
 
 // Run looks at everything. The same snapshot gives the same report.

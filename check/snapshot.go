@@ -84,6 +84,23 @@ type Pod struct {
 	Sidecar, Exempt bool
 	// NotReady is why the sidecar is not ready; empty if it is, or may be yet.
 	NotReady string
+	// Intercepted is set if connections to the pod are led to its sidecar, and
+	// Ports are those of the application that they come to, as far as something
+	// is known of them.
+	Intercepted bool
+	Ports       []Port
+}
+
+// Port is one of an application.
+type Port struct {
+	Number uint16
+	// Declared is set if the sidecar takes nothing but HTTP on it.
+	Declared bool
+	// Named is set if the pod declares it by a name or an annotation. A sidecar of
+	// an older version does not know of that.
+	Named bool
+	// HTTP says how it is known that the port is HTTP, each a clause.
+	HTTP []string
 }
 
 func (s *Snapshot) object(kind, name string) string {

@@ -7,5 +7,7 @@
 // address of its status, which the kubelet writes. Addresses that anybody may
 // put on a Service, external IPs above all (CVE-2020-8554), count for nothing.
 //
+// [Ports] knows which ports of a pod Services declare HTTP, by the same objects.
+//
 // The package knows nothing of certificates or of proxies.
 package destination

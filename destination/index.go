@@ -150,9 +150,14 @@ func (w *watched) update(identities []issuer.Identity) {
 	}
 	w.identities = identities
 	for changed := range w.by {
-		select {
-		case changed <- struct{}{}:
-		default: // it will be looked at anyhow
-		}
+		tell(changed)
+	}
+}
+
+// tell has the channel hold something.
+func tell(changed chan<- struct{}) {
+	select {
+	case changed <- struct{}{}:
+	default: // it will be looked at anyhow
 	}
 }

@@ -33,6 +33,9 @@ type Bootstrap struct {
 	Identity string `json:"identity"`
 	// LogLevel is debug, info, warn or error.
 	LogLevel string `json:"logLevel"`
+	// HTTPPorts are ports of the application that are declared HTTP, in order.
+	// More come by SDS. What comes to one of them has to be HTTP, strictly.
+	HTTPPorts []uint16 `json:"httpPorts,omitempty"`
 	// SDS says how to get certificates.
 	SDS SDS `json:"sds"`
 	// Inbound takes the mTLS connections of peers.

@@ -42,6 +42,10 @@ func (c *Config) equip(pod *corev1.Pod, namespace *corev1.Namespace, bootstrap B
 	if err != nil {
 		return refused(badAnnotation, err)
 	}
+	bootstrap.HTTPPorts, err = declaredHTTP(pod, chosen.httpPorts)
+	if err != nil {
+		return refused(badPorts, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err))
+	}
 	redirection, err := c.redirectProbes(pod, chosen, &bootstrap)
 	if err != nil {
 		return refused(badProbe, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err))

@@ -28,6 +28,8 @@ type overrides struct {
 	// are any, as the mesh or the pod says, in order. So a pod adds to what the
 	// mesh includes; only where the mesh includes all it can narrow it.
 	includeRanges []netip.Prefix
+	// httpPorts are those that the pod's annotation declares HTTP, in order.
+	httpPorts []uint16
 	// metrics tells whether the namespace has them scraped.
 	metrics bool
 	// warnings are for whoever creates the pod.
@@ -67,10 +69,11 @@ func annotatedLists(annotations map[string]string, config *Config) (overrides, e
 	outbound, outboundErr := annotatedPorts(annotations, outboundPortsAnnotation, settings.OutboundPortExclusions)
 	exclude, excludeErr := annotatedRanges(annotations, excludedRangesAnnotation, settings.OutboundRangeExclusions)
 	include, includeErr := annotatedRanges(annotations, includedRangesAnnotation, settings.OutboundRangeInclusions)
-	if err := errors.Join(inboundErr, outboundErr, excludeErr, includeErr); err != nil {
+	http, httpErr := annotatedHTTPPorts(annotations)
+	if err := errors.Join(inboundErr, outboundErr, excludeErr, includeErr, httpErr); err != nil {
 		return overrides{}, err
 	}
-	return overrides{inboundPorts: inbound, outboundPorts: outbound, excludeRanges: exclude, includeRanges: include}, nil
+	return overrides{inboundPorts: inbound, outboundPorts: outbound, excludeRanges: exclude, includeRanges: include, httpPorts: http}, nil
 }
 
 // parseMetrics takes the words that parseInjection takes.

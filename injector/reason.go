@@ -35,6 +35,7 @@ const (
 	badIdentity   Reason = "identity"
 	badProbe      Reason = "probe"
 	conflict      Reason = "conflict"
+	badPorts      Reason = "ports"
 
 	badRequest       Reason = "bad-request"
 	unknownNamespace Reason = "namespace-lookup"
@@ -49,7 +50,7 @@ func reasons() map[Decision][]Reason {
 			systemNamespace, namespaceIgnored, namespaceNotMonitored, podDeclines, namespaceDeclines,
 			hostNetwork, windows, mirrorPod, noContainers, alreadyInjected, notCreated,
 		},
-		Refused: {badAnnotation, badIdentity, badProbe, conflict},
+		Refused: {badAnnotation, badIdentity, badProbe, badPorts, conflict},
 		Failed:  {badRequest, unknownNamespace, internal},
 	}
 }

@@ -38,13 +38,13 @@ func stray(object, key, other string, readFromOther func(string) bool) string {
 func meantForSidecar(key string) bool {
 	name, ours := strings.CutPrefix(key, "openservicemesh.io/")
 	return ours && (name == "metrics" || strings.HasPrefix(name, "sidecar-") ||
-		strings.HasPrefix(name, "inbound-") || strings.HasPrefix(name, "outbound-"))
+		strings.HasPrefix(name, "inbound-") || strings.HasPrefix(name, "outbound-") || strings.HasPrefix(name, "http-"))
 }
 
 func readFromPod(key string) bool {
 	switch key {
 	case injectionAnnotation, BootstrapAnnotation, inboundPortsAnnotation, outboundPortsAnnotation,
-		excludedRangesAnnotation, includedRangesAnnotation:
+		excludedRangesAnnotation, includedRangesAnnotation, HTTPPortsAnnotation:
 		return true
 	}
 	return ofResource(key)

@@ -15,7 +15,7 @@ func TestAnnotationsThatHaveNoEffectAreWarnedOf(t *testing.T) {
 			pod: says{
 				"sidecar-injection": "enabled", "sidecar-bootstrap": "{}",
 				"inbound-port-exclusion-list": "", "outbound-port-exclusion-list": "",
-				"outbound-ip-range-exclusion-list": "", "outbound-ip-range-inclusion-list": "",
+				"outbound-ip-range-exclusion-list": "", "outbound-ip-range-inclusion-list": "", "http-port-list": "",
 				"sidecar-resource-limits-cpu": "1", "sidecar-resource-limits-memory": "1Gi",
 				"sidecar-resource-limits-storage": "1Gi", "sidecar-resource-limits-ephemeral-storage": "1Gi",
 			},

@@ -18,6 +18,7 @@ type machine[Request, Response any] interface {
 	refresh(now time.Time) (step[Response], error)
 	bundle() issuer.TrustBundle
 	destine(d Destinations)
+	declare(known HTTPPorts, proxy Proxy)
 	moved() <-chan struct{}
 	forget()
 }

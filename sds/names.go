@@ -52,8 +52,8 @@ func parseName(name string, own issuer.Identity) (kind, error) {
 	if of, ok := strings.CutPrefix(name, outboundRootPrefix); ok {
 		return validationContext, checkService(name, of)
 	}
-	return 0, refuse(ReasonUnknownSecret, "there is no secret %q; a proxy of this service account may ask for %s, %s, %s<namespace>/<service>, %s<IP address>, %s and %s",
-		name, serviceCertPrefix+path(own), inboundRootPrefix+path(own), outboundRootPrefix, peersPrefix, defaultCertAlias, defaultRootAlias)
+	return 0, refuse(ReasonUnknownSecret, "there is no secret %q; a proxy of this service account may ask for %s, %s, %s<namespace>/<service>, %s<IP address>, %s, %s and %s",
+		name, serviceCertPrefix+path(own), inboundRootPrefix+path(own), outboundRootPrefix, peersPrefix, httpPortsName, defaultCertAlias, defaultRootAlias)
 }
 
 func path(id issuer.Identity) string { return id.Namespace() + "/" + id.ServiceAccount() }

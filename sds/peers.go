@@ -30,8 +30,10 @@ type Destinations interface {
 
 // peers are the addresses that a stream asks about. They are apart from its
 // secrets, and so they say nothing of which certificate and bundle are in use.
+// The ports of its own pod are asked about in the same way.
 type peers struct {
 	destinations Destinations
+	own          ownPorts
 	changed      chan struct{} // nil before the first address
 	byName       map[string]*answer
 }
@@ -66,7 +68,7 @@ func (p *peers) add(name string, address netip.Addr) error {
 	case p.byName[name] != nil:
 		p.byName[name].secret = secret{}
 		return nil
-	case len(p.byName) == maxAddresses:
+	case p.addresses() == maxAddresses:
 		return refuse(ReasonProtocol, "a stream may ask about %d addresses at most", maxAddresses)
 	case p.byName == nil:
 		p.byName, p.changed = map[string]*answer{}, make(chan struct{}, 1)
@@ -77,7 +79,7 @@ func (p *peers) add(name string, address netip.Addr) error {
 }
 
 func (p *peers) remove(name string) {
-	if peer, ok := p.byName[name]; ok {
+	if peer, ok := p.byName[name]; ok && !p.removePorts(name) {
 		p.destinations.Unwatch(peer.address, p.changed)
 		delete(p.byName, name)
 	}
@@ -85,7 +87,11 @@ func (p *peers) remove(name string) {
 
 // look takes in who is where by now.
 func (p *peers) look() {
-	for _, peer := range p.byName {
+	p.lookAtPorts()
+	for name, peer := range p.byName {
+		if name == httpPortsName {
+			continue
+		}
 		identities := p.destinations.At(peer.address)
 		if peer.current == "" || !slices.Equal(identities, peer.identities) {
 			peer.identities, peer.current = identities, versionOf(identities)

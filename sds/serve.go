@@ -38,6 +38,7 @@ func serve[Request, Response any, M machine[Request, Response]](
 	defer s.streams.remove(c.open)
 	c.machine = protocol(c.proxy.Identity, rand.Text()[:8])
 	c.machine.destine(s.options.Destinations)
+	c.machine.declare(s.options.HTTPPorts, c.proxy)
 	defer c.close()
 	return c.run(stream.Context())
 }

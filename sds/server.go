@@ -54,6 +54,9 @@ type Options struct {
 	Attestor Attestor
 	// Destinations tells who may answer at an address; nobody may ask when nil.
 	Destinations Destinations
+	// HTTPPorts tells which ports of a pod are declared HTTP; nobody may ask when
+	// nil.
+	HTTPPorts HTTPPorts
 	// Acknowledgements gets to know who trusts which bundle; nobody when nil.
 	Acknowledgements Acknowledgements
 	// GetCertificate returns the server's own certificate. Needed.

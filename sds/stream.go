@@ -78,6 +78,9 @@ func checkType(url string) error {
 
 // subscribe adds the name, or forgets what was sent of it.
 func (s *session) subscribe(name string) error {
+	if name == httpPortsName {
+		return s.addPorts()
+	}
 	if address, is, err := addressOf(name); err != nil {
 		return err
 	} else if is {
@@ -118,6 +121,9 @@ func (s *session) current(name string) string {
 
 // encode returns the content of a name.
 func (s *session) encode(name string) (*anypb.Any, error) {
+	if name == httpPortsName {
+		return s.own.encode()
+	}
 	if peer, ok := s.byName[name]; ok {
 		return peer.encode(name)
 	}

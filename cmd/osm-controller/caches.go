@@ -26,7 +26,7 @@ type caches struct {
 	pods       cache.SharedIndexInformer
 	services   cache.SharedIndexInformer
 	endpoints  cache.SharedIndexInformer
-	indexed    func() bool                          // the index of destinations knows what there is
+	indexed    func() bool                          // what is answered from the caches is known
 	configMaps map[string]cache.SharedIndexInformer // by name, in every namespace
 }
 
@@ -61,6 +61,14 @@ func (c *caches) index(x *destination.Index) (err error) {
 	return err
 }
 
+// ports returns which ports of pods are declared HTTP, as the caches have it.
+func (c *caches) ports() (*destination.Ports, error) {
+	ports, before := destination.NewPorts(c.podLister()), c.indexed
+	synced, err := ports.Follow(destination.Informers{Pods: c.pods, EndpointSlices: c.endpoints})
+	c.indexed = func() bool { return before() && synced() }
+	return ports, err
+}
+
 // clusterIPs keeps nothing else of a Service.
 func clusterIPs(object any) (any, error) {
 	service, ok := object.(*corev1.Service)
@@ -73,7 +81,8 @@ func clusterIPs(object any) (any, error) {
 	}, nil
 }
 
-// addresses keeps of an EndpointSlice those, and whose it is.
+// addresses keeps of an EndpointSlice those, the pods that they are meant to be,
+// its ports, and whose it is.
 func addresses(object any) (any, error) {
 	slice, ok := object.(*discoveryv1.EndpointSlice)
 	if !ok {
@@ -82,11 +91,19 @@ func addresses(object any) (any, error) {
 	kept := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{
 		Namespace: slice.Namespace, Name: slice.Name, ResourceVersion: slice.ResourceVersion,
 		Labels: map[string]string{discoveryv1.LabelServiceName: slice.Labels[discoveryv1.LabelServiceName]},
-	}}
+	}, Ports: slice.Ports}
 	for _, endpoint := range slice.Endpoints {
-		kept.Endpoints = append(kept.Endpoints, discoveryv1.Endpoint{Addresses: endpoint.Addresses})
+		kept.Endpoints = append(kept.Endpoints, discoveryv1.Endpoint{Addresses: endpoint.Addresses, TargetRef: meant(endpoint.TargetRef)})
 	}
 	return kept, nil
+}
+
+// meant keeps of a reference what it is to.
+func meant(target *corev1.ObjectReference) *corev1.ObjectReference {
+	if target == nil {
+		return nil
+	}
+	return &corev1.ObjectReference{Kind: target.Kind, Name: target.Name}
 }
 
 // essentials keeps of a pod what attestation asks for, its addresses, and whether

@@ -2,11 +2,13 @@ package main
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/synctest"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 
@@ -46,6 +48,29 @@ func TestOfAPodOnlyWhatAttestationAsksForIsCached(t *testing.T) {
 	}
 	if whole.Spec.Containers == nil {
 		t.Error("the pod that was given is changed")
+	}
+}
+
+func TestOfAnEndpointSliceAddressesPortsAndItsServiceAreCached(t *testing.T) {
+	of := map[string]string{discoveryv1.LabelServiceName: "bookstore"}
+	ports := []discoveryv1.EndpointPort{{Name: new("http"), Port: new(int32(8080)), AppProtocol: new("http")}}
+	whole := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "bookstore", Name: "bookstore-1", Labels: maps.Clone(of), Annotations: map[string]string{"note": "long"}},
+		Endpoints:  []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}, NodeName: new("node"), TargetRef: &corev1.ObjectReference{Kind: "Pod", Name: "bookstore-0", UID: "1"}}},
+		Ports:      ports,
+	}
+	whole.Labels["app"] = "bookstore"
+	object, err := addresses(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "bookstore", Name: "bookstore-1", Labels: of},
+		Endpoints:  []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}, TargetRef: &corev1.ObjectReference{Kind: "Pod", Name: "bookstore-0"}}},
+		Ports:      ports,
+	}
+	if !reflect.DeepEqual(object, want) {
+		t.Errorf("kept %+v", object)
 	}
 }
 

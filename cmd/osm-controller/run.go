@@ -151,6 +151,10 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 	if err := c.caches.index(destinations); err != nil {
 		return nil, err
 	}
+	ports, err := c.caches.ports()
+	if err != nil {
+		return nil, err
+	}
 	return sds.New(sds.Options{
 		Listener: listener,
 		Source:   c.manager,
@@ -162,6 +166,7 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 			LivePods:     client.CoreV1(),
 		}),
 		Destinations:     destinations,
+		HTTPPorts:        ports,
 		GetCertificate:   c.serving.GetCertificate,
 		Acknowledgements: acknowledgements{c.rotation},
 		Metrics:          sds.NewMetrics(registry),

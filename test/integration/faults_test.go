@@ -120,6 +120,13 @@ var faults = []fault{
 			}
 		}},
 	{"a sidecar does not work", "pods", check.Error, "Namespace books", "broken", "kubectl logs -n books broken -c sidecar", plantSidecar},
+	{"a port is HTTP, and nothing says so", "ports", check.Warning, "Deployment books/bookbuyer", "port 8080 is HTTP, but its sidecar was not told so: Service bookbuyer has it as port 80", `http-port-list: "8080"`,
+		func(p *patient) func() {
+			p.create(services, "books", `{"apiVersion":"v1","kind":"Service","metadata":{"name":"bookbuyer"},"spec":{"selector":{"app":"bookbuyer"},"ports":[{"port":80,"targetPort":8080}]}}`)
+			return func() {
+				p.patch(types.JSONPatchType, services, "books", "bookbuyer", `[{"op":"add","path":"/spec/ports/0/appProtocol","value":"http"}]`)
+			}
+		}},
 	{"a pod does not take in the new root", "rotation", check.Warning, "MeshRootCertificate", "books/bookbuyer", "osm ca show",
 		func(p *patient) func() {
 			deleteSecret(p.t, p.client, rootSecret)
@@ -130,6 +137,7 @@ var faults = []fault{
 var (
 	deployments  = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 	secrets      = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+	services     = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 	configMaps   = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 	namespaces   = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 	mutators     = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingwebhookconfigurations"}

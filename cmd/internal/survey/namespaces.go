@@ -40,7 +40,7 @@ func (s *Survey) namespaces(ctx context.Context, snapshot *check.Snapshot) error
 
 func (s *Survey) pods(ctx context.Context, snapshot *check.Snapshot) error {
 	var mu sync.Mutex
-	group, ctx := errgroup.WithContext(ctx)
+	group, reading := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for i := range snapshot.Namespaces {
 		ns := &snapshot.Namespaces[i]
@@ -48,8 +48,13 @@ func (s *Survey) pods(ctx context.Context, snapshot *check.Snapshot) error {
 			continue
 		}
 		group.Go(func() error {
-			return s.EachPod(ctx, ns.Name, "", func(pod *corev1.Pod) {
+			exposed, err := s.exposed(reading, ns.Name)
+			if err != nil {
+				return err
+			}
+			return s.EachPod(reading, ns.Name, "", func(pod *corev1.Pod) {
 				one := describe(pod, ns, snapshot.Now)
+				exposed.describe(pod, &one)
 				mu.Lock()
 				defer mu.Unlock()
 				snapshot.Pods = append(snapshot.Pods, one)
@@ -60,6 +65,9 @@ func (s *Survey) pods(ctx context.Context, snapshot *check.Snapshot) error {
 	slices.SortFunc(snapshot.Pods, func(a, b check.Pod) int {
 		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
 	})
+	if err == nil {
+		s.sidecars(ctx, snapshot.Pods)
+	}
 	return err
 }
 

@@ -15,6 +15,7 @@ import (
 
 const (
 	sidecar             = "sidecar"
+	osmInit             = "osm-init"
 	injectionAnnotation = "openservicemesh.io/sidecar-injection"
 
 	// patience is how long a sidecar may take to become ready.
@@ -49,7 +50,7 @@ func notReady(pod *corev1.Pod, now time.Time) string {
 		waits := status.State.Waiting
 		failing := waits != nil && strings.HasSuffix(waits.Reason, "BackOff")
 		switch {
-		case status.Name != sidecar && status.Name != "osm-init":
+		case status.Name != sidecar && status.Name != osmInit:
 		case failing:
 			return fmt.Sprintf("container %s: %s", status.Name, waits.Reason)
 		case status.Name == sidecar && !status.Ready && pod.Status.StartTime != nil && now.Sub(pod.Status.StartTime.Time) > patience:

@@ -5,6 +5,7 @@ package survey
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -54,9 +55,19 @@ func New(config *rest.Config, namespace string) (*Survey, error) {
 	}
 	binary := rest.CopyConfig(config)
 	binary.ContentType = "application/vnd.kubernetes.protobuf"
-	s.Kube, err = kubernetes.NewForConfig(binary)
+	client, err := rest.HTTPClientFor(binary)
+	if err != nil {
+		return nil, err
+	}
+	staying := *client
+	staying.CheckRedirect = stay
+	s.Kube, err = kubernetes.NewForConfigAndClient(binary, &staying)
 	return s, err
 }
+
+// stay follows no redirection: that of a pod, which the API server hands on,
+// would have the credentials of who asks sent to wherever it points.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // Snapshot reads everything that checks look at.
 func (s *Survey) Snapshot(ctx context.Context) (*check.Snapshot, error) {
