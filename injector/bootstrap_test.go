@@ -68,9 +68,13 @@ func TestABootstrapThatContradictsItselfIsRefusedByField(t *testing.T) {
 		"an HTTP port twice":              {func(b *Bootstrap) { b.HTTPPorts = []uint16{80, 80} }, "httpPorts: [80 80] are not"},
 		"an HTTP port 0":                  {func(b *Bootstrap) { b.HTTPPorts = []uint16{0} }, "httpPorts: [0] are not"},
 		"an HTTP port of the sidecar's":   {func(b *Bootstrap) { b.HTTPPorts = []uint16{80, 15003} }, "httpPorts: port 15003 is the sidecar's"},
-		"headers of a probe by TCP":       {func(b *Bootstrap) { b.Probes = []Probe{{Port: 15904, Path: "/a", Kind: TCPProbe, Target: 80, TimeoutSeconds: 1, Headers: []string{"A"}}} }, "probes[0]: headers do not go with kind tcp"},
-		"a header that has no name":       {func(b *Bootstrap) { b.Probes = []Probe{{Port: 15901, Path: "/a", Kind: HTTPProbe, Target: 80, TargetPath: "/", TimeoutSeconds: 1, Headers: []string{"A b"}}} }, "probes[0]: headers: "},
-		"no readiness listener":           {func(b *Bootstrap) { b.Readiness.Listen = []string{"15902"} }, "readiness.listen: "},
+		"headers of a probe by TCP": {func(b *Bootstrap) {
+			b.Probes = []Probe{{Port: 15904, Path: "/a", Kind: TCPProbe, Target: 80, TimeoutSeconds: 1, Headers: []string{"A"}}}
+		}, "probes[0]: headers do not go with kind tcp"},
+		"a header that has no name": {func(b *Bootstrap) {
+			b.Probes = []Probe{{Port: 15901, Path: "/a", Kind: HTTPProbe, Target: 80, TargetPath: "/", TimeoutSeconds: 1, Headers: []string{"A b"}}}
+		}, "probes[0]: headers: "},
+		"no readiness listener": {func(b *Bootstrap) { b.Readiness.Listen = []string{"15902"} }, "readiness.listen: "},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

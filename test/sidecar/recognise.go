@@ -34,7 +34,7 @@ func recognise(begin []byte) protocol {
 		return other
 	case bytes.Contains(bytes.ToUpper(line), []byte("HTTP/")):
 		return hypertext
-	case whole && method == len("GET") && bytes.HasPrefix(line, []byte("GET")):
+	case whole && method == len("GET") && bytes.EqualFold(line[:method], []byte("GET")):
 		return hypertext // HTTP/0.9, after which some servers read headers
 	case whole:
 		return other

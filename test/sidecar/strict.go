@@ -72,7 +72,8 @@ func (s *strict) takeHead(through, said []byte) (out, rest []byte, err error) {
 			return through, nil, nil
 		}
 		s.stage, s.isHTTP2 = rawStage, true
-		return append(through, s.pending...), nil, nil
+		through, s.pending = append(through, s.pending...), nil
+		return through, nil, nil
 	}
 	i := bytes.Index(s.pending[searched:], []byte(end))
 	if i < 0 {
@@ -96,7 +97,7 @@ func (s *strict) takeHead(through, said []byte) (out, rest []byte, err error) {
 func checkBegin(begin []byte) error {
 	line, _, _ := bytes.Cut(begin, []byte("\r"))
 	for i, c := range line {
-		if c < ' ' || c == 0x7f || i == 0 && !isToken(rune(c)) {
+		if c < ' ' && c != '\t' || c >= 0x7f || i == 0 && !isToken(rune(c)) {
 			return errors.New("no request line")
 		}
 	}
