@@ -17,10 +17,10 @@ export function find(probes, port, head) {
   return head.method === 'GET' ? { probe } : { status: 405 }
 }
 
-// hostFor is what the kubelet would have sent without the sidecar: its own
-// Host if the probe has one, or else the address that it asks.
+// hostFor is what the kubelet would have sent without the sidecar: the address
+// that it asks, unless the probe has a Host of its own.
 export function hostFor(probe, own, host) {
-  return host && hasHeader(probe, 'host') ? host : join(own, probe.target)
+  return host && hasHeader(probe, 'host') && host !== join(own, probe.port) ? host : join(own, probe.target)
 }
 
 // headersFor are those of a request that the kubelet would have sent. Who else

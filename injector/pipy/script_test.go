@@ -184,6 +184,7 @@ func TestFunctionsOfTheScripts(t *testing.T) {
 		{"a method that nobody knows", `scripts.sniff.sniff(codes('BREW / HTTP/1.1\r\n'))`, `"http1"`},
 		{"lenient HTTP", `scripts.sniff.sniff(codes('\r\n get\t/ http/1.1\n'))`, `"http1"`},
 		{"HTTP/0.9", `scripts.sniff.sniff(codes('GET /\r\n'))`, `"http1"`},
+		{"memcached", `scripts.sniff.sniff(codes('get key\r\n'))`, `"opaque"`},
 		{"HTTP/2", `scripts.sniff.sniff(codes('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'))`, `"http2"`},
 		{"half a preface", `scripts.sniff.sniff(codes('PRI * HTTP/2.0\r\n\r\n'))`, `null`},
 		{"half a line", `scripts.sniff.sniff(codes('GET /ind'))`, `null`},

@@ -23,8 +23,8 @@ export function sniff(b) {
   for (var method = start; method < end && isToken(b[method]); method++);
   if (method < end && (method === start || !isSpace(b[method]))) return 'opaque'
   if (holds(b, start, end, VERSION)) return 'http1'
-  // After HTTP/0.9 some servers read headers.
-  if (end < b.length) return method < end && method - start === GET.length && begins(b, start, GET) ? 'http1' : 'opaque'
+  // After HTTP/0.9 some servers read headers. memcached's "get" is another.
+  if (end < b.length) return method < end && method - start === GET.length && GET.every((c, i) => b[start + i] === c) ? 'http1' : 'opaque'
   return b.length < LONGEST ? null : 'http1'
 }
 

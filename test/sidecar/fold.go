@@ -1,8 +1,6 @@
 package sidecar
 
-import (
-	"bytes"
-)
+import "bytes"
 
 // foldedPeerHeader is peerHeader as fold leaves it.
 const foldedPeerHeader = "xforwardedclientcert"
@@ -62,7 +60,9 @@ func holdsPeerHeader(b []byte, from int, isBegin bool) bool {
 }
 
 func endsWithPeerHeader(b []byte, isBegin bool) bool {
-	b = trimLoose(b)
+	if b = trimLoose(b); len(b) == 0 || lower(b[len(b)-1]) != 't' {
+		return false // mostly
+	}
 	for i, word := range peerWords {
 		if len(b) < len(word) || !bytes.EqualFold(b[len(b)-len(word):], []byte(word)) {
 			return false

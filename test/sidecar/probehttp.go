@@ -61,7 +61,7 @@ func probeRequest(ctx context.Context, r *http.Request, probe injector.Probe, ta
 			request.Header[http.CanonicalHeaderKey(name)] = values
 		}
 	}
-	if slices.Contains(probe.Headers, "Host") {
+	if slices.Contains(probe.Headers, "Host") && r.Host != netip.AddrPortFrom(target.Addr(), probe.Port).String() {
 		request.Host = r.Host
 	}
 	if _, ok := request.Header["User-Agent"]; !ok {

@@ -34,7 +34,7 @@ func recognise(begin []byte) protocol {
 		return other
 	case bytes.Contains(bytes.ToUpper(line), []byte("HTTP/")):
 		return hypertext
-	case whole && method == len("GET") && bytes.EqualFold(line[:method], []byte("GET")):
+	case whole && method == len("GET") && bytes.HasPrefix(line, []byte("GET")):
 		return hypertext // HTTP/0.9, after which some servers read headers
 	case whole:
 		return other
@@ -58,7 +58,11 @@ func trimSpace(line []byte) []byte {
 // isToken reports whether a method may have the character (RFC 9110, section
 // 5.6.2).
 func isToken(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	switch r {
+	case '!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~':
+		return true
+	}
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
 var errLateRequest = errors.New("an HTTP request that came in pieces, too slowly to be recognised")
