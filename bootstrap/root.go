@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -33,7 +34,9 @@ func (b *Bootstrap) ensureRoots(ctx context.Context, names []string, signing str
 }
 
 func (b *Bootstrap) ensureRoot(ctx context.Context, name string) (rootsecret.Root, error) {
-	root, err := b.store(name).Ensure(ctx, newRoot)
+	store := b.store(name)
+	store.TrustDomain = b.trustDomain
+	root, err := store.Ensure(ctx, newRoot)
 	if err != nil {
 		return rootsecret.Root{}, b.reportRefusal(ctx, name, err)
 	}
@@ -73,12 +76,20 @@ func (b *Bootstrap) demandRoots(ctx context.Context, authority v1.CertManager) e
 	case apierrors.IsNotFound(err):
 		err = rootsecret.Missing(b.MeshNamespace, name)
 	case err == nil:
-		_, err = rootsecret.ParseRoots(secret, time.Now())
+		err = b.checkRoots(secret)
 	}
 	if err != nil {
 		return b.reportRefusal(ctx, name, err)
 	}
 	return nil
+}
+
+func (b *Bootstrap) checkRoots(secret *corev1.Secret) error {
+	roots, err := rootsecret.ParseRoots(secret, time.Now())
+	if err != nil || b.trustDomain == "" {
+		return err
+	}
+	return rootsecret.CheckNames(secret, b.trustDomain, roots.Roots()...)
 }
 
 // presentRoots are those that the Secrets show, as far as they can be read: one

@@ -83,6 +83,9 @@ func (s *Snapshot) rootSecret(root *v1.MeshRootCertificate, c *Check) {
 		return
 	}
 	parsed, err := rootsecret.Parse(secret, s.Now)
+	if domain := root.Spec.TrustDomain; err == nil && domain != "" {
+		err = rootsecret.CheckNames(secret, domain, parsed.Certificate)
+	}
 	if refused := (*rootsecret.RefusedError)(nil); errors.As(err, &refused) {
 		c.fail(object, fmt.Sprintf("%s: kubectl edit secret -n %s %s", refused.Mend, s.Namespace, name), "key %q: %s", refused.Key, refused.Problem)
 		return

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
@@ -62,7 +63,7 @@ func vault(path *field.Path, v v1.Vault, verdict *verdict) {
 	}
 	verdict.refuse(vaultPath(path.Child("mount"), v.Mount)...)
 	verdict.refuse(vaultPath(path.Child("role"), v.Role)...)
-	if err := checkCertificates(v.CABundle); err != nil && len(v.CABundle) > 0 {
+	if _, err := trustbundle.ParseCertificates(v.CABundle); err != nil && len(v.CABundle) > 0 {
 		verdict.refuse(field.Invalid(path.Child("caBundle"), field.OmitValueType{}, err.Error()+": want PEM certificates, and nothing else"))
 	}
 	vaultAuth(path.Child("auth"), v.Auth, verdict)

@@ -52,7 +52,10 @@ func (p *preflight) root(ctx context.Context) error {
 	if err != nil || secret == nil {
 		return err
 	}
-	_, err = rootsecret.Parse(secret, time.Now())
+	root, err := rootsecret.Parse(secret, time.Now())
+	if err == nil {
+		err = rootsecret.CheckNames(secret, p.values.TrustDomain, root.Certificate)
+	}
 	p.refused(err)
 	return nil
 }
@@ -66,10 +69,18 @@ func (p *preflight) roots(ctx context.Context) error {
 	if secret == nil {
 		err = rootsecret.Missing(p.cluster.meshNamespace, p.values.RootSecret)
 	} else {
-		_, err = rootsecret.ParseRoots(secret, time.Now())
+		err = p.checkRoots(secret)
 	}
 	p.refused(err)
 	return nil
+}
+
+func (p *preflight) checkRoots(secret *corev1.Secret) error {
+	roots, err := rootsecret.ParseRoots(secret, time.Now())
+	if err != nil {
+		return err
+	}
+	return rootsecret.CheckNames(secret, p.values.TrustDomain, roots.Roots()...)
 }
 
 // refused notes what is wrong with the Secret of a root, which says itself how

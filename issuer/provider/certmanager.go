@@ -69,6 +69,9 @@ func (p *Provider) given(name string, secret *corev1.Secret, err error, i issuer
 		return last
 	}
 	roots, err := rootsecret.ParseRoots(secret, time.Now())
+	if err == nil {
+		err = rootsecret.CheckNames(secret, p.options.Self.TrustDomain(), roots.Roots()...)
+	}
 	if err != nil {
 		last.problem = &problem{reasonRefused, err}
 		return last

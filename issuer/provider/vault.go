@@ -2,9 +2,11 @@ package provider
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
+	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/vault"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
@@ -29,7 +31,7 @@ func (p *Provider) vault(spec v1.Vault) (follower, error) {
 		if token != nil {
 			parts.Go(func() { token.follow(ctx, p) })
 		}
-		(&vaultWatch{ca, token}).run(ctx, tell)
+		(&vaultWatch{ca, token, p.options.Self.TrustDomain()}).run(ctx, tell)
 		parts.Wait()
 	}, nil
 }
@@ -49,6 +51,8 @@ func (p *Provider) vaultCredentials(auth v1.VaultAuth) (vault.Credentials, *vaul
 type vaultWatch struct {
 	ca    *vault.CA
 	token *vaultToken // nil without a Secret
+	// trustDomain is that of the names that its roots have to be able to certify.
+	trustDomain string
 }
 
 // run reads the roots until they are known, and again when they change. That
@@ -101,10 +105,24 @@ func (w *vaultWatch) look(ctx context.Context, last state) (state, error) {
 		next.problem = &problem{reasonUnreachable, err}
 		return next, err
 	}
+	if err := w.fit(roots); err != nil {
+		next.problem = &problem{reasonRefused, err}
+		return next, err
+	}
 	next.roots = roots
 	next.problem = w.token.problem()
 	if next.problem == nil || next.issuer != nil {
 		next.issuer = publish(last.issuer, w.ca, roots)
 	}
 	return next, nil
+}
+
+// fit refuses roots that may not certify the mesh's names.
+func (w *vaultWatch) fit(roots issuer.TrustBundle) error {
+	for _, root := range roots.Roots() {
+		if err := issuer.CheckNames(root, issuer.Names{TrustDomain: w.trustDomain}); err != nil {
+			return fmt.Errorf("vault's root %q: %w", root.Subject, err)
+		}
+	}
+	return nil
 }
