@@ -21,8 +21,9 @@ const (
 	writeTimeout      = 30 * time.Second
 	// The API server keeps idle connections for 90 seconds. Closing them later
 	// than it does spares it requests that meet a connection being closed.
-	idleTimeout         = 2 * time.Minute
-	maxHeaderBytes      = 64 << 10
+	idleTimeout = 2 * time.Minute
+	// What an API server sends is below 1 kB.
+	maxHeaderBytes      = 8 << 10
 	defaultDrainTimeout = 10 * time.Second
 )
 
@@ -96,7 +97,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := s.httpServer(ctx)
 	served := make(chan error, 1)
-	go func() { served <- server.ServeTLS(listener, "", "") }()
+	go func() { served <- server.ServeTLS(limitConnections(listener, maxConnections), "", "") }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("webhook server: serving on %s: %w", listener.Addr(), err)
@@ -115,8 +116,14 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 }
 
 func (s *Server) httpServer(ctx context.Context) *http.Server {
+	// API servers call webhooks by HTTP/1.1 (Kubernetes, issue 75791). Each request
+	// has a connection of its own then, and connections are counted.
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler: partingAfter(ctx, s.handler),
+		Handler:   partingAfter(ctx, s.handler),
+		Protocols: protocols,
+		ConnState: observe,
 		TLSConfig: &tls.Config{
 			// API servers of every supported version speak TLS 1.3, which is
 			// then chosen; 1.2 is for those configured down to it.

@@ -68,7 +68,7 @@ type service struct {
 }
 
 func newService(o *injection.Options, client kubernetes.Interface, logger *slog.Logger) (*service, error) {
-	s := &service{factory: informers.NewSharedInformerFactory(client, 0), events: newEvents(client.CoreV1())}
+	s := &service{factory: informers.NewSharedInformerFactory(client, 0), events: newEvents(client)}
 	informer := s.factory.Core().V1().Namespaces()
 	s.cached = informer.Informer().HasSynced
 	s.certificates = webhook.NewSecretSource(webhook.SecretSourceOptions{
@@ -87,7 +87,7 @@ func newService(o *injection.Options, client kubernetes.Interface, logger *slog.
 	registry.MustRegister(s.certificates)
 	s.server, err = newServer(o.Listen(mutatePort), s.certificates, injector.Options{
 		Config:     s.configuration.current.Load,
-		Namespaces: &namespaces{informer.Lister(), client.CoreV1().Namespaces(), manifests.Monitored(o.MeshName)},
+		Namespaces: &namespaces{cached: informer.Lister(), live: client.CoreV1().Namespaces(), monitored: manifests.Monitored(o.MeshName)},
 		Refusals:   s.events,
 		Registerer: registry,
 		Logger:     logger,
