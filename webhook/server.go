@@ -44,6 +44,8 @@ type ServerOptions struct {
 	// Handlers by exact path, such as "/mutate-pod-creation". They see only
 	// POST requests with a bounded JSON body. Required.
 	Handlers map[string]http.Handler
+	// Clients, if any, are the only ones that are answered. Default: anyone is.
+	Clients *Clients
 	// Linger is how long the server goes on once it is told to stop, for those
 	// who still call it. Default: not at all.
 	Linger time.Duration
@@ -121,15 +123,10 @@ func (s *Server) httpServer(ctx context.Context) *http.Server {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler:   partingAfter(ctx, s.handler),
-		Protocols: protocols,
-		ConnState: observe,
-		TLSConfig: &tls.Config{
-			// API servers of every supported version speak TLS 1.3, which is
-			// then chosen; 1.2 is for those configured down to it.
-			MinVersion:     tls.VersionTLS12,
-			GetCertificate: s.options.Certificates.GetCertificate,
-		},
+		Handler:           partingAfter(ctx, s.handler),
+		Protocols:         protocols,
+		ConnState:         observe,
+		TLSConfig:         s.tlsConfig(),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -137,6 +134,21 @@ func (s *Server) httpServer(ctx context.Context) *http.Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
 	}
+}
+
+func (s *Server) tlsConfig() *tls.Config {
+	config := &tls.Config{
+		// API servers of every supported version speak TLS 1.3, which is
+		// then chosen; 1.2 is for those configured down to it.
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: s.options.Certificates.GetCertificate,
+		NextProtos:     []string{"http/1.1"},
+	}
+	if clients := s.options.Clients; clients != nil {
+		verified := config.Clone()
+		config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return clients.demand(verified) }
+	}
+	return config
 }
 
 // partingAfter closes each connection with its next answer once ctx has ended,

@@ -31,6 +31,9 @@ const (
 	// settle is far longer than an API server's watch takes, and far shorter than
 	// a root is trusted.
 	settle = 10 * time.Second
+
+	// memoryLimit, in bytes, is below the 128 MB that the chart gives the container.
+	memoryLimit = 100 << 20
 )
 
 func run(ctx context.Context, args []string) error {
@@ -38,6 +41,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	component.LimitMemory(memoryLimit)
 	logger, level := o.Logger(name)
 	config, err := component.RESTConfig(name)
 	if err != nil {
@@ -75,9 +79,14 @@ func serve(ctx context.Context, o *options, config *rest.Config, steps *bootstra
 		Client:     client,
 		Logger:     logger,
 	})
+	clients, err := o.WebhookClients(client, logger)
+	if err != nil {
+		return err
+	}
 	converter, err := webhook.NewServer(webhook.ServerOptions{
 		Address:      o.Listen(convertPort),
 		Certificates: certificates,
+		Clients:      clients,
 		Handlers:     map[string]http.Handler{"/convert": webhook.NewConverter(logger)},
 		Linger:       component.Linger,
 		Logger:       logger,
@@ -93,10 +102,10 @@ func serve(ctx context.Context, o *options, config *rest.Config, steps *bootstra
 		Options:   &o.Options,
 		Component: name,
 		Registry:  registry,
-		Ready:     func() error { return errors.Join(runner.Ready(), certificates.Ready()) },
+		Ready:     func() error { return errors.Join(runner.Ready(), certificates.Ready(), clients.Ready()) },
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{changes.Run, runner.Run, certificates.Run, converter.Run, follower.Run, ops.Run} {
+	for _, run := range []func(context.Context) error{changes.Run, runner.Run, certificates.Run, clients.Run, converter.Run, follower.Run, ops.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()

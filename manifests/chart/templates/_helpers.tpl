@@ -74,6 +74,21 @@ tresor:
 {{- end -}}
 {{- end -}}
 
+{{/* The arguments that say which clients the webhooks answer. */}}
+{{- define "osm.webhookClients" -}}
+{{- $webhooks := .Values.osm.webhooks -}}
+{{- if $webhooks.verifyClient -}}
+{{- if not (or $webhooks.clientCA $webhooks.clientNames) -}}
+{{- fail "osm.webhooks.verifyClient needs clientCA or clientNames: the cluster's authority signs for kubelets and users, too" -}}
+{{- end -}}
+- --verify-webhook-client
+- {{ printf "--webhook-client-ca-bundle=%s" $webhooks.clientCA | quote }}
+- {{ printf "--webhook-client-names=%s" (join "," $webhooks.clientNames) | quote }}
+{{- else if or $webhooks.clientCA $webhooks.clientNames -}}
+{{- fail "osm.webhooks.clientCA and clientNames have no effect without verifyClient: set osm.webhooks.verifyClient=true" -}}
+{{- end -}}
+{{- end -}}
+
 {{/*
 The Deployment of a component, and what keeps replicas of it running: a dict of
 root, component, values (replicaCount, autoScale, enablePodDisruptionBudget and
@@ -137,6 +152,7 @@ spec:
             - --mesh-name={{ .root.Values.osm.meshName }}
             - --namespace=$(POD_NAMESPACE)
             - --log-level={{ .root.Values.osm.controllerLogLevel }}
+            {{- include "osm.webhookClients" .root | nindent 12 }}
             {{- range .args }}
             - {{ . | quote }}
             {{- end }}
@@ -191,6 +207,7 @@ spec:
       {{- end }}
 {{- include "osm.disruptionBudget" . }}
 {{- include "osm.autoscaler" . }}
+{{- include "osm.clientCAReader" . }}
 {{- end -}}
 
 {{/* Where a component's pods run, and what of: a dict of root and values. */}}
@@ -238,6 +255,29 @@ spec:
   selector:
     matchLabels:
       app: {{ .component }}
+{{- end }}
+{{- end -}}
+
+{{/* The right to read the cluster's client CA: a dict of root and component. */}}
+{{- define "osm.clientCAReader" -}}
+{{- $webhooks := .root.Values.osm.webhooks -}}
+{{- if and $webhooks.verifyClient (not $webhooks.clientCA) }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ .component }}-{{ .root.Values.osm.meshName }}-client-ca
+  namespace: kube-system
+  labels:
+    {{- include "osm.labels" .root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: extension-apiserver-authentication-reader
+subjects:
+  - kind: ServiceAccount
+    name: {{ .component }}
+    namespace: {{ .root.Release.Namespace | quote }}
 {{- end }}
 {{- end -}}
 
