@@ -35,6 +35,9 @@ const (
 
 	validatorService = "osm-validator"
 	validatorSecret  = "osm-validator-tls"
+
+	// memoryLimit, in bytes, is below the 1 GB that the chart gives the container.
+	memoryLimit = 640 << 20
 )
 
 func run(ctx context.Context, args []string) error {
@@ -42,6 +45,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	component.LimitMemory(memoryLimit)
 	logger, level := o.Logger(name)
 	config, err := component.RESTConfig(name)
 	if err != nil {
@@ -78,6 +82,7 @@ type controller struct {
 	sds       *sds.Server
 	validator *webhook.Server
 	validated *webhook.SecretSource
+	clients   *webhook.Clients
 	ops       *component.OpsServer
 	page      *page.Server
 	logger    *slog.Logger
@@ -186,9 +191,13 @@ func (c *controller) addValidator(o *options, client kubernetes.Interface, logge
 		Client:     client,
 		Logger:     logger,
 	})
+	if c.clients, err = o.callers.Clients(client, logger); err != nil {
+		return err
+	}
 	c.validator, err = webhook.NewServer(webhook.ServerOptions{
 		Address:      o.Listen(validatePort),
 		Certificates: c.validated,
+		Clients:      c.clients,
 		Handlers:     map[string]http.Handler{"/validate": handler},
 		Linger:       component.Linger,
 		Logger:       logger,
@@ -202,7 +211,7 @@ func (c *controller) ready() error {
 	if !c.caches.synced() {
 		return errors.New("pods and namespaces are not cached yet")
 	}
-	return errors.Join(c.signs(), c.serving.Ready(), c.validated.Ready(), c.rotation.InContact())
+	return errors.Join(c.signs(), c.serving.Ready(), c.validated.Ready(), c.clients.Ready(), c.rotation.InContact())
 }
 
 // warnings says of the issuer what does not make a replica unready: it serves
@@ -217,7 +226,7 @@ func (c *controller) warnings() []string {
 func (c *controller) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	defer c.caches.wait()
-	for _, run := range []func(context.Context) error{c.ops.Run, c.page.Run, c.validated.Run, c.serving.Run, c.validator.Run, c.mesh.Run} {
+	for _, run := range []func(context.Context) error{c.ops.Run, c.page.Run, c.validated.Run, c.clients.Run, c.serving.Run, c.validator.Run, c.mesh.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	group.Go(func() error {

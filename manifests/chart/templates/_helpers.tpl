@@ -75,6 +75,24 @@ tresor:
 {{- end -}}
 
 {{/*
+The arguments that say which clients a component's webhook answers: a dict of root
+and component. Conversions, those of osm-bootstrap, are called without a certificate.
+*/}}
+{{- define "osm.webhookClients" -}}
+{{- $webhooks := .root.Values.osm.webhooks -}}
+{{- if and $webhooks.verifyClient (ne .component "osm-bootstrap") -}}
+{{- if not (or $webhooks.clientCA $webhooks.clientNames) -}}
+{{- fail "osm.webhooks.verifyClient needs clientCA or clientNames: the cluster's authority signs for kubelets and users, too" -}}
+{{- end -}}
+- --verify-webhook-client
+- {{ printf "--webhook-client-ca-bundle=%s" $webhooks.clientCA | quote }}
+- {{ printf "--webhook-client-names=%s" (join "," $webhooks.clientNames) | quote }}
+{{- else if and (not $webhooks.verifyClient) (or $webhooks.clientCA $webhooks.clientNames) -}}
+{{- fail "osm.webhooks.clientCA and clientNames have no effect without verifyClient: set osm.webhooks.verifyClient=true" -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
 The Deployment of a component, and what keeps replicas of it running: a dict of
 root, component, values (replicaCount, autoScale, enablePodDisruptionBudget and
 resource), args, ports (a dict of names and numbers), and maybe volumes (a list
@@ -137,6 +155,9 @@ spec:
             - --mesh-name={{ .root.Values.osm.meshName }}
             - --namespace=$(POD_NAMESPACE)
             - --log-level={{ .root.Values.osm.controllerLogLevel }}
+            {{- with include "osm.webhookClients" . }}
+            {{- . | nindent 12 }}
+            {{- end }}
             {{- range .args }}
             - {{ . | quote }}
             {{- end }}
@@ -191,6 +212,7 @@ spec:
       {{- end }}
 {{- include "osm.disruptionBudget" . }}
 {{- include "osm.autoscaler" . }}
+{{- include "osm.clientCAReader" . }}
 {{- end -}}
 
 {{/* Where a component's pods run, and what of: a dict of root and values. */}}
@@ -238,6 +260,29 @@ spec:
   selector:
     matchLabels:
       app: {{ .component }}
+{{- end }}
+{{- end -}}
+
+{{/* The right to read the cluster's client CA: a dict of root and component. */}}
+{{- define "osm.clientCAReader" -}}
+{{- $webhooks := .root.Values.osm.webhooks -}}
+{{- if and $webhooks.verifyClient (not $webhooks.clientCA) (ne .component "osm-bootstrap") }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ .component }}-{{ .root.Values.osm.meshName }}-client-ca
+  namespace: kube-system
+  labels:
+    {{- include "osm.labels" .root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: extension-apiserver-authentication-reader
+subjects:
+  - kind: ServiceAccount
+    name: {{ .component }}
+    namespace: {{ .root.Release.Namespace | quote }}
 {{- end }}
 {{- end -}}
 
