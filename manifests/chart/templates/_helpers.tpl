@@ -47,17 +47,27 @@ tokenSecretRef:
 {{- end -}}
 {{- end -}}
 
+{{/* The URL of Vault. */}}
+{{- define "osm.vaultAddress" -}}
+{{- $vault := .Values.osm.vault -}}
+{{- printf "%s://%s:%d" $vault.protocol $vault.host (int $vault.port) -}}
+{{- end -}}
+
 {{/* What a MeshRootCertificate's spec.provider says. */}}
 {{- define "osm.provider" -}}
 {{- $osm := .Values.osm -}}
 {{- if eq $osm.certificateProvider.kind "vault" -}}
 {{- $host := required "osm.vault.host is required for osm.certificateProvider.kind=vault: set the host that Vault is at, such as vault.vault.svc" $osm.vault.host -}}
 vault:
-  address: {{ printf "%s://%s:%d" $osm.vault.protocol $host (int $osm.vault.port) | quote }}
+  address: {{ include "osm.vaultAddress" . | quote }}
   mount: {{ $osm.vault.mount | quote }}
   role: {{ $osm.vault.role | quote }}
   {{- with $osm.vault.caBundle }}
   caBundle: {{ b64enc . }}
+  {{- end }}
+  {{- with $osm.vault.rootsSecret }}
+  rootsSecretRef:
+    name: {{ . | quote }}
   {{- end }}
   auth:
     {{- include "osm.vaultAuth" . | nindent 4 }}
