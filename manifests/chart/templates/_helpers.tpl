@@ -4,10 +4,13 @@ app.kubernetes.io/instance: {{ .Values.osm.meshName | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 
-{{/* The image of a component: a dict of root and component. */}}
+{{/* The image of a component: a dict of root and component. A digest says what the image is, and goes before a tag. */}}
 {{- define "osm.image" -}}
 {{- $image := .root.Values.osm.image -}}
-{{- with $image.registry }}{{ . }}/{{ end }}{{ .component }}:{{ $image.tag | default .root.Chart.AppVersion }}
+{{- $digests := $image.digest | default dict -}}
+{{- $digest := get $digests (camelcase (replace "-" "_" .component) | untitle) | default "" -}}
+{{- if and (eq .component "osm-init") (not $digest) }}{{ $digest = $digests.osmSidecarInit | default "" }}{{ end -}}
+{{- with $image.registry }}{{ . }}/{{ end }}{{ .component }}{{ if $digest }}@{{ $digest }}{{ else }}:{{ $image.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end -}}
 
 {{- define "osm.keyAlgorithm" -}}
