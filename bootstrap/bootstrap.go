@@ -89,9 +89,15 @@ func (b *Bootstrap) signedElsewhere(ctx context.Context, found authorities, trus
 	b.reportEnds(ctx, trusted.Current)
 	switch {
 	case found.signing.Vault != nil:
+		name, given := found.signing.Vault.RootsSecret(b.RootSecret)
+		if given {
+			if err := b.demandRoots(ctx, name); err != nil || name == b.RootSecret {
+				return err
+			}
+		}
 		return b.copyRoots(ctx, trusted.Current)
 	case found.signing.CertManager != nil:
-		return b.demandRoots(ctx, *found.signing.CertManager)
+		return b.demandRoots(ctx, found.signing.CertManager.RootsSecret(b.RootSecret))
 	}
 	return nil
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
-	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // ensureRoots makes or adopts the root of every Secret, and returns the CA of
@@ -66,11 +65,7 @@ func (b *Bootstrap) copyRoots(ctx context.Context, current issuer.TrustBundle) e
 
 // demandRoots refuses a Secret without the roots that the operator has to put
 // there.
-func (b *Bootstrap) demandRoots(ctx context.Context, authority v1.CertManager) error {
-	name := b.RootSecret
-	if authority.RootsSecretRef != nil {
-		name = authority.RootsSecretRef.Name
-	}
+func (b *Bootstrap) demandRoots(ctx context.Context, name string) error {
 	secret, err := b.Secrets.Get(ctx, name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):

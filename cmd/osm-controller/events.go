@@ -68,6 +68,11 @@ func (e *events) announce(ctx context.Context, a rotation.Announcement) {
 	e.write(ctx, event{action: "RotateRoot", reason: a.Reason, warning: a.Warning, root: a.Source, note: a.Note})
 }
 
+// refused tells of a root that an authority has and nobody trusts.
+func (e *events) refused(ctx context.Context, authority, note string) {
+	e.write(ctx, event{action: "ReadRoots", reason: "RootRefused", warning: true, root: authority, note: note})
+}
+
 func (e *events) object(about event) *eventsv1.Event {
 	kind := corev1.EventTypeNormal
 	if about.warning {

@@ -229,7 +229,9 @@ type meshValues struct {
 		Kind string `json:"kind"`
 	} `json:"certificateProvider"`
 	Vault struct {
-		Secret struct {
+		Protocol    string `json:"protocol"`
+		RootsSecret string `json:"rootsSecret"`
+		Secret      struct {
 			Name string `json:"name"`
 			Key  string `json:"key"`
 		} `json:"secret"`

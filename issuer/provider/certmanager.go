@@ -38,10 +38,7 @@ func (p *Provider) certManager(name string, spec v1.CertManager) (follower, erro
 	if err != nil {
 		return nil, err
 	}
-	secretName := p.options.RootSecret
-	if spec.RootsSecretRef != nil {
-		secretName = spec.RootsSecretRef.Name
-	}
+	secretName := spec.RootsSecret(p.options.RootSecret)
 	return func(ctx context.Context, tell func(state)) {
 		var parts sync.WaitGroup
 		parts.Go(func() { _ = i.Run(ctx) }) // never fails

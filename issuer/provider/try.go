@@ -37,3 +37,8 @@ func (p *Provider) certifySelf(ctx context.Context, i issuer.Issuer) error {
 	defer cancel()
 	return issuer.Try(ctx, i, p.options.Self)
 }
+
+// trial makes a request for a certificate that nobody uses.
+func (p *Provider) trial() (*issuer.Request, error) {
+	return issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, p.options.Self)
+}

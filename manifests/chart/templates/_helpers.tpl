@@ -4,10 +4,13 @@ app.kubernetes.io/instance: {{ .Values.osm.meshName | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 
-{{/* The image of a component: a dict of root and component. */}}
+{{/* The image of a component: a dict of root and component. A digest says what the image is, and goes before a tag. */}}
 {{- define "osm.image" -}}
 {{- $image := .root.Values.osm.image -}}
-{{- with $image.registry }}{{ . }}/{{ end }}{{ .component }}:{{ $image.tag | default .root.Chart.AppVersion }}
+{{- $digests := $image.digest | default dict -}}
+{{- $digest := get $digests (camelcase (replace "-" "_" .component) | untitle) | default "" -}}
+{{- if and (eq .component "osm-init") (not $digest) }}{{ $digest = $digests.osmSidecarInit | default "" }}{{ end -}}
+{{- with $image.registry }}{{ . }}/{{ end }}{{ .component }}{{ if $digest }}@{{ $digest }}{{ else }}:{{ $image.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end -}}
 
 {{- define "osm.keyAlgorithm" -}}
@@ -47,17 +50,27 @@ tokenSecretRef:
 {{- end -}}
 {{- end -}}
 
+{{/* The URL of Vault. */}}
+{{- define "osm.vaultAddress" -}}
+{{- $vault := .Values.osm.vault -}}
+{{- printf "%s://%s:%d" $vault.protocol $vault.host (int $vault.port) -}}
+{{- end -}}
+
 {{/* What a MeshRootCertificate's spec.provider says. */}}
 {{- define "osm.provider" -}}
 {{- $osm := .Values.osm -}}
 {{- if eq $osm.certificateProvider.kind "vault" -}}
 {{- $host := required "osm.vault.host is required for osm.certificateProvider.kind=vault: set the host that Vault is at, such as vault.vault.svc" $osm.vault.host -}}
 vault:
-  address: {{ printf "%s://%s:%d" $osm.vault.protocol $host (int $osm.vault.port) | quote }}
+  address: {{ include "osm.vaultAddress" . | quote }}
   mount: {{ $osm.vault.mount | quote }}
   role: {{ $osm.vault.role | quote }}
   {{- with $osm.vault.caBundle }}
   caBundle: {{ b64enc . }}
+  {{- end }}
+  {{- with $osm.vault.rootsSecret }}
+  rootsSecretRef:
+    name: {{ . | quote }}
   {{- end }}
   auth:
     {{- include "osm.vaultAuth" . | nindent 4 }}
