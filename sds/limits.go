@@ -6,8 +6,9 @@ import "time"
 // others need. A replica is made for 10,000 proxies; each field that is zero
 // stands for its default.
 type Limits struct {
-	// Connections of attested proxies: twice the 10,000, for those that connect
-	// anew before their former connection is known to be gone. Default 20,000.
+	// Connections of attested proxies: the 10,000, and a fifth for those that
+	// connect anew before their former connection is known to be gone. They take
+	// 50 kB each, 600 MB of the gigabyte that the chart allows. Default 12,000.
 	Connections int
 	// AddressConnections are those of attested proxies from one address. All
 	// pods of a node may come from one, where the network translates addresses:
@@ -39,7 +40,7 @@ func (l Limits) withDefaults() Limits {
 		value    *int
 		standard int
 	}{
-		{&l.Connections, 20_000},
+		{&l.Connections, 12_000},
 		{&l.AddressConnections, 1_000},
 		{&l.Strangers, 1_024},
 		{&l.AddressStrangers, 32},
