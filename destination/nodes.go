@@ -10,13 +10,33 @@ import (
 // SetNode takes a Node as it is now: the ranges that its pods have addresses of,
 // where it says any.
 func (x *Index) SetNode(n *corev1.Node) {
-	var ranges []netip.Prefix
-	for _, cidr := range n.Spec.PodCIDRs {
+	x.setNode(n.Name, parse(n.Spec.PodCIDRs))
+}
+
+func parse(cidrs []string) (ranges []netip.Prefix) {
+	for _, cidr := range cidrs {
 		if prefix, err := netip.ParsePrefix(cidr); err == nil {
 			ranges = append(ranges, prefix.Masked())
 		}
 	}
-	x.setNode(n.Name, ranges)
+	return ranges
+}
+
+// Within reports whether an address may be of a node with these podCIDRs. Where
+// there is none of the address's family, any may.
+func Within(podCIDRs []string, address netip.Addr) bool {
+	return within(parse(podCIDRs), address.Unmap())
+}
+
+func within(ranges []netip.Prefix, address netip.Addr) bool {
+	known := false
+	for _, prefix := range ranges {
+		if prefix.Contains(address) {
+			return true
+		}
+		known = known || prefix.Addr().Is4() == address.Is4()
+	}
+	return !known
 }
 
 // DeleteNode takes that a Node is gone.
@@ -52,20 +72,4 @@ func (x *Index) IgnoreRanges() {
 		again = append(again, address)
 	}
 	x.changed(again...)
-}
-
-// within reports whether a node's pod may have the address. Where no range of
-// the address's family is known, any may.
-func (x *Index) within(node string, address netip.Addr) bool {
-	if x.rangesIgnored {
-		return true
-	}
-	known := false
-	for _, prefix := range x.ranges[node] {
-		if prefix.Contains(address) {
-			return true
-		}
-		known = known || prefix.Addr().Is4() == address.Is4()
-	}
-	return !known
 }

@@ -37,15 +37,16 @@ type Rejection struct {
 
 // String says what happened, and what to look at.
 func (r Rejection) String() string {
+	claim := fmt.Sprintf("address %s of pod %s does not count, so no caller is told that the pod is there: ", r.Address, r.Pod)
+	suspect := fmt.Sprintf("find out who writes the status of pods on node %s", r.Node)
 	switch r.Reason {
 	case OutOfRange:
-		return fmt.Sprintf("address %s of the pod is outside of the podCIDRs of its node %s, so no caller is told that the pod is there. Find out who writes the pod's status; if the network gives out addresses by other rules, set osm.osmController.checkPodCIDRs to false",
-			r.Address, r.Node)
+		return claim + "it is outside of the podCIDRs of the pod's node; " + suspect +
+			", or set osm.osmController.checkPodCIDRs to false if the network gives out addresses by other rules"
 	case OfAService:
-		return fmt.Sprintf("address %s of the pod is the cluster IP of a Service, so no caller is told that the pod is there. Find out who writes the status of pods on node %s", r.Address, r.Node)
+		return claim + "it is the cluster IP of a Service; " + suspect
 	}
-	return fmt.Sprintf("pod %s of another node had address %s of the pod first, so no caller is told that this pod is there. Find out which of the two has the address, and who writes the status of pods on node %s",
-		r.Owner, r.Address, r.Node)
+	return claim + fmt.Sprintf("pod %s of another node had it first; ", r.Owner) + suspect
 }
 
 // OnRejection has f called for each claim that comes not to count. It is called
@@ -57,7 +58,7 @@ func (x *Index) doubt(of name, address netip.Addr) Reason {
 	switch {
 	case len(x.servicesAt[address]) > 0:
 		return OfAService
-	case !x.within(x.pods[of].node, address):
+	case !x.rangesIgnored && !within(x.ranges[x.pods[of].node], address):
 		return OutOfRange
 	}
 	return ""
