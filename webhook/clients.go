@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	corev1informers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // What API servers publish of how they authenticate (Kubernetes, "Extension API
@@ -65,11 +67,14 @@ func NewClients(options ClientsOptions) (*Clients, error) {
 }
 
 func (c *Clients) set(bundle []byte) error {
-	if err := checkCertificates(bundle); err != nil {
+	certificates, err := trustbundle.ParseCertificates(bundle)
+	if err != nil {
 		return err
 	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(bundle)
+	for _, certificate := range certificates {
+		roots.AddCert(certificate)
+	}
 	c.roots.Store(roots)
 	return nil
 }

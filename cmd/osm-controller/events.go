@@ -39,7 +39,8 @@ type events struct {
 type event struct {
 	action, reason string
 	warning        bool
-	root           string // the MeshRootCertificate
+	root           string                  // the MeshRootCertificate; the mesh when empty
+	related        *corev1.ObjectReference // what it is about beside that
 	note           string
 }
 
@@ -78,18 +79,23 @@ func (e *events) object(about event) *eventsv1.Event {
 	if about.warning {
 		kind = corev1.EventTypeWarning
 	}
+	regarding := corev1.ObjectReference{
+		APIVersion: v1.GroupVersion.String(), Kind: "MeshRootCertificate", Namespace: e.namespace, Name: about.root,
+	}
+	if about.root == "" {
+		regarding.Kind, regarding.Name = "MeshConfig", v1.MeshConfigName
+	}
 	return &eventsv1.Event{
-		ObjectMeta:          metav1.ObjectMeta{Namespace: e.namespace, GenerateName: about.root + "-", Labels: e.labels},
+		ObjectMeta:          metav1.ObjectMeta{Namespace: e.namespace, GenerateName: regarding.Name + "-", Labels: e.labels},
 		EventTime:           metav1.NewMicroTime(time.Now()),
 		ReportingController: "openservicemesh.io/" + name,
 		ReportingInstance:   e.instance,
 		Action:              about.action,
 		Reason:              about.reason,
 		Type:                kind,
-		Regarding: corev1.ObjectReference{
-			APIVersion: v1.GroupVersion.String(), Kind: "MeshRootCertificate", Namespace: e.namespace, Name: about.root,
-		},
-		Note: bounded(about.note, maxNote),
+		Regarding:           regarding,
+		Related:             about.related,
+		Note:                bounded(about.note, maxNote),
 	}
 }
 

@@ -33,6 +33,9 @@ type options struct {
 	patience     time.Duration
 	validity     time.Duration
 	keyAlgorithm issuer.KeyAlgorithm
+	// ignorePodCIDRs has addresses of pods count outside of the podCIDRs of their
+	// nodes, too.
+	ignorePodCIDRs bool
 }
 
 func parse(args []string) (*options, error) {
@@ -54,6 +57,7 @@ func parse(args []string) (*options, error) {
 	fs.StringVar(&o.replica, "replica", hostname(), "name that tells this replica from others, as its Pod's does")
 	fs.DurationVar(&o.patience, "rotation-deadline", 5*time.Minute, "how long a new root waits for pods that have not acknowledged it, before it signs")
 	fs.DurationVar(&o.validity, "service-cert-validity-duration", 24*time.Hour, "lifetime of a service certificate, at least one minute")
+	fs.BoolVar(&o.ignorePodCIDRs, "ignore-pod-cidrs", false, "have an address of a pod count outside of the podCIDRs of its node, too")
 	fs.Func("key-algorithm", "keys of service certificates (default "+string(issuer.DefaultKeyAlgorithm)+")", func(value string) (err error) {
 		o.keyAlgorithm, err = issuer.ParseKeyAlgorithm(value)
 		return err

@@ -78,6 +78,9 @@ type controller struct {
 	published atomic.Pointer[trust.State]
 	events    *events
 	outages   *outages
+	index     *destination.Index
+	addresses *addresses
+	ranges    func(context.Context) // finds out whether nodes' podCIDRs count
 	serving   *webhook.SecretSource
 	sds       *sds.Server
 	validator *webhook.Server
@@ -124,7 +127,7 @@ func newController(ctx context.Context, o *options, config *rest.Config, client 
 	if err := c.addValidator(o, client, logger); err != nil {
 		return nil, err
 	}
-	registry.MustRegister(c.manager, c.bundles, c.scripts, c.serving, c.validated)
+	registry.MustRegister(c.index, c.manager, c.bundles, c.scripts, c.serving, c.validated)
 	c.ops = &component.OpsServer{Options: &o.Options, Component: name, Registry: registry, Ready: c.ready, Warnings: c.warnings}
 	c.page = &page.Server{BindAddress: o.BindAddress, Report: func() status.Report { return c.report(o) }}
 	return c, nil
@@ -152,8 +155,12 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 	if err != nil {
 		return nil, err
 	}
-	destinations := destination.NewIndex(o.trustDomain)
-	if err := c.caches.index(destinations); err != nil {
+	c.index = destination.NewIndex(o.trustDomain)
+	c.addresses = newAddresses(c.index, c.events, logger)
+	c.ranges = func(ctx context.Context) {
+		followRanges(ctx, o, client, c.caches.nodes.GetIndexer(), c.index, logger)
+	}
+	if err := c.caches.index(c.index); err != nil {
 		return nil, err
 	}
 	ports, err := c.caches.ports()
@@ -164,13 +171,15 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 		Listener: listener,
 		Source:   c.manager,
 		Attestor: sds.NewPodAttestor(sds.PodAttestorOptions{
-			TrustDomain:  o.trustDomain,
-			API:          client.CoreV1().RESTClient(),
-			TokenReviews: client.AuthenticationV1().TokenReviews(),
-			Pods:         c.caches.podLister(),
-			LivePods:     client.CoreV1(),
+			TrustDomain:         o.trustDomain,
+			API:                 client.CoreV1().RESTClient(),
+			TokenReviews:        client.AuthenticationV1().TokenReviews(),
+			Pods:                c.caches.podLister(),
+			LivePods:            client.CoreV1(),
+			ServiceAccounts:     c.caches.accountLister(),
+			LiveServiceAccounts: client.CoreV1(),
 		}),
-		Destinations:     destinations,
+		Destinations:     c.index,
 		HTTPPorts:        ports,
 		GetCertificate:   c.serving.GetCertificate,
 		Acknowledgements: acknowledgements{c.rotation},
@@ -233,6 +242,7 @@ func (c *controller) run(ctx context.Context) error {
 		if !c.caches.start(ctx) || !cache.WaitForCacheSync(ctx.Done(), c.mesh.Known) {
 			return nil // told to end
 		}
+		c.ranges(ctx)
 		return c.issue(ctx)
 	})
 	return group.Wait()
@@ -244,7 +254,7 @@ func (c *controller) issue(ctx context.Context) error {
 	for _, p := range []*publish.Publisher{c.bundles, c.scripts} {
 		group.Go(func() error { return c.publish(ctx, p) })
 	}
-	for _, run := range []func(context.Context) error{c.rotation.Run, c.roots.Run, c.manager.Run, c.outages.Run, c.sds.Run} {
+	for _, run := range []func(context.Context) error{c.rotation.Run, c.roots.Run, c.manager.Run, c.outages.Run, c.addresses.Run, c.sds.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()
