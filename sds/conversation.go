@@ -17,8 +17,8 @@ type machine[Request, Response any] interface {
 	announce(u issuer.Update, now time.Time) (step[Response], error)
 	refresh(now time.Time) (step[Response], error)
 	bundle() issuer.TrustBundle
-	destine(d Destinations)
 	declare(known HTTPPorts, proxy Proxy)
+	destine(d Destinations)
 	moved() <-chan struct{}
 	forget()
 }

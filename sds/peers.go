@@ -32,8 +32,8 @@ type Destinations interface {
 // secrets, and so they say nothing of which certificate and bundle are in use.
 // The ports of its own pod are asked about in the same way.
 type peers struct {
-	destinations Destinations
 	own          ownPorts
+	destinations Destinations
 	changed      chan struct{} // nil before the first address
 	byName       map[string]*answer
 }

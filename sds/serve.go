@@ -37,8 +37,8 @@ func serve[Request, Response any, M machine[Request, Response]](
 	c.open = s.streams.add(c.proxy)
 	defer s.streams.remove(c.open)
 	c.machine = protocol(c.proxy.Identity, rand.Text()[:8])
-	c.machine.destine(s.options.Destinations)
 	c.machine.declare(s.options.HTTPPorts, c.proxy)
+	c.machine.destine(s.options.Destinations)
 	defer c.close()
 	return c.run(stream.Context())
 }

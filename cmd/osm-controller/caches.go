@@ -26,7 +26,7 @@ type caches struct {
 	pods       cache.SharedIndexInformer
 	services   cache.SharedIndexInformer
 	endpoints  cache.SharedIndexInformer
-	indexed    func() bool                          // what is answered from the caches is known
+	indexed    func() bool                          // the index of destinations knows what there is
 	configMaps map[string]cache.SharedIndexInformer // by name, in every namespace
 }
 
@@ -52,7 +52,7 @@ func newCaches(client kubernetes.Interface, published ...string) (*caches, error
 		c.factories = append(c.factories, named)
 		c.configMaps[name] = named.Core().V1().ConfigMaps().Informer()
 	}
-	return c, errors.Join(c.pods.SetTransform(essentials), c.services.SetTransform(clusterIPs), c.endpoints.SetTransform(addresses))
+	return c, errors.Join(c.pods.SetTransform(essentials), c.services.SetTransform(clusterIPs), c.endpoints.SetTransform(endpointAddresses))
 }
 
 // index has the index follow the caches.
@@ -81,9 +81,9 @@ func clusterIPs(object any) (any, error) {
 	}, nil
 }
 
-// addresses keeps of an EndpointSlice those, the pods that they are meant to be,
-// its ports, and whose it is.
-func addresses(object any) (any, error) {
+// endpointAddresses keeps of an EndpointSlice those, the pods that they are meant
+// to be, its ports, and whose it is.
+func endpointAddresses(object any) (any, error) {
 	slice, ok := object.(*discoveryv1.EndpointSlice)
 	if !ok {
 		return object, nil
@@ -96,14 +96,6 @@ func addresses(object any) (any, error) {
 		kept.Endpoints = append(kept.Endpoints, discoveryv1.Endpoint{Addresses: endpoint.Addresses, TargetRef: meant(endpoint.TargetRef)})
 	}
 	return kept, nil
-}
-
-// meant keeps of a reference what it is to.
-func meant(target *corev1.ObjectReference) *corev1.ObjectReference {
-	if target == nil {
-		return nil
-	}
-	return &corev1.ObjectReference{Kind: target.Kind, Name: target.Name}
 }
 
 // essentials keeps of a pod what attestation asks for, its addresses, and whether
@@ -191,4 +183,12 @@ func (c *caches) wait() {
 	for _, factory := range c.factories {
 		factory.Shutdown()
 	}
+}
+
+// meant keeps of a reference what it is to.
+func meant(target *corev1.ObjectReference) *corev1.ObjectReference {
+	if target == nil {
+		return nil
+	}
+	return &corev1.ObjectReference{Kind: target.Kind, Name: target.Name}
 }

@@ -60,7 +60,7 @@ func TestOfAnEndpointSliceAddressesPortsAndItsServiceAreCached(t *testing.T) {
 		Ports:      ports,
 	}
 	whole.Labels["app"] = "bookstore"
-	object, err := addresses(whole)
+	object, err := endpointAddresses(whole)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -166,11 +166,11 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 			LivePods:     client.CoreV1(),
 		}),
 		Destinations:     destinations,
-		HTTPPorts:        ports,
 		GetCertificate:   c.serving.GetCertificate,
 		Acknowledgements: acknowledgements{c.rotation},
 		Metrics:          sds.NewMetrics(registry),
 		Logger:           logger,
+		HTTPPorts:        ports,
 	})
 }
 
