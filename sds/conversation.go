@@ -17,9 +17,9 @@ type machine[Request, Response any] interface {
 	announce(u issuer.Update, now time.Time) (step[Response], error)
 	refresh(now time.Time) (step[Response], error)
 	bundle() issuer.TrustBundle
-	destine(d Destinations)
 	declare(known HTTPPorts, proxy Proxy)
 	bound(q quota)
+	destine(d Destinations)
 	moved() <-chan struct{}
 	forget()
 }

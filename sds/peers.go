@@ -32,9 +32,9 @@ type Destinations interface {
 // secrets, and so they say nothing of which certificate and bundle are in use.
 // The ports of its own pod are asked about in the same way.
 type peers struct {
-	destinations Destinations
 	own          ownPorts
-	quota        quota         // of the pod; none when nil
+	quota        quota // of the pod; none when nil
+	destinations Destinations
 	changed      chan struct{} // nil before the first address
 	byName       map[string]*answer
 }

@@ -40,9 +40,9 @@ func serve[Request, Response any, M machine[Request, Response]](
 	s.options.Metrics.streams.Inc()
 	defer s.options.Metrics.streams.Dec()
 	c.machine = protocol(c.proxy.Identity, rand.Text()[:8])
-	c.machine.destine(s.options.Destinations)
 	c.machine.declare(s.options.HTTPPorts, c.proxy)
 	c.machine.bound(c.open)
+	c.machine.destine(s.options.Destinations)
 	defer c.close()
 	return c.run(stream.Context())
 }

@@ -86,8 +86,8 @@ func clusterIPs(object any) (any, error) {
 	}, nil
 }
 
-// endpointAddresses keeps of an EndpointSlice those, the pods that they are meant to be,
-// its ports, and whose it is.
+// endpointAddresses keeps of an EndpointSlice those, the pods that they are meant
+// to be, its ports, and whose it is.
 func endpointAddresses(object any) (any, error) {
 	slice, ok := object.(*discoveryv1.EndpointSlice)
 	if !ok {
@@ -101,14 +101,6 @@ func endpointAddresses(object any) (any, error) {
 		kept.Endpoints = append(kept.Endpoints, discoveryv1.Endpoint{Addresses: endpoint.Addresses, TargetRef: meant(endpoint.TargetRef)})
 	}
 	return kept, nil
-}
-
-// meant keeps of a reference what it is to.
-func meant(target *corev1.ObjectReference) *corev1.ObjectReference {
-	if target == nil {
-		return nil
-	}
-	return &corev1.ObjectReference{Kind: target.Kind, Name: target.Name}
 }
 
 // podRanges reduces a Node to the ranges of its pods' addresses.
@@ -226,4 +218,12 @@ func (c *caches) wait() {
 	for _, factory := range c.factories {
 		factory.Shutdown()
 	}
+}
+
+// meant keeps of a reference what it is to.
+func meant(target *corev1.ObjectReference) *corev1.ObjectReference {
+	if target == nil {
+		return nil
+	}
+	return &corev1.ObjectReference{Kind: target.Kind, Name: target.Name}
 }

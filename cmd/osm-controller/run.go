@@ -180,11 +180,11 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 			LiveServiceAccounts: client.CoreV1(),
 		}),
 		Destinations:     c.index,
-		HTTPPorts:        ports,
 		GetCertificate:   c.serving.GetCertificate,
 		Acknowledgements: acknowledgements{c.rotation},
 		Metrics:          sds.NewMetrics(registry),
 		Logger:           logger,
+		HTTPPorts:        ports,
 	})
 }
 
