@@ -150,7 +150,7 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
     )
     .handleMessageStart(m => {
       $answered = true
-      if (m.head.status === 101) $strict?.raw()
+      if (m.head.status === 101 && $strict) $strict.raw()
     })
     .replaceStreamEnd(end => $answered ? end : new Message({ status: 502 }, 'the sidecar cannot reach the application at ' + $address + '\n'))
   )
