@@ -133,7 +133,8 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
   )
 
   function prepare(head) {
-    if (!wellFormed(head)) return { status: 400, text: 'a header that servers may read differently' }
+    var isChecked = $strict && $kind === 'http1'
+    if (!isChecked && !wellFormed(head)) return { status: 400, text: 'a header that servers may read differently' }
     if (head.method === 'CONNECT') return { status: 501, text: 'what goes through a tunnel has no verified sender' }
     identify(head.headers, $peer)
     if ($port !== null) return null
@@ -150,7 +151,7 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
     )
     .handleMessageStart(m => {
       $answered = true
-      if (m.head.status === 101) $strict?.raw()
+      if (m.head.status === 101 && $strict) $strict.raw()
     })
     .replaceStreamEnd(end => $answered ? end : new Message({ status: 502 }, 'the sidecar cannot reach the application at ' + $address + '\n'))
   )

@@ -120,26 +120,58 @@ function ascii(data) {
   return new Data(data.toArray().map(c => c === DEL ? 0 : c > DEL ? DEL : c)).toString()
 }
 
+// Lines come again with every request of a connection, and take time to read:
+// those of requests by HTTP/1.1 that are no HEAD, those that name a host, and
+// those that say nothing of where a request ends.
+var requestLines = new Set
+var hostLines = new Set
+var otherLines = new Set
+
+function keep(set, line) {
+  if (line.length > 256) return
+  if (set.size > 1000) set.clear()
+  set.add(line)
+}
+
 // read reads the lines of a request's head strictly (RFC 9112, sections 3, 5 and
 // 6): {length, isChunked}.
 export function read(text) {
   var lines = text.split('\r\n')
-  var request = lines[0].split(' ')
-  if (request.length !== 3 || !isName(request[0]) || !isTarget(request[1])) throw 'no request line'
-  if (request[2] !== 'HTTP/1.1' && request[2] !== 'HTTP/1.0') throw 'no request line'
-  checkControls(lines.join(' '))
+  var request = requestLines.has(lines[0]) ? USUAL : requestLine(lines[0])
   var hosts = 0
-  var lengths = []
-  var codings = []
+  var framed = []
   for (var i = 1; i < lines.length; i++) {
-    var f = field(lines[i])
-    var name = f.name.toLowerCase()
-    if (name === 'host') hosts++
-    else if (name === 'content-length') lengths.push(f.value())
-    else if (name === 'transfer-encoding') codings.push(f.value())
+    var line = lines[i]
+    if (!otherLines.has(line) && (hostLines.has(line) || isHost(line, framed))) hosts++
   }
-  if (hosts > 1 || hosts === 0 && request[2] === 'HTTP/1.1') throw hosts + ' fields Host'
-  return framing(request[0], request[2], lengths, codings)
+  if (hosts > 1 || hosts === 0 && request.version === 'HTTP/1.1') throw hosts + ' fields Host'
+  return framed.length > 0 ? framing(request, framed) : NONE
+}
+
+var NONE = { length: 0, isChunked: false }
+var USUAL = { method: 'GET', version: 'HTTP/1.1' }
+
+function requestLine(line) {
+  var parts = line.split(' ')
+  if (parts.length !== 3 || !isName(parts[0]) || !isTarget(parts[1])) throw 'no request line'
+  if (parts[2] !== 'HTTP/1.1' && parts[2] !== 'HTTP/1.0') throw 'no request line'
+  checkControls(line)
+  if (parts[0] !== 'HEAD' && parts[2] === 'HTTP/1.1') keep(requestLines, line)
+  return { method: parts[0], version: parts[2] }
+}
+
+// isHost reports whether a line names a host, and adds one that says where the
+// request ends to framed.
+function isHost(line, framed) {
+  checkControls(line)
+  var f = field(line)
+  var name = f.name.toLowerCase()
+  if (name === 'content-length' || name === 'transfer-encoding') {
+    framed.push({ name, value: f.value() })
+    return false
+  }
+  keep(name === 'host' ? hostLines : otherLines, line)
+  return name === 'host'
 }
 
 // DEL is what ascii makes of characters that a value may have.
@@ -165,19 +197,18 @@ function isTarget(target) {
 }
 
 // framing refuses what servers have taken for different lengths.
-function framing(method, version, lengths, codings) {
-  if (lengths.length + codings.length > 1) throw 'more than one length'
-  var isChunked = codings.length === 1
-  if (isChunked && (version !== 'HTTP/1.1' || codings[0].toLowerCase() !== 'chunked')) {
-    throw 'a transfer coding that is not chunked, or not in HTTP/1.1'
+function framing(request, framed) {
+  if (framed.length > 1) throw 'more than one length'
+  var value = framed[0].value
+  if (framed[0].name === 'transfer-encoding') {
+    if (request.version !== 'HTTP/1.1' || value.toLowerCase() !== 'chunked') throw 'a transfer coding that is not chunked, or not in HTTP/1.1'
+    if (request.method === 'HEAD') throw 'a HEAD with content'
+    return { length: 0, isChunked: true }
   }
-  var length = 0
-  if (lengths.length === 1) {
-    if (!isNumber(lengths[0], DIGITS, 15)) throw 'a length that is no number'
-    length = Number(lengths[0])
-  }
-  if (method === 'HEAD' && (isChunked || length > 0)) throw 'a HEAD with content'
-  return { length, isChunked }
+  if (!isNumber(value, DIGITS, 15)) throw 'a length that is no number'
+  var length = Number(value)
+  if (request.method === 'HEAD' && length > 0) throw 'a HEAD with content'
+  return { length, isChunked: false }
 }
 
 // size takes no extensions, of which there is no use.

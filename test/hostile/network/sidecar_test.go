@@ -4,6 +4,7 @@ package network
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -281,7 +282,7 @@ func (s *store) control(t *testing.T, area string) {
 			protocols.SetHTTP1(version == "HTTP/1.1")
 			protocols.SetUnencryptedHTTP2(version != "HTTP/1.1")
 			client := &http.Client{Timeout: patience, Transport: &http.Transport{Protocols: &protocols,
-				Dial: func(_, address string) (net.Conn, error) { return s.secure(address) }}}
+				DialContext: func(_ context.Context, _, address string) (net.Conn, error) { return s.secure(address) }}}
 			response, err := client.Get("http://" + net.JoinHostPort(storeAddress, port) + "/")
 			if err != nil {
 				return "", err
