@@ -40,7 +40,7 @@ func TestTheNameOfTheConfigMapIsOfTheContents(t *testing.T) {
 }
 
 // bundle makes one script of those that the entry imports.
-func bundle(t *testing.T, entry string) string {
+func bundle(t testing.TB, entry string) string {
 	t.Helper()
 	result := api.Build(api.BuildOptions{
 		Stdin:      &api.StdinOptions{Contents: entry, ResolveDir: ".", Sourcefile: "entry.js"},
@@ -90,7 +90,7 @@ func TestScriptsKeepToTheDialectOfPipy(t *testing.T) {
 // functions are those of the scripts, without Pipy.
 type functions struct{ vm *goja.Runtime }
 
-func load(t *testing.T) functions {
+func load(t testing.TB) functions {
 	t.Helper()
 	standins, err := os.ReadFile("testdata/standins.js")
 	if err != nil {
