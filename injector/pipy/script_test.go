@@ -122,7 +122,7 @@ func load(t testing.TB) functions {
 		}
 	}
 	var entry strings.Builder
-	for _, name := range []string{"address", "spiffe", "x509", "grpc", "origin", "sniff", "strict", "watch", "lines", "declared", "identify", "probes", "revocation"} {
+	for _, name := range []string{"address", "spiffe", "x509", "xds", "grpc", "origin", "sniff", "strict", "watch", "lines", "declared", "identify", "probes", "revocation"} {
 		entry.WriteString("export * as " + name + " from './" + name + ".js'\n")
 	}
 	for _, script := range []string{string(standins), bundle(t, entry.String()), "function codes(s) { return s.split('').map(function (c) { return c.charCodeAt(0) }) }"} {

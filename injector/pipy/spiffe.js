@@ -15,6 +15,7 @@ export function parse(uri) {
   var trustDomain = parts[0]
   var path = parts.slice(1)
   if (trustDomain.length > 255 || !made(trustDomain, NAME)) return null
+  if (trustDomain.split('.').some(label => label === '')) return null    // no name of a DNS or URI SAN (RFC 1034, section 3.1)
   if (!path.every(s => made(s, SEGMENT) && s !== '.' && s !== '..')) return null
   return { trustDomain, path }
 }

@@ -40,6 +40,7 @@ export function secret(resource) {
   var pair = message(m, 2)
   var context = message(m, 4)
   var generic = message(m, 5)
+  alone(m, [2, 3, 4, 5])
   return {
     name: string(m, 1),
     certificateChain: pair ? inline(message(pair, 1)) : null,
@@ -54,23 +55,37 @@ export function secret(resource) {
 // rule is about a part of it.
 function peer(matcher) {
   var name = message(matcher, 2)
+  if (name) alone(name, [1, 2, 3, 5, 7, 8])
   return name ? string(name, 1) : ''
 }
 
 function inline(source) {
+  if (source) alone(source, [1, 2, 3, 4])
   return source ? bytes(source, 2) || bytes(source, 3) : null    // inline_bytes, inline_string
 }
 
 // Of protobuf.Message's getters only those of arrays are right: getBytes()
 // answers true, getString() and getMessage() leak what they return.
 function bytes(m, field) {
-  return m.getBytesArray(field)?.[0] || null
+  return only(m.getBytesArray(field)) || null
 }
 
 function string(m, field) {
-  return m.getStringArray(field)?.[0] || ''
+  return only(m.getStringArray(field)) || ''
 }
 
 function message(m, field) {
-  return m.getMessageArray(field)?.[0] || null
+  return only(m.getMessageArray(field)) || null
+}
+
+// alone refuses two fields of a oneof: a decoder takes the last.
+function alone(m, fields) {
+  if (fields.filter(f => (m.getBytesArray(f) || []).length > 0).length > 1) throw 'two fields of a oneof'
+}
+
+// only refuses a field that is there twice. A decoder of protobuf takes the last
+// of two values and merges two messages; no server sends such.
+function only(list) {
+  if (list && list.length > 1) throw 'a field twice'
+  return list?.[0]
 }
