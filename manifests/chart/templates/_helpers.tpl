@@ -152,7 +152,9 @@ spec:
             - --mesh-name={{ .root.Values.osm.meshName }}
             - --namespace=$(POD_NAMESPACE)
             - --log-level={{ .root.Values.osm.controllerLogLevel }}
-            {{- include "osm.webhookClients" .root | nindent 12 }}
+            {{- with include "osm.webhookClients" .root }}
+            {{- . | nindent 12 }}
+            {{- end }}
             {{- range .args }}
             - {{ . | quote }}
             {{- end }}
