@@ -11,24 +11,25 @@ import (
 // 30 kB, from the first byte of its handshake on.
 const maxConnections = 256
 
-// connections bounds how many there are. One too many ends the oldest of the
-// address that has the most, one without a request if there is one: whatever a
-// client opens, it keeps no other out.
+// connections bounds how many there are. One too many ends another: of an address
+// that has more than half of them, if there is one, without a request rather than
+// with one, and the one that has been so for longest. An API server's requests take
+// milliseconds: what holds connections does not keep it out.
 type connections struct {
 	net.Listener
 	most int
 
-	mu     sync.Mutex
-	opened int64
-	open   map[*connection]struct{}
+	turns atomic.Int64
+	mu    sync.Mutex
+	open  map[*connection]struct{}
 }
 
 type connection struct {
 	net.Conn
 	of      *connections
 	address string
-	number  int64
 	active  atomic.Bool
+	turn    atomic.Int64 // when it became so
 	once    sync.Once
 }
 
@@ -60,25 +61,25 @@ func addressOf(conn net.Conn) string {
 func (c *connections) add(accepted *connection) (surplus *connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.opened++
-	accepted.number = c.opened
+	accepted.turn.Store(c.turns.Add(1))
 	c.open[accepted] = struct{}{}
 	if len(c.open) <= c.most {
 		return nil
 	}
-	surplus = c.surplus()
+	surplus = c.surplus(accepted)
 	delete(c.open, surplus)
 	return surplus
 }
 
-func (c *connections) surplus() *connection {
+// surplus is which one ends for another that was accepted.
+func (c *connections) surplus(accepted *connection) *connection {
 	of := map[string]int{}
 	for conn := range c.open {
 		of[conn.address]++
 	}
 	var worst *connection
 	for conn := range c.open {
-		if worst == nil || conn.before(worst, of) {
+		if conn != accepted && (worst == nil || conn.before(worst, of)) {
 			worst = conn
 		}
 	}
@@ -87,13 +88,14 @@ func (c *connections) surplus() *connection {
 
 // before tells whether c is to end rather than other.
 func (c *connection) before(other *connection, of map[string]int) bool {
-	if mine, others := of[c.address], of[other.address]; mine != others {
-		return mine > others
+	half := c.of.most / 2
+	if mine, others := of[c.address] > half, of[other.address] > half; mine != others {
+		return mine
 	}
 	if mine, others := c.active.Load(), other.active.Load(); mine != others {
 		return !mine
 	}
-	return c.number < other.number
+	return c.turn.Load() < other.turn.Load()
 }
 
 // Close implements net.Conn.
@@ -113,5 +115,6 @@ func observe(conn net.Conn, state http.ConnState) {
 	}
 	if c, ok := conn.(*connection); ok {
 		c.active.Store(state == http.StateActive)
+		c.turn.Store(c.of.turns.Add(1))
 	}
 }

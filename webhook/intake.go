@@ -28,19 +28,18 @@ const (
 type intake struct {
 	limits   limits
 	scanners sync.Pool
-	// Bodies, and what is made of them. Small ones have their own, so that large
-	// ones never keep them waiting.
-	smallBodies, largeBodies   *budget
+	// Bodies that are not small, and what is made of them and of small ones: large
+	// ones keep no small one waiting.
+	bodies                     *budget
 	smallObjects, largeObjects *budget
 }
 
 func newIntake() *intake {
 	in := &intake{
 		limits:       bodyLimits,
-		smallBodies:  newBudget(6<<20, 4<<20),
-		largeBodies:  newBudget(14<<20, 11<<20),
-		smallObjects: newBudget(6<<20, 6<<20),
-		largeObjects: newBudget(40<<20, 40<<20),
+		bodies:       newBudget(12<<20, 9<<20),
+		smallObjects: newBudget(4<<20, 4<<20),
+		largeObjects: newBudget(32<<20, 32<<20),
 	}
 	in.scanners.New = func() any { return newScanner(in.limits) }
 	return in
@@ -57,6 +56,9 @@ func (in *intake) handle(answer func(w http.ResponseWriter, r *http.Request, bod
 			refuse(w, err)
 			return
 		}
+		// Who does not read an answer keeps no other from one. A writer without
+		// deadlines has no connection.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(bodyTime))
 		answer(w, r, body)
 	})
 }
@@ -170,12 +172,10 @@ func (h *held) receive(r *http.Request, scanner *scanner, pace *pace) ([]byte, e
 
 func (h *held) grow(r *http.Request, body []byte) ([]byte, error) {
 	size := nextSize(cap(body), r.ContentLength, h.intake.limits.bytes)
-	bodies := h.intake.largeBodies
-	if size <= smallBody {
-		bodies = h.intake.smallBodies
-	}
-	if err := h.exchange(r.Context(), ofBody, bodies, int64(size)); err != nil {
-		return nil, err
+	if size > smallBody {
+		if err := h.exchange(r.Context(), ofBody, h.intake.bodies, int64(size)); err != nil {
+			return nil, err
+		}
 	}
 	return append(make([]byte, 0, size), body...), nil
 }

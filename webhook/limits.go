@@ -22,9 +22,9 @@ type limits struct {
 var bodyLimits = limits{bytes: 7 << 20, values: 100_000, depth: 64, name: 8 << 10, text: 3 << 20, number: 64}
 
 const (
-	// smallBody fits the reviews of nearly all pods. What is smaller never waits
-	// for what is larger.
-	smallBody = 64 << 10
+	// smallBody fits the reviews of nearly all pods. What is no larger waits for no
+	// other body: each connection may have one (see maxConnections).
+	smallBody = 32 << 10
 	// valueBytes is what a value takes at most once it is decoded: "{}" in an array
 	// of containers, whose array has grown, or as a map that has been copied.
 	valueBytes = 400

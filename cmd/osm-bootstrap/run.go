@@ -33,7 +33,7 @@ const (
 	settle = 10 * time.Second
 
 	// memoryLimit, in bytes, is below the 128 MB that the chart gives the container.
-	memoryLimit = 100 << 20
+	memoryLimit = 80 << 20
 )
 
 func run(ctx context.Context, args []string) error {

@@ -37,7 +37,7 @@ const (
 	validatorSecret  = "osm-validator-tls"
 
 	// memoryLimit, in bytes, is below the 1 GB that the chart gives the container.
-	memoryLimit = 800 << 20
+	memoryLimit = 640 << 20
 )
 
 func run(ctx context.Context, args []string) error {

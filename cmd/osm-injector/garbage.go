@@ -13,7 +13,7 @@ const (
 	gcPercent = 900
 	// memoryLimit, in bytes, is where it is collected in any case, where no limit of
 	// a container tells: below the 128 MB that the chart gives it.
-	memoryLimit = 100 << 20
+	memoryLimit = 80 << 20
 )
 
 // collectLate trades memory for the time of an admission.

@@ -11,9 +11,10 @@ import (
 // (Linux, Control Group v2).
 const cgroupLimit = "/sys/fs/cgroup/memory.max"
 
-// LimitMemory has garbage collected before the process takes more than four fifths
-// of what its container may: beyond its limit, the kernel ends it. Where there is
-// no limit to read, fallback is the most, in bytes. GOMEMLIMIT takes precedence.
+// LimitMemory has garbage collected before Go takes more than two thirds of what
+// the container may: beyond its limit, the kernel ends it, and the program's own
+// text and what garbage grows to meanwhile count, too. Where there is no limit to
+// read, fallback is the most, in bytes. GOMEMLIMIT takes precedence.
 func LimitMemory(fallback int64) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
@@ -30,5 +31,5 @@ func softLimit(limit string, fallback int64) int64 {
 	if err != nil || bytes <= 0 {
 		return fallback
 	}
-	return bytes / 5 * 4
+	return bytes / 3 * 2
 }

@@ -7,7 +7,7 @@ func TestGarbageIsCollectedBelowTheContainersLimit(t *testing.T) {
 		limit string
 		want  int64
 	}{
-		"the chart's":  {"128000000\n", 102400000},
+		"the chart's":  {"128000000\n", 85333332},
 		"none":         {"max\n", 42},
 		"no cgroup v2": {"", 42},
 		"nonsense":     {"-1", 42},

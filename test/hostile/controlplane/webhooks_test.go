@@ -82,13 +82,13 @@ func TestServeWebhook(t *testing.T) {
 	switch name {
 	case "osm-injector":
 		debug.SetGCPercent(900)
-		debug.SetMemoryLimit(100 << 20)
+		debug.SetMemoryLimit(80 << 20)
 		handler = injectorHook(t, logger)
 	case "osm-bootstrap":
-		debug.SetMemoryLimit(100 << 20)
+		debug.SetMemoryLimit(80 << 20)
 		handler = webhook.NewConverter(logger)
 	default:
-		debug.SetMemoryLimit(800 << 20)
+		debug.SetMemoryLimit(640 << 20)
 		hook, err := webhook.Admission(webhook.NewValidator(webhook.ValidatorOptions{}), logger)
 		if err != nil {
 			t.Fatal(err)
