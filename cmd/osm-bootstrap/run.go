@@ -79,14 +79,9 @@ func serve(ctx context.Context, o *options, config *rest.Config, steps *bootstra
 		Client:     client,
 		Logger:     logger,
 	})
-	clients, err := o.WebhookClients(client, logger)
-	if err != nil {
-		return err
-	}
 	converter, err := webhook.NewServer(webhook.ServerOptions{
 		Address:      o.Listen(convertPort),
 		Certificates: certificates,
-		Clients:      clients,
 		Handlers:     map[string]http.Handler{"/convert": webhook.NewConverter(logger)},
 		Linger:       component.Linger,
 		Logger:       logger,
@@ -102,10 +97,10 @@ func serve(ctx context.Context, o *options, config *rest.Config, steps *bootstra
 		Options:   &o.Options,
 		Component: name,
 		Registry:  registry,
-		Ready:     func() error { return errors.Join(runner.Ready(), certificates.Ready(), clients.Ready()) },
+		Ready:     func() error { return errors.Join(runner.Ready(), certificates.Ready()) },
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{changes.Run, runner.Run, certificates.Run, clients.Run, converter.Run, follower.Run, ops.Run} {
+	for _, run := range []func(context.Context) error{changes.Run, runner.Run, certificates.Run, converter.Run, follower.Run, ops.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()

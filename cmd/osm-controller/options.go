@@ -23,6 +23,7 @@ const minPatience = time.Minute
 
 type options struct {
 	component.Options
+	callers      component.ClientFlags
 	trustDomain  string
 	rootSecret   string
 	replica      string
@@ -35,6 +36,7 @@ func parse(args []string) (*options, error) {
 	o := &options{keyAlgorithm: issuer.DefaultKeyAlgorithm}
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	o.AddFlags(fs)
+	o.callers.Add(fs)
 	fs.StringVar(&o.trustDomain, "trust-domain", "cluster.local", "trust domain of every identity")
 	fs.StringVar(&o.rootSecret, "ca-bundle-secret-name", "osm-ca-bundle", "Secret of the root certificate and its key")
 	fs.StringVar(&o.replica, "replica", hostname(), "name that tells this replica from others, as its Pod's does")

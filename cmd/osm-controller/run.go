@@ -186,7 +186,7 @@ func (c *controller) addValidator(o *options, client kubernetes.Interface, logge
 		Client:     client,
 		Logger:     logger,
 	})
-	if c.clients, err = o.WebhookClients(client, logger); err != nil {
+	if c.clients, err = o.callers.Clients(client, logger); err != nil {
 		return err
 	}
 	c.validator, err = webhook.NewServer(webhook.ServerOptions{

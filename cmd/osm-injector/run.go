@@ -80,7 +80,7 @@ func newService(o *injection.Options, client kubernetes.Interface, logger *slog.
 		Logger:     logger,
 	})
 	var err error
-	if s.clients, err = o.WebhookClients(client, logger); err != nil {
+	if s.clients, err = o.Callers.Clients(client, logger); err != nil {
 		return nil, err
 	}
 	versions := discovery.ToServerVersionInterfaceWithContext(client.Discovery())

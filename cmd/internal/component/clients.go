@@ -11,36 +11,39 @@ import (
 	"github.com/osm-edge/osm/webhook"
 )
 
-// clientFlags say who may call the webhooks.
-type clientFlags struct {
+// ClientFlags say who may call the webhook of a component. Conversions have none:
+// API servers never present a certificate to them (Kubernetes 1.37,
+// newWebhookConverterFactory).
+type ClientFlags struct {
 	verify   bool
 	caBundle string
 	names    string // with commas between
 }
 
-func (c *clientFlags) add(fs *flag.FlagSet) {
+// Add adds the flags.
+func (c *ClientFlags) Add(fs *flag.FlagSet) {
 	fs.BoolVar(&c.verify, "verify-webhook-client", false, "answer only API servers that prove themselves with a client certificate")
 	fs.StringVar(&c.caBundle, "webhook-client-ca-bundle", "", "PEM certificates that theirs must chain to; when empty, those of ConfigMap kube-system/extension-apiserver-authentication")
 	fs.StringVar(&c.names, "webhook-client-names", "", "common names that theirs may have, with commas between; any when empty")
 }
 
-func (c *clientFlags) check() error {
+func (c *ClientFlags) check() error {
 	if !c.verify && c.caBundle+c.names != "" {
 		return errors.New("-webhook-client-ca-bundle and -webhook-client-names count for nothing without -verify-webhook-client: set it")
 	}
 	return nil
 }
 
-// WebhookClients returns who may call the webhooks of a component: nil for anyone.
-func (o *Options) WebhookClients(client kubernetes.Interface, logger *slog.Logger) (*webhook.Clients, error) {
-	if err := o.clients.check(); err != nil || !o.clients.verify {
+// Clients returns who may call: nil for anyone.
+func (c *ClientFlags) Clients(client kubernetes.Interface, logger *slog.Logger) (*webhook.Clients, error) {
+	if err := c.check(); err != nil || !c.verify {
 		return nil, err
 	}
 	var names []string
-	if o.clients.names != "" {
-		names = strings.Split(o.clients.names, ",")
+	if c.names != "" {
+		names = strings.Split(c.names, ",")
 	}
 	return webhook.NewClients(webhook.ClientsOptions{
-		CABundle: []byte(o.clients.caBundle), Names: names, Client: client, Logger: logger,
+		CABundle: []byte(c.caBundle), Names: names, Client: client, Logger: logger,
 	})
 }

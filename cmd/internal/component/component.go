@@ -33,8 +33,6 @@ type Options struct {
 	BindAddress string
 	// LogLevel is the least level that is logged.
 	LogLevel slog.Level
-
-	clients clientFlags
 }
 
 // AddFlags adds the flags of the options, with their defaults.
@@ -44,7 +42,6 @@ func (o *Options) AddFlags(fs *flag.FlagSet) {
 	fs.Func("mesh-name", "name of the mesh (default osm)", label(&o.MeshName))
 	fs.Func("namespace", "the mesh namespace (default osm-system)", label(&o.Namespace))
 	fs.StringVar(&o.BindAddress, "bind-address", "", "address to listen on; all addresses when empty")
-	o.clients.add(fs)
 	fs.TextVar(&o.LogLevel, "log-level", slog.LevelInfo, "least level to log: debug, info, warn or error")
 }
 

@@ -74,17 +74,20 @@ tresor:
 {{- end -}}
 {{- end -}}
 
-{{/* The arguments that say which clients the webhooks answer. */}}
+{{/*
+The arguments that say which clients a component's webhook answers: a dict of root
+and component. Conversions, those of osm-bootstrap, are called without a certificate.
+*/}}
 {{- define "osm.webhookClients" -}}
-{{- $webhooks := .Values.osm.webhooks -}}
-{{- if $webhooks.verifyClient -}}
+{{- $webhooks := .root.Values.osm.webhooks -}}
+{{- if and $webhooks.verifyClient (ne .component "osm-bootstrap") -}}
 {{- if not (or $webhooks.clientCA $webhooks.clientNames) -}}
 {{- fail "osm.webhooks.verifyClient needs clientCA or clientNames: the cluster's authority signs for kubelets and users, too" -}}
 {{- end -}}
 - --verify-webhook-client
 - {{ printf "--webhook-client-ca-bundle=%s" $webhooks.clientCA | quote }}
 - {{ printf "--webhook-client-names=%s" (join "," $webhooks.clientNames) | quote }}
-{{- else if or $webhooks.clientCA $webhooks.clientNames -}}
+{{- else if and (not $webhooks.verifyClient) (or $webhooks.clientCA $webhooks.clientNames) -}}
 {{- fail "osm.webhooks.clientCA and clientNames have no effect without verifyClient: set osm.webhooks.verifyClient=true" -}}
 {{- end -}}
 {{- end -}}
@@ -152,7 +155,7 @@ spec:
             - --mesh-name={{ .root.Values.osm.meshName }}
             - --namespace=$(POD_NAMESPACE)
             - --log-level={{ .root.Values.osm.controllerLogLevel }}
-            {{- with include "osm.webhookClients" .root }}
+            {{- with include "osm.webhookClients" . }}
             {{- . | nindent 12 }}
             {{- end }}
             {{- range .args }}
@@ -263,7 +266,7 @@ spec:
 {{/* The right to read the cluster's client CA: a dict of root and component. */}}
 {{- define "osm.clientCAReader" -}}
 {{- $webhooks := .root.Values.osm.webhooks -}}
-{{- if and $webhooks.verifyClient (not $webhooks.clientCA) }}
+{{- if and $webhooks.verifyClient (not $webhooks.clientCA) (ne .component "osm-bootstrap") }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
