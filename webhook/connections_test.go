@@ -42,7 +42,7 @@ func TestOneConnectionTooManyEndsAnother(t *testing.T) {
 		"of who has the most":            {from: []string{"10.0.0.1", "10.0.0.2", "10.0.0.2", "10.0.0.2", "10.0.0.1"}, closed: 1},
 		"of who has the most, if active": {from: []string{"10.0.0.1", "10.0.0.2", "10.0.0.2", "10.0.0.2", "10.0.0.1"}, active: []int{1, 2, 3}, closed: 1},
 		"without a request first":        {from: []string{"10.0.0.2", "10.0.0.2", "10.0.0.2", "10.0.0.2", "10.0.0.1"}, active: []int{0, 1, 3}, closed: 2},
-		"the oldest of many addresses":   {from: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.1", "10.0.0.1"}, active: []int{1, 2, 0, 3}, closed: 1},
+		"the oldest of many addresses":   {from: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"}, active: []int{1, 2, 0, 3}, closed: 1},
 		"not one that was just active":   {from: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"}, active: []int{0}, idle: []int{0}, closed: 1},
 	}
 	for name, test := range tests {

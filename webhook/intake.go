@@ -2,12 +2,9 @@ package webhook
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 )
@@ -61,26 +58,6 @@ func (in *intake) handle(answer func(w http.ResponseWriter, r *http.Request, bod
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(bodyTime))
 		answer(w, r, body)
 	})
-}
-
-// refuse answers in plain text: a review that can't be read has no uid to answer
-// to. The connection ends with it, so that what is left of the body is not read.
-func refuse(w http.ResponseWriter, err error) {
-	status, reason := http.StatusBadRequest, "reading the body failed"
-	refused, long := (*refusal)(nil), (*http.MaxBytesError)(nil)
-	switch {
-	case errors.As(err, &refused):
-		status, reason = refused.status, refused.reason
-	case errors.As(err, &long):
-		status, reason = http.StatusRequestEntityTooLarge, fmt.Sprintf("a body of more than %d bytes: send a smaller object", long.Limit)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		status, reason = http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %s", bodyTime)
-	}
-	if status == http.StatusTooManyRequests {
-		w.Header().Set("Retry-After", "1")
-	}
-	w.Header().Set("Connection", "close")
-	http.Error(w, reason, status)
 }
 
 func host(r *http.Request) string {
@@ -189,26 +166,3 @@ func nextSize(size int, announced int64, most int) int {
 	}
 	return min(next, most+1)
 }
-
-// pace has a body come in time.
-type pace struct {
-	control *http.ResponseController
-	last    time.Time
-}
-
-func newPace(w http.ResponseWriter) *pace {
-	return &pace{http.NewResponseController(w), time.Now().Add(bodyTime)}
-}
-
-// next gives the next part its time. A writer that has no deadlines has no
-// connection that is slow, either.
-func (p *pace) next() {
-	part := time.Now().Add(stallTime)
-	if p.last.Before(part) {
-		part = p.last
-	}
-	_ = p.control.SetReadDeadline(part)
-}
-
-// end leaves the handler the time that it has: a read that fails would cancel it.
-func (p *pace) end() { _ = p.control.SetReadDeadline(time.Now().Add(writeTimeout)) }

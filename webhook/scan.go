@@ -2,9 +2,7 @@ package webhook
 
 import (
 	"encoding/json"
-	"fmt"
 	"hash/maphash"
-	"net/http"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -205,20 +203,4 @@ func (s *scanner) end() error {
 	}
 	s.open, s.names = s.open[:len(s.open)-1], s.names[:last.names]
 	return nil
-}
-
-// refusal is a request that is not answered, with its HTTP status.
-type refusal struct {
-	status int
-	reason string
-}
-
-func (r *refusal) Error() string { return r.reason }
-
-func tooLarge(format string, args ...any) error {
-	return &refusal{http.StatusRequestEntityTooLarge, "the body has " + fmt.Sprintf(format, args...) + ": send a smaller object"}
-}
-
-func malformed(reason string) error {
-	return &refusal{http.StatusBadRequest, reason + ": send valid JSON with unique names"}
 }

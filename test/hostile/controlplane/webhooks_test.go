@@ -264,8 +264,11 @@ func (v *victim) bombs() map[string]bomb {
 		"many strings":         fill("[", `"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",`, "]", whole),
 		"as many as are taken": fill("[", "{},", "]", 290_000),
 		"as large as is taken": fill("[", `"`+strings.Repeat("a", 1<<20)+`",`, "]", whole),
-		"containers": {body: []byte(strings.Replace(v.before, `"containers":[{"name":"a"}]`,
-			`"containers":[`+strings.TrimSuffix(strings.Repeat("{},", 95_000), ",")+`]`, 1) + "{}" + v.after)},
+	}
+	// What is larger as a Go value than any other element, in 7 MB and in what passes.
+	for what, n := range map[string]int{"7 MB of containers": whole/3 - 1000, "containers": 95_000} {
+		list := `"containers":[` + strings.TrimSuffix(strings.Repeat("{},", n), ",") + `]`
+		bombs[what] = bomb{body: []byte(strings.Replace(v.before, `"containers":[{"name":"a"}]`, list, 1) + "{}" + v.after)}
 	}
 	chunked := bombs["many strings"]
 	chunked.chunked = true
