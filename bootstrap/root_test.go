@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -55,6 +56,37 @@ func TestTheRootsOfVaultAreShownWithoutAKey(t *testing.T) {
 	}
 	if !slices.ContainsFunc(m.lastPublished().Roots(), m.current.Roots()[0].Equal) {
 		t.Error("what is trusted is not published")
+	}
+}
+
+func TestTheRootsOfVaultThatAreGivenAreDemandedAndNotOverwritten(t *testing.T) {
+	for name, test := range map[string]struct {
+		vault  map[string]any
+		secret string
+	}{
+		"over http":       {map[string]any{"address": "http://vault"}, "osm-ca-bundle"},
+		"by the mesh's":   {map[string]any{"address": "https://vault", "rootsSecretRef": map[string]any{"name": "osm-ca-bundle"}}, "osm-ca-bundle"},
+		"by one of their": {map[string]any{"address": "http://vault", "rootsSecretRef": map[string]any{"name": "roots"}}, "roots"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMeshOf(presetVault)
+			mustOnce(t, m)
+			m.setProvider(t, map[string]any{"vault": test.vault})
+			m.current = issuer.NewTrustBundle(newCA(t).Root())
+			if err := m.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "osm-system/"+test.secret) {
+				t.Fatalf("without a Secret, error %v", err)
+			}
+			given := issuer.NewTrustBundle(newCA(t).Root()).PEM()
+			secret := rootSecretOf(map[string][]byte{rootsecret.CertificateKey: given})
+			secret.Name = test.secret
+			if _, err := m.Secrets.Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			mustOnce(t, m)
+			if got := m.secret(t, test.secret).Data; !bytes.Equal(got[rootsecret.CertificateKey], given) || len(got) != 1 {
+				t.Errorf("the Secret was written to, and has %d keys", len(got))
+			}
+		})
 	}
 }
 

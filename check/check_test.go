@@ -64,6 +64,10 @@ func TestSituationsThatTakeTime(t *testing.T) {
 		"the root has ended":                  {"root", record(newRoot(t, now().AddDate(-10, 0, 0), now().Add(-time.Hour)), ""), Error, "expired at"},
 		"a root of a day has half a day left": {"root", record(newRoot(t, now().Add(-day/2), now().Add(day/2)), ""), "", ""},
 
+		"Vault is asked over https":              {"root", vaultRoot("https://vault:8200", "Reached"), "", ""},
+		"Vault is asked over http":               {"root", vaultRoot("HTTP://vault:8200", "Reached"), Warning, "asked over http"},
+		"somebody has put a root beside Vault's": {"root", vaultRoot("https://vault:8200", v1.ReasonRootsRefused), Warning, "of somebody"},
+
 		"a root is distributed":             {"rotation", record(root, "distribute", 10*time.Second, "books/a"), "", ""},
 		"pods are late":                     {"rotation", record(root, "distribute", time.Minute, "books/a"), Warning, "missing: books/a"},
 		"no pod is late":                    {"rotation", record(root, "distribute", time.Minute), "", ""},
@@ -119,6 +123,19 @@ func of(findings []Finding, objects ...string) (all []Finding) {
 
 func skew(by time.Duration) func(*Snapshot) {
 	return func(s *Snapshot) { s.ServerTime = s.Now.Add(by) }
+}
+
+// vaultRoot has one of Vault be Ready for a reason.
+func vaultRoot(address, reason string) func(*Snapshot) {
+	return func(s *Snapshot) {
+		s.Roots = []v1.MeshRootCertificate{{
+			ObjectMeta: metav1.ObjectMeta{Name: "vault"},
+			Spec:       v1.MeshRootCertificateSpec{Role: v1.Active, Provider: v1.Provider{Vault: &v1.Vault{Address: address}}},
+			Status: v1.MeshRootCertificateStatus{Conditions: []metav1.Condition{{
+				Type: v1.ConditionReady, Status: metav1.ConditionTrue, Reason: reason, Message: "not trusted: CN=of somebody",
+			}}},
+		}}
+	}
 }
 
 // record has one root sign, at a step that has lasted and that pods are missing at.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 func TestFlagsAreRead(t *testing.T) {
@@ -24,13 +25,16 @@ func TestFlagsAreRead(t *testing.T) {
 		args []string
 		want func(*options)
 	}{
-		"none":                     {nil, func(*options) {}},
-		"a duration of two units":  {[]string{"--service-cert-validity-duration=1h30m"}, func(o *options) { o.validity = 90 * time.Minute }},
-		"a duration with a point":  {[]string{"--service-cert-validity-duration=1.5h"}, func(o *options) { o.validity = 90 * time.Minute }},
-		"the shortest duration":    {[]string{"--service-cert-validity-duration=1m"}, func(o *options) { o.validity = time.Minute }},
-		"a replica's name":         {[]string{"--replica=one"}, func(o *options) { o.replica = "one" }},
-		"a deadline":               {[]string{"--rotation-deadline=2m"}, func(o *options) { o.patience = 2 * time.Minute }},
-		"a key algorithm":          {[]string{"--key-algorithm=rsa-2048"}, func(o *options) { o.keyAlgorithm = "rsa-2048" }},
+		"none":                    {nil, func(*options) {}},
+		"a duration of two units": {[]string{"--service-cert-validity-duration=1h30m"}, func(o *options) { o.validity = 90 * time.Minute }},
+		"a duration with a point": {[]string{"--service-cert-validity-duration=1.5h"}, func(o *options) { o.validity = 90 * time.Minute }},
+		"the shortest duration":   {[]string{"--service-cert-validity-duration=1m"}, func(o *options) { o.validity = time.Minute }},
+		"a replica's name":        {[]string{"--replica=one"}, func(o *options) { o.replica = "one" }},
+		"a deadline":              {[]string{"--rotation-deadline=2m"}, func(o *options) { o.patience = 2 * time.Minute }},
+		"a key algorithm":         {[]string{"--key-algorithm=rsa-2048"}, func(o *options) { o.keyAlgorithm = "rsa-2048" }},
+		"a Vault and its token": {[]string{"--vault-address=https://vault:8200", "--vault-token-secret=vault-token/token"}, func(o *options) {
+			o.vaultAddress, o.vaultToken = "https://vault:8200", v1.SecretKeyReference{Name: "vault-token", Key: "token"}
+		}},
 		"a trust domain, a secret": {[]string{"--trust-domain=mesh.example", "--ca-bundle-secret-name=my-root"}, func(o *options) { o.trustDomain, o.rootSecret = "mesh.example", "my-root" }},
 	}
 	for name, test := range tests {
@@ -54,6 +58,8 @@ func TestFlagsThatAreWrongAreRefusedByName(t *testing.T) {
 		want string
 	}{
 		"a duration without unit":  {[]string{"--service-cert-validity-duration=24"}, "-service-cert-validity-duration"},
+		"a Secret without a key":   {[]string{"--vault-token-secret=vault-token"}, "-vault-token-secret"},
+		"a Secret with no key":     {[]string{"--vault-token-secret=vault-token/"}, "-vault-token-secret"},
 		"a duration of days":       {[]string{"--service-cert-validity-duration=1d"}, "-service-cert-validity-duration"},
 		"an empty duration":        {[]string{"--service-cert-validity-duration="}, "-service-cert-validity-duration"},
 		"a duration of nothing":    {[]string{"--service-cert-validity-duration=0"}, "-service-cert-validity-duration: 0s is shorter than 1m0s"},

@@ -161,6 +161,7 @@ func TestTheSettingsAreTheChartsValues(t *testing.T) {
 		"the defaults":                {nil, []string{"image: flomesh/pipy:", "image: flomesh/osm-init:", "restartPolicy: Always", "osm-controller.osm-system.svc:15128"}},
 		"of a file":                   {[]string{"--values", file}, []string{"image: example.test/pipy:1", "image: flomesh/osm-init:v1"}},
 		"of the command line":         {[]string{"--values", file, "--set", "osm.image.tag=v2"}, []string{"image: example.test/pipy:1", "image: flomesh/osm-init:v2"}},
+		"pinned":                      {[]string{"--set", "osm.sidecarImage=flomesh/pipy@" + pinned, "--set", "osm.image.digest.osmInit=" + pinned}, []string{"image: flomesh/pipy@" + pinned, "image: flomesh/osm-init@" + pinned}},
 		"lists":                       {[]string{"--set", "osm.outboundPortExclusionList={6379,7070}"}, []string{"6379,7070"}},
 		"a trust domain":              {[]string{"--set", "osm.trustDomain=mesh.example"}, []string{"spiffe://mesh.example/ns/shop/sa/default"}},
 		"another mesh's":              {[]string{"--set", "osm.meshName=mine"}, []string{`"mesh":"mine"`}},
@@ -232,3 +233,6 @@ func TestEveryPodWouldHaveAProxyOfItsOwn(t *testing.T) {
 		t.Errorf("the ids are %q", ids)
 	}
 }
+
+// pinned is the digest of an image.
+const pinned = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

@@ -55,7 +55,7 @@ func (t *vaultToken) bound(secret *corev1.Secret, o Options) *problem {
 	case annotated && sameEndpoint(named, t.address):
 		return nil
 	case annotated:
-		return &problem{reasonRefused, fmt.Errorf("secret %s/%s may not be sent to %s: its annotation %s names another address",
+		return &problem{reasonRefused, fmt.Errorf("secret %s/%s may not be sent to %s: its annotation %s names another address; correct that or, where the chart made the Secret, osm.vault.protocol, host and port",
 			secret.Namespace, secret.Name, t.address, v1.AnnotationVaultAddress)}
 	case t.ref == o.VaultToken && sameEndpoint(o.VaultAddress, t.address):
 		return nil

@@ -88,10 +88,12 @@ func (l *lifecycle) refused(t *testing.T, args []string, texts ...string) {
 
 func (l *lifecycle) refuseBefore(t *testing.T) {
 	for name, test := range map[string]struct{ args, texts []string }{
-		"a value of the wrong form":   {[]string{"--set", "osm.osmController.replicaCount=many"}, []string{"replicaCount"}},
-		"two names":                   {[]string{"--set", "osm.meshName=one", "--mesh-name", "two"}, []string{"--mesh-name alone"}},
-		"no cert-manager":             {[]string{"--set", "osm.certificateProvider.kind=cert-manager"}, []string{"cert-manager is not installed", "osm-system/osm-ca-bundle", "to mend it"}},
-		"Vault without a token there": {[]string{"--set", "osm.certificateProvider.kind=vault,osm.vault.host=v,osm.vault.secret.name=token,osm.vault.secret.key=it"}, []string{"Secret osm-system/token", "to mend it: kubectl create secret"}},
+		"a value of the wrong form":         {[]string{"--set", "osm.osmController.replicaCount=many"}, []string{"replicaCount"}},
+		"two names":                         {[]string{"--set", "osm.meshName=one", "--mesh-name", "two"}, []string{"--mesh-name alone"}},
+		"no cert-manager":                   {[]string{"--set", "osm.certificateProvider.kind=cert-manager"}, []string{"cert-manager is not installed", "osm-system/osm-ca-bundle", "to mend it"}},
+		"Vault without a token there":       {[]string{"--set", "osm.certificateProvider.kind=vault,osm.vault.host=v,osm.vault.secret.name=token,osm.vault.secret.key=it"}, []string{"Secret osm-system/token", "to mend it: kubectl create secret"}},
+		"Vault over http without its roots": {[]string{"--set", "osm.certificateProvider.kind=vault,osm.vault.host=v,osm.vault.protocol=http,osm.vault.token=t"}, []string{"Vault is asked over http", "--set osm.vault.protocol=https", "osm-system/osm-ca-bundle"}},
+		"Vault without the roots it names":  {[]string{"--set", "osm.certificateProvider.kind=vault,osm.vault.host=v,osm.vault.rootsSecret=roots,osm.vault.token=t"}, []string{"osm-system/roots", "--from-file=ca.crt"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l.refused(t, append([]string{"install", patientLimit}, test.args...), test.texts...)

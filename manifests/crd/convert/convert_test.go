@@ -139,6 +139,14 @@ func TestAnEditInOneVersionIsSeenInTheOther(t *testing.T) {
 	}
 }
 
+func TestAVaultThatNamesNoProtocolMeansHTTPS(t *testing.T) {
+	u := object(t, "v1alpha2", "MeshRootCertificate", `{"spec":{"provider":{"vault":{"host":"vault","role":"osm"}}}}`)
+	to(t, "v1", u)
+	if got, _, err := unstructured.NestedString(u.Object, "spec", "provider", "vault", "address"); err != nil || got != "https://vault:8200" {
+		t.Errorf("its address is %q, error %v", got, err)
+	}
+}
+
 func TestWhatTheOtherVersionDoesNotHaveGoesAlongInAnAnnotation(t *testing.T) {
 	u := object(t, "v1alpha2", "MeshConfig", `{"spec":{"sidecar":{"sidecarClass":"pipy","sidecarImage":"pipy"}}}`)
 	u.SetAnnotations(map[string]string{"mine": "yes", keptV1alpha2: "is of the other version"})
