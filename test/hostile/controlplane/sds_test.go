@@ -253,8 +253,9 @@ func holdAddresses(t *testing.T, s *sdsServer) (string, func()) {
 		var group sync.WaitGroup
 		for range 128 {
 			group.Go(func() {
-				ctx, enough := context.WithTimeout(ctx, 3*time.Second) // the server may let no more begin
-				defer time.AfterFunc(time.Minute, enough)
+				ctx, enough := context.WithCancel(ctx)
+				waited := time.AfterFunc(3*time.Second, enough) // the server may let no more begin
+				defer waited.Stop()
 				stream, err := client.StreamSecrets(as(ctx, attackerToken))
 				if err != nil || stream.Send(&discoveryv3.DiscoveryRequest{ResourceNames: names}) != nil {
 					return
