@@ -18,6 +18,7 @@ type conn struct {
 	net.Conn
 	door     *door
 	host     netip.Addr
+	accepted time.Time
 	openings *rate.Limiter // of streams
 
 	// The door's lock guards these.

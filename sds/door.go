@@ -42,15 +42,15 @@ func (d *door) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &conn{Conn: raw, door: d, host: hostOf(raw.RemoteAddr()), openings: rate.NewLimiter(streamsPerSecond, streamBurst)}
+		c := &conn{Conn: raw, door: d, accepted: time.Now(), host: hostOf(raw.RemoteAddr()), openings: rate.NewLimiter(streamsPerSecond, streamBurst)}
 		displaced, problem := d.admit(c)
+		for _, other := range displaced {
+			other.end(ReasonConnections, "a newer connection displaced this one, on which no pod was attested")
+		}
 		if problem != "" {
 			d.refused(ReasonConnections, raw.RemoteAddr(), problem)
 			_ = raw.Close() // nothing was written
 			continue
-		}
-		for _, other := range displaced {
-			other.end(ReasonConnections, "a newer connection displaced this one, on which no pod was attested")
 		}
 		return c, nil
 	}
@@ -74,11 +74,18 @@ func (d *door) admit(c *conn) (displaced []*conn, problem string) {
 	case d.known >= d.limits.Connections:
 		return nil, "this replica has too many connections"
 	}
-	if h.strangers.Len() >= d.limits.AddressStrangers {
-		displaced = append(displaced, d.leave(h.strangers.Front().Value.(*conn)))
-	}
-	if d.strangers.Len() >= d.limits.Strangers {
-		displaced = append(displaced, d.leave(d.strangers.Front().Value.(*conn)))
+	for _, full := range []struct {
+		strangers *list.List
+		most      int
+	}{{&h.strangers, d.limits.AddressStrangers}, {&d.strangers, d.limits.Strangers}} {
+		if full.strangers.Len() < full.most {
+			continue
+		}
+		oldest := full.strangers.Front().Value.(*conn)
+		if time.Since(oldest.accepted) < strangerGrace {
+			return displaced, "too many connections are about to have their pod attested"
+		}
+		displaced = append(displaced, d.leave(oldest))
 	}
 	c.inDoor, c.inHost = d.strangers.PushBack(c), h.strangers.PushBack(c)
 	c.timer = time.AfterFunc(strangerTimeout, func() { c.end(ReasonConnections, "no pod was attested on the connection in time") })

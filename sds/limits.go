@@ -18,17 +18,21 @@ type Limits struct {
 	Strangers int
 	// AddressStrangers are those from one address. The newest displaces the
 	// oldest, so that who holds them all keeps none of its neighbours out.
-	// Default 32.
+	// Default 40, for pods of a node that connect anew at the same time.
 	AddressStrangers int
 	// AddressBurst is how many connections from one address are accepted at
 	// once, and connectionsPerSecond after that. Default 512, which all pods of a
 	// node need that connect anew at the same time.
 	AddressBurst int
 	// PodConnections are those of one pod. The newest displaces the oldest.
-	// Default 8.
+	// Default 8, for proxies of several threads.
 	PodConnections int
-	// PodStreams are those of one pod, on all of its connections. Default 16.
+	// PodStreams are those of one pod, on all of its connections. A stock Envoy
+	// opens one for each of its two secrets. Default 8.
 	PodStreams int
+	// PodSecrets are the certificates and validation contexts that one pod
+	// subscribes to, on all of its streams. Default 128.
+	PodSecrets int
 	// PodAddresses are those that one pod asks about, on all of its streams.
 	// Default 1,024.
 	PodAddresses int
@@ -43,10 +47,11 @@ func (l Limits) withDefaults() Limits {
 		{&l.Connections, 12_000},
 		{&l.AddressConnections, 1_000},
 		{&l.Strangers, 1_024},
-		{&l.AddressStrangers, 32},
+		{&l.AddressStrangers, 40},
 		{&l.AddressBurst, 512},
 		{&l.PodConnections, 8},
 		{&l.PodStreams, maxStreams},
+		{&l.PodSecrets, 2 * maxNames},
 		{&l.PodAddresses, maxAddresses},
 	} {
 		if *field.value == 0 {
@@ -63,6 +68,9 @@ const (
 	// strangerTimeout is how long a connection may prove nothing: a handshake and
 	// an attestation, each at its slowest.
 	strangerTimeout = handshakeTimeout + attestTimeout
+	// strangerGrace is how long a connection cannot be displaced: those of many
+	// pods that connect at once would only displace each other.
+	strangerGrace = time.Second
 	// writeTimeout ends a connection whose other end takes no bytes, and
 	// sendTimeout one that takes no response.
 	writeTimeout = 20 * time.Second

@@ -35,7 +35,7 @@ const (
 	// What is beyond the Limits.
 	ReasonConnections Reason = "connections"
 	ReasonStreams     Reason = "streams"
-	ReasonAddresses   Reason = "addresses"
+	ReasonNames       Reason = "names"
 	ReasonRequests    Reason = "requests"
 	ReasonSlow        Reason = "slow_reader"
 )
@@ -51,7 +51,7 @@ func (r Reason) code() codes.Code {
 		return codes.InvalidArgument
 	case ReasonUnavailable:
 		return codes.Unavailable
-	case ReasonConnections, ReasonStreams, ReasonAddresses, ReasonRequests, ReasonSlow:
+	case ReasonConnections, ReasonStreams, ReasonNames, ReasonRequests, ReasonSlow:
 		return codes.ResourceExhausted
 	}
 	return codes.PermissionDenied

@@ -14,7 +14,9 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/mem"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -44,7 +46,7 @@ const (
 	// have it grow to 16 MiB for who sends fast.
 	windowBytes = 64<<10 - 1
 	// maxStreams is what a connection may have at a time.
-	maxStreams = 16
+	maxStreams = 8
 	// writeBufferBytes is held while a response is written: room for one.
 	writeBufferBytes = 8 << 10
 )
@@ -122,6 +124,7 @@ func New(o Options) (*Server, error) {
 		})}),
 		grpc.InTapHandle(s.door.opening),
 		grpc.ForceServerCodecV2(newCodec()),
+		experimental.BufferPool(mem.NopBufferPool{}), // whose buffers are as long as what is in them
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionIdle:     idleTimeout,

@@ -26,6 +26,7 @@ const maxNames = 64
 // answered before the content changes.
 type session struct {
 	identity issuer.Identity
+	quota    quota  // of the pod; none when nil
 	tag      string // begins every nonce: those of another stream are not taken for this one's
 	sent     uint64 // responses so far; the last one's number
 	secrets  map[string]*secret
@@ -84,12 +85,25 @@ func (s *session) subscribe(name string) error {
 	if address, is, err := addressOf(name); err != nil {
 		return err
 	} else if is {
-		return s.add(name, address)
+		return s.within(name, ofAddress, func() error { return s.add(name, address) })
 	}
 	k, err := parseName(name, s.identity)
 	if err != nil {
 		return err
 	}
+	return s.within(name, ofSecret, func() error { return s.hold(name, k) })
+}
+
+// within has a name that is new counted as one of its pod's.
+func (s *session) within(name string, kind int, add func() error) error {
+	if s.quota != nil && s.subscribed(name) == nil && !s.quota.reserve(kind) {
+		return refuse(ReasonNames, "the pod subscribes to as many secrets or addresses as it may, on all of its streams")
+	}
+	return add()
+}
+
+// hold adds a secret, or forgets what was sent of it.
+func (s *session) hold(name string, k kind) error {
 	s.secrets[name] = &secret{kind: k}
 	if len(s.secrets) > maxNames {
 		return refuse(ReasonProtocol, "a stream may subscribe to %d secrets at most", maxNames)
@@ -99,9 +113,24 @@ func (s *session) subscribe(name string) error {
 
 // unsubscribe drops the name.
 func (s *session) unsubscribe(name string) {
+	if s.quota != nil && s.subscribed(name) != nil {
+		_, address := s.byName[name]
+		s.quota.release(map[bool]int{false: ofSecret, true: ofAddress}[address])
+	}
 	delete(s.secrets, name)
 	s.remove(name)
 }
+
+// quota bounds the names of a pod, on all of its streams. What a stream has not
+// released when it ends is released then.
+type quota interface {
+	// reserve reports whether there may be one more, and counts it then.
+	reserve(kind int) bool
+	release(kind int)
+}
+
+// bound has the names counted.
+func (s *session) bound(q quota) { s.quota = q }
 
 // subscribed returns what was sent of a name, nil if it is not subscribed to.
 func (s *session) subscribed(name string) *secret {

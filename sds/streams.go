@@ -29,22 +29,22 @@ type streams struct {
 
 // podStreams is what a pod holds, while it holds anything.
 type podStreams struct {
-	conns     []*conn       // on which it was attested, the oldest first
-	open      []*openStream // the oldest first
-	addresses int           // that they ask about
-	requests  *rate.Limiter
+	conns    []*conn       // on which it was attested, the oldest first
+	open     []*openStream // the oldest first
+	names    [2]int        // that they subscribe to: secrets, addresses
+	requests *rate.Limiter
 }
 
 type openStream struct {
-	all       *streams
-	proxy     Proxy
-	conn      *conn
-	pod       *podStreams
-	since     time.Time
-	acked     atomic.Int64  // Unix seconds, 0 before the first
-	refused   chan *Refusal // holds why it has to end
-	addresses int           // that it asks about
-	dropped   bool          // no longer counted
+	all     *streams
+	proxy   Proxy
+	conn    *conn
+	pod     *podStreams
+	since   time.Time
+	acked   atomic.Int64  // Unix seconds, 0 before the first
+	refused chan *Refusal // holds why it has to end
+	names   [2]int        // that it subscribes to
+	dropped bool          // no longer counted
 }
 
 // add counts a stream of an attested proxy, within the limits of its pod. A pod
@@ -102,7 +102,9 @@ func (p *podStreams) displace(but *conn) bool {
 func (p *podStreams) drop(o *openStream) {
 	if at := slices.Index(p.open, o); at >= 0 {
 		p.open = slices.Delete(p.open, at, at+1)
-		p.addresses -= o.addresses
+		for kind, n := range o.names {
+			p.names[kind] -= n
+		}
 		o.dropped = true
 	}
 }
@@ -127,30 +129,36 @@ func (s *streams) remove(o *openStream) {
 
 func (o *openStream) ack() { o.acked.Store(time.Now().Unix()) }
 
-// reserve counts one more address that the stream asks about, and reports
-// whether its pod may.
-func (o *openStream) reserve() bool {
+// The kinds of names that are counted.
+const (
+	ofSecret = iota
+	ofAddress
+)
+
+// reserve implements quota.
+func (o *openStream) reserve(kind int) bool {
 	o.all.mu.Lock()
 	defer o.all.mu.Unlock()
-	for !o.dropped && o.pod.addresses >= o.all.limits.PodAddresses {
+	most := [...]int{ofSecret: o.all.limits.PodSecrets, ofAddress: o.all.limits.PodAddresses}[kind]
+	for !o.dropped && o.pod.names[kind] >= most {
 		if !o.pod.displace(o.conn) {
 			return false
 		}
 	}
 	if !o.dropped {
-		o.pod.addresses++
-		o.addresses++
+		o.pod.names[kind]++
+		o.names[kind]++
 	}
 	return true
 }
 
-// release undoes reserve.
-func (o *openStream) release() {
+// release implements quota.
+func (o *openStream) release(kind int) {
 	o.all.mu.Lock()
 	defer o.all.mu.Unlock()
 	if !o.dropped {
-		o.pod.addresses--
-		o.addresses--
+		o.pod.names[kind]--
+		o.names[kind]--
 	}
 }
 

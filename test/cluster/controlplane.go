@@ -103,6 +103,9 @@ func (p controlPlane) etcd() command {
 		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=cluster="+peer)
 }
 
+// FormerIssuer is an issuer of service account tokens that the API server accepts, and does not publish.
+const FormerIssuer = "https://former.kubernetes.example"
+
 func (p controlPlane) apiServer() command {
 	return p.command("kube-apiserver", append([]string{
 		fmt.Sprintf("--etcd-servers=http://127.0.0.1:%d", p.ports[1]),
@@ -111,7 +114,7 @@ func (p controlPlane) apiServer() command {
 		"--client-ca-file=" + p.pki("ca.crt"),
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged",
 		"--service-cluster-ip-range=" + serviceRange,
-		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-account-issuer=https://kubernetes.default.svc.cluster.local", "--service-account-issuer=" + FormerIssuer,
 		"--service-account-key-file=" + p.pki("sa.pub"), "--service-account-signing-key-file=" + p.pki("sa.key"),
 	}, p.flags...)...)
 }

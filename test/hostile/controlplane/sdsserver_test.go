@@ -54,8 +54,13 @@ type nobody struct{}
 func (nobody) At(netip.Addr) []issuer.Identity     { return nil }
 func (nobody) Watch(netip.Addr, chan<- struct{})   {}
 func (nobody) Unwatch(netip.Addr, chan<- struct{}) {}
+
 func must[T any](t testing.TB) func(v T, err error) T {
-	return func(v T, err error) T { t.Helper(); check(t, err); return v }
+	return func(v T, err error) T {
+		t.Helper()
+		check(t, err)
+		return v
+	}
 }
 
 func check(t testing.TB, err error) {
@@ -124,11 +129,12 @@ func memory() uint64 {
 
 // sdsServer is the process as its attackers see it.
 type sdsServer struct {
-	t       *testing.T
-	address string
-	roots   issuer.TrustBundle
-	in      io.WriteCloser
-	out     *bufio.Reader
+	t        *testing.T
+	address  string
+	roots    issuer.TrustBundle
+	attacker string // the address that attacks come from
+	in       io.WriteCloser
+	out      *bufio.Reader
 }
 
 func startSDSServer(t *testing.T) *sdsServer {
