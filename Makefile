@@ -14,6 +14,9 @@ IMAGE_LABELS := -label org.opencontainers.image.version=$(VERSION) \
 FUZZ ?= $(shell git grep -l '^func Fuzz' -- '*_test.go' | xargs -n 1 dirname | sort -u)
 FUZZTIME ?= 60s
 
+# Of the tests with real pods, those that attack.
+HOSTILE := ^TestARootPod
+
 COMPONENTS := osm-bootstrap osm-injector osm-controller osm-init
 LDFLAGS := -s -w -X github.com/osm-edge/osm/cmd/internal/component.version=$(VERSION)
 # gRPC's traces would bring in templates, and with them every method there is: half of osm-controller's size.
@@ -76,11 +79,12 @@ images: ## pack an OCI image archive of each of the cluster's binaries, for all 
 	@ls -l dist
 
 e2e: kubernetes vault cert-manager ## run the tests that need root: real pods on a full node
-	$(GO) test -p 1 -count 1 -timeout 40m -tags e2e -v ./test/cluster ./test/e2e
+	$(GO) test -p 1 -count 1 -timeout 40m -tags e2e -v -skip '$(HOSTILE)' ./test/cluster ./test/e2e
 
-hostile: kubernetes vault cert-manager ## attack the mesh as whoever is on the network can; a line an attack
-	@mkdir -p bin && for room in network controlplane; do \
-	  $(GO) test -c -tags hostile -o bin/hostile-$$room ./test/hostile/$$room && (cd test/hostile/$$room && $(CURDIR)/bin/hostile-$$room -test.timeout 20m) || exit 1; done
+hostile: kubernetes vault cert-manager ## attack the mesh as any pod and anything on the network can; a line an attack
+	@mkdir -p bin && for room in hostile/network hostile/controlplane e2e; do \
+	  run=.; test $$room = e2e && run='$(HOSTILE)'; \
+	  $(GO) test -c -tags hostile,e2e -o bin/hostile ./test/$$room && (cd test/$$room && $(CURDIR)/bin/hostile -test.timeout 20m -test.run "$$run") || exit 1; done
 
 cli: kubernetes vault cert-manager ## run the tests of osm, and the commands of docs/, on a real API server
 	$(GO) test -count 1 -timeout 30m -tags cli -run '^Test(ABugReport|CARotate|Check|AMeshComesAndGoes)' ./test/integration

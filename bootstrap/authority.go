@@ -14,6 +14,8 @@ type authorities struct {
 	// tresor names the Secrets with roots of the built-in authority that are
 	// signed with or trusted.
 	tresor []string
+	// trustDomain is that of the root that signs, empty if its object has none.
+	trustDomain string
 	// revoked names the Secrets with roots of it that nobody is to trust.
 	revoked []string
 }
@@ -28,7 +30,7 @@ func authoritiesOf(roots []v1.MeshRootCertificate) authorities {
 	signs := false
 	for _, root := range newest {
 		if root.Spec.Role == v1.Active && !signs {
-			found.signing, signs = root.Spec.Provider, true
+			found.signing, found.trustDomain, signs = root.Spec.Provider, root.Spec.TrustDomain, true
 		}
 		if tresor := root.Spec.Provider.Tresor; tresor != nil {
 			found.add(root.Spec.Role, tresor.SecretRef.Name)

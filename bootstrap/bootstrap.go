@@ -21,6 +21,8 @@ type Bootstrap struct {
 	told told
 	// revoked are roots that the mesh's objects say so of.
 	revoked issuer.TrustBundle
+	// trustDomain is that of the root that signs, empty if it is not known.
+	trustDomain string
 }
 
 // New returns a Bootstrap.
@@ -50,6 +52,7 @@ func (b *Bootstrap) round(ctx context.Context) (again time.Duration, err error) 
 		return 0, b.withoutObjects(ctx, err)
 	}
 	b.revoked = b.presentRoots(ctx, found.revoked...)
+	b.trustDomain = found.trustDomain
 	trusted, err := b.trusted(ctx)
 	if err != nil {
 		return 0, err
@@ -86,9 +89,15 @@ func (b *Bootstrap) signedElsewhere(ctx context.Context, found authorities, trus
 	b.reportEnds(ctx, trusted.Current)
 	switch {
 	case found.signing.Vault != nil:
+		name, given := found.signing.Vault.RootsSecret(b.RootSecret)
+		if given {
+			if err := b.demandRoots(ctx, name); err != nil || name == b.RootSecret {
+				return err
+			}
+		}
 		return b.copyRoots(ctx, trusted.Current)
 	case found.signing.CertManager != nil:
-		return b.demandRoots(ctx, *found.signing.CertManager)
+		return b.demandRoots(ctx, found.signing.CertManager.RootsSecret(b.RootSecret))
 	}
 	return nil
 }

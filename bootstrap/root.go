@@ -5,13 +5,13 @@ import (
 	"errors"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
-	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // ensureRoots makes or adopts the root of every Secret, and returns the CA of
@@ -33,7 +33,9 @@ func (b *Bootstrap) ensureRoots(ctx context.Context, names []string, signing str
 }
 
 func (b *Bootstrap) ensureRoot(ctx context.Context, name string) (rootsecret.Root, error) {
-	root, err := b.store(name).Ensure(ctx, newRoot)
+	store := b.store(name)
+	store.TrustDomain = b.trustDomain
+	root, err := store.Ensure(ctx, newRoot)
 	if err != nil {
 		return rootsecret.Root{}, b.reportRefusal(ctx, name, err)
 	}
@@ -63,22 +65,26 @@ func (b *Bootstrap) copyRoots(ctx context.Context, current issuer.TrustBundle) e
 
 // demandRoots refuses a Secret without the roots that the operator has to put
 // there.
-func (b *Bootstrap) demandRoots(ctx context.Context, authority v1.CertManager) error {
-	name := b.RootSecret
-	if authority.RootsSecretRef != nil {
-		name = authority.RootsSecretRef.Name
-	}
+func (b *Bootstrap) demandRoots(ctx context.Context, name string) error {
 	secret, err := b.Secrets.Get(ctx, name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		err = rootsecret.Missing(b.MeshNamespace, name)
 	case err == nil:
-		_, err = rootsecret.ParseRoots(secret, time.Now())
+		err = b.checkRoots(secret)
 	}
 	if err != nil {
 		return b.reportRefusal(ctx, name, err)
 	}
 	return nil
+}
+
+func (b *Bootstrap) checkRoots(secret *corev1.Secret) error {
+	roots, err := rootsecret.ParseRoots(secret, time.Now())
+	if err != nil || b.trustDomain == "" {
+		return err
+	}
+	return rootsecret.CheckNames(secret, b.trustDomain, roots.Roots()...)
 }
 
 // presentRoots are those that the Secrets show, as far as they can be read: one

@@ -3,7 +3,6 @@ package bootstrap
 import (
 	"context"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"slices"
 	"time"
@@ -100,15 +99,11 @@ func (s *server) ownCAs() issuer.TrustBundle {
 
 // leaf is the certificate that the Secret has, or nil.
 func (s *server) leaf() *x509.Certificate {
-	block, _ := pem.Decode(s.secret.Data[corev1.TLSCertKey])
-	if block == nil {
-		return nil
-	}
-	leaf, err := x509.ParseCertificate(block.Bytes)
+	chain, err := issuer.ParseCertificates(s.secret.Data[corev1.TLSCertKey])
 	if err != nil {
 		return nil
 	}
-	return leaf
+	return chain[0]
 }
 
 // signers are the authorities that signed the present certificate.

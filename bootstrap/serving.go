@@ -2,7 +2,6 @@ package bootstrap
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // servingValidity is the lifetime of a webhook's serving certificate: ten
@@ -136,7 +136,7 @@ func checkServing(secret *corev1.Secret, root *x509.Certificate, host string, no
 }
 
 func verifyServing(secret *corev1.Secret, roots issuer.TrustBundle, host string, now time.Time) (*x509.Certificate, error) {
-	pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
+	pair, err := trustbundle.ParseKeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	if err != nil {
 		return nil, errors.New("it is not a certificate and its key")
 	}

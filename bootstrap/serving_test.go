@@ -31,6 +31,7 @@ func TestAServingCertificateIsReplacedWhenItMust(t *testing.T) {
 		"it is another namespace's":          {serving(t, ca, "osm-injector.other.svc", time.Hour), 0, "osm-injector.other.svc, not " + host},
 		"nothing is there":                   {nil, 0, "not a certificate and its key"},
 		"the certificate is garbage":         {edited(good, corev1.TLSCertKey, []byte("garbage")), 0, "not a certificate and its key"},
+		"a webhook would refuse a block":     {edited(good, corev1.TLSCertKey, append([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n"), good[corev1.TLSCertKey]...)), 0, "not a certificate and its key"},
 		"the key is garbage":                 {edited(good, corev1.TLSPrivateKeyKey, []byte("garbage")), 0, "not a certificate and its key"},
 		"the key is another's":               {edited(good, corev1.TLSPrivateKeyKey, serving(t, ca, host, time.Hour)[corev1.TLSPrivateKeyKey]), 0, "not a certificate and its key"},
 	}

@@ -43,11 +43,22 @@ func (s *Snapshot) roots(c *Check) {
 func (s *Snapshot) authority(root *v1.MeshRootCertificate, c *Check) {
 	object := s.object("MeshRootCertificate", root.Name)
 	s.rootSecret(root, c)
+	s.plainVault(root, c)
 	switch ready := meta.FindStatusCondition(root.Status.Conditions, v1.ConditionReady); {
 	case ready == nil || root.Status.ObservedGeneration != root.Generation:
 		c.warn(object, s.logs("osm-controller"), "osm-controller has not taken notice of it yet")
 	case ready.Status != metav1.ConditionTrue:
 		c.fail(object, s.mendAuthority(root), "it cannot be used (%s): %s", ready.Reason, ready.Message)
+	case ready.Reason == v1.ReasonRootsRefused:
+		c.warn(object, "if nobody of yours added them, delete those issuers in Vault, and see who may add roots: kubectl get events -n "+s.Namespace+" --field-selector reason=RootRefused", "%s", ready.Message)
+	}
+}
+
+// plainVault warns of a login that the network can read.
+func (s *Snapshot) plainVault(root *v1.MeshRootCertificate, c *Check) {
+	if vault := root.Spec.Provider.Vault; vault != nil && vault.Plain() {
+		c.warn(s.object("MeshRootCertificate", root.Name), fmt.Sprintf("kubectl edit mrc -n %s %s, and have spec.provider.vault.address begin with https", s.Namespace, root.Name),
+			"Vault is asked over http at %s: whoever is on the way reads the mesh's login, and can have certificates signed for any name", vault.Address)
 	}
 }
 
@@ -83,6 +94,9 @@ func (s *Snapshot) rootSecret(root *v1.MeshRootCertificate, c *Check) {
 		return
 	}
 	parsed, err := rootsecret.Parse(secret, s.Now)
+	if domain := root.Spec.TrustDomain; err == nil && domain != "" {
+		err = rootsecret.CheckNames(secret, domain, parsed.Certificate)
+	}
 	if refused := (*rootsecret.RefusedError)(nil); errors.As(err, &refused) {
 		c.fail(object, fmt.Sprintf("%s: kubectl edit secret -n %s %s", refused.Mend, s.Namespace, name), "key %q: %s", refused.Key, refused.Problem)
 		return

@@ -2,7 +2,6 @@ package check
 
 import (
 	"bytes"
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"time"
@@ -10,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // servingSoon is far less than what is left when osm-bootstrap issues a serving
@@ -42,7 +42,7 @@ func (s *Snapshot) chain(secret *corev1.Secret, host string) (chain []*x509.Cert
 	if err != nil {
 		return nil, fmt.Sprintf("key %q: %s", corev1.TLSCertKey, err)
 	}
-	if _, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey]); err != nil {
+	if _, err := trustbundle.ParseKeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey]); err != nil {
 		// The text is not repeated: it is about a key.
 		return nil, fmt.Sprintf("key %q is not the private key of %q", corev1.TLSPrivateKeyKey, corev1.TLSCertKey)
 	}

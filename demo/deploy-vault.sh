@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs a Vault in development mode in the cluster that kubectl uses, and sets up
 # its PKI for the mesh. It is for trying the mesh out: this Vault keeps
-# everything in memory, the root's key included, and speaks plain HTTP.
+# everything in memory, the root's key included, and speaks plain HTTP. Over that, the
+# mesh believes no root but the one that is put into a Secret here.
 #
 # Needs K8S_NAMESPACE and VAULT_TOKEN, from the environment or from .env: see
 # .env.example. A second run sets up what a restart of Vault has lost.
@@ -18,6 +19,7 @@ VAULT_ROLE=${VAULT_ROLE:-openservicemesh}
 VAULT_IMAGE=${VAULT_IMAGE:-hashicorp/vault:1.13}
 host=vault.$K8S_NAMESPACE.svc.cluster.local
 address=http://$host:8200
+root_secret=vault-root
 
 # The token is never an argument: it reaches kubectl on standard input, and
 # Vault by a Secret. Applied by the server, it is not kept in an annotation too.
@@ -29,9 +31,25 @@ metadata:
   name: vault-token
   namespace: $K8S_NAMESPACE
   labels: {app: vault}
+  annotations: {openservicemesh.io/vault-address: "$address"} # where it may be sent
 type: Opaque
 data:
   token: $(printf %s "$VAULT_TOKEN" | base64 | tr -d '\n')
+YAML
+}
+
+# The root is read by kubectl, over the API server's TLS, and not over the network.
+roots() {
+  cat <<YAML
+apiVersion: v1
+kind: Secret
+metadata:
+  name: $root_secret
+  namespace: $K8S_NAMESPACE
+  labels: {app: vault}
+type: Opaque
+data:
+  ca.crt: $(printf '%s\n' "$1" | base64 | tr -d '\n')
 YAML
 }
 
@@ -113,6 +131,8 @@ token_secret | kubectl apply --server-side --force-conflicts -f -
 vault_server | kubectl apply --server-side --force-conflicts -f -
 kubectl rollout status deployment/vault -n "$K8S_NAMESPACE" --timeout=5m
 pki | kubectl exec -i -n "$K8S_NAMESPACE" deployment/vault -- sh
+root=$(kubectl exec -n "$K8S_NAMESPACE" deployment/vault -- vault read -field=certificate pki/cert/ca)
+roots "$root" | kubectl apply --server-side --force-conflicts -f -
 
 cat <<TEXT
 
@@ -123,6 +143,7 @@ Its token is in the Secret vault-token, key token. Install the mesh with
   --set osm.vault.host=$host
   --set osm.vault.protocol=http
   --set osm.vault.role=$VAULT_ROLE
+  --set osm.vault.rootsSecret=$root_secret
   --set osm.vault.secret.name=vault-token
   --set osm.vault.secret.key=token
 TEXT

@@ -2,10 +2,12 @@
 // of the pods that have it, and behind a cluster IP of the pods that the
 // Service leads to.
 //
-// [Index] is told of Pods, Services and EndpointSlices, and answers from memory.
-// Whoever an object claims to be for, an identity comes from a pod alone, by an
-// address of its status, which the kubelet writes. Addresses that anybody may
-// put on a Service, external IPs above all (CVE-2020-8554), count for nothing.
+// [Index] is told of Pods, Services, EndpointSlices and Nodes, and answers from
+// memory. An identity comes from a pod alone, by an address of its status, which
+// its node writes. A node may write any address there. So one address is one
+// pod's: the node that had it first keeps it, and an address outside of the
+// node's podCIDRs, or of a Service, does not count. Addresses that anyone may put
+// on a Service, external IPs above all (CVE-2020-8554), count for nothing.
 //
 // [Ports] knows which ports of a pod Services declare HTTP, by the same objects.
 //

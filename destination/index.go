@@ -22,17 +22,18 @@ type Index struct {
 	services map[name][]netip.Addr // cluster IPs
 	slices   map[name]slice
 
-	podsAt     places             // pods by their addresses
+	podsAt     claims             // pods by the addresses that they claim
 	servicesAt places             // Services by their cluster IPs
 	slicesAt   places             // EndpointSlices by the addresses in them
 	slicesOf   map[name]set[name] // EndpointSlices by their Services
 
-	watched map[netip.Addr]*watched
-}
+	order         uint64                    // claims so far
+	ranges        map[string][]netip.Prefix // of nodes
+	rangesIgnored bool
+	rejected      map[netip.Addr]map[name]Reason // claims that do not count
+	onRejection   func(Rejection)
 
-type pod struct {
-	identity  issuer.Identity
-	addresses []netip.Addr
+	watched map[netip.Addr]*watched
 }
 
 type slice struct {
@@ -54,10 +55,12 @@ func NewIndex(trustDomain string) *Index {
 		pods:        map[name]pod{},
 		services:    map[name][]netip.Addr{},
 		slices:      map[name]slice{},
-		podsAt:      places{},
+		podsAt:      claims{},
 		servicesAt:  places{},
 		slicesAt:    places{},
 		slicesOf:    map[name]set[name]{},
+		ranges:      map[string][]netip.Prefix{},
+		rejected:    map[netip.Addr]map[name]Reason{},
 		watched:     map[netip.Addr]*watched{},
 	}
 }
@@ -99,7 +102,7 @@ func (x *Index) Unwatch(address netip.Addr, changed chan<- struct{}) {
 	}
 }
 
-// compute asks the pods that have the address, and those whose addresses are in
+// compute asks the pod that has the address, and those whose addresses are in
 // the EndpointSlices of the Service that has it.
 func (x *Index) compute(address netip.Addr) []issuer.Identity {
 	found := set[issuer.Identity]{}
@@ -120,17 +123,18 @@ func (x *Index) compute(address netip.Addr) []issuer.Identity {
 }
 
 func (x *Index) gather(address netip.Addr, into set[issuer.Identity]) {
-	for p := range x.podsAt[address] {
+	if p, found := x.owner(address); found {
 		into[x.pods[p].identity] = struct{}{}
 	}
 }
 
-// changed looks again at what is watched of the addresses, and of the cluster
-// IPs that lead to them.
+// changed decides again on the claims to the addresses, and looks again at what
+// is watched of them, and of the cluster IPs that lead to them.
 func (x *Index) changed(addresses ...netip.Addr) {
 	again := set[netip.Addr]{}
 	for _, address := range addresses {
 		again[address] = struct{}{}
+		x.decide(address)
 		for s := range x.slicesAt[address] {
 			for _, ip := range x.services[x.slices[s].service] {
 				again[ip] = struct{}{}

@@ -118,17 +118,45 @@ type world struct {
 	pods     map[string]*corev1.Pod
 	services map[string]*corev1.Service
 	slices   map[string]*discoveryv1.EndpointSlice
+	claims   map[string][]string // the pods that have an address, by when they came
+}
+
+func newWorld() *world {
+	return &world{map[string]*corev1.Pod{}, map[string]*corev1.Service{}, map[string]*discoveryv1.EndpointSlice{}, map[string][]string{}}
+}
+
+// set takes a pod, nil for one that is gone.
+func (w *world) set(key string, p *corev1.Pod) {
+	var has []string
+	if delete(w.pods, key); p != nil && p.Status.Phase == corev1.PodRunning {
+		w.pods[key] = p
+		for _, own := range p.Status.PodIPs {
+			has = append(has, own.IP)
+		}
+	}
+	for ip, by := range w.claims {
+		if !slices.Contains(has, ip) {
+			w.claims[ip] = slices.DeleteFunc(by, func(of string) bool { return of == key })
+		}
+	}
+	for _, ip := range has {
+		if !slices.Contains(w.claims[ip], key) {
+			w.claims[ip] = append(w.claims[ip], key)
+		}
+	}
 }
 
 func (w *world) at(ip string) string {
 	found := map[string]bool{}
 	direct := func(ip string) {
-		for _, p := range w.pods {
-			for _, own := range p.Status.PodIPs {
-				if own.IP == ip && p.Status.Phase == corev1.PodRunning {
-					found[p.Namespace+"/"+p.Spec.ServiceAccountName] = true
-				}
+		for _, s := range w.services {
+			if slices.Contains(s.Spec.ClusterIPs, ip) {
+				return
 			}
+		}
+		if by := w.claims[ip]; len(by) > 0 {
+			p := w.pods[by[0]]
+			found[p.Namespace+"/"+p.Spec.ServiceAccountName] = true
 		}
 	}
 	direct(ip)
@@ -161,10 +189,11 @@ func (w *world) change(x *Index) {
 		if p.Status.Phase = corev1.PodRunning; rand.N(4) == 0 {
 			p.Status.Phase = corev1.PodFailed
 		}
-		w.pods[key] = p
+		p.Spec.NodeName = key // each has a node of its own
+		w.set(key, p)
 		if x.SetPod(p); gone {
 			x.DeletePod(p)
-			delete(w.pods, key)
+			w.set(key, nil)
 		}
 	case 1:
 		s := service(namespace, of, pick("10.96.0.%d"), pick("10.0.0.%d"))
@@ -187,7 +216,7 @@ func (w *world) change(x *Index) {
 // looks only when it is told to hold what is true in the end.
 func TestWhateverHappensTheAnswerIsWhatASlowLookWouldFind(t *testing.T) {
 	x := NewIndex("cluster.local")
-	w := &world{map[string]*corev1.Pod{}, map[string]*corev1.Service{}, map[string]*discoveryv1.EndpointSlice{}}
+	w := newWorld()
 	var all []string
 	for i := range 5 {
 		all = append(all, fmt.Sprintf("10.0.0.%d", i), fmt.Sprintf("fd00::%d", i), fmt.Sprintf("10.96.0.%d", i))
@@ -227,7 +256,7 @@ func TestWhateverHappensTheAnswerIsWhatASlowLookWouldFind(t *testing.T) {
 
 func TestAnIndexForgetsWhatIsGone(t *testing.T) {
 	x := NewIndex("cluster.local")
-	w := &world{map[string]*corev1.Pod{}, map[string]*corev1.Service{}, map[string]*discoveryv1.EndpointSlice{}}
+	w := newWorld()
 	for range 1000 {
 		w.change(x)
 	}
@@ -240,7 +269,7 @@ func TestAnIndexForgetsWhatIsGone(t *testing.T) {
 	for _, s := range w.slices {
 		x.DeleteEndpointSlice(s)
 	}
-	if n := len(x.pods) + len(x.services) + len(x.slices) + len(x.podsAt) + len(x.servicesAt) + len(x.slicesAt) + len(x.slicesOf); n != 0 {
+	if n := len(x.pods) + len(x.services) + len(x.slices) + len(x.podsAt) + len(x.servicesAt) + len(x.slicesAt) + len(x.slicesOf) + len(x.rejected); n != 0 {
 		t.Errorf("%d entries are left", n)
 	}
 }
@@ -250,7 +279,7 @@ func TestReadersAndWritersMayMeet(t *testing.T) {
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
-			w := &world{map[string]*corev1.Pod{}, map[string]*corev1.Service{}, map[string]*discoveryv1.EndpointSlice{}}
+			w := newWorld()
 			told := make(chan struct{}, 1)
 			for range 500 {
 				address := netip.MustParseAddr(pick("10.0.0.%d"))

@@ -14,7 +14,10 @@ import (
 // SetPod takes a pod that has a sidecar, as it is now. It counts while it runs,
 // and if it has addresses of its own: those of a pod on the host's network are
 // the node's.
-func (x *Index) SetPod(p *corev1.Pod) {
+func (x *Index) SetPod(p *corev1.Pod) { x.takePod(p, false) }
+
+// takePod also takes a pod that was there at first.
+func (x *Index) takePod(p *corev1.Pod, initial bool) {
 	id, err := issuer.NewIdentity(x.trustDomain, p.Namespace, p.Spec.ServiceAccountName)
 	if err != nil || p.Spec.HostNetwork || p.Status.Phase != corev1.PodRunning {
 		x.DeletePod(p)
@@ -24,23 +27,33 @@ func (x *Index) SetPod(p *corev1.Pod) {
 	for _, ip := range p.Status.PodIPs {
 		addresses = add(addresses, ip.IP)
 	}
-	x.setPod(nameOf(p), pod{id, addresses})
+	next := pod{identity: id, addresses: addresses, uid: p.UID, node: p.Spec.NodeName, created: p.CreationTimestamp.Unix()}
+	if p.DeletionTimestamp != nil {
+		next.until = p.DeletionTimestamp.Unix()
+	}
+	x.setPod(nameOf(p), next, initial)
 }
 
 // DeletePod takes that a pod is gone.
-func (x *Index) DeletePod(p *corev1.Pod) { x.setPod(nameOf(p), pod{}) }
+func (x *Index) DeletePod(p *corev1.Pod) { x.setPod(nameOf(p), pod{}, false) }
 
-func (x *Index) setPod(of name, next pod) {
+func (x *Index) setPod(of name, next pod, initial bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	before := x.pods[of]
-	if before.identity == next.identity && slices.Equal(before.addresses, next.addresses) {
+	if before.equal(next) {
 		return
 	}
-	x.podsAt.move(of, before.addresses, next.addresses)
+	same := before.uid == next.uid && before.node == next.node
+	for _, address := range before.addresses {
+		if !same || !slices.Contains(next.addresses, address) {
+			x.podsAt.remove(address, of)
+		}
+	}
 	if x.pods[of] = next; len(next.addresses) == 0 {
 		delete(x.pods, of)
 	}
+	x.claim(of, initial)
 	x.changed(append(slices.Clone(before.addresses), next.addresses...)...)
 }
 

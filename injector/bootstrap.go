@@ -33,6 +33,10 @@ type Bootstrap struct {
 	Identity string `json:"identity"`
 	// LogLevel is debug, info, warn or error.
 	LogLevel string `json:"logLevel"`
+	// Interception is how connections come to the sidecar. It is never guessed
+	// from a connection: where they are intercepted, one that has no original
+	// destination was not, and is refused.
+	Interception Interception `json:"interception"`
 	// HTTPPorts are ports of the application that are declared HTTP, in order.
 	// More come by SDS. What comes to one of them has to be HTTP, strictly.
 	HTTPPorts []uint16 `json:"httpPorts,omitempty"`
@@ -100,6 +104,10 @@ type Probe struct {
 	// TargetPath is what the application is asked for, with its query, of http
 	// and https.
 	TargetPath string `json:"targetPath,omitempty"`
+	// Headers are the names of the headers that the question itself has, of http
+	// and https. Of what else whoever asks may send, the application gets what the
+	// kubelet sends to anybody.
+	Headers []string `json:"headers,omitempty"`
 	// Service is the service of the gRPC health checking protocol, of grpc.
 	Service string `json:"service,omitempty"`
 	// TimeoutSeconds is when the kubelet gives up, in seconds.
@@ -161,11 +169,12 @@ func listenOn(host string, port int) Listener {
 // newBootstrap is what the proxy of an identity is told.
 func newBootstrap(config *Config, id identity, proxy string) Bootstrap {
 	return Bootstrap{
-		Mesh:        config.settings.MeshName,
-		TrustDomain: config.settings.TrustDomain,
-		Proxy:       proxy,
-		Identity:    id.spiffeID.String(),
-		LogLevel:    config.settings.LogLevel,
+		Mesh:         config.settings.MeshName,
+		TrustDomain:  config.settings.TrustDomain,
+		Proxy:        proxy,
+		Identity:     id.spiffeID.String(),
+		LogLevel:     config.settings.LogLevel,
+		Interception: config.settings.Interception,
 		SDS: SDS{
 			Address:        config.settings.SDSAddress,
 			ServerName:     config.controller.commonName(),

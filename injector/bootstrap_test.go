@@ -62,7 +62,19 @@ func TestABootstrapThatContradictsItselfIsRefusedByField(t *testing.T) {
 		"an inbound port out of range":    {func(b *Bootstrap) { b.Inbound.Listen = []string{":70000"} }, "inbound.listen: "},
 		"an outbound host name":           {func(b *Bootstrap) { b.Outbound.Listen = []string{"localhost:15001"} }, "outbound.listen: "},
 		"no admin listener":               {func(b *Bootstrap) { b.Admin.Listen = nil }, "admin.listen: "},
-		"no readiness listener":           {func(b *Bootstrap) { b.Readiness.Listen = []string{"15902"} }, "readiness.listen: "},
+		"no interception":                 {func(b *Bootstrap) { b.Interception = "" }, `interception: interception ""`},
+		"an unknown interception":         {func(b *Bootstrap) { b.Interception = "iptables" }, `interception: interception "iptables"`},
+		"HTTP ports out of order":         {func(b *Bootstrap) { b.HTTPPorts = []uint16{81, 80} }, "httpPorts: [81 80] are not"},
+		"an HTTP port twice":              {func(b *Bootstrap) { b.HTTPPorts = []uint16{80, 80} }, "httpPorts: [80 80] are not"},
+		"an HTTP port 0":                  {func(b *Bootstrap) { b.HTTPPorts = []uint16{0} }, "httpPorts: [0] are not"},
+		"an HTTP port of the sidecar's":   {func(b *Bootstrap) { b.HTTPPorts = []uint16{80, 15003} }, "httpPorts: port 15003 is the sidecar's"},
+		"headers of a probe by TCP": {func(b *Bootstrap) {
+			b.Probes = []Probe{{Port: 15904, Path: "/a", Kind: TCPProbe, Target: 80, TimeoutSeconds: 1, Headers: []string{"A"}}}
+		}, "probes[0]: headers do not go with kind tcp"},
+		"a header that has no name": {func(b *Bootstrap) {
+			b.Probes = []Probe{{Port: 15901, Path: "/a", Kind: HTTPProbe, Target: 80, TargetPath: "/", TimeoutSeconds: 1, Headers: []string{"A b"}}}
+		}, "probes[0]: headers: "},
+		"no readiness listener": {func(b *Bootstrap) { b.Readiness.Listen = []string{"15902"} }, "readiness.listen: "},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -86,6 +98,8 @@ func TestABootstrapIsParsedStrictly(t *testing.T) {
 		"a field twice":            {`{"mesh":"other",` + good[1:], `duplicate field "mesh"`},
 		"a field in other letters": {strings.Replace(good, `"mesh"`, `"Mesh"`, 1), `unknown field "Mesh"`},
 		"another type":             {strings.Replace(good, `"mesh":"osm"`, `"mesh":1`, 1), "mesh"},
+		"no interception":          {strings.Replace(good, `"interception":"nftables",`, "", 1), "interception: "},
+		"a port that is none":      {`{"httpPorts":[65536],` + good[1:], "httpPorts"},
 		"too much":                 {good + strings.Repeat(" ", 64<<10), "at most 65536 are read"},
 	}
 	for name, test := range tests {

@@ -6,10 +6,12 @@ import (
 	"net"
 	"net/netip"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
+	"golang.org/x/net/http/httpguts"
 )
 
 // check tells what keeps a sidecar from working with b.
@@ -23,6 +25,8 @@ func (b Bootstrap) check() error {
 	report("mesh", checkPresent(b.Mesh))
 	report("proxy", checkProxy(b.Proxy))
 	report("logLevel", checkLogLevel(b.LogLevel))
+	report("interception", b.Interception.check())
+	report("httpPorts", checkHTTPPorts(b.HTTPPorts))
 	report("identity", b.checkIdentity())
 	report("sds.serverIdentity", b.checkServer())
 	report("sds.address", checkAddress(b.SDS.Address))
@@ -84,6 +88,19 @@ func checkProxy(proxy string) error {
 	return nil
 }
 
+// checkHTTPPorts wants one way to write a list: in order, each once.
+func checkHTTPPorts(ports []uint16) error {
+	for i, port := range ports {
+		switch {
+		case port == 0 || i > 0 && port <= ports[i-1]:
+			return fmt.Errorf("%v are not ports in ascending order", ports)
+		case isSidecarPort(port):
+			return fmt.Errorf("port %d is the sidecar's", port)
+		}
+	}
+	return nil
+}
+
 func checkFile(name string) error {
 	if !path.IsAbs(name) || path.Clean(name) != name {
 		return fmt.Errorf("%q is not an absolute path", name)
@@ -114,6 +131,10 @@ func (p Probe) check() error {
 		return fmt.Errorf("kind %q is not http, https, tcp or grpc", p.Kind)
 	case http != strings.HasPrefix(p.TargetPath, "/"):
 		return fmt.Errorf("targetPath %q does not go with kind %s", p.TargetPath, p.Kind)
+	case len(p.Headers) > 0 && !http:
+		return fmt.Errorf("headers do not go with kind %s", p.Kind)
+	case slices.ContainsFunc(p.Headers, func(name string) bool { return !httpguts.ValidHeaderFieldName(name) }):
+		return fmt.Errorf("headers: %q is not a list of header names", p.Headers)
 	case p.Service != "" && p.Kind != GRPCProbe:
 		return fmt.Errorf("service does not go with kind %s", p.Kind)
 	case p.TimeoutSeconds < 1:

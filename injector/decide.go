@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 const (
@@ -108,7 +109,7 @@ func parseInjection(annotations map[string]string) (answer, error) {
 		return no, nil
 	}
 	return silent, fmt.Errorf(
-		"annotation %s is %q: set it to enabled, yes or true for a sidecar, to disabled, no or false for none, or remove it",
+		"annotation %s is %.64q: set it to enabled, yes or true for a sidecar, to disabled, no or false for none, or remove it",
 		injectionAnnotation, value)
 }
 
@@ -116,7 +117,16 @@ func parseInjection(annotations map[string]string) (answer, error) {
 // whose namespace may be only in the request.
 func podName(pod *corev1.Pod, namespace string) string {
 	if pod.Name == "" {
-		return namespace + "/" + pod.GenerateName + "*"
+		return namespace + "/" + clip(pod.GenerateName) + "*"
 	}
-	return namespace + "/" + pod.Name
+	return namespace + "/" + clip(pod.Name)
+}
+
+// clip cuts what is no name before it is written anywhere: no name of Kubernetes
+// is longer (RFC 1123, subdomains).
+func clip(name string) string {
+	if len(name) <= validation.DNS1123SubdomainMaxLength {
+		return name
+	}
+	return strings.ToValidUTF8(name[:validation.DNS1123SubdomainMaxLength], "") + "…"
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
@@ -26,9 +28,9 @@ type Namespaces interface {
 // are can read why.
 type Refusals interface {
 	// Refused is told of a pod that is not created, what namespace it was to be
-	// in, and why: err says the mend. The pod is only read. An answer waits for
-	// Refused to return, so it must not wait for others.
-	Refused(pod *corev1.Pod, namespace string, err error)
+	// in, and why. Anyone may have sent the pod, which is only read. An answer
+	// waits for Refused to return, so it must not wait for others.
+	Refused(pod *corev1.Pod, namespace string, reason Reason)
 }
 
 // Options are what a Handler works with.
@@ -83,13 +85,13 @@ func (h *Handler) Handle(ctx context.Context, request admission.Request) admissi
 	start := time.Now()
 	result := h.admit(request)
 	if result.Pod == "" {
-		result.Pod = request.Namespace + "/" + request.Name
+		result.Pod = clip(request.Namespace) + "/" + clip(request.Name)
 	}
 	h.metrics.observe(result, time.Since(start))
 	h.log(ctx, request.UID, result)
 	dryRun := request.DryRun != nil && *request.DryRun
 	if h.options.Refusals != nil && result.Decision == Refused && !dryRun {
-		h.options.Refusals.Refused(result.decoded, request.Namespace, result.Err)
+		h.options.Refusals.Refused(result.decoded, request.Namespace, result.Reason)
 	}
 	return result.response()
 }
@@ -104,6 +106,9 @@ func (h *Handler) admit(request admission.Request) Result {
 	if request.Operation != admissionv1.Create {
 		return skipped(notCreated)
 	}
+	if problems := validation.IsDNS1123Label(request.Namespace); len(problems) > 0 {
+		return failed(badRequest, fmt.Errorf("namespace %.64q: %s", request.Namespace, strings.Join(problems, "; ")))
+	}
 	namespace, err := h.options.Namespaces.Get(request.Namespace)
 	if err != nil {
 		// A namespace may be newer than what the informer has seen. To fail is
@@ -116,7 +121,7 @@ func (h *Handler) admit(request admission.Request) Result {
 // log writes of a pod only what names it.
 func (h *Handler) log(ctx context.Context, request types.UID, r Result) {
 	fields := []slog.Attr{
-		slog.String("request", string(request)),
+		slog.String("request", clip(string(request))),
 		slog.String("pod", r.Pod),
 		slog.String("decision", string(r.Decision)),
 		slog.String("reason", string(r.Reason)),
@@ -125,7 +130,7 @@ func (h *Handler) log(ctx context.Context, request types.UID, r Result) {
 		fields = append(fields, slog.String("proxy", r.Proxy))
 	}
 	if r.Err != nil {
-		fields = append(fields, slog.Any("error", r.Err))
+		fields = append(fields, slog.String("error", r.message()))
 	}
 	h.options.Logger.LogAttrs(ctx, r.Decision.level(), "pod admission", fields...)
 }

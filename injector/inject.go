@@ -1,8 +1,6 @@
 package injector
 
 import (
-	"fmt"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/json"
 )
@@ -12,9 +10,12 @@ import (
 // Patch of the Result says what changes, so fields that this package does not
 // know stay. This is all that a Handler does with a pod, and needs no cluster.
 func (c *Config) Inject(raw []byte, namespace *corev1.Namespace, proxy string) Result {
-	pod := &corev1.Pod{}
-	if err := json.Unmarshal(raw, pod); err != nil {
-		return failed(badRequest, fmt.Errorf("decoding the pod: %w", err))
+	if reason := outside(namespace, c); reason != "" {
+		return skipped(reason) // the pod is not even read
+	}
+	pod, err := readPod(raw)
+	if err != nil {
+		return failed(badRequest, err)
 	}
 	result := c.inject(pod, namespace, proxy)
 	result.Pod = podName(pod, namespace.Name)

@@ -3,6 +3,7 @@ package injector
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -95,6 +96,7 @@ func (p *Probe) asHTTP(get *corev1.HTTPGetAction) error {
 		return nil
 	}
 	p.TargetPath = path
+	p.Headers = headerNames(get.HTTPHeaders)
 	switch get.Scheme {
 	case corev1.URISchemeHTTP, "": // as SetDefaults_HTTPGetAction has it
 		p.Kind = HTTPProbe
@@ -102,6 +104,16 @@ func (p *Probe) asHTTP(get *corev1.HTTPGetAction) error {
 		p.Kind = HTTPSProbe
 	}
 	return nil
+}
+
+// headerNames are those of the headers, each once, as the kubelet writes them.
+func headerNames(headers []corev1.HTTPHeader) []string {
+	var names []string
+	for _, header := range headers {
+		names = append(names, http.CanonicalHeaderKey(header.Name))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func (p *Probe) asGRPC(check *corev1.GRPCAction) error {
@@ -119,7 +131,8 @@ func (p *Probe) exclude() string {
 	return fmt.Sprintf("add port %d to the annotation %s", p.Target, inboundPortsAnnotation)
 }
 
-// redirect has q ask for probe. Headers stay: the sidecar passes them on.
+// redirect has q ask for probe. Headers stay: the sidecar passes those on that
+// the probe names.
 func (q question) redirect(probe Probe) {
 	get := q.handler.HTTPGet
 	if get == nil {

@@ -58,7 +58,7 @@ func TestTheKubeletAsksTheSidecarAndTheSidecarTheApplication(t *testing.T) {
 				initialDelaySeconds: 1, timeoutSeconds: 2, periodSeconds: 3, successThreshold: 1, failureThreshold: 5, terminationGracePeriodSeconds: 6}}`,
 			after: `{name: app, livenessProbe: {httpGet: {path: /osm/app/liveness, port: 15901, httpHeaders: [{name: Host, value: a.test}, {name: X, value: "1"}]},
 				initialDelaySeconds: 1, timeoutSeconds: 2, periodSeconds: 3, successThreshold: 1, failureThreshold: 5, terminationGracePeriodSeconds: 6}}`,
-			probes: []Probe{{Port: 15901, Path: "/osm/app/liveness", Kind: HTTPProbe, Target: 80, TargetPath: "/", TimeoutSeconds: 2}},
+			probes: []Probe{{Port: 15901, Path: "/osm/app/liveness", Kind: HTTPProbe, Target: 80, TargetPath: "/", Headers: []string{"Host", "X"}, TimeoutSeconds: 2}},
 		},
 		{
 			name:   "a TCP probe",
@@ -92,7 +92,7 @@ func TestTheKubeletAsksTheSidecarAndTheSidecarTheApplication(t *testing.T) {
 			before: `{name: app, lifecycle: {postStart: {httpGet: {path: /up, port: 80, httpHeaders: [{name: X, value: y}]}}, preStop: {httpGet: {path: /down, port: 443, scheme: HTTPS}}}}`,
 			after:  `{name: app, lifecycle: {postStart: {httpGet: {path: /osm/app/postStart, port: 15901, httpHeaders: [{name: X, value: y}]}}, preStop: {httpGet: {path: /osm/app/preStop, port: 15901, scheme: HTTP}}}}`,
 			probes: []Probe{
-				{Port: 15901, Path: "/osm/app/postStart", Kind: HTTPProbe, Target: 80, TargetPath: "/up", TimeoutSeconds: hookTimeout},
+				{Port: 15901, Path: "/osm/app/postStart", Kind: HTTPProbe, Target: 80, TargetPath: "/up", Headers: []string{"X"}, TimeoutSeconds: hookTimeout},
 				{Port: 15901, Path: "/osm/app/preStop", Kind: HTTPSProbe, Target: 443, TargetPath: "/down", TimeoutSeconds: hookTimeout},
 			},
 		},

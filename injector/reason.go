@@ -54,3 +54,22 @@ func reasons() map[Decision][]Reason {
 		Failed:  {badRequest, unknownNamespace, internal},
 	}
 }
+
+// Explanation says what a refusal or failure is about, in words that are the same
+// for every pod.
+func (r Reason) Explanation() string {
+	const refused, more = "A pod was refused: ", ". The answer to its creation names the field: see the Events FailedCreate of its owner."
+	switch r {
+	case badAnnotation:
+		return refused + "an annotation of the pod or its namespace has a value that the mesh does not take" + more
+	case badIdentity:
+		return refused + "its service account cannot have a certificate of the mesh" + more
+	case badProbe:
+		return refused + "a probe or hook cannot be asked through the sidecar" + more
+	case conflict:
+		return refused + "it has a name, port, label, annotation or user that is the sidecar's" + more
+	case unknownNamespace:
+		return "looking up the pod's namespace failed"
+	}
+	return "the sidecar could not be added"
+}

@@ -2,12 +2,15 @@ package injector
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
@@ -53,12 +56,27 @@ func (r Result) answer() admission.Response {
 	case Skipped:
 		return admission.Allowed("")
 	case Refused:
-		return admission.Denied(r.Err.Error())
+		return admission.Denied(r.message())
 	}
-	if r.Reason == badRequest {
-		return admission.Errored(http.StatusBadRequest, r.Err)
+	switch {
+	case r.Reason == badRequest:
+		return admission.Errored(http.StatusBadRequest, errors.New(r.message()))
+	case r.Reason == unknownNamespace && apierrors.IsNotFound(r.Err):
+		return admission.Errored(http.StatusInternalServerError, errors.New(r.message()))
 	}
-	return admission.Errored(http.StatusInternalServerError, r.Err)
+	// What went wrong within the mesh is the log's alone.
+	return admission.Errored(http.StatusInternalServerError, fmt.Errorf("%s: try again; the log of osm-injector says why", r.Reason.Explanation()))
+}
+
+// maxMessage is the longest message, in bytes. It may quote the pod.
+const maxMessage = 4 << 10
+
+func (r Result) message() string {
+	message := r.Err.Error()
+	if len(message) > maxMessage {
+		return strings.ToValidUTF8(message[:maxMessage], "") + " …"
+	}
+	return message
 }
 
 // plainOperation is an operation without its own way to be encoded, which

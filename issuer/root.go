@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -11,17 +12,23 @@ import (
 // from this long before they are made.
 const ClockSkew = 5 * time.Minute
 
+// emptyName is the DER of a name without attributes.
+var emptyName = []byte{0x30, 0x00}
+
 // CheckRoot refuses a certificate that cannot be a mesh's root at the given
-// time: one that is not a CA's (RFC 5280, sections 4.2.1.9 and 4.2.1.3), not
-// signed by itself, or not valid then.
+// time: one that [CheckAuthority] refuses, that has no subject, is not signed by
+// itself, or not valid then. [CheckNames] tells what it may certify.
 func CheckRoot(root *x509.Certificate, now time.Time) error {
+	if err := CheckAuthority(root); err != nil {
+		return err
+	}
 	switch {
-	case !root.BasicConstraintsValid || !root.IsCA:
-		return errors.New("the certificate is not a CA certificate")
-	case root.KeyUsage != 0 && root.KeyUsage&x509.KeyUsageCertSign == 0:
-		return errors.New("the certificate's key usage does not allow it to sign certificates")
+	case bytes.Equal(root.RawSubject, emptyName):
+		return errors.New("the certificate has no subject, by which peers find it (RFC 5280, section 4.1.2.6): make a root with one")
 	case root.CheckSignatureFrom(root) != nil:
 		return fmt.Errorf("the certificate is not a root: it is issued by %q", root.Issuer)
+	case !namesItself(root):
+		return errors.New("the certificate's authority key identifier is not its own key's, so that OpenSSL takes it for another's: make a root without one")
 	case now.Add(ClockSkew).Before(root.NotBefore):
 		return fmt.Errorf("the certificate is not valid before %s", root.NotBefore.UTC())
 	case !now.Before(root.NotAfter):

@@ -5,15 +5,11 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"slices"
-)
 
-// maxBundleBytes bounds what is parsed as a bundle: more than any mesh needs,
-// far less than a ConfigMap holds.
-const maxBundleBytes = 256 << 10
+	"github.com/osm-edge/osm/issuer/trustbundle"
+)
 
 // TrustBundle is an immutable set of root certificates. The zero TrustBundle
 // is empty and trusts nobody.
@@ -53,9 +49,6 @@ func NewTrustBundle(roots ...*x509.Certificate) TrustBundle {
 // ParseTrustBundle reads PEM certificates. It refuses anything else between
 // them, an empty bundle, and a certificate that is not a CA's.
 func ParseTrustBundle(data []byte) (TrustBundle, error) {
-	if len(data) > maxBundleBytes {
-		return TrustBundle{}, fmt.Errorf("a trust bundle of %d bytes is larger than %d", len(data), maxBundleBytes)
-	}
 	roots, err := ParseCertificates(data)
 	if err != nil {
 		return TrustBundle{}, err
@@ -68,34 +61,10 @@ func ParseTrustBundle(data []byte) (TrustBundle, error) {
 	return NewTrustBundle(roots...), nil
 }
 
-// ParseCertificates reads one or more PEM certificates and refuses any other
-// block and any text that is not PEM.
+// ParseCertificates reads one or more PEM certificates and nothing else: see
+// [trustbundle.ParseCertificates].
 func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
-	var certs []*x509.Certificate
-	for rest := bytes.TrimSpace(data); len(rest) > 0; rest = bytes.TrimSpace(rest) {
-		if !bytes.HasPrefix(rest, []byte("-----BEGIN ")) {
-			return nil, errors.New("not PEM: text outside of a block")
-		}
-		block, after := pem.Decode(rest)
-		switch {
-		case block == nil || bytes.Count(rest[:len(rest)-len(after)], []byte("-----BEGIN ")) != 1:
-			// pem.Decode skips a malformed block if it finds another after it.
-			return nil, errors.New("not PEM: a block is malformed or cut off")
-		case block.Type != "CERTIFICATE":
-			return nil, fmt.Errorf("a PEM block of type %q where only CERTIFICATE belongs", block.Type)
-		case len(block.Headers) > 0:
-			return nil, errors.New("a PEM block with headers, which RFC 7468 does not allow")
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("certificate %d: %w", len(certs)+1, err)
-		}
-		certs, rest = append(certs, cert), after
-	}
-	if len(certs) == 0 {
-		return nil, errors.New("no certificate in it")
-	}
-	return certs, nil
+	return trustbundle.ParseCertificates(data)
 }
 
 // Union returns the roots of both bundles.

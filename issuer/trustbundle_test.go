@@ -123,7 +123,7 @@ func TestParsingATrustBundleIsStrict(t *testing.T) {
 		"garbage in a block":             {good + block([]byte("garbage")), "certificate 2"},
 		"bytes after a certificate":      {block(append(bytes.Clone(root.Raw), 0)), "certificate 1"},
 		"a certificate that is not a CA": {good + block(leaf.Raw), "is not a CA certificate"},
-		"more than a mesh needs":         {strings.Repeat("\n", 256<<10) + good, "is larger than"},
+		"more than a mesh needs":         {strings.Repeat("\n", 256<<10) + good, "larger than"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

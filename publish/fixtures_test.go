@@ -132,14 +132,18 @@ func (m *mesh) mustHold(t *testing.T, note string, namespaces ...string) {
 	}
 }
 
-// mustDo fails unless the client was asked for these verbs.
-func (m *mesh) mustDo(t *testing.T, want string) {
-	t.Helper()
-	var verbs []string
+// did returns the verbs that the client was asked for.
+func (m *mesh) did() (verbs []string) {
 	for _, action := range m.client.Actions() {
 		verbs = append(verbs, action.GetVerb())
 	}
-	if got := strings.Join(verbs, " "); got != want {
+	return verbs
+}
+
+// mustDo fails unless the client was asked for these verbs.
+func (m *mesh) mustDo(t *testing.T, want string) {
+	t.Helper()
+	if got := strings.Join(m.did(), " "); got != want {
 		t.Errorf("the API server was asked to %q, want %q", got, want)
 	}
 }

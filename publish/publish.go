@@ -122,20 +122,22 @@ func (p *Publisher) publish(ctx context.Context, namespace string) error {
 	case err != nil:
 		return err
 	}
-	return p.mend(ctx, cm, *data)
+	return p.repair(ctx, cm, *data)
 }
 
-// mend has a ConfigMap that is there hold the data.
-func (p *Publisher) mend(ctx context.Context, cm *corev1.ConfigMap, data map[string]string) error {
+// repair has a ConfigMap that is there hold the data. One that was made immutable
+// cannot be changed, nor can that be undone (KEP-1412): it is replaced, and at once
+// where its content is to change some day, for a kubelet stops watching it.
+func (p *Publisher) repair(ctx context.Context, cm *corev1.ConfigMap, data map[string]string) error {
 	sealed := cm.Immutable != nil && *cm.Immutable
 	same := maps.Equal(cm.Data, data) && len(cm.BinaryData) == 0
 	switch {
 	case !p.Owned.Matches(labels.Set(cm.Labels)):
 		return fmt.Errorf("configmap %s/%s is not the mesh's, its labels are not %s; to mend it, rename or delete it", cm.Namespace, cm.Name, p.Owned)
-	case same && (sealed || !p.Immutable):
+	case same && sealed == p.Immutable:
 		return nil
 	case sealed:
-		return fmt.Errorf("configmap %s/%s is immutable and holds something else; to mend it, delete it", cm.Namespace, cm.Name)
+		return p.replace(ctx, cm, data)
 	}
 	return p.update(ctx, cm, data)
 }

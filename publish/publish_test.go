@@ -71,18 +71,57 @@ func TestWhatStandsForItsContentIsSealed(t *testing.T) {
 	})
 }
 
-func TestWhatIsSealedWithSomethingElseIsLeftAloneAndNamed(t *testing.T) {
+func TestWhatATenantHasSealedIsReplaced(t *testing.T) {
+	for name, test := range map[string]struct {
+		start func(*testing.T, ...runtime.Object) *mesh
+		note  string
+	}{
+		"what may change, with something else":        {startMesh, "another"},
+		"what may change, as it is now":               {startMesh, "first"},
+		"what stands for its content, with another's": {startSealed, "another"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := test.start(t, namespace("bookstore", monitored), sealed(configMap("bookstore", meshLabels, notes(test.note))))
+				m.client.ClearActions()
+				m.set(t, "first")
+				if verbs := m.did(); len(verbs) < 2 || verbs[0] != "delete" || verbs[1] != "create" {
+					t.Errorf("the API server was asked to %q", verbs)
+				}
+				m.mustHold(t, "first", "bookstore")
+				m.mustLog(t, "level=WARN", "made immutable by somebody else", "namespace=bookstore", "configmap=osm-notes")
+			})
+		})
+	}
+}
+
+func TestWhatWasSealedBySomebodyElseIsDeletedNoLaterThanItIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startSealed(t, namespace("bookstore", monitored), sealed(configMap("bookstore", meshLabels, notes("another"))))
+		read := sealed(configMap("bookstore", meshLabels, notes("another")))
+		read.UID, read.ResourceVersion = "uid", "7"
+		m := startMesh(t, namespace("bookstore", monitored), read)
+		m.client.PrependReactor("delete", "configmaps", func(action clienttesting.Action) (bool, runtime.Object, error) {
+			only := action.(clienttesting.DeleteAction).GetDeleteOptions().Preconditions
+			if only == nil || only.UID == nil || *only.UID != "uid" || only.ResourceVersion == nil || *only.ResourceVersion != "7" {
+				t.Errorf("deleted if it is %v", only)
+			}
+			return true, nil, apierrors.NewConflict(corev1.Resource("configmaps"), name, errors.New("it is another"))
+		})
 		m.client.ClearActions()
 		m.set(t, "first")
-		time.Sleep(10 * time.Minute) // many retries
+		m.mustDo(t, "delete")
+	})
+}
+
+func TestAForeignConfigMapThatIsSealedIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := startMesh(t, namespace("bookstore", monitored), sealed(configMap("bookstore", map[string]string{"team": "platform"}, notes("another"))))
+		m.client.ClearActions()
+		m.set(t, "first")
+		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		m.mustDo(t, "")
-		m.mustLog(t, "level=ERROR", "configmap bookstore/osm-notes is immutable and holds something else; to mend it, delete it")
-
-		m.remove(t, "bookstore")
-		m.mustHold(t, "first", "bookstore")
+		m.mustLog(t, "configmap bookstore/osm-notes is not the mesh's")
 	})
 }
 

@@ -41,6 +41,22 @@ func (p *Publisher) update(ctx context.Context, cm *corev1.ConfigMap, data map[s
 	return nil
 }
 
+// replace deletes the ConfigMap, unless it is no longer the one that was read, and
+// makes it anew.
+func (p *Publisher) replace(ctx context.Context, cm *corev1.ConfigMap, data map[string]string) error {
+	p.Logger.Warn("a configmap of the mesh was made immutable by somebody else; it is deleted and made anew, and pods that have mounted it follow when they are restarted",
+		"namespace", cm.Namespace, "configmap", cm.Name)
+	read := metav1.Preconditions{UID: &cm.UID, ResourceVersion: &cm.ResourceVersion}
+	err := p.Client.ConfigMaps(cm.Namespace).Delete(ctx, cm.Name, metav1.DeleteOptions{Preconditions: &read})
+	switch {
+	case apierrors.IsConflict(err):
+		return nil // by another replica, or somebody else; the cache will say with what
+	case err != nil && !apierrors.IsNotFound(err):
+		return fmt.Errorf("delete configmap %s/%s, which is immutable: %w", cm.Namespace, cm.Name, err)
+	}
+	return p.create(ctx, cm.Namespace, data)
+}
+
 func (p *Publisher) immutable() *bool {
 	if !p.Immutable {
 		return nil

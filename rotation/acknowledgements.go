@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -14,8 +15,18 @@ import (
 // acknowledgements is which bundle the proxies have that were connected here.
 type acknowledgements struct {
 	mu      sync.Mutex
-	digests map[types.UID]string
+	digests map[types.UID]acknowledged
 }
+
+// acknowledged is the bundle that a proxy said last that it has, and when.
+type acknowledged struct {
+	digest string
+	at     time.Time
+}
+
+// settling is how long a pod may be unknown to the informer that has just been
+// attested by a live read.
+const settling = time.Minute
 
 // Acknowledged says that the proxy of a pod verifies its peers with the bundle
 // from now on.
@@ -30,22 +41,31 @@ func (a *acknowledgements) take(pod types.UID, digest string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.digests == nil {
-		a.digests = map[types.UID]string{}
+		a.digests = map[types.UID]acknowledged{}
 	}
-	news := a.digests[pod] != digest
-	a.digests[pod] = digest
+	news := a.digests[pod].digest != digest
+	a.digests[pod] = acknowledged{digest, time.Now()}
 	return news
 }
 
-// of returns the pods that have the bundle, and forgets those that are gone.
-func (a *acknowledgements) of(digest string, gone func(types.UID) bool) podSet {
+// prune forgets the pods that are gone.
+func (a *acknowledgements) prune(gone func(types.UID) bool, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for pod, has := range a.digests {
+		if now.Sub(has.at) >= settling && gone(pod) {
+			delete(a.digests, pod)
+		}
+	}
+}
+
+// of returns the pods that have the bundle.
+func (a *acknowledgements) of(digest string) podSet {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var set podSet
 	for pod, has := range a.digests {
-		if gone(pod) {
-			delete(a.digests, pod)
-		} else if has == digest {
+		if has.digest == digest {
 			set = append(set, keyOf(pod))
 		}
 	}

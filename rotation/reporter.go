@@ -53,6 +53,7 @@ func (r *Rotation) runReports(ctx context.Context) error {
 
 // compose returns the report, and whether others wait for it.
 func (r *Rotation) compose() (next report, awaited bool) {
+	r.acks.prune(r.gone(), time.Now())
 	next.Beat = time.Now().UTC().Truncate(time.Second)
 	next.Current, next.Total = r.Manager.Progress()
 	if signing := r.signing.Load(); signing != nil && !signing.IsEmpty() {
@@ -66,7 +67,7 @@ func (r *Rotation) compose() (next report, awaited bool) {
 	}
 	step, _ := state.Step()
 	if step == trust.Distribute {
-		next.pods = r.acks.of(next.Bundle, r.gone())
+		next.pods = r.acks.of(next.Bundle)
 	}
 	return next, step == trust.Distribute || step == trust.Sign
 }

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/trust"
 )
 
@@ -90,14 +91,14 @@ func (r *Rotation) writeServing(ctx context.Context, secret *corev1.Secret, miss
 // One of a root that signs no more is replaced when proxies have had time to
 // learn of the new one, and before that only if it is about to end.
 func due(secret *corev1.Secret, state trust.State, self issuer.Identity, now time.Time) (time.Duration, error) {
-	pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
+	pair, err := trustbundle.ParseKeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	if err != nil {
 		return 0, errors.New("it is not a certificate and its key")
 	}
 	if err := pair.Leaf.VerifyHostname(self.CommonName()); err != nil {
 		return 0, err
 	}
-	root, err := verify(&pair, state.Bundle(), now)
+	root, err := verify(pair, state.Bundle(), now)
 	if err != nil {
 		return 0, err
 	}

@@ -2,10 +2,12 @@ package sds
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+	"golang.org/x/sync/semaphore"
 	authenticationv1client "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	corev1lister "k8s.io/client-go/listers/core/v1"
@@ -31,6 +33,11 @@ type PodAttestorOptions struct {
 	Pods corev1lister.PodLister
 	// LivePods is asked for a pod that the lister does not have yet.
 	LivePods corev1client.PodsGetter
+	// ServiceAccounts is an informer's lister of all service accounts. It needs
+	// their names, UIDs and deletion timestamps.
+	ServiceAccounts corev1lister.ServiceAccountLister
+	// LiveServiceAccounts is asked for one that the lister does not have yet.
+	LiveServiceAccounts corev1client.ServiceAccountsGetter
 }
 
 // PodAttestor attests the sidecars of pods by the service account token that
@@ -38,21 +45,30 @@ type PodAttestorOptions struct {
 //
 // A token is verified here, with the API server's published keys, so that a
 // busy or absent API server keeps nobody from a certificate. Only where that
-// cannot decide, for want of a key, the API server is asked to review it.
+// cannot decide, for want of a key or of the issuer, the API server is asked to
+// review it.
+//
+// What a token is bound to has to be there as the API server demands of it:
+// the pod, and the service account with the very UID.
 type PodAttestor struct {
 	trustDomain string
 	keys        keyCache
-	reviewer    reviewer
+	reviewer    reviewer // of tokens whose key is not known
+	signed      reviewer // of tokens that a known key has signed
 	pods        pods
+	accounts    accounts
 }
 
 // NewPodAttestor returns a PodAttestor.
 func NewPodAttestor(o PodAttestorOptions) *PodAttestor {
+	live := semaphore.NewWeighted(liveReads)
 	return &PodAttestor{
 		trustDomain: o.TrustDomain,
 		keys:        keyCache{api: o.API},
-		reviewer:    newReviewer(o.TokenReviews),
-		pods:        newPods(o.Pods, o.LivePods),
+		reviewer:    newReviewer(o.TokenReviews, reviewsPerSecond, reviewsAtOnce),
+		signed:      newReviewer(o.TokenReviews, signedReviewsPerSecond, signedReviewsAtOnce),
+		pods:        pods{cached: o.Pods, live: o.LivePods, slots: live},
+		accounts:    accounts{cached: o.ServiceAccounts, live: o.LiveServiceAccounts, slots: live},
 	}
 }
 
@@ -64,23 +80,33 @@ func (a *PodAttestor) Attest(ctx context.Context, token string) (Proxy, error) {
 	if err != nil {
 		return Proxy{}, err
 	}
-	uuid, err := a.pods.check(ctx, b)
+	uuid, err := a.stands(ctx, b)
 	if err != nil {
 		return Proxy{}, err
 	}
-	id, err := issuer.NewIdentity(a.trustDomain, b.namespace, b.serviceAccount)
+	id, err := issuer.NewIdentity(a.trustDomain, b.namespace, b.serviceAccount.Name)
 	if err != nil {
 		return Proxy{}, refuse(ReasonOtherServiceAccount, "the service account cannot have a certificate: %s", err)
 	}
-	return Proxy{Identity: id, UUID: uuid, Namespace: b.namespace, PodName: b.pod.Name, PodUID: b.pod.UID}, nil
+	return Proxy{
+		Identity: id, UUID: uuid, Namespace: b.namespace, PodName: b.pod.Name, PodUID: b.pod.UID, AccountUID: b.serviceAccount.UID,
+	}, nil
+}
+
+// stands returns the proxy's UUID if what the token is bound to is there.
+func (a *PodAttestor) stands(ctx context.Context, b binding) (uuid string, err error) {
+	if uuid, err = a.pods.check(ctx, b); err != nil {
+		return "", err
+	}
+	return uuid, a.accounts.check(ctx, b)
 }
 
 // Current implements Attestor. It asks nothing of the API server while the
 // informer has the pod.
 func (a *PodAttestor) Current(ctx context.Context, p Proxy) error {
-	uuid, err := a.pods.check(ctx, binding{
+	uuid, err := a.stands(ctx, binding{
 		namespace:      p.Namespace,
-		serviceAccount: p.Identity.ServiceAccount(),
+		serviceAccount: reference{Name: p.Identity.ServiceAccount(), UID: p.AccountUID},
 		pod:            reference{Name: p.PodName, UID: p.PodUID},
 	})
 	if err != nil {
@@ -109,34 +135,44 @@ func (a *PodAttestor) verify(ctx context.Context, token string) (binding, error)
 	if err := c.check(time.Now()); err != nil {
 		return binding{}, err
 	}
-	keys, err := a.keysFor(ctx, parsed.Headers[0], c.Issuer)
-	if err != nil {
-		return binding{}, err
-	}
-	if len(keys) == 0 {
-		return a.reviewer.review(ctx, token)
+	keys, own, err := a.keysFor(ctx, parsed.Headers[0], c.Issuer)
+	if err != nil || len(keys) == 0 {
+		return a.reviewer.review(ctx, token) // which reports an API server that is away
 	}
 	for _, key := range keys {
-		if parsed.Claims(key, &c) == nil {
+		if parsed.Claims(key, &c) != nil {
+			continue
+		}
+		if own {
 			return c.binding(), nil
 		}
+		return a.reviewIssuer(ctx, token, c.Issuer)
 	}
 	return binding{}, refuse(ReasonSignature, "the token's signature is not the API server's")
 }
 
+// reviewIssuer has the API server decide on a token that it has signed, of an
+// issuer that it does not publish: it publishes the first of its issuers, and
+// accepts tokens of all of them.
+func (a *PodAttestor) reviewIssuer(ctx context.Context, token, tokenIssuer string) (binding, error) {
+	b, err := a.signed.review(ctx, token)
+	if refusal, ok := errors.AsType[*Refusal](err); ok && refusal.Reason == ReasonTokenReview {
+		return binding{}, refuse(ReasonIssuer, "the API server does not accept the token, which is from issuer %q", bounded(tokenIssuer)).because(err)
+	}
+	return b, err
+}
+
 // keysFor returns the keys that may have signed the token, none if they are not
-// known. What is held may be outdated: a key or an issuer that it does not have
-// is looked for at the API server.
-func (a *PodAttestor) keysFor(ctx context.Context, header jose.Header, tokenIssuer string) ([]jose.JSONWebKey, error) {
+// known, and whether they decide on tokens of its issuer. What is held may be
+// outdated: a key or an issuer that it does not have is looked for at the API
+// server.
+func (a *PodAttestor) keysFor(ctx context.Context, header jose.Header, tokenIssuer string) (keys []jose.JSONWebKey, own bool, err error) {
 	set, err := a.keys.get(ctx)
 	if err == nil && (set.issuer != tokenIssuer || len(set.named(header.KeyID, header.Algorithm)) == 0) {
 		set, err = a.keys.refresh(ctx)
 	}
 	if err != nil {
-		return nil, nil // the reviewer decides, and reports an API server that is away
+		return nil, false, err
 	}
-	if set.issuer != tokenIssuer {
-		return nil, refuse(ReasonIssuer, "the token is from issuer %q, this cluster's is %q", bounded(tokenIssuer), set.issuer)
-	}
-	return set.named(header.KeyID, header.Algorithm), nil
+	return set.named(header.KeyID, header.Algorithm), set.issuer == tokenIssuer, nil
 }

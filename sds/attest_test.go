@@ -10,6 +10,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/osm-edge/osm/sds"
 )
@@ -38,7 +39,7 @@ func TestAttestReturnsThePodsProxy(t *testing.T) {
 	}
 	want := sds.Proxy{
 		Identity: proxy.Identity, UUID: p.Labels["osm-proxy-uuid"],
-		Namespace: p.Namespace, PodName: p.Name, PodUID: p.UID,
+		Namespace: p.Namespace, PodName: p.Name, PodUID: p.UID, AccountUID: accountUID,
 	}
 	if proxy != want {
 		t.Errorf("proxy %+v, want %+v", proxy, want)
@@ -106,6 +107,15 @@ func TestAttestRefuses(t *testing.T) {
 		}), reason: sds.ReasonNotYetValid},
 		{name: "a token that is not bound to a pod", token: claiming(func(c *tokenClaims) { c.Kubernetes.Pod = nil }), reason: sds.ReasonNotBound},
 		{name: "a token of a user", token: claiming(func(c *tokenClaims) { c.Subject = "admin" }), reason: sds.ReasonMalformedToken},
+		{name: "a token without the UID of its service account", token: claiming(func(c *tokenClaims) {
+			c.Kubernetes.ServiceAccount.UID = ""
+		}), reason: sds.ReasonMalformedToken},
+		{name: "a service account that was made anew", token: claiming(func(c *tokenClaims) {
+			c.Kubernetes.ServiceAccount.UID = "older"
+		}), reason: sds.ReasonServiceAccountGone},
+		{name: "a pod whose grace is over", token: genuine, pod: func(p *corev1.Pod) {
+			p.DeletionTimestamp = &metav1.Time{Time: time.Now().Add(-time.Minute)}
+		}, reason: sds.ReasonPodGone},
 		{name: "a subject that is not the claimed account", token: claiming(func(c *tokenClaims) {
 			c.Subject = "system:serviceaccount:bookstore:admin"
 		}), reason: sds.ReasonMalformedToken},
@@ -240,7 +250,10 @@ func TestAttestFollowsTheAPIServersKeys(t *testing.T) {
 
 		c.set(func() { c.away, c.issuer = false, "https://moved" })
 		time.Sleep(time.Minute)
-		attest("tokens of an issuer that was given up are refused", "key-2", sds.ReasonIssuer, 4, 2)
+		attest("tokens of an issuer that was given up are refused by the API server", "key-2", sds.ReasonIssuer, 4, 3)
+		c.set(func() { c.others = []string{clusterIssuer} })
+		attest("and accepted while it has the issuer beside the first", "key-2", "", 4, 4)
+		attest("but not by a signature that is not its own", "forged", sds.ReasonTokenReview, 4, 5)
 	})
 }
 

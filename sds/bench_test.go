@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/sds"
@@ -80,8 +81,8 @@ func benchClient(address string, config *tls.Config, i int) error {
 	if err != nil {
 		return err
 	}
-	account := "account-" + strconv.Itoa(i/10)
-	stream, err := secretv3.NewSecretDiscoveryServiceClient(conn).StreamSecrets(presenting(context.Background(), account))
+	token := fmt.Sprintf("account-%d/pod-%d", i/10, i)
+	stream, err := secretv3.NewSecretDiscoveryServiceClient(conn).StreamSecrets(presenting(context.Background(), token))
 	if err != nil {
 		return err
 	}
@@ -109,12 +110,13 @@ func benchClient(address string, config *tls.Config, i int) error {
 	return nil
 }
 
-// believing attests whoever names a service account.
+// believing attests whoever names a service account and a pod.
 type believing struct{}
 
 func (believing) Attest(_ context.Context, token string) (sds.Proxy, error) {
-	id, err := issuer.NewIdentity("cluster.local", "bench", token)
-	return sds.Proxy{Identity: id}, err
+	account, uid, _ := strings.Cut(token, "/")
+	id, err := issuer.NewIdentity("cluster.local", "bench", account)
+	return sds.Proxy{Identity: id, PodUID: types.UID(uid)}, err
 }
 
 func (believing) Current(context.Context, sds.Proxy) error { return nil }
@@ -127,7 +129,7 @@ func newBenchMesh(b *testing.B, streams int) *mesh {
 	if err != nil {
 		b.Fatal(err)
 	}
-	m := &mesh{t: b, listener: listener}
+	m := &mesh{t: b, listener: listener, limits: sds.Limits{AddressConnections: streams, AddressStrangers: streams, AddressBurst: streams}}
 	m.start(believing{}, issuer.Options{})
 	self, err := os.Executable()
 	if err != nil {

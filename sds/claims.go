@@ -36,7 +36,7 @@ type reference struct {
 // for one pod.
 type binding struct {
 	namespace      string
-	serviceAccount string
+	serviceAccount reference
 	pod            reference
 }
 
@@ -59,18 +59,18 @@ func (c *claims) check(now time.Time) error {
 
 func (c *claims) binding() binding {
 	k := c.Kubernetes
-	return binding{namespace: k.Namespace, serviceAccount: k.ServiceAccount.Name, pod: k.Pod}
+	return binding{namespace: k.Namespace, serviceAccount: k.ServiceAccount, pod: k.Pod}
 }
 
 // subject is the user name of a service account.
 func (b binding) subject() string {
-	return "system:serviceaccount:" + b.namespace + ":" + b.serviceAccount
+	return "system:serviceaccount:" + b.namespace + ":" + b.serviceAccount.Name
 }
 
 // check refuses a binding that names no pod, or another user than subject.
 func (b binding) check(subject string) error {
 	switch {
-	case b.namespace == "" || b.serviceAccount == "" || b.subject() != subject:
+	case b.namespace == "" || b.serviceAccount.Name == "" || b.serviceAccount.UID == "" || b.subject() != subject:
 		return refuse(ReasonMalformedToken, "the token is not that of a Kubernetes service account")
 	case b.pod.Name == "" || b.pod.UID == "":
 		return refuse(ReasonNotBound, "the token is not bound to a pod; only the token that the kubelet projects into a pod is accepted")

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -34,29 +36,34 @@ import (
 
 const clusterIssuer = "https://kubernetes.default.svc.cluster.local"
 
-// cluster stands in for an API server and its informer: keys over HTTP, pods
-// live and cached, token reviews.
+const accountUID = "uid-of-account"
+
+// cluster stands in for an API server and its informers: keys over HTTP, pods
+// and service accounts live and cached, token reviews.
 type cluster struct {
-	t      testing.TB
-	client *fake.Clientset
-	cached cache.Indexer
+	t        testing.TB
+	client   *fake.Clientset
+	cached   cache.Indexer // pods
+	accounts cache.Indexer
 
 	mu      sync.Mutex
 	keys    map[string]crypto.Signer
 	issuer  string
-	away    bool // the API server answers nothing
-	fetches int  // of keys
+	others  []string // issuers that are accepted beside it
+	away    bool     // the API server answers nothing
+	fetches int      // of keys
 	reviews int
 	lives   int // pods read live
 }
 
 func newCluster(t testing.TB) *cluster {
 	c := &cluster{
-		t:      t,
-		client: fake.NewClientset(),
-		cached: cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}),
-		keys:   map[string]crypto.Signer{},
-		issuer: clusterIssuer,
+		t:        t,
+		client:   fake.NewClientset(),
+		cached:   cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}),
+		accounts: cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}),
+		keys:     map[string]crypto.Signer{},
+		issuer:   clusterIssuer,
 	}
 	c.addKey("key-1")
 	c.client.PrependReactor("get", "pods", func(k8stesting.Action) (bool, runtime.Object, error) {
@@ -78,11 +85,13 @@ func (c *cluster) attestor() *sds.PodAttestor {
 		c.t.Fatal(err)
 	}
 	return sds.NewPodAttestor(sds.PodAttestorOptions{
-		TrustDomain:  "cluster.local",
-		API:          api,
-		TokenReviews: c.client.AuthenticationV1().TokenReviews(),
-		Pods:         corev1lister.NewPodLister(c.cached),
-		LivePods:     c.client.CoreV1(),
+		TrustDomain:         "cluster.local",
+		API:                 api,
+		TokenReviews:        c.client.AuthenticationV1().TokenReviews(),
+		Pods:                corev1lister.NewPodLister(c.cached),
+		LivePods:            c.client.CoreV1(),
+		ServiceAccounts:     corev1lister.NewServiceAccountLister(c.accounts),
+		LiveServiceAccounts: c.client.CoreV1(),
 	})
 }
 
@@ -134,8 +143,8 @@ func (c *cluster) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// review believes every token whose payload it can read: what matters is when
-// it is asked, and what is made of its answer.
+// review believes every token of its issuers whose payload it can read: what
+// matters is when it is asked, and what is made of its answer.
 func (c *cluster) review(action k8stesting.Action) (bool, runtime.Object, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -152,13 +161,14 @@ func (c *cluster) review(action k8stesting.Action) (bool, runtime.Object, error)
 	if err := parsed.UnsafeClaimsWithoutVerification(&claims); err != nil {
 		return true, nil, err
 	}
-	if strings.HasPrefix(parsed.Headers[0].KeyID, "forged") {
+	if strings.HasPrefix(parsed.Headers[0].KeyID, "forged") || !slices.Contains(append(c.others, c.issuer), claims.Issuer) {
 		review.Status.Error = "invalid bearer token"
 		return true, review, nil
 	}
 	review.Status.Authenticated = true
 	review.Status.Audiences = review.Spec.Audiences
 	review.Status.User.Username = claims.Subject
+	review.Status.User.UID = claims.Kubernetes.ServiceAccount.UID
 	review.Status.User.Extra = map[string]authenticationv1.ExtraValue{
 		"authentication.kubernetes.io/pod-name": {claims.Kubernetes.Pod.Name},
 		"authentication.kubernetes.io/pod-uid":  {claims.Kubernetes.Pod.UID},
@@ -189,10 +199,29 @@ func (c *cluster) run(p *corev1.Pod) *corev1.Pod {
 	return p
 }
 
+// create adds the pod to the API server alone, with its service account.
 func (c *cluster) create(p *corev1.Pod) {
+	c.account(p.Namespace, p.Spec.ServiceAccountName, accountUID)
 	if _, err := c.client.CoreV1().Pods(p.Namespace).Create(c.t.Context(), p, metav1.CreateOptions{}); err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+// account has the service account be there with that UID, in place of another.
+func (c *cluster) account(namespace, name string, uid types.UID) *corev1.ServiceAccount {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: uid}}
+	live := c.client.CoreV1().ServiceAccounts(namespace)
+	_, err := live.Update(c.t.Context(), account, metav1.UpdateOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = live.Create(c.t.Context(), account, metav1.CreateOptions{})
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.accounts.Add(account); err != nil {
+		c.t.Fatal(err)
+	}
+	return account
 }
 
 func (c *cluster) cache(p *corev1.Pod) {
@@ -237,7 +266,7 @@ func (c *cluster) claims(p *corev1.Pod) *tokenClaims {
 	}}
 	claims.Kubernetes.Namespace = p.Namespace
 	claims.Kubernetes.Pod = &boundObject{p.Name, string(p.UID)}
-	claims.Kubernetes.ServiceAccount = boundObject{p.Spec.ServiceAccountName, "uid-of-account"}
+	claims.Kubernetes.ServiceAccount = boundObject{p.Spec.ServiceAccountName, accountUID}
 	return claims
 }
 

@@ -17,8 +17,9 @@ type machine[Request, Response any] interface {
 	announce(u issuer.Update, now time.Time) (step[Response], error)
 	refresh(now time.Time) (step[Response], error)
 	bundle() issuer.TrustBundle
-	declare(known HTTPPorts, proxy Proxy)
 	destine(d Destinations)
+	declare(known HTTPPorts, proxy Proxy)
+	bound(q quota)
 	moved() <-chan struct{}
 	forget()
 }
@@ -35,7 +36,7 @@ type conversation[Request, Response any] struct {
 }
 
 func (c *conversation[Request, Response]) run(ctx context.Context) error {
-	requests, failed := receive(ctx, c.stream)
+	requests, failed := receive(ctx, c.stream, c.open)
 	for {
 		var err error
 		select {
@@ -46,6 +47,8 @@ func (c *conversation[Request, Response]) run(ctx context.Context) error {
 		case <-c.machine.moved():
 			err = apart(func() error { return c.do(c.machine.refresh(time.Now())) })
 		case err = <-failed:
+		case why := <-c.open.refused:
+			err = why
 		case <-c.server.draining:
 			err = errDraining
 		case <-c.shed:
@@ -86,12 +89,16 @@ func (c *conversation[Request, Response]) close() {
 // receive hands on what the proxy sends, until it fails. Its goroutine ends
 // with the stream, which is when its handler returned: a stream's Recv does not
 // return earlier.
-func receive[Request, Response any](ctx context.Context, stream grpc.BidiStreamingServer[Request, Response]) (<-chan *Request, <-chan error) {
+func receive[Request, Response any](ctx context.Context, stream grpc.BidiStreamingServer[Request, Response], open *openStream) (<-chan *Request, <-chan error) {
 	requests, failed := make(chan *Request), make(chan error, 1)
 	go func() {
 		for {
 			r, err := stream.Recv()
 			if err != nil {
+				failed <- readable(err)
+				return
+			}
+			if err := open.request(ctx, namesIn(r)); err != nil {
 				failed <- err
 				return
 			}
@@ -122,11 +129,19 @@ func (c *conversation[Request, Response]) do(next step[Response], err error) err
 	if err := c.server.options.Attestor.Current(c.stream.Context(), c.proxy); err != nil {
 		return asRefusal(err)
 	}
-	if err := c.stream.Send(next.response); err != nil {
+	if err := c.send(next.response); err != nil {
 		return err
 	}
 	c.server.options.Metrics.pushes.Inc()
 	return nil
+}
+
+// send ends the connection if the proxy does not take the response: what waits
+// for it holds memory, and a root that has leaked has to go.
+func (c *conversation[Request, Response]) send(r *Response) error {
+	slow := time.AfterFunc(sendTimeout, func() { c.open.conn.end(ReasonSlow, "the proxy does not read what it is sent") })
+	defer slow.Stop()
+	return c.stream.Send(r)
 }
 
 // note passes on what the proxy said of what it was sent.

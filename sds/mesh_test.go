@@ -1,6 +1,7 @@
 package sds_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -32,16 +33,19 @@ const serverName = "osm-controller.osm-system.cluster.local"
 
 // mesh is a control plane: a Manager with a root, and an SDS server.
 type mesh struct {
-	t        testing.TB
-	cluster  *cluster
-	manager  *issuer.Manager
-	signing  *tresor.CA
-	trusted  issuer.TrustBundle // beside the signing root
-	registry *prometheus.Registry
-	server   *sds.Server
-	listener net.Listener
-	dial     func(context.Context, string) (net.Conn, error)
-	stop     func() error // ends everything and waits
+	t            testing.TB
+	cluster      *cluster
+	manager      *issuer.Manager
+	signing      *tresor.CA
+	destinations sds.Destinations
+	trusted      issuer.TrustBundle // beside the signing root
+	registry     *prometheus.Registry
+	server       *sds.Server
+	listener     net.Listener
+	limits       sds.Limits
+	log          io.Writer // io.Discard when nil
+	dial         func(context.Context, string) (net.Conn, error)
+	stop         func() error // ends everything and waits
 }
 
 func identity(t testing.TB, namespace, account string) issuer.Identity {
@@ -78,7 +82,9 @@ func (m *mesh) start(attestor sds.Attestor, o issuer.Options) {
 		Attestor:       attestor,
 		GetCertificate: issuertest.Serving(m.manager, identity(m.t, "osm-system", "osm-controller")),
 		Metrics:        sds.NewMetrics(m.registry),
-		Logger:         slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Limits:         m.limits,
+		Destinations:   m.destinations,
+		Logger:         slog.New(slog.NewTextHandler(cmp.Or(m.log, io.Discard), nil)),
 	})
 	if err != nil {
 		m.t.Fatal(err)

@@ -32,10 +32,18 @@ type Destinations interface {
 // secrets, and so they say nothing of which certificate and bundle are in use.
 // The ports of its own pod are asked about in the same way.
 type peers struct {
-	own          ownPorts
 	destinations Destinations
+	own          ownPorts
+	quota        quota         // of the pod; none when nil
 	changed      chan struct{} // nil before the first address
 	byName       map[string]*answer
+}
+
+// quota bounds the addresses of a pod.
+type quota interface {
+	// reserve reports whether there may be one more, and counts it then.
+	reserve() bool
+	release()
 }
 
 // answer is one address, and who may answer there.
@@ -70,6 +78,8 @@ func (p *peers) add(name string, address netip.Addr) error {
 		return nil
 	case p.addresses() == maxAddresses:
 		return refuse(ReasonProtocol, "a stream may ask about %d addresses at most", maxAddresses)
+	case p.quota != nil && !p.quota.reserve():
+		return refuse(ReasonAddresses, "the pod asks about as many addresses as it may, on all of its streams")
 	case p.byName == nil:
 		p.byName, p.changed = map[string]*answer{}, make(chan struct{}, 1)
 	}
@@ -81,6 +91,9 @@ func (p *peers) add(name string, address netip.Addr) error {
 func (p *peers) remove(name string) {
 	if peer, ok := p.byName[name]; ok && !p.removePorts(name) {
 		p.destinations.Unwatch(peer.address, p.changed)
+		if p.quota != nil {
+			p.quota.release()
+		}
 		delete(p.byName, name)
 	}
 }
@@ -101,6 +114,9 @@ func (p *peers) look() {
 
 // destine says who knows what is at addresses, if anybody does.
 func (p *peers) destine(d Destinations) { p.destinations = d }
+
+// bound has the addresses counted.
+func (p *peers) bound(q quota) { p.quota = q }
 
 // moved holds something when it is time to look.
 func (p *peers) moved() <-chan struct{} { return p.changed }

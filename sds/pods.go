@@ -2,6 +2,7 @@ package sds
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/semaphore"
@@ -25,10 +26,6 @@ type pods struct {
 	slots  *semaphore.Weighted
 }
 
-func newPods(cached corev1lister.PodLister, live corev1client.PodsGetter) pods {
-	return pods{cached: cached, live: live, slots: semaphore.NewWeighted(liveReads)}
-}
-
 // check returns the proxy's UUID if the pod that the token is bound to exists,
 // runs, has the token's service account, and was injected.
 func (p pods) check(ctx context.Context, b binding) (string, error) {
@@ -38,9 +35,11 @@ func (p pods) check(ctx context.Context, b binding) (string, error) {
 	}
 	id := pod.Labels[uuidLabel]
 	switch {
-	case pod.Spec.ServiceAccountName != b.serviceAccount:
+	case overdue(pod, time.Now()):
+		return "", refuse(ReasonPodGone, "pod %s/%s was to be gone at %s", b.namespace, b.pod.Name, pod.DeletionTimestamp.UTC().Format(time.RFC3339))
+	case pod.Spec.ServiceAccountName != b.serviceAccount.Name:
 		return "", refuse(ReasonOtherServiceAccount, "the token is for service account %s, pod %s/%s runs as %s",
-			b.serviceAccount, b.namespace, b.pod.Name, pod.Spec.ServiceAccountName)
+			b.serviceAccount.Name, b.namespace, b.pod.Name, pod.Spec.ServiceAccountName)
 	case pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed:
 		return "", refuse(ReasonPodFinished, "pod %s/%s has finished", b.namespace, b.pod.Name)
 	case len(id) != len(uuid.Nil.String()) || uuid.Validate(id) != nil:
@@ -48,6 +47,14 @@ func (p pods) check(ctx context.Context, b binding) (string, error) {
 			b.namespace, b.pod.Name, uuidLabel)
 	}
 	return id, nil
+}
+
+// overdue reports whether an object's time has passed. The API server sets a
+// deletionTimestamp to when the grace ends, and accepts the tokens of the object
+// for a minute more; nothing here is to be later than that.
+func overdue(o metav1.Object, now time.Time) bool {
+	at := o.GetDeletionTimestamp()
+	return at != nil && now.After(at.Add(expiryLeeway))
 }
 
 // find returns the pod with exactly the binding's UID. An informer may lag

@@ -16,6 +16,8 @@ type Proxy struct {
 	Namespace string
 	PodName   string
 	PodUID    types.UID
+	// AccountUID tells the service account from another of its name.
+	AccountUID types.UID
 }
 
 // LogValue names the proxy in logs.

@@ -25,11 +25,19 @@ const (
 	ReasonPodGone             Reason = "pod_gone"
 	ReasonPodFinished         Reason = "pod_finished"
 	ReasonOtherServiceAccount Reason = "other_service_account"
+	ReasonServiceAccountGone  Reason = "service_account_gone"
 	ReasonNotInjected         Reason = "not_injected"
 	ReasonForeignSecret       Reason = "foreign_secret"
 	ReasonUnknownSecret       Reason = "unknown_secret"
 	ReasonProtocol            Reason = "protocol"
 	ReasonUnavailable         Reason = "unavailable"
+
+	// What is beyond the Limits.
+	ReasonConnections Reason = "connections"
+	ReasonStreams     Reason = "streams"
+	ReasonAddresses   Reason = "addresses"
+	ReasonRequests    Reason = "requests"
+	ReasonSlow        Reason = "slow_reader"
 )
 
 // code tells a client what kind of mend helps: another token, another right,
@@ -43,6 +51,8 @@ func (r Reason) code() codes.Code {
 		return codes.InvalidArgument
 	case ReasonUnavailable:
 		return codes.Unavailable
+	case ReasonConnections, ReasonStreams, ReasonAddresses, ReasonRequests, ReasonSlow:
+		return codes.ResourceExhausted
 	}
 	return codes.PermissionDenied
 }

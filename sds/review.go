@@ -18,11 +18,14 @@ const (
 	extraPodUID  = "authentication.kubernetes.io/pod-uid"
 )
 
-// Reviews a second, and at once. Whoever reaches the port can ask for one with
-// a forged token; the API server must not be the one to pay for that.
+// Reviews a second, and at once. Anyone who reaches the port can ask for one
+// with a forged token; the API server must not be the one to pay for that. Tokens
+// that a key of the API server has signed do not wait for the forged ones.
 const (
-	reviewsPerSecond = 20
-	reviewsAtOnce    = 50
+	reviewsPerSecond       = 20
+	reviewsAtOnce          = 50
+	signedReviewsPerSecond = 50
+	signedReviewsAtOnce    = 200
 )
 
 // reviewer lets the API server verify tokens.
@@ -31,8 +34,8 @@ type reviewer struct {
 	limiter flowcontrol.RateLimiter
 }
 
-func newReviewer(api authenticationv1client.TokenReviewInterface) reviewer {
-	return reviewer{api: api, limiter: flowcontrol.NewTokenBucketRateLimiter(reviewsPerSecond, reviewsAtOnce)}
+func newReviewer(api authenticationv1client.TokenReviewInterface, perSecond float32, atOnce int) reviewer {
+	return reviewer{api: api, limiter: flowcontrol.NewTokenBucketRateLimiter(perSecond, atOnce)}
 }
 
 func (r reviewer) review(ctx context.Context, token string) (binding, error) {
@@ -62,7 +65,7 @@ func reviewed(s authenticationv1.TokenReviewStatus) (binding, error) {
 	namespace, account, _ := strings.Cut(strings.TrimPrefix(s.User.Username, "system:serviceaccount:"), ":")
 	b := binding{
 		namespace:      namespace,
-		serviceAccount: account,
+		serviceAccount: reference{Name: account, UID: types.UID(s.User.UID)},
 		pod:            reference{Name: only(s.User.Extra[extraPodName]), UID: types.UID(only(s.User.Extra[extraPodUID]))},
 	}
 	if err := b.check(s.User.Username); err != nil {

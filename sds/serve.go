@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"net"
 	"time"
 
 	"google.golang.org/grpc"
@@ -32,13 +33,16 @@ func serve[Request, Response any, M machine[Request, Response]](
 	if err != nil {
 		return err
 	}
+	if c.open, err = s.streams.add(c.proxy, connOf(stream.Context())); err != nil {
+		return err
+	}
+	defer s.streams.remove(c.open)
 	s.options.Metrics.streams.Inc()
 	defer s.options.Metrics.streams.Dec()
-	c.open = s.streams.add(c.proxy)
-	defer s.streams.remove(c.open)
 	c.machine = protocol(c.proxy.Identity, rand.Text()[:8])
-	c.machine.declare(s.options.HTTPPorts, c.proxy)
 	c.machine.destine(s.options.Destinations)
+	c.machine.declare(s.options.HTTPPorts, c.proxy)
+	c.machine.bound(c.open)
 	defer c.close()
 	return c.run(stream.Context())
 }
@@ -74,12 +78,21 @@ func (s *Server) finish(ctx context.Context, err error) error {
 	if !ok || refusal == errDraining || refusal == errShed {
 		return err
 	}
-	s.options.Metrics.refusals.WithLabelValues(string(refusal.Reason)).Inc()
-	address := "unknown"
+	address := net.Addr(nil)
 	if p, ok := peer.FromContext(ctx); ok {
-		address = p.Addr.String()
+		address = p.Addr
 	}
-	s.refused.note(Refused{time.Now(), address, refusal.Reason, bounded(refusal.Message)})
-	s.options.Logger.Warn("refused a proxy", "address", address, "reason", string(refusal.Reason), "error", refusal)
+	s.refuse(refusal, address)
 	return refusal
+}
+
+// refuse counts a refusal, and logs and remembers it.
+func (s *Server) refuse(refusal *Refusal, address net.Addr) {
+	s.options.Metrics.refusals.WithLabelValues(string(refusal.Reason)).Inc()
+	at := "unknown"
+	if address != nil {
+		at = address.String()
+	}
+	s.refused.note(Refused{time.Now(), at, refusal.Reason, bounded(refusal.Message)})
+	s.options.Logger.Warn("refused a proxy", "address", at, "reason", string(refusal.Reason), "error", refusal)
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 const (
@@ -38,8 +39,12 @@ const (
 	// each address.
 	maxRequestBytes = 64 << 10
 	maxHeaderBytes  = 16 << 10
-	// Envoy opens a stream for each secret.
-	maxStreams = 2 * maxNames
+	// windowBytes is what a stream, and a connection, may send ahead of what is
+	// read. It is the least that HTTP/2 begins with, and stays: gRPC would
+	// have it grow to 16 MiB for who sends fast.
+	windowBytes = 64<<10 - 1
+	// maxStreams is what a connection may have at a time.
+	maxStreams = 16
 	// writeBufferBytes is held while a response is written: room for one.
 	writeBufferBytes = 8 << 10
 )
@@ -65,6 +70,8 @@ type Options struct {
 	// connect anew, and with it how long a token's attestation counts. It varies
 	// by a tenth. One hour when zero, which is what the kubelet's tokens live.
 	MaxConnectionAge time.Duration
+	// Limits bound what is held for proxies.
+	Limits Limits
 	// Metrics counts what is served; nothing is counted when nil.
 	Metrics *Metrics
 	// Logger gets refusals and NACKs; slog.Default when nil.
@@ -76,6 +83,8 @@ type Server struct {
 	secretv3.UnimplementedSecretDiscoveryServiceServer
 
 	options  Options
+	door     *door
+	warnings *sparing
 	grpc     *grpc.Server
 	draining chan struct{}                 // closed when streams have to end
 	shed     atomic.Pointer[chan struct{}] // closed when those that are open now have to
@@ -97,14 +106,22 @@ func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	s := &Server{options: o, draining: make(chan struct{})}
+	warnings := newSparing(o.Logger.Handler())
+	o.Logger, o.Limits = slog.New(warnings), o.Limits.withDefaults()
+	s := &Server{options: o, warnings: warnings, draining: make(chan struct{})}
+	s.streams = streams{limits: o.Limits, pods: map[types.UID]*podStreams{}}
+	s.door = newDoor(o.Listener, o.Limits, func(reason Reason, address net.Addr, message string) {
+		s.refuse(&Refusal{Reason: reason, Message: message}, address)
+	})
 	s.shed.Store(new(make(chan struct{})))
 	s.grpc = grpc.NewServer(
-		grpc.Creds(credentials.NewTLS(&tls.Config{
+		grpc.Creds(counted{credentials.NewTLS(&tls.Config{
 			MinVersion:             tls.VersionTLS13,
 			GetCertificate:         o.GetCertificate,
 			SessionTicketsDisabled: true, // a resumed session would outlive its certificate
-		})),
+		})}),
+		grpc.InTapHandle(s.door.opening),
+		grpc.ForceServerCodecV2(newCodec()),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionIdle:     idleTimeout,
@@ -116,6 +133,8 @@ func New(o Options) (*Server, error) {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingInterval / 3, PermitWithoutStream: true}),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxRecvMsgSize(maxRequestBytes),
+		grpc.StaticStreamWindowSize(windowBytes),
+		grpc.StaticConnWindowSize(windowBytes),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.HeaderTableSize(0),
 		grpc.ReadBufferSize(0),
@@ -131,9 +150,13 @@ func New(o Options) (*Server, error) {
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := s.grpc.Serve(s.options.Listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		if err := s.grpc.Serve(s.door); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 			return fmt.Errorf("serve SDS on %s: %w", s.options.Listener.Addr(), err)
 		}
+		return nil
+	})
+	group.Go(func() error {
+		s.recheck(ctx)
 		return nil
 	})
 	group.Go(func() error {

@@ -12,6 +12,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	admissionv1client "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 	"k8s.io/client-go/util/retry"
+
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // CABundlesOptions names the objects that carry the mesh's caBundle, and the
@@ -69,7 +71,7 @@ func NewCABundles(options CABundlesOptions) *CABundles {
 func (c *CABundles) Publish(ctx context.Context, bundle []byte) (changed bool, err error) {
 	// An empty caBundle would not mean "nobody": the API server would then
 	// trust the system's roots.
-	if err := checkCertificates(bundle); err != nil {
+	if _, err := trustbundle.ParseCertificates(bundle); err != nil {
 		return false, fmt.Errorf("publishing the caBundle: bundle: %w", err)
 	}
 	var failures []error

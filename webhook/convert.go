@@ -3,9 +3,9 @@ package webhook
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,16 +14,17 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/osm-edge/osm/manifests/crd/convert"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // NewConverter returns the handler of ConversionReviews of the mesh's own
 // objects. One of the version asked for passes unchanged. The first that can't
 // be converted fails the review by its name, and what to mend.
 func NewConverter(logger *slog.Logger) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		review, err := readConversion(r.Body)
+	return newIntake().handle(func(w http.ResponseWriter, r *http.Request, body []byte) {
+		review, err := readConversion(body)
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
+			http.Error(w, clip(err.Error(), maxMessage), http.StatusBadRequest)
 			return
 		}
 		review.Response = answer(review.Request)
@@ -35,13 +36,9 @@ func NewConverter(logger *slog.Logger) http.Handler {
 	})
 }
 
-func readConversion(body io.Reader) (*apiextensionsv1.ConversionReview, error) {
-	data, err := io.ReadAll(body)
-	if err != nil {
-		return nil, fmt.Errorf("reading the ConversionReview: %w", err)
-	}
+func readConversion(body []byte) (*apiextensionsv1.ConversionReview, error) {
 	review := &apiextensionsv1.ConversionReview{}
-	if err := json.Unmarshal(data, review); err != nil {
+	if err := json.Unmarshal(body, review); err != nil {
 		return nil, fmt.Errorf("decoding the ConversionReview: %w", err)
 	}
 	known := apiextensionsv1.SchemeGroupVersion.WithKind("ConversionReview")
@@ -62,7 +59,7 @@ func answer(request *apiextensionsv1.ConversionRequest) *apiextensionsv1.Convers
 		if err != nil {
 			return &apiextensionsv1.ConversionResponse{
 				UID:    request.UID,
-				Result: metav1.Status{Status: metav1.StatusFailure, Message: err.Error()},
+				Result: metav1.Status{Status: metav1.StatusFailure, Message: clip(err.Error(), maxMessage)},
 			}
 		}
 		response.ConvertedObjects = append(response.ConvertedObjects, runtime.RawExtension{Raw: converted})
@@ -93,5 +90,22 @@ func decodeObject(raw []byte) (*unstructured.Unstructured, error) {
 	if object.Object == nil {
 		return nil, errors.New("not an object")
 	}
-	return object, nil
+	return object, keptWithin(keptLimits, object.GetAnnotations())
+}
+
+// keptLimits are those of the JSON that an annotation holds of another version's
+// fields, of which the body has shown a string only. No object has more
+// annotations than 256 KiB (Kubernetes, TotalAnnotationSizeLimitB).
+var keptLimits = limits{bytes: 256 << 10, values: 20_000, depth: 64, name: 8 << 10, text: 256 << 10, number: 64}
+
+func keptWithin(l limits, annotations map[string]string) error {
+	for name, value := range annotations {
+		if !strings.HasPrefix(name, v1.GroupVersion.Group+"/") {
+			continue
+		}
+		if _, err := newScanner(l).Write([]byte(value)); err != nil {
+			return fmt.Errorf("metadata.annotations[%.128s]: %w", name, err)
+		}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -81,9 +82,17 @@ func sidecar(path *field.Path, s v1.Sidecar) field.ErrorList {
 	return problems
 }
 
+// digest is what pins an image, as the OCI's image specification has it for
+// SHA-256.
+var digest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
 func image(path *field.Path, image string) field.ErrorList {
-	if strings.ContainsFunc(image, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+	name, pinned, ok := strings.Cut(image, "@")
+	switch {
+	case strings.ContainsFunc(image, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
 		return field.ErrorList{field.Invalid(path, image, "not an image: want a reference without blanks, such as flomesh/pipy:1.5.18")}
+	case ok && (name == "" || !digest.MatchString(pinned)):
+		return field.ErrorList{field.Invalid(path, image, "not a digest: want sha256: and 64 hexadecimal digits after the @, such as of flomesh/pipy@sha256:…")}
 	}
 	return nil
 }

@@ -31,6 +31,9 @@ func TestSettingsThatTheMeshCanNotWorkWithAreRefusedByFieldAndMend(t *testing.T)
 		"an unknown algorithm":  {"v1", certificate(`"keyAlgorithm":"dsa"`), []string{"spec.certificate.keyAlgorithm", "dsa", "ecdsa-p256"}},
 
 		"an empty image, as osm-edge's": {"v1alpha2", `{"spec":{"sidecar":{"sidecarImage":"","logLevel":"critical"}}}`, nil},
+		"an image that is pinned":       {"v1", `{"spec":{"sidecar":{"image":"flomesh/pipy@` + pinned + `","initImage":"r.example/osm-init:v1@` + pinned + `"}}}`, nil},
+		"pinned, as osm-edge's":         {"v1alpha2", `{"spec":{"sidecar":{"sidecarImage":"flomesh/pipy@` + pinned + `","initContainerImage":"osm-init@` + pinned + `"}}}`, nil},
+		"a digest that is cut off":      {"v1alpha2", `{"spec":{"sidecar":{"initContainerImage":"osm-init@sha256:abc"}}}`, []string{"spec.sidecar.initContainerImage", "64 hexadecimal"}},
 		"an image with blanks":          {"v1alpha2", `{"spec":{"sidecar":{"sidecarImage":"a b"}}}`, []string{"spec.sidecar.sidecarImage", "without blanks"}},
 		"an unknown level":              {"v1alpha2", `{"spec":{"observability":{"osmLogLevel":"loud"}}}`, []string{"spec.observability.osmLogLevel", "want debug, info, warn or error"}},
 		"unreadable resources":          {"v1alpha2", `{"spec":{"sidecar":{"resources":{"limits":{"cpu":"much"}}}}}`, []string{"spec.sidecar.resources", "quantities"}},
@@ -62,3 +65,6 @@ func TestSettingsThatTheMeshCanNotWorkWithAreRefusedByFieldAndMend(t *testing.T)
 func TestSettingsCanBeDeleted(t *testing.T) {
 	expect(t, validate(t, webhook.ValidatorOptions{}, validationOf(admissionv1.Delete, "v1alpha2", "MeshConfig", "{}", "{}")), nil)
 }
+
+// pinned is a digest.
+const pinned = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

@@ -26,7 +26,7 @@ type testCA struct {
 	key         *ecdsa.PrivateKey
 }
 
-func newTestCA(t *testing.T) *testCA {
+func newTestCA(t testing.TB) *testCA {
 	t.Helper()
 	key := newKey(t)
 	template := &x509.Certificate{
@@ -81,7 +81,7 @@ func (ca *testCA) issue(t *testing.T, edits ...func(*x509.Certificate)) pair {
 	}
 }
 
-func newKey(t *testing.T) *ecdsa.PrivateKey {
+func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -90,7 +90,7 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-func newSerial(t *testing.T) *big.Int {
+func newSerial(t testing.TB) *big.Int {
 	t.Helper()
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 128))
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
@@ -58,11 +59,14 @@ func vault(path *field.Path, v v1.Vault, verdict *verdict) {
 		// What was written may hold a password.
 		verdict.refuse(field.Invalid(path.Child("address"), field.OmitValueType{}, "want a URL such as https://vault.vault.svc:8200, with nothing but a path beside"))
 	case u.Scheme == "http":
-		verdict.warn("Vault's token goes to %s in plain text: use https", u.Host)
+		verdict.warn("Vault's token goes to %s in plain text: use https. Over http, no roots are trusted but those of the Secret that rootsSecretRef names, which is the mesh's own without it", u.Host)
+	}
+	if v.RootsSecretRef != nil {
+		verdict.refuse(secretName(path.Child("rootsSecretRef", "name"), v.RootsSecretRef.Name)...)
 	}
 	verdict.refuse(vaultPath(path.Child("mount"), v.Mount)...)
 	verdict.refuse(vaultPath(path.Child("role"), v.Role)...)
-	if err := checkCertificates(v.CABundle); err != nil && len(v.CABundle) > 0 {
+	if _, err := trustbundle.ParseCertificates(v.CABundle); err != nil && len(v.CABundle) > 0 {
 		verdict.refuse(field.Invalid(path.Child("caBundle"), field.OmitValueType{}, err.Error()+": want PEM certificates, and nothing else"))
 	}
 	vaultAuth(path.Child("auth"), v.Auth, verdict)

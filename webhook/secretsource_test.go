@@ -41,18 +41,18 @@ func TestASecretThatCanNotBeServedIsRefusedByNameKeyAndMend(t *testing.T) {
 			"key tls.key: missing or empty"},
 		"the certificate is not PEM": {
 			func(s *corev1.Secret) { s.Data[corev1.TLSCertKey] = []byte("garbage") },
-			"key tls.crt: holds something that is not PEM"},
+			"key tls.crt: not PEM: text outside of a block"},
 		"the certificate's PEM is cut off": {
 			func(s *corev1.Secret) { s.Data[corev1.TLSCertKey] = good.certificate[:100] },
-			"key tls.crt: holds a malformed PEM block"},
+			"key tls.crt: not PEM: a block is malformed or cut off"},
 		"text follows the certificate": {
 			func(s *corev1.Secret) {
 				s.Data[corev1.TLSCertKey] = append(bytes.Clone(good.certificate), "and more"...)
 			},
-			"key tls.crt: holds something that is not PEM"},
+			"key tls.crt: not PEM: text outside of a block"},
 		"the key lies beside the certificate": {
 			func(s *corev1.Secret) { s.Data[corev1.TLSCertKey] = slices.Concat(good.certificate, good.key) },
-			`key tls.crt: holds a PEM block of type "PRIVATE KEY"`},
+			`key tls.crt: a PEM block of type "PRIVATE KEY"`},
 		"the key is another certificate's": {
 			func(s *corev1.Secret) { s.Data[corev1.TLSPrivateKeyKey] = other.key },
 			"keys tls.crt and tls.key: tls: private key does not match public key"},

@@ -21,8 +21,9 @@ const (
 	writeTimeout      = 30 * time.Second
 	// The API server keeps idle connections for 90 seconds. Closing them later
 	// than it does spares it requests that meet a connection being closed.
-	idleTimeout         = 2 * time.Minute
-	maxHeaderBytes      = 64 << 10
+	idleTimeout = 2 * time.Minute
+	// What an API server sends is below 1 kB.
+	maxHeaderBytes      = 8 << 10
 	defaultDrainTimeout = 10 * time.Second
 )
 
@@ -43,6 +44,8 @@ type ServerOptions struct {
 	// Handlers by exact path, such as "/mutate-pod-creation". They see only
 	// POST requests with a bounded JSON body. Required.
 	Handlers map[string]http.Handler
+	// Clients, if any, are the only ones that are answered. Default: anyone is.
+	Clients *Clients
 	// Linger is how long the server goes on once it is told to stop, for those
 	// who still call it. Default: not at all.
 	Linger time.Duration
@@ -96,7 +99,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := s.httpServer(ctx)
 	served := make(chan error, 1)
-	go func() { served <- server.ServeTLS(listener, "", "") }()
+	go func() { served <- server.ServeTLS(limitConnections(listener, maxConnections), "", "") }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("webhook server: serving on %s: %w", listener.Addr(), err)
@@ -115,14 +118,15 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 }
 
 func (s *Server) httpServer(ctx context.Context) *http.Server {
+	// API servers call webhooks by HTTP/1.1 (Kubernetes, issue 75791). Each request
+	// has a connection of its own then, and connections are counted.
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler: partingAfter(ctx, s.handler),
-		TLSConfig: &tls.Config{
-			// API servers of every supported version speak TLS 1.3, which is
-			// then chosen; 1.2 is for those configured down to it.
-			MinVersion:     tls.VersionTLS12,
-			GetCertificate: s.options.Certificates.GetCertificate,
-		},
+		Handler:           partingAfter(ctx, s.handler),
+		Protocols:         protocols,
+		ConnState:         observe,
+		TLSConfig:         s.tlsConfig(),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -130,6 +134,21 @@ func (s *Server) httpServer(ctx context.Context) *http.Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
 	}
+}
+
+func (s *Server) tlsConfig() *tls.Config {
+	config := &tls.Config{
+		// API servers of every supported version speak TLS 1.3, which is
+		// then chosen; 1.2 is for those configured down to it.
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: s.options.Certificates.GetCertificate,
+		NextProtos:     []string{"http/1.1"},
+	}
+	if clients := s.options.Clients; clients != nil {
+		verified := config.Clone()
+		config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return clients.demand(verified) }
+	}
+	return config
 }
 
 // partingAfter closes each connection with its next answer once ctx has ended,

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // parseServing reads the certificate that secret holds for a server that is
@@ -19,20 +21,23 @@ func parseServing(secret *corev1.Secret, serverName string, now time.Time) (*tls
 		return nil, fmt.Errorf("type is %q, not %q", secret.Type, corev1.SecretTypeTLS)
 	}
 	chain, key := secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey]
-	if err := checkCertificates(chain); err != nil {
+	if len(bytes.TrimSpace(chain)) == 0 {
+		return nil, fmt.Errorf("key %s: missing or empty", corev1.TLSCertKey)
+	}
+	if _, err := trustbundle.ParseCertificates(chain); err != nil {
 		return nil, fmt.Errorf("key %s: %w", corev1.TLSCertKey, err)
 	}
 	if len(bytes.TrimSpace(key)) == 0 {
 		return nil, fmt.Errorf("key %s: missing or empty", corev1.TLSPrivateKeyKey)
 	}
-	certificate, err := tls.X509KeyPair(chain, key)
+	certificate, err := trustbundle.ParseKeyPair(chain, key)
 	if err != nil {
 		return nil, fmt.Errorf("keys %s and %s: %w", corev1.TLSCertKey, corev1.TLSPrivateKeyKey, err)
 	}
 	if err := fitsServer(certificate.Leaf, serverName, now); err != nil {
 		return nil, fmt.Errorf("key %s: %w", corev1.TLSCertKey, err)
 	}
-	return &certificate, nil
+	return certificate, nil
 }
 
 // fitsServer tells whether an API server that calls serverName now would

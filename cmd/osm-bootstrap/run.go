@@ -31,6 +31,9 @@ const (
 	// settle is far longer than an API server's watch takes, and far shorter than
 	// a root is trusted.
 	settle = 10 * time.Second
+
+	// memoryLimit, in bytes, is below the 128 MB that the chart gives the container.
+	memoryLimit = 80 << 20
 )
 
 func run(ctx context.Context, args []string) error {
@@ -38,6 +41,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	component.LimitMemory(memoryLimit)
 	logger, level := o.Logger(name)
 	config, err := component.RESTConfig(name)
 	if err != nil {

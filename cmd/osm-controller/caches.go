@@ -26,7 +26,9 @@ type caches struct {
 	pods       cache.SharedIndexInformer
 	services   cache.SharedIndexInformer
 	endpoints  cache.SharedIndexInformer
-	indexed    func() bool                          // the index of destinations knows what there is
+	nodes      cache.SharedIndexInformer
+	accounts   cache.SharedIndexInformer            // service accounts
+	indexed    func() bool                          // what is answered from the caches is known
 	configMaps map[string]cache.SharedIndexInformer // by name, in every namespace
 }
 
@@ -42,6 +44,8 @@ func newCaches(client kubernetes.Interface, published ...string) (*caches, error
 		pods:       proxies.Core().V1().Pods().Informer(),
 		services:   all.Core().V1().Services().Informer(),
 		endpoints:  all.Discovery().V1().EndpointSlices().Informer(),
+		nodes:      all.Core().V1().Nodes().Informer(),
+		accounts:   all.Core().V1().ServiceAccounts().Informer(),
 		indexed:    func() bool { return true },
 		configMaps: map[string]cache.SharedIndexInformer{},
 	}
@@ -52,12 +56,13 @@ func newCaches(client kubernetes.Interface, published ...string) (*caches, error
 		c.factories = append(c.factories, named)
 		c.configMaps[name] = named.Core().V1().ConfigMaps().Informer()
 	}
-	return c, errors.Join(c.pods.SetTransform(essentials), c.services.SetTransform(clusterIPs), c.endpoints.SetTransform(endpointAddresses))
+	return c, errors.Join(c.pods.SetTransform(essentials), c.services.SetTransform(clusterIPs), c.endpoints.SetTransform(endpointAddresses),
+		c.nodes.SetTransform(podRanges), c.accounts.SetTransform(accountUIDs))
 }
 
 // index has the index follow the caches.
 func (c *caches) index(x *destination.Index) (err error) {
-	c.indexed, err = x.Follow(destination.Informers{Pods: c.pods, Services: c.services, EndpointSlices: c.endpoints})
+	c.indexed, err = x.Follow(destination.Informers{Pods: c.pods, Services: c.services, EndpointSlices: c.endpoints, Nodes: c.nodes})
 	return err
 }
 
@@ -81,8 +86,8 @@ func clusterIPs(object any) (any, error) {
 	}, nil
 }
 
-// endpointAddresses keeps of an EndpointSlice those, the pods that they are meant
-// to be, its ports, and whose it is.
+// endpointAddresses keeps of an EndpointSlice those, the pods that they are meant to be,
+// its ports, and whose it is.
 func endpointAddresses(object any) (any, error) {
 	slice, ok := object.(*discoveryv1.EndpointSlice)
 	if !ok {
@@ -98,6 +103,39 @@ func endpointAddresses(object any) (any, error) {
 	return kept, nil
 }
 
+// meant keeps of a reference what it is to.
+func meant(target *corev1.ObjectReference) *corev1.ObjectReference {
+	if target == nil {
+		return nil
+	}
+	return &corev1.ObjectReference{Kind: target.Kind, Name: target.Name}
+}
+
+// podRanges reduces a Node to the ranges of its pods' addresses.
+func podRanges(object any) (any, error) {
+	node, ok := object.(*corev1.Node)
+	if !ok {
+		return object, nil
+	}
+	return &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: node.Name, ResourceVersion: node.ResourceVersion},
+		Spec:       corev1.NodeSpec{PodCIDRs: node.Spec.PodCIDRs},
+	}, nil
+}
+
+// accountUIDs reduces a service account to what tells it from another of its
+// name.
+func accountUIDs(object any) (any, error) {
+	account, ok := object.(*corev1.ServiceAccount)
+	if !ok {
+		return object, nil
+	}
+	return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
+		Namespace: account.Namespace, Name: account.Name, UID: account.UID,
+		ResourceVersion: account.ResourceVersion, DeletionTimestamp: account.DeletionTimestamp,
+	}}, nil
+}
+
 // essentials keeps of a pod what attestation asks for, its addresses, and whether
 // its sidecar runs: as an init container it does before the pod is said to.
 func essentials(object any) (any, error) {
@@ -111,10 +149,11 @@ func essentials(object any) (any, error) {
 			Name:              pod.Name,
 			UID:               pod.UID,
 			ResourceVersion:   pod.ResourceVersion,
+			CreationTimestamp: pod.CreationTimestamp,
 			DeletionTimestamp: pod.DeletionTimestamp,
 			Labels:            map[string]string{injector.ProxyLabel: pod.Labels[injector.ProxyLabel]},
 		},
-		Spec:   corev1.PodSpec{ServiceAccountName: pod.Spec.ServiceAccountName, HostNetwork: pod.Spec.HostNetwork},
+		Spec:   corev1.PodSpec{ServiceAccountName: pod.Spec.ServiceAccountName, NodeName: pod.Spec.NodeName, HostNetwork: pod.Spec.HostNetwork},
 		Status: corev1.PodStatus{Phase: phase(pod), PodIPs: pod.Status.PodIPs},
 	}, nil
 }
@@ -157,6 +196,10 @@ func (c *caches) proxies() ([]*corev1.Pod, error) { return c.podLister().List(la
 
 func (c *caches) podLister() listersv1.PodLister { return listersv1.NewPodLister(c.pods.GetIndexer()) }
 
+func (c *caches) accountLister() listersv1.ServiceAccountLister {
+	return listersv1.NewServiceAccountLister(c.accounts.GetIndexer())
+}
+
 func (c *caches) namespaceLister() listersv1.NamespaceLister {
 	return listersv1.NewNamespaceLister(c.namespaces.GetIndexer())
 }
@@ -175,7 +218,7 @@ func (c *caches) start(ctx context.Context) bool {
 }
 
 func (c *caches) synced() bool {
-	return c.namespaces.HasSynced() && c.pods.HasSynced() && c.indexed()
+	return c.namespaces.HasSynced() && c.pods.HasSynced() && c.accounts.HasSynced() && c.indexed()
 }
 
 // wait returns when everything that start started has ended.
@@ -183,12 +226,4 @@ func (c *caches) wait() {
 	for _, factory := range c.factories {
 		factory.Shutdown()
 	}
-}
-
-// meant keeps of a reference what it is to.
-func meant(target *corev1.ObjectReference) *corev1.ObjectReference {
-	if target == nil {
-		return nil
-	}
-	return &corev1.ObjectReference{Kind: target.Kind, Name: target.Name}
 }

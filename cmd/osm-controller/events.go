@@ -39,7 +39,8 @@ type events struct {
 type event struct {
 	action, reason string
 	warning        bool
-	root           string // the MeshRootCertificate
+	root           string                  // the MeshRootCertificate; the mesh when empty
+	related        *corev1.ObjectReference // what it is about beside that
 	note           string
 }
 
@@ -68,23 +69,33 @@ func (e *events) announce(ctx context.Context, a rotation.Announcement) {
 	e.write(ctx, event{action: "RotateRoot", reason: a.Reason, warning: a.Warning, root: a.Source, note: a.Note})
 }
 
+// refused tells of a root that an authority has and nobody trusts.
+func (e *events) refused(ctx context.Context, authority, note string) {
+	e.write(ctx, event{action: "ReadRoots", reason: "RootRefused", warning: true, root: authority, note: note})
+}
+
 func (e *events) object(about event) *eventsv1.Event {
 	kind := corev1.EventTypeNormal
 	if about.warning {
 		kind = corev1.EventTypeWarning
 	}
+	regarding := corev1.ObjectReference{
+		APIVersion: v1.GroupVersion.String(), Kind: "MeshRootCertificate", Namespace: e.namespace, Name: about.root,
+	}
+	if about.root == "" {
+		regarding.Kind, regarding.Name = "MeshConfig", v1.MeshConfigName
+	}
 	return &eventsv1.Event{
-		ObjectMeta:          metav1.ObjectMeta{Namespace: e.namespace, GenerateName: about.root + "-", Labels: e.labels},
+		ObjectMeta:          metav1.ObjectMeta{Namespace: e.namespace, GenerateName: regarding.Name + "-", Labels: e.labels},
 		EventTime:           metav1.NewMicroTime(time.Now()),
 		ReportingController: "openservicemesh.io/" + name,
 		ReportingInstance:   e.instance,
 		Action:              about.action,
 		Reason:              about.reason,
 		Type:                kind,
-		Regarding: corev1.ObjectReference{
-			APIVersion: v1.GroupVersion.String(), Kind: "MeshRootCertificate", Namespace: e.namespace, Name: about.root,
-		},
-		Note: bounded(about.note, maxNote),
+		Regarding:           regarding,
+		Related:             about.related,
+		Note:                bounded(about.note, maxNote),
 	}
 }
 

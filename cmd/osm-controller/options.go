@@ -11,6 +11,7 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // minValidity is the shortest life of a certificate: renewal at half of it has
@@ -23,23 +24,40 @@ const minPatience = time.Minute
 
 type options struct {
 	component.Options
+	callers      component.ClientFlags
 	trustDomain  string
 	rootSecret   string
+	vaultAddress string
+	vaultToken   v1.SecretKeyReference
 	replica      string
 	patience     time.Duration
 	validity     time.Duration
 	keyAlgorithm issuer.KeyAlgorithm
+	// ignorePodCIDRs has addresses of pods count outside of the podCIDRs of their
+	// nodes, too.
+	ignorePodCIDRs bool
 }
 
 func parse(args []string) (*options, error) {
 	o := &options{keyAlgorithm: issuer.DefaultKeyAlgorithm}
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	o.AddFlags(fs)
+	o.callers.Add(fs)
 	fs.StringVar(&o.trustDomain, "trust-domain", "cluster.local", "trust domain of every identity")
 	fs.StringVar(&o.rootSecret, "ca-bundle-secret-name", "osm-ca-bundle", "Secret of the root certificate and its key")
+	fs.StringVar(&o.vaultAddress, "vault-address", "", "Vault that the mesh may log in to, whatever a MeshRootCertificate says; none when empty")
+	fs.Func("vault-token-secret", "Secret and key, with a slash between, of the token that may be sent to -vault-address", func(value string) error {
+		name, key, ok := strings.Cut(value, "/")
+		if !ok || name == "" || key == "" {
+			return fmt.Errorf("%q is not of the form secret/key", value)
+		}
+		o.vaultToken = v1.SecretKeyReference{Name: name, Key: key}
+		return nil
+	})
 	fs.StringVar(&o.replica, "replica", hostname(), "name that tells this replica from others, as its Pod's does")
 	fs.DurationVar(&o.patience, "rotation-deadline", 5*time.Minute, "how long a new root waits for pods that have not acknowledged it, before it signs")
 	fs.DurationVar(&o.validity, "service-cert-validity-duration", 24*time.Hour, "lifetime of a service certificate, at least one minute")
+	fs.BoolVar(&o.ignorePodCIDRs, "ignore-pod-cidrs", false, "have an address of a pod count outside of the podCIDRs of its node, too")
 	fs.Func("key-algorithm", "keys of service certificates (default "+string(issuer.DefaultKeyAlgorithm)+")", func(value string) (err error) {
 		o.keyAlgorithm, err = issuer.ParseKeyAlgorithm(value)
 		return err

@@ -40,10 +40,13 @@ func (c *controller) addRoots(o *options, config *rest.Config, client kubernetes
 		Self:           self,
 		Replica:        o.replica,
 		RootSecret:     o.rootSecret,
+		VaultAddress:   o.vaultAddress,
+		VaultToken:     o.vaultToken,
 		VaultTokenFile: vaultTokenFile,
 		Manager:        c.manager,
 		Rotation:       staged{c.rotation},
 		Overlap:        c.overlap.Now,
+		RootRefused:    c.events.refused,
 		Logger:         c.logger,
 	})
 	return err

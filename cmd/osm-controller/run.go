@@ -35,6 +35,9 @@ const (
 
 	validatorService = "osm-validator"
 	validatorSecret  = "osm-validator-tls"
+
+	// memoryLimit, in bytes, is below the 1 GB that the chart gives the container.
+	memoryLimit = 640 << 20
 )
 
 func run(ctx context.Context, args []string) error {
@@ -42,6 +45,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	component.LimitMemory(memoryLimit)
 	logger, level := o.Logger(name)
 	config, err := component.RESTConfig(name)
 	if err != nil {
@@ -74,10 +78,14 @@ type controller struct {
 	published atomic.Pointer[trust.State]
 	events    *events
 	outages   *outages
+	index     *destination.Index
+	addresses *addresses
+	ranges    func(context.Context) // finds out whether nodes' podCIDRs count
 	serving   *webhook.SecretSource
 	sds       *sds.Server
 	validator *webhook.Server
 	validated *webhook.SecretSource
+	clients   *webhook.Clients
 	ops       *component.OpsServer
 	page      *page.Server
 	logger    *slog.Logger
@@ -119,7 +127,7 @@ func newController(ctx context.Context, o *options, config *rest.Config, client 
 	if err := c.addValidator(o, client, logger); err != nil {
 		return nil, err
 	}
-	registry.MustRegister(c.manager, c.bundles, c.scripts, c.serving, c.validated)
+	registry.MustRegister(c.index, c.manager, c.bundles, c.scripts, c.serving, c.validated)
 	c.ops = &component.OpsServer{Options: &o.Options, Component: name, Registry: registry, Ready: c.ready, Warnings: c.warnings}
 	c.page = &page.Server{BindAddress: o.BindAddress, Report: func() status.Report { return c.report(o) }}
 	return c, nil
@@ -147,8 +155,12 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 	if err != nil {
 		return nil, err
 	}
-	destinations := destination.NewIndex(o.trustDomain)
-	if err := c.caches.index(destinations); err != nil {
+	c.index = destination.NewIndex(o.trustDomain)
+	c.addresses = newAddresses(c.index, c.events, logger)
+	c.ranges = func(ctx context.Context) {
+		followRanges(ctx, o, client, c.caches.nodes.GetIndexer(), c.index, logger)
+	}
+	if err := c.caches.index(c.index); err != nil {
 		return nil, err
 	}
 	ports, err := c.caches.ports()
@@ -159,18 +171,20 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 		Listener: listener,
 		Source:   c.manager,
 		Attestor: sds.NewPodAttestor(sds.PodAttestorOptions{
-			TrustDomain:  o.trustDomain,
-			API:          client.CoreV1().RESTClient(),
-			TokenReviews: client.AuthenticationV1().TokenReviews(),
-			Pods:         c.caches.podLister(),
-			LivePods:     client.CoreV1(),
+			TrustDomain:         o.trustDomain,
+			API:                 client.CoreV1().RESTClient(),
+			TokenReviews:        client.AuthenticationV1().TokenReviews(),
+			Pods:                c.caches.podLister(),
+			LivePods:            client.CoreV1(),
+			ServiceAccounts:     c.caches.accountLister(),
+			LiveServiceAccounts: client.CoreV1(),
 		}),
-		Destinations:     destinations,
+		Destinations:     c.index,
+		HTTPPorts:        ports,
 		GetCertificate:   c.serving.GetCertificate,
 		Acknowledgements: acknowledgements{c.rotation},
 		Metrics:          sds.NewMetrics(registry),
 		Logger:           logger,
-		HTTPPorts:        ports,
 	})
 }
 
@@ -186,9 +200,13 @@ func (c *controller) addValidator(o *options, client kubernetes.Interface, logge
 		Client:     client,
 		Logger:     logger,
 	})
+	if c.clients, err = o.callers.Clients(client, logger); err != nil {
+		return err
+	}
 	c.validator, err = webhook.NewServer(webhook.ServerOptions{
 		Address:      o.Listen(validatePort),
 		Certificates: c.validated,
+		Clients:      c.clients,
 		Handlers:     map[string]http.Handler{"/validate": handler},
 		Linger:       component.Linger,
 		Logger:       logger,
@@ -202,7 +220,7 @@ func (c *controller) ready() error {
 	if !c.caches.synced() {
 		return errors.New("pods and namespaces are not cached yet")
 	}
-	return errors.Join(c.signs(), c.serving.Ready(), c.validated.Ready(), c.rotation.InContact())
+	return errors.Join(c.signs(), c.serving.Ready(), c.validated.Ready(), c.clients.Ready(), c.rotation.InContact())
 }
 
 // warnings says of the issuer what does not make a replica unready: it serves
@@ -217,13 +235,14 @@ func (c *controller) warnings() []string {
 func (c *controller) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	defer c.caches.wait()
-	for _, run := range []func(context.Context) error{c.ops.Run, c.page.Run, c.validated.Run, c.serving.Run, c.validator.Run, c.mesh.Run} {
+	for _, run := range []func(context.Context) error{c.ops.Run, c.page.Run, c.validated.Run, c.clients.Run, c.serving.Run, c.validator.Run, c.mesh.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	group.Go(func() error {
 		if !c.caches.start(ctx) || !cache.WaitForCacheSync(ctx.Done(), c.mesh.Known) {
 			return nil // told to end
 		}
+		c.ranges(ctx)
 		return c.issue(ctx)
 	})
 	return group.Wait()
@@ -235,7 +254,7 @@ func (c *controller) issue(ctx context.Context) error {
 	for _, p := range []*publish.Publisher{c.bundles, c.scripts} {
 		group.Go(func() error { return c.publish(ctx, p) })
 	}
-	for _, run := range []func(context.Context) error{c.rotation.Run, c.roots.Run, c.manager.Run, c.outages.Run, c.sds.Run} {
+	for _, run := range []func(context.Context) error{c.rotation.Run, c.roots.Run, c.manager.Run, c.outages.Run, c.addresses.Run, c.sds.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()

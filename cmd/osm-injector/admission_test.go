@@ -25,6 +25,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/webhook"
 )
 
 // shop is the only namespace that there is.
@@ -87,7 +88,7 @@ func serve(b *testing.B) (url string, client *http.Client) {
 	pki := httptest.NewTLSServer(nil)
 	b.Cleanup(pki.Close)
 	c := mustConfigure(b, nil, netip.Addr{}, "--sidecar-placement=native")
-	server, err := newServer("", fixedCertificate{&pki.TLS.Certificates[0]}, injector.Options{
+	server, err := newServer(webhook.ServerOptions{Certificates: fixedCertificate{&pki.TLS.Certificates[0]}}, injector.Options{
 		Config: c.current.Load, Namespaces: shop{}, Registerer: prometheus.NewRegistry(),
 		Logger: slog.New(slog.NewJSONHandler(io.Discard, nil)),
 	})

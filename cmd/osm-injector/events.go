@@ -2,65 +2,104 @@ package main
 
 import (
 	"context"
-	"strings"
+	"time"
 
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilcache "k8s.io/apimachinery/pkg/util/cache"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/record"
+
+	"github.com/osm-edge/osm/injector"
 )
 
 const (
 	refusalReason = "InjectionRefused"
-	// maxMessage is the longest that the API server takes in the newer form of
-	// Events (events.k8s.io/v1, note), in bytes.
-	maxMessage = 1024
+	// repeatTime is how long after an Event the same of the same owner is none, nor
+	// looked up again an owner that is not there.
+	repeatTime = 5 * time.Minute
+	maxOwners  = 1024
+	// maxWaiting refusals wait for their owner to be looked up; what is beyond
+	// becomes no Event. Who creates a pod is told in any case.
+	maxWaiting = 64
+	// ownerRate and ownerBurst bound look-ups, and so Events, of a replica.
+	ownerRate, ownerBurst = 1, 20
 )
 
-// events says in Events of the cluster which pods are refused. They are few: the
-// recorder counts equal ones up, and drops what there is too much of, for one
-// object (25 at first, then one in five minutes) and altogether.
+// events says in Events of the cluster which pods are refused. What is refused may
+// come from anyone, so that an Event says nothing of it: its text is ours, and its
+// object one that the API server knows by the UID that the pod gives.
 type events struct {
 	broadcaster record.EventBroadcaster
 	recorder    record.EventRecorder
-	client      typedcorev1.EventsGetter
+	client      kubernetes.Interface
+	waiting     chan refusal
+	limit       *rate.Limiter
+	known       *utilcache.LRUExpireCache
 }
 
-func newEvents(client typedcorev1.EventsGetter) *events {
+type refusal struct {
+	owner  owner
+	reason injector.Reason
+}
+
+func newEvents(client kubernetes.Interface) *events {
 	broadcaster := record.NewBroadcaster()
 	return &events{
 		broadcaster: broadcaster,
 		recorder:    broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: name}),
 		client:      client,
+		waiting:     make(chan refusal, maxWaiting),
+		limit:       rate.NewLimiter(ownerRate, ownerBurst),
+		known:       utilcache.NewLRUExpireCache(maxOwners),
 	}
 }
 
 // Run writes Events until ctx ends.
 func (e *events) Run(ctx context.Context) error {
-	watch := e.broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: e.client.Events("")})
+	watch := e.broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: e.client.CoreV1().Events("")})
 	defer e.broadcaster.Shutdown()
 	defer watch.Stop()
-	<-ctx.Done()
-	return nil
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case r := <-e.waiting:
+			e.write(ctx, r)
+		}
+	}
 }
 
 // Refused implements injector.Refusals. It waits for nothing.
-func (e *events) Refused(pod *corev1.Pod, namespace string, err error) {
-	message := err.Error()
-	message = strings.ToValidUTF8(message[:min(len(message), maxMessage)], "") // no half of a letter
-	e.recorder.Event(whoMadeIt(pod, namespace), corev1.EventTypeWarning, refusalReason, message)
+func (e *events) Refused(pod *corev1.Pod, namespace string, reason injector.Reason) {
+	controller := metav1.GetControllerOf(pod)
+	if controller == nil {
+		return // it is its creator who looks for it, and who has the answer
+	}
+	r := refusal{owner{controller.APIVersion, controller.Kind, namespace, controller.Name, controller.UID}, reason}
+	if _, known := e.known.Get(r); known || !r.owner.valid() {
+		return
+	}
+	select {
+	case e.waiting <- r:
+	default:
+	}
 }
 
-// whoMadeIt returns the object that a user looks at when a pod does not appear:
-// its controlling owner, if it has one.
-func whoMadeIt(pod *corev1.Pod, namespace string) *corev1.ObjectReference {
-	if owner := metav1.GetControllerOf(pod); owner != nil {
-		return &corev1.ObjectReference{APIVersion: owner.APIVersion, Kind: owner.Kind, Namespace: namespace, Name: owner.Name, UID: owner.UID}
+// write writes the Event of a refusal, if its owner is there.
+func (e *events) write(ctx context.Context, r refusal) {
+	if _, known := e.known.Get(r); known || !e.limit.Allow() {
+		return
 	}
-	name := pod.Name
-	if name == "" {
-		name = strings.TrimSuffix(pod.GenerateName, "-")
+	reference, err := r.owner.look(ctx, e.client)
+	if err != nil && !r.owner.missing(err) {
+		return // the next refusal asks again
 	}
-	return &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: namespace, Name: name, UID: pod.UID}
+	e.known.Add(r, nil, repeatTime)
+	if reference != nil {
+		e.recorder.Event(reference, corev1.EventTypeWarning, refusalReason, r.reason.Explanation())
+	}
 }

@@ -1,8 +1,9 @@
 package main
 
 import (
-	"os"
 	"runtime/debug"
+
+	"github.com/osm-edge/osm/cmd/internal/component"
 )
 
 const (
@@ -10,16 +11,13 @@ const (
 	// megabytes, before it is collected. An admission leaves 100 kB of garbage,
 	// and those under way wait for whatever a collection takes of the CPU.
 	gcPercent = 900
-	// memoryLimit, in bytes, is where it is collected in any case: below the 128 MB
-	// that the chart gives the container. GOMEMLIMIT in the environment goes
-	// before it.
-	memoryLimit = 100 << 20
+	// memoryLimit, in bytes, is where it is collected in any case, where no limit of
+	// a container tells: below the 128 MB that the chart gives it.
+	memoryLimit = 80 << 20
 )
 
 // collectLate trades memory for the time of an admission.
 func collectLate() {
 	debug.SetGCPercent(gcPercent)
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
+	component.LimitMemory(memoryLimit)
 }

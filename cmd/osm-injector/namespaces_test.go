@@ -1,7 +1,11 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -58,5 +62,60 @@ func TestTheAPIServerIsAskedWhereTheCacheIsBehind(t *testing.T) {
 				t.Errorf("%d lookups, want %d", n, test.lookups)
 			}
 		})
+	}
+}
+
+// shops counts the look-ups of namespaces, of which none is the mesh's.
+func shops(t *testing.T, existing ...string) (lookup *namespaces, lookups func() int) {
+	t.Helper()
+	client := fake.NewClientset()
+	for _, name := range existing {
+		if err := client.Tracker().Add(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &namespaces{
+		cached:    listersv1.NewNamespaceLister(cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{})),
+		live:      client.CoreV1().Namespaces(),
+		monitored: manifests.Monitored("osm"),
+	}, func() int { return len(client.Actions()) }
+}
+
+func TestUnknownNamespacesAreLookedUpAtABoundedRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lookup, lookups := shops(t)
+		for n := range 1000 {
+			if _, err := lookup.Get(fmt.Sprint("shop-", n)); err == nil {
+				t.Fatal("a namespace that is not there was found")
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if most := lookupBurst + 10*lookupRate + 1; lookups() > most {
+			t.Errorf("%d look-ups in 10 seconds, want at most %d", lookups(), most)
+		}
+	})
+}
+
+func TestANamespaceThatIsNotTheMeshsIsAskedAboutOnceASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lookup, lookups := shops(t, "shop")
+		for range 30 {
+			_, _ = lookup.Get("shop")
+			time.Sleep(100 * time.Millisecond)
+		}
+		if lookups() > 3 {
+			t.Errorf("%d look-ups in 3 seconds", lookups())
+		}
+	})
+}
+
+func TestANamespaceThatIsRememberedAsNotTheMeshsIsNotSkipped(t *testing.T) {
+	lookup, _ := shops(t, "shop")
+	if _, err := lookup.Get("shop"); err != nil {
+		t.Fatal(err)
+	}
+	// It may have been labelled since: a pod must not go without a sidecar.
+	if _, err := lookup.Get("shop"); !errors.Is(err, errMissed) {
+		t.Errorf("error %v, want one to try again", err)
 	}
 }

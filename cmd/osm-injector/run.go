@@ -63,12 +63,13 @@ type service struct {
 	mesh          *meshconfig.Follower
 	events        *events
 	certificates  *webhook.SecretSource
+	clients       *webhook.Clients
 	server        *webhook.Server
 	ops           *component.OpsServer
 }
 
 func newService(o *injection.Options, client kubernetes.Interface, logger *slog.Logger) (*service, error) {
-	s := &service{factory: informers.NewSharedInformerFactory(client, 0), events: newEvents(client.CoreV1())}
+	s := &service{factory: informers.NewSharedInformerFactory(client, 0), events: newEvents(client)}
 	informer := s.factory.Core().V1().Namespaces()
 	s.cached = informer.Informer().HasSynced
 	s.certificates = webhook.NewSecretSource(webhook.SecretSourceOptions{
@@ -79,15 +80,18 @@ func newService(o *injection.Options, client kubernetes.Interface, logger *slog.
 		Logger:     logger,
 	})
 	var err error
+	if s.clients, err = o.Callers.Clients(client, logger); err != nil {
+		return nil, err
+	}
 	versions := discovery.ToServerVersionInterfaceWithContext(client.Discovery())
 	if s.configuration, err = newConfiguration(o, apiServer(logger), versions, logger); err != nil {
 		return nil, err
 	}
 	registry := component.NewRegistry()
 	registry.MustRegister(s.certificates)
-	s.server, err = newServer(o.Listen(mutatePort), s.certificates, injector.Options{
+	s.server, err = newServer(webhook.ServerOptions{Address: o.Listen(mutatePort), Certificates: s.certificates, Clients: s.clients}, injector.Options{
 		Config:     s.configuration.current.Load,
-		Namespaces: &namespaces{informer.Lister(), client.CoreV1().Namespaces(), manifests.Monitored(o.MeshName)},
+		Namespaces: &namespaces{cached: informer.Lister(), live: client.CoreV1().Namespaces(), monitored: manifests.Monitored(o.MeshName)},
 		Refusals:   s.events,
 		Registerer: registry,
 		Logger:     logger,
@@ -112,7 +116,8 @@ func (s *service) follow(o *injection.Options, config *rest.Config, level *slog.
 	return nil
 }
 
-func newServer(address string, certificates webhook.CertificateSource, o injector.Options) (*webhook.Server, error) {
+// newServer completes the options of a server that asks the injector of o.
+func newServer(server webhook.ServerOptions, o injector.Options) (*webhook.Server, error) {
 	handler, err := injector.NewHandler(o)
 	if err != nil {
 		return nil, err
@@ -121,13 +126,9 @@ func newServer(address string, certificates webhook.CertificateSource, o injecto
 	if err != nil {
 		return nil, err
 	}
-	return webhook.NewServer(webhook.ServerOptions{
-		Address:      address,
-		Certificates: certificates,
-		Handlers:     map[string]http.Handler{mutatePath: admission},
-		Linger:       component.Linger,
-		Logger:       o.Logger,
-	})
+	server.Handlers = map[string]http.Handler{mutatePath: admission}
+	server.Linger, server.Logger = component.Linger, o.Logger
+	return webhook.NewServer(server)
 }
 
 // apiServer is the address that the kubelet tells pods (Kubernetes, "Accessing
@@ -149,14 +150,14 @@ func (s *service) ready() error {
 	if !s.mesh.Known() {
 		return errors.New("the API server has not said yet whether there is a MeshConfig")
 	}
-	return errors.Join(s.configuration.Ready(), s.certificates.Ready())
+	return errors.Join(s.configuration.Ready(), s.certificates.Ready(), s.clients.Ready())
 }
 
 func (s *service) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	s.factory.StartWithContext(ctx)
 	defer s.factory.Shutdown()
-	for _, run := range []func(context.Context) error{s.ops.Run, s.certificates.Run, s.configuration.Run, s.mesh.Run, s.events.Run} {
+	for _, run := range []func(context.Context) error{s.ops.Run, s.certificates.Run, s.clients.Run, s.configuration.Run, s.mesh.Run, s.events.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	group.Go(func() error {

@@ -137,7 +137,7 @@ func signing(roots []v1.MeshRootCertificate) *v1.MeshRootCertificate {
 func elsewhere(namespace string, root *v1.MeshRootCertificate) error {
 	switch p := root.Spec.Provider; {
 	case p.Vault != nil:
-		return fmt.Errorf("the root is Vault's: have Vault make another, by vault write %[1]s/root/rotate/internal common_name=osm.root ttl=87600h, and sign with it when osm ca show says that it is trusted, by vault write %[1]s/root/replace default=next", p.Vault.Mount)
+		return fmt.Errorf("the root is Vault's: have Vault make another, by vault write %[1]s/root/rotate/internal common_name=osm.root ttl=87600h, and sign with it, by vault write %[1]s/root/replace default=next: the mesh trusts it first, and takes certificates of it then", p.Vault.Mount)
 	case p.CertManager != nil:
 		return fmt.Errorf("the root is that of cert-manager's %s %s: add the new root to ca.crt of Secret %s/osm-ca-bundle, beside the old one, and have the issuer use it then; see osm ca show",
 			p.CertManager.IssuerRef.Kind, p.CertManager.IssuerRef.Name, namespace)

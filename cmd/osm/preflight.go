@@ -221,6 +221,7 @@ func (p *preflight) knownRanges(ctx context.Context) (ranges []string) {
 // meshValues are those of the chart that an installation looks at.
 type meshValues struct {
 	RootSecret    string   `json:"caBundleSecretName"`
+	TrustDomain   string   `json:"trustDomain"`
 	WebhookPrefix string   `json:"webhookConfigNamePrefix"`
 	Inclusions    []string `json:"outboundIPRangeInclusionList"`
 	Exclusions    []string `json:"outboundIPRangeExclusionList"`
@@ -228,7 +229,9 @@ type meshValues struct {
 		Kind string `json:"kind"`
 	} `json:"certificateProvider"`
 	Vault struct {
-		Secret struct {
+		Protocol    string `json:"protocol"`
+		RootsSecret string `json:"rootsSecret"`
+		Secret      struct {
 			Name string `json:"name"`
 			Key  string `json:"key"`
 		} `json:"secret"`

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 const certManagerGroup = "cert-manager.io"
@@ -26,9 +27,9 @@ func (p *preflight) authority(ctx context.Context) error {
 	var err error
 	switch p.values.Provider.Kind {
 	case "vault":
-		err = p.vault(ctx)
+		err = errors.Join(p.vault(ctx), p.vaultRoots(ctx))
 	case "cert-manager":
-		err = errors.Join(p.roots(ctx), p.issuer(ctx))
+		err = errors.Join(p.roots(ctx, p.values.RootSecret), p.issuer(ctx))
 	default:
 		err = p.root(ctx)
 	}
@@ -52,24 +53,36 @@ func (p *preflight) root(ctx context.Context) error {
 	if err != nil || secret == nil {
 		return err
 	}
-	_, err = rootsecret.Parse(secret, time.Now())
+	root, err := rootsecret.Parse(secret, time.Now())
+	if err == nil {
+		err = rootsecret.CheckNames(secret, p.values.TrustDomain, root.Certificate)
+	}
 	p.refused(err)
 	return nil
 }
 
-// roots demands those that the chains of cert-manager end with.
-func (p *preflight) roots(ctx context.Context) error {
-	secret, err := p.secret(ctx, p.values.RootSecret)
+// roots demands those that the chains of an authority outside of the mesh end
+// with.
+func (p *preflight) roots(ctx context.Context, name string) error {
+	secret, err := p.secret(ctx, name)
 	if err != nil {
 		return err
 	}
 	if secret == nil {
-		err = rootsecret.Missing(p.cluster.meshNamespace, p.values.RootSecret)
+		err = rootsecret.Missing(p.cluster.meshNamespace, name)
 	} else {
-		_, err = rootsecret.ParseRoots(secret, time.Now())
+		err = p.checkRoots(secret)
 	}
 	p.refused(err)
 	return nil
+}
+
+func (p *preflight) checkRoots(secret *corev1.Secret) error {
+	roots, err := rootsecret.ParseRoots(secret, time.Now())
+	if err != nil {
+		return err
+	}
+	return rootsecret.CheckNames(secret, p.values.TrustDomain, roots.Roots()...)
 }
 
 // refused notes what is wrong with the Secret of a root, which says itself how
@@ -98,6 +111,22 @@ func (p *preflight) vault(ctx context.Context) error {
 	case len(secret.Data[ref.Key]) == 0:
 		p.refuse(create+", after kubectl delete secret "+ref.Name+" -n "+p.cluster.meshNamespace,
 			"Secret %s/%s has no key %q, which is to hold Vault's token", p.cluster.meshNamespace, ref.Name, ref.Key)
+	}
+	return nil
+}
+
+// vaultRoots demands those of Vault, where what Vault says of them is not
+// believed, and warns of what the network can read.
+func (p *preflight) vaultRoots(ctx context.Context) error {
+	vault := v1.Vault{Address: p.values.Vault.Protocol + "://"}
+	if name := p.values.Vault.RootsSecret; name != "" {
+		vault.RootsSecretRef = &v1.SecretReference{Name: name}
+	}
+	if vault.Plain() {
+		p.out.say(beware, "Vault is asked over http: whoever is on the way reads the token, and can have certificates signed for any name\n    to change it: --set osm.vault.protocol=https")
+	}
+	if name, given := vault.RootsSecret(p.values.RootSecret); given {
+		return p.roots(ctx, name)
 	}
 	return nil
 }

@@ -206,7 +206,7 @@ func bootstrap(t *testing.T, directory, account string) injector.Bootstrap {
 	name := strings.ReplaceAll(account, "/", "/sa/")
 	b, err := injector.ParseBootstrap([]byte(strings.NewReplacer("NAME", name, "ACCOUNT", account, "DIRECTORY", directory).Replace(`{
 		"mesh": "osm", "trustDomain": "cluster.local", "proxy": "1f0c2d1e-93f6-4f3a-8a53-4a1c38f1c1a0",
-		"identity": "spiffe://cluster.local/ns/NAME", "logLevel": "info",
+		"identity": "spiffe://cluster.local/ns/NAME", "logLevel": "info", "interception": "nftables",
 		"sds": {
 			"address": "10.0.0.2:15128",
 			"serverName": "osm-controller.osm-system.cluster.local",

@@ -1,6 +1,8 @@
 // What peers send: mutual TLS ends here, and the application is told who calls.
 
-import originOf, { text } from './origin.js'
+import originOf, { text, isOwn } from './origin.js'
+import watch from './watch.js'
+import strict from './strict.js'
 import { split, join } from './address.js'
 import { member } from './peers.js'
 import { identify, dropPeer } from './identify.js'
@@ -12,12 +14,18 @@ var LOOPBACK = '127.0.0.1'
 // How long a client may be silent until the application is asked whether it
 // speaks first, in seconds.
 var SHORT = 0.3
+// How long a client may take for its handshake, in seconds.
+var HANDSHAKE = 30
 
 var $port       // of the application, null if only requests say it
 var $peer       // the SPIFFE ID of the client
 var $kind       // what the connection carries, null until that is known
 var $head       // its first bytes, as far as they are needed to tell
-var $spoken     // whether the application has sent something
+var $watch      // over a connection that is not HTTP
+var $strict     // over one that has to be
+var $secured    // whether the client has proved who it is
+var $gone       // whether it left
+var $late       // the end of the time for that
 var $decide     // ends the wait for that
 var $address    // where the application is
 var $sessions   // one for each address that requests of the connection go to
@@ -26,7 +34,7 @@ var $refusal    // of a request
 var $answered
 
 // The pipeline of an inbound listener. own are the ports that are never a target.
-export default function ({ bootstrap, secrets, revocation, ports, counters, own }) {
+export default function ({ bootstrap, secrets, revocation, ports, counters, own, isIntercepted, declared }) {
   var current = null
 
   secrets.onRoots(trusted => { current = acceptor(trusted) })
@@ -43,23 +51,48 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own 
           $peer = member(ok, cert, bootstrap.trustDomain, counters)
           return $peer !== null && revocation.admit($open, cert)
         },
-      }).to(session)
+        onState: tls => {
+          if (tls.state !== 'connected') return
+          $secured = true
+          $late.cancel()
+        },
+      }).to($=>$
+        .handleStreamEnd(() => { $gone = true })
+        .wait(() => $secured || $gone)
+        .pipe(carry)
+      )
     )
   }
+
+  // Who left before it was known who it is gets nowhere.
+  function carry() {
+    if (!$secured) return deny
+    counters.inbound++
+    return $strict ? requests : session
+  }
+
+  // What has to be HTTP comes through as far as it is, or ends.
+  var requests = pipeline($=>$
+    .replaceData(data => {
+      try {
+        var through = $strict.take(data)
+        $kind = $strict.isHTTP2() ? 'http2' : 'http1'
+        return through
+      } catch (e) {
+        console.error('refused what came to a port that is declared HTTP:', (e?.message || e).toString())
+        return new StreamEnd('ConnectionReset')
+      }
+    })
+    .pipe(() => http)
+  )
 
   var session = pipeline($=>$
     .handleData(data => { if ($kind === null && data.size > 0) look(data) })
     .handleStreamEnd(() => { if ($kind === null) decide('opaque') })
     .wait(() => $kind !== null, { timeout: SHORT })
-    .wait(() => $kind !== null || $port === null || undecided())
+    .wait(() => $kind !== null || undecided())
     .wait(() => $kind !== null)
-    .pipe(() => {
-      counters.inbound++
-      switch ($kind) {
-        case 'http1': case 'http2': return http
-        default: return $port === null ? deny : opaque
-      }
-    })
+    .pipe(() => $kind === 'http1' || $kind === 'http2' ? http : opaque)
   )
 
   function look(data) {
@@ -115,7 +148,10 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own 
     .muxHTTP(() => $sessions[$address] || ($sessions[$address] = {}), { version: () => $kind === 'http2' ? 2 : 1, maxIdle: 60 }).to($=>$
       .connect(() => $address, { idleTimeout: 0, retryCount: 0, connectTimeout: 5 })
     )
-    .handleMessageStart(() => { $answered = true })
+    .handleMessageStart(m => {
+      $answered = true
+      if (m.head.status === 101) $strict?.raw()
+    })
     .replaceStreamEnd(end => $answered ? end : new Message({ status: 502 }, 'the sidecar cannot reach the application at ' + $address + '\n'))
   )
 
@@ -123,42 +159,73 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own 
     .replaceMessage(() => new Message({ status: $refusal.status }, $refusal.text + '\n'))
   )
 
-  // Anything else is passed on as it is.
+  // Anything else is passed on as it is, unless it hides a request.
   var opaque = pipeline($=>$
     .replaceData(data => isForged(data) ? new StreamEnd('ConnectionReset') : data)
     .connect(() => $address, { idleTimeout: 0, retryCount: 0, connectTimeout: 5 })
-    .handleData(data => { if (data.size > 0) $spoken = true })
+    .handleData(data => $watch.answered(data))
   )
 
-  // isForged stops a client that waited for a moment, and then sends a request
-  // past what writes the header, to an application that did not speak.
+  // isForged stops a client that sends a request past what writes the header: one
+  // that waited for a moment before its end came, or after something else.
   function isForged(data) {
-    if ($kind !== 'watched' || $spoken || data.size === 0) return false
-    $head = $head.concat(data.toArray())
-    switch (sniff($head)) {
-      case 'http1': case 'http2': return true
-      case 'opaque': $kind = 'opaque'
+    var found = $watch.said(data)
+    if ($kind === 'watched' && data.size > 0) {
+      $head = $head.concat(data.toArray())
+      var kind = sniff($head)
+      if (kind === 'opaque') {
+        $kind = 'opaque'
+        $head = []
+      }
+      found = found || kind === 'http1' || kind === 'http2'
     }
-    return false
+    if (found) console.error('refused HTTP within what is not HTTP from', $peer)
+    return found
   }
 
   // What came before the end is not to go back where it came from.
   var deny = pipeline($=>$.replaceStreamStart(new StreamEnd('ConnectionReset')).replaceData(() => null))
 
+  // destination is where an intercepted connection goes to in this pod, null if
+  // it is none.
+  function destination(inbound) {
+    var origin = originOf(inbound)
+    return origin && isOwn(origin, inbound.localAddress) && !own.has(origin.port) ? origin : null
+  }
+
   return $=>$
     .onStart(inbound => {
-      var origin = originOf(inbound)
+      var origin = isIntercepted ? destination(inbound) : null
       $port = origin ? origin.port : null
       $address = origin ? text(origin) : null
       $peer = null
       $kind = null
       $head = []
-      $spoken = false
       $sessions = {}
+      $watch = watch()
+      $strict = !isIntercepted || declared.isHTTP($port) ? strict() : null
       $open = revocation.begin()
+      $secured = false
+      $gone = false
+      $late = new Timeout(HANDSHAKE)
       return new Data
     })
-    .onEnd(() => revocation.forget($open))
-    .pipe(() => current && secrets.ready() && !own.has($port) ? current : deny)
+    .onEnd(() => {
+      $late.cancel()
+      revocation.forget($open)
+    })
+    .insert(() => tooLate($late))
+    .pipe(() => {
+      if (isIntercepted && $port === null) console.error('refused a connection that was not intercepted on its way to this pod')
+      return current && secrets.ready() && isIntercepted === ($port !== null) ? current : deny
+    })
     .insert(() => $open.ended)
+
+  // tooLate returns a promise of the end of a connection whose client has not
+  // proved who it is in time.
+  function tooLate(timeout) {
+    return new Promise(resolve => {
+      timeout.wait().then(() => resolve(new StreamEnd('ConnectionReset')), () => {})
+    })
+  }
 }

@@ -1,6 +1,6 @@
 // Where an intercepted connection was going before it was led to the sidecar.
 
-import { join } from './address.js'
+import { join, canonical, plain } from './address.js'
 
 var SOL_IP = 0
 var SOL_IPV6 = 41
@@ -9,11 +9,21 @@ var AF_INET6 = 10
 var SO_ORIGINAL_DST = 80    // IP6T_SO_ORIGINAL_DST is the same
 
 // origin returns {host, port} of an accepted connection, as the kernel remembers
-// it (linux/netfilter_ipv4.h, linux/netfilter_ipv6/ip6_tables.h). null if it was meant for the sidecar itself.
+// it (linux/netfilter_ipv4.h, linux/netfilter_ipv6/ip6_tables.h). null if it was
+// not led here, or the kernel does not say.
 export default function (inbound) {
-  var address = decode(option(inbound.socket, SOL_IP)) || decode(option(inbound.socket, SOL_IPV6))
-  if (!address || address.port === inbound.localPort) return null
+  var local = plain(inbound.localAddress)
+  var address = decode(option(inbound.socket, local.indexOf(':') < 0 ? SOL_IP : SOL_IPV6))
+  if (!address || address.port === inbound.localPort && canonical(address.host) === local) return null
   return address
+}
+
+// isOwn reports whether a connection that was accepted at an address went to an
+// address of the pod. The kernel lets in connections to any address, loopback
+// included, if a neighbour sends them here and they are redirected.
+export function isOwn(origin, local) {
+  var address = plain(local)
+  return canonical(origin.host) === address && !address.startsWith('127.') && address !== '::1'
 }
 
 function option(socket, level) {

@@ -18,7 +18,8 @@ var $refusal
 var $answered
 
 // The pipeline of an outbound listener. port is where peers take mutual TLS.
-export default function ({ secrets, destinations, revocation, counters, port }) {
+// Where connections are intercepted, those that were not are refused.
+export default function ({ secrets, destinations, revocation, counters, port, isIntercepted }) {
   var intercepted = null
   var explicit = null
   var sessions = {}
@@ -96,7 +97,7 @@ export default function ({ secrets, destinations, revocation, counters, port }) 
 
   return $=>$
     .onStart(inbound => {
-      $origin = originOf(inbound)
+      $origin = isIntercepted ? originOf(inbound) : null
       $expected = null
       $open = revocation.begin()
       return new Data
@@ -108,7 +109,11 @@ export default function ({ secrets, destinations, revocation, counters, port }) 
       return true
     }))
     .pipe(() => {
-      if (!$origin) return requests
+      if (!isIntercepted) return requests
+      if (!$origin) {
+        console.error('refused a connection of the application that was not intercepted')
+        return deny
+      }
       counters.outbound++
       if (secrets.ready() && !$expected) console.error('nobody of the mesh is known at', text($origin))
       return intercepted && secrets.ready() && $expected ? intercepted : deny

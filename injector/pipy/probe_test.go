@@ -55,7 +55,7 @@ func TestPipyAnswersProbesAsTheApplicationDoes(t *testing.T) {
 	m := newMesh(t)
 	p := m.pipy(func(b *injector.Bootstrap) {
 		b.Probes = []injector.Probe{
-			probe(15901, "/osm/app/liveness", injector.HTTPProbe, 8080, "/healthz?deep=1"),
+			{Port: 15901, Path: "/osm/app/liveness", Kind: injector.HTTPProbe, Target: 8080, TargetPath: "/healthz?deep=1", TimeoutSeconds: 1, Headers: []string{"Host", "X-Probe"}},
 			probe(15902, "/osm/app/readiness", injector.HTTPSProbe, 8443, "/healthz"),
 			probe(15903, "/osm/app/startup", injector.HTTPProbe, 8081, "/healthz"),
 			probe(15904, "/osm/app/liveness", injector.TCPProbe, 8080, ""),

@@ -6,6 +6,8 @@ import { split, join } from './address.js'
 import { dropPeer } from './identify.js'
 
 var REDIRECTS = 10
+// What the kubelet sends with every probe and hook.
+var KUBELET = ['accept', 'user-agent']
 
 // find returns the probe that a request to the sidecar's port is for, or the
 // status that refuses it.
@@ -15,10 +17,25 @@ export function find(probes, port, head) {
   return head.method === 'GET' ? { probe } : { status: 405 }
 }
 
-// hostFor is what the kubelet would have sent without the sidecar: its own
-// Host, unless that is the address that it asks.
+// hostFor is what the kubelet would have sent without the sidecar: the address
+// that it asks, unless the probe has a Host of its own.
 export function hostFor(probe, own, host) {
-  return !host || host === join(own, probe.port) ? join(own, probe.target) : host
+  return host && hasHeader(probe, 'host') && host !== join(own, probe.port) ? host : join(own, probe.target)
+}
+
+// headersFor are those of a request that the kubelet would have sent. Who else
+// asks adds nothing: headers of others lead requests elsewhere in some servers.
+export function headersFor(probe, headers) {
+  var kept = {}
+  Object.keys(headers).forEach(name => {
+    if (KUBELET.indexOf(name) >= 0 || hasHeader(probe, name)) kept[name] = headers[name]
+  })
+  dropPeer(kept)
+  return kept
+}
+
+function hasHeader(probe, name) {
+  return (probe.headers || []).some(header => header.toLowerCase() === name)
 }
 
 // redirection returns where a response leads, {secure, port, path, host}, as
@@ -70,8 +87,7 @@ export default function (probes, port, own, reserved, request) {
 
   function follow(to, count) {
     if (reserved.has(to.port)) return said(false, "a redirect to the sidecar's own port")
-    var headers = { ...request.head.headers, host: to.host }
-    dropPeer(headers)
+    var headers = { ...headersFor(probe, request.head.headers), host: to.host }
     return get(join(own, to.port), to.secure, to.path, headers, seconds).then(answer => {
       if (!answer.message) return said(false, answer.error)
       return pass(answer.message, to, count)

@@ -87,6 +87,12 @@ func pair(chain, key []byte) *tlsv3.Secret {
 	}}
 }
 
+func httpPorts(list string) *tlsv3.Secret {
+	return &tlsv3.Secret{Name: "http-ports", Type: &tlsv3.Secret_GenericSecret{GenericSecret: &tlsv3.GenericSecret{
+		Secret: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: list}},
+	}}}
+}
+
 func trusted(roots []byte) *tlsv3.Secret {
 	return &tlsv3.Secret{Name: "root-cert-for-mtls-inbound:bookbuyer/bookbuyer", Type: &tlsv3.Secret_ValidationContext{
 		ValidationContext: &tlsv3.CertificateValidationContext{TrustedCa: inline(roots)},
@@ -113,6 +119,7 @@ func TestPipyRejectsWhatItCannotUse(t *testing.T) {
 		{[]*tlsv3.Secret{mixed, trusted(roots)}, "the private key is not that of the certificate"},
 		{[]*tlsv3.Secret{leaf(t, ca, identity(t, "bookbuyer", "other"), time.Hour), trusted(roots)}, "not for spiffe://cluster.local/ns/bookbuyer/sa/bookbuyer"},
 		{[]*tlsv3.Secret{{Name: "service-cert:bookbuyer/bookbuyer"}, trusted(roots)}, "no certificate with a key"},
+		{[]*tlsv3.Secret{good, trusted(roots), httpPorts("80,x")}, "secret http-ports: x is not a port"},
 	}
 	server := &stubborn{requests: make(chan *discoveryv3.DiscoveryRequest, 100)}
 	for _, r := range rejections {
@@ -126,7 +133,7 @@ func TestPipyRejectsWhatItCannotUse(t *testing.T) {
 	t.Cleanup(g.Stop)
 
 	p := m.pipy(nil)
-	if first := <-server.requests; first.GetNode().GetId() == "" || len(first.GetResourceNames()) != 2 {
+	if first := <-server.requests; first.GetNode().GetId() == "" || len(first.GetResourceNames()) != 3 {
 		t.Errorf("asks with %v", first)
 	}
 	for i, r := range rejections {

@@ -67,5 +67,5 @@ export default function (secrets) {
     return !isRevoked(connection)
   }
 
-  return { begin, admit, forget: connection => { open.delete(connection) } }
+  return { begin, admit, end, forget: connection => { open.delete(connection) } }
 }

@@ -40,7 +40,7 @@ func TestTheNameOfTheConfigMapIsOfTheContents(t *testing.T) {
 }
 
 // bundle makes one script of those that the entry imports.
-func bundle(t *testing.T, entry string) string {
+func bundle(t testing.TB, entry string) string {
 	t.Helper()
 	result := api.Build(api.BuildOptions{
 		Stdin:      &api.StdinOptions{Contents: entry, ResolveDir: ".", Sourcefile: "entry.js"},
@@ -90,7 +90,7 @@ func TestScriptsKeepToTheDialectOfPipy(t *testing.T) {
 // functions are those of the scripts, without Pipy.
 type functions struct{ vm *goja.Runtime }
 
-func load(t *testing.T) functions {
+func load(t testing.TB) functions {
 	t.Helper()
 	standins, err := os.ReadFile("testdata/standins.js")
 	if err != nil {
@@ -122,7 +122,7 @@ func load(t *testing.T) functions {
 		}
 	}
 	var entry strings.Builder
-	for _, name := range []string{"address", "spiffe", "x509", "grpc", "origin", "sniff", "identify", "probes", "revocation"} {
+	for _, name := range []string{"address", "spiffe", "x509", "grpc", "origin", "sniff", "strict", "watch", "lines", "declared", "identify", "probes", "revocation"} {
 		entry.WriteString("export * as " + name + " from './" + name + ".js'\n")
 	}
 	for _, script := range []string{string(standins), bundle(t, entry.String()), "function codes(s) { return s.split('').map(function (c) { return c.charCodeAt(0) }) }"} {
@@ -133,7 +133,7 @@ func load(t *testing.T) functions {
 	return functions{vm}
 }
 
-func (f functions) eval(t *testing.T, expression string) string {
+func (f functions) eval(t testing.TB, expression string) string {
 	t.Helper()
 	v, err := f.vm.RunString("(function () { try { return JSON.stringify(" + expression + ") } catch (e) { return 'throws ' + e } })()")
 	if err != nil {
@@ -184,6 +184,7 @@ func TestFunctionsOfTheScripts(t *testing.T) {
 		{"a method that nobody knows", `scripts.sniff.sniff(codes('BREW / HTTP/1.1\r\n'))`, `"http1"`},
 		{"lenient HTTP", `scripts.sniff.sniff(codes('\r\n get\t/ http/1.1\n'))`, `"http1"`},
 		{"HTTP/0.9", `scripts.sniff.sniff(codes('GET /\r\n'))`, `"http1"`},
+		{"memcached", `scripts.sniff.sniff(codes('get key\r\n'))`, `"opaque"`},
 		{"HTTP/2", `scripts.sniff.sniff(codes('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'))`, `"http2"`},
 		{"half a preface", `scripts.sniff.sniff(codes('PRI * HTTP/2.0\r\n\r\n'))`, `null`},
 		{"half a line", `scripts.sniff.sniff(codes('GET /ind'))`, `null`},
@@ -192,11 +193,16 @@ func TestFunctionsOfTheScripts(t *testing.T) {
 		{"SMTP", `scripts.sniff.sniff(codes('EHLO me\r\n'))`, `"opaque"`},
 		{"Redis", `scripts.sniff.sniff(codes('*1\r\n$4\r\nPING\r\n'))`, `"opaque"`},
 		{"binary", `scripts.sniff.sniff([65, 0, 1])`, `"opaque"`},
+		{"half a line with control characters", `scripts.sniff.sniff(codes('GET /').concat([0, 1]))`, `null`},
 		{"a head like others", `scripts.sniff.wellFormed({ method: 'GET', path: '/', headers: { 'x-a': 'b', cookie: ['a', 'b'] } })`, `true`},
 		{"a name with a space", `scripts.sniff.wellFormed({ method: 'GET', path: '/', headers: { 'x-a ': 'b' } })`, `false`},
 		{"an end of line in the path", `scripts.sniff.wellFormed({ method: 'GET', path: '/\rX: y', headers: {} })`, `false`},
 		{"an end of line in a value", `scripts.sniff.wellFormed({ method: 'GET', path: '/', headers: { a: 'b\nc: d' } })`, `false`},
 
+		{"names of the header", `['X-Forwarded-Client-Cert', 'x.forwarded.client.cert', 'X_Forwarded~Client!Cert', 'xforwardedclientcert', "x'forwarded|client*cert-", 'x-forwarded-client-certs', 'x-forwarded-for', 'y'].map(scripts.identify.isPeer)`,
+			`[true,true,true,true,true,false,false,false]`},
+		{"a HEAD with content", `['0', '5'].map(function (n) { return scripts.sniff.wellFormed({ method: 'HEAD', path: '/', headers: { 'content-length': n } }) })`, `[true,false]`},
+		{"a control character in a value", `scripts.sniff.wellFormed({ method: 'GET', path: '/', headers: { a: 'b\x0bc' } })`, `false`},
 		{"who calls", `(function (h) { scripts.identify.identify(h, 'spiffe://a/b'); return h })({ x_forwarded_client_cert: 'c', 'X-Forwarded-Client-Cert': 'd', 'x-forwarded-client-cert': 'e', upgrade: 'websocket' })`,
 			`{"upgrade":"websocket","x-forwarded-client-cert":"URI=spiffe://a/b"}`},
 		{"an upgrade to HTTP", `(function (h) { scripts.identify.identify(h, 'spiffe://a/b'); return h })({ upgrade: 'websocket, H2C' })`,
@@ -207,7 +213,24 @@ func TestFunctionsOfTheScripts(t *testing.T) {
 		{"another port", `scripts.probes.find([{ port: 1, path: '/a' }], 2, { method: 'GET', path: '/a' })`, `{"status":404}`},
 		{"a query that is not listed", `scripts.probes.find([{ port: 1, path: '/a' }], 1, { method: 'GET', path: '/a?b' })`, `{"status":404}`},
 		{"the kubelet's host", `scripts.probes.hostFor({ port: 15901, target: 80 }, '10.0.0.1', '10.0.0.1:15901')`, `"10.0.0.1:80"`},
-		{"a host of the pod's own", `scripts.probes.hostFor({ port: 15901, target: 80 }, '10.0.0.1', 'shop')`, `"shop"`},
+		{"a host of the pod's own", `scripts.probes.hostFor({ port: 15901, target: 80, headers: ['Host'] }, '10.0.0.1', 'shop')`, `"shop"`},
+		{"a host of whoever asks", `scripts.probes.hostFor({ port: 15901, target: 80 }, '10.0.0.1', 'admin')`, `"10.0.0.1:80"`},
+		{"headers of a probe", `scripts.probes.headersFor({ headers: ['X-Mine'] }, { host: 'a', accept: '*/*', 'user-agent': 'b', 'x-mine': 'c', 'x-original-url': 'd', 'x-forwarded-for': 'e', connection: 'f' })`,
+			`{"accept":"*/*","user-agent":"b","x-mine":"c"}`},
+		{"the header of callers, as a probe's own", `scripts.probes.headersFor({ headers: ['x.forwarded.client.cert'] }, { 'x.forwarded.client.cert': 'a' })`, `{}`},
+
+		{"an origin of the pod", `scripts.origin.isOwn({ host: '10.0.0.1', port: 80 }, '::ffff:10.0.0.1')`, `true`},
+		{"an origin of the pod, IPv6", `scripts.origin.isOwn({ host: 'fd00:0:0:0:0:0:0:1', port: 80 }, 'fd00::1')`, `true`},
+		{"an origin elsewhere", `scripts.origin.isOwn({ host: '10.0.0.2', port: 80 }, '10.0.0.1')`, `false`},
+		{"an origin on loopback", `['127.0.0.1', '127.1.2.3', '0:0:0:0:0:0:0:1'].map(function (h) { return scripts.origin.isOwn({ host: h, port: 80 }, h === '0:0:0:0:0:0:0:1' ? '::1' : h) })`, `[false,false,false]`},
+
+		{"ports that are declared", `(function () { var d = scripts.declared.default({ httpPorts: [80] }); d.take([{ name: 'http-ports', text: '81,8080' }]); return [80, 81, 8080, 8, null].map(d.isHTTP) })()`,
+			`[true,true,true,false,false]`},
+		{"no ports", `scripts.declared.parse('')`, `[]`},
+		{"ports that are none", `['0', '80,', '080', '65536', ' 80', '1e3', '+1', '80;81'].map(function (l) { try { return scripts.declared.parse(l) } catch (e) { return 'refused' } })`,
+			`["refused","refused","refused","refused","refused","refused","refused","refused"]`},
+		{"a control plane that knows of no ports", `(function () { var d = scripts.declared.default({}); return [d.names(), d.refused(true, false), d.names(), d.refused(true, false), d.names(), d.refused(false, false), d.refused(true, true)] })()`,
+			`[["http-ports"],true,[],false,["http-ports"],false,false]`},
 		{"redirected to a path", redirected(`/b?c#d`), `{"secure":false,"port":80,"path":"/b?c","host":"h"}`},
 		{"redirected beside", redirected(`b`), `{"secure":false,"port":80,"path":"/x/b","host":"h"}`},
 		{"redirected to a query", redirected(`?b=http://c`), `{"secure":false,"port":80,"path":"/x/a?b=http://c","host":"h"}`},

@@ -1,17 +1,14 @@
 // What a connection carries, by the first bytes of its client.
 
-var PREFACE = codes('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')    // RFC 9113, section 3.4
+import { codes, isToken, isSpace, isName, CONTROLS } from './characters.js'
+
+export var PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'    // RFC 9113, section 3.4
+var PRI = codes(PREFACE)
 var VERSION = codes('HTTP/')
-var GET = codes('GET ')
-var TOKEN = codes("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")    // RFC 9110, section 5.6.2
-var SPACE = codes('\r\n\t\v\f ')
+var GET = codes('GET')
 var LF = 10
 // More than servers take as a request line (RFC 9112, section 3: 8000 octets at least).
 var LONGEST = 65536
-
-function codes(text) {
-  return text.split('').map(c => c.charCodeAt(0))
-}
 
 // sniff returns 'http1', 'http2' or 'opaque' of a list of bytes, null if more
 // are needed.
@@ -20,21 +17,15 @@ function codes(text) {
 // request that is parsed here is known to carry no forged header: empty lines
 // before it, any method, any white space, any case.
 export function sniff(b) {
-  if (PREFACE.every((c, i) => i >= b.length || b[i] === c)) return b.length >= PREFACE.length ? 'http2' : null
-  for (var start = 0; start < b.length && SPACE.indexOf(b[start]) >= 0; start++);
-  if (start === b.length) return b.length < LONGEST ? null : 'opaque'
-  if (TOKEN.indexOf(b[start]) < 0) return 'opaque'
+  if (PRI.every((c, i) => i >= b.length || b[i] === c)) return b.length >= PRI.length ? 'http2' : null
+  for (var start = 0; start < b.length && isSpace(b[start]); start++);
   for (var end = start; end < b.length && b[end] !== LF; end++);
+  for (var method = start; method < end && isToken(b[method]); method++);
+  if (method < end && (method === start || !isSpace(b[method]))) return 'opaque'
   if (holds(b, start, end, VERSION)) return 'http1'
-  // After HTTP/0.9 some servers read headers.
-  if (end < b.length) return begins(b, start, GET) ? 'http1' : 'opaque'
-  if (b.slice(start).some(isBinary)) return 'opaque'
+  // After HTTP/0.9 some servers read headers. memcached's "get" is another.
+  if (end < b.length) return method < end && method - start === GET.length && GET.every((c, i) => b[start + i] === c) ? 'http1' : 'opaque'
   return b.length < LONGEST ? null : 'http1'
-}
-
-// isBinary reports whether no server takes the character in a request line.
-function isBinary(c) {
-  return c < 32 && SPACE.indexOf(c) < 0 && c < 28 || c === 127
 }
 
 function begins(b, at, word) {
@@ -51,26 +42,16 @@ function upper(c) {
 }
 
 // wellFormed reports whether a request's head, once it was read, says the same
-// to every server that it is written to again: names are tokens, and nothing
-// holds the end of a line.
+// to every server that it is written to again: names are tokens, nothing holds
+// the end of a line, and a HEAD has no content, of which Pipy writes the length
+// alone.
 export function wellFormed(head) {
-  return isLine(head.method) && isLine(head.path) && isLine(head.authority) &&
-    Object.keys(head.headers).every(name => isName(name) && isLine(head.headers[name]))
+  var names = Object.keys(head.headers)
+  var texts = [head.method, head.path, head.authority || ''].concat(names.map(name => head.headers[name]))
+  var all = texts.flat().join(' ')
+  return names.every(isName) && CONTROLS.every(c => !all.includes(c)) && (head.method !== 'HEAD' || hasNoContent(head.headers))
 }
 
-// Names come again with every request.
-var names = new Set
-
-function isName(name) {
-  if (names.has(name)) return true
-  if (name === '' || !codes(name).every(c => TOKEN.indexOf(c) >= 0)) return false
-  if (names.size > 1000) names.clear()
-  names.add(name)
-  return true
-}
-
-function isLine(value) {
-  if (!value) return true
-  var s = value.toString()
-  return s.indexOf('\r') < 0 && s.indexOf('\n') < 0
+function hasNoContent(headers) {
+  return !headers['transfer-encoding'] && (headers['content-length'] || '0') === '0'
 }

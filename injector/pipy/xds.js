@@ -32,18 +32,20 @@ export function response(data) {
 }
 
 // secret decodes one resource: {name, certificateChain, privateKey, trustedCA},
-// each Data or null, and the names of peers.
+// each Data or null, the names of peers, and the text of a generic secret.
 export function secret(resource) {
   if (string(resource, 1) !== SECRET) throw 'a resource of type ' + string(resource, 1)
   var m = protobuf.decode(bytes(resource, 2) || new Data)
   if (!m) throw 'a resource is no Secret'
   var pair = message(m, 2)
   var context = message(m, 4)
+  var generic = message(m, 5)
   return {
     name: string(m, 1),
     certificateChain: pair ? inline(message(pair, 1)) : null,
     privateKey: pair ? inline(message(pair, 2)) : null,
     trustedCA: context ? inline(message(context, 1)) : null,
+    text: (generic && inline(message(generic, 1)) || new Data).toString() || '',
     peers: context ? (context.getMessageArray(15) || []).map(peer) : [],
   }
 }

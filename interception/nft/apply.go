@@ -24,13 +24,14 @@ const (
 
 // Apply makes the network namespace of the calling thread follow c, whatever
 // table "osm" it had before, and reads back that it does. ipv6 is false where
-// the kernel has no IPv6, and there is nothing of it to intercept. Connections
-// that are open go on as they are.
+// the kernel has no IPv6, and there is nothing of it to intercept. Open TCP
+// connections end, unless rules of this package saw them opened, or they are
+// within the pod, to a port that is left alone, or over such an interface.
 //
 // An error that is fs.ErrPermission tells that the capability NET_ADMIN is
-// missing, one that is errors.ErrUnsupported that the kernel has no nftables
-// with address translation. After an error the table is as it was, unless the
-// error tells that what was read back differs. The kernel answers netlink
+// missing, one that is errors.ErrUnsupported that the kernel lacks what the rules
+// need. After an error the table is as it was, unless the error tells that what
+// was read back differs. The kernel answers netlink
 // before a request's system call returns, so there is nothing to wait for.
 func Apply(c interception.Config) (ipv6 bool, err error) {
 	if err := c.Check(); err != nil {
@@ -133,9 +134,9 @@ func explain(err error) error {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return fmt.Errorf("the capability NET_ADMIN is missing, or a security module forbids its use: %w", err)
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("%w: the kernel has no nftables with address translation: it takes Linux 5.2 or newer "+
-			"with CONFIG_NF_TABLES_INET, CONFIG_NFT_NAT and CONFIG_NFT_REDIR "+
-			"(modules nf_tables, nft_chain_nat and nft_redir): %w", errors.ErrUnsupported, err)
+		return fmt.Errorf("%w: the kernel lacks what the rules need: Linux 5.2 or newer "+
+			"with CONFIG_NF_TABLES_INET, CONFIG_NFT_NAT, CONFIG_NFT_REDIR, CONFIG_NFT_CT and CONFIG_NF_CONNTRACK_LABELS "+
+			"(modules nf_tables, nft_chain_nat, nft_redir and nft_ct); nothing was changed: %w", errors.ErrUnsupported, err)
 	}
 	return err
 }

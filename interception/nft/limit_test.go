@@ -5,14 +5,17 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
 	"github.com/osm-edge/osm/interception"
 	"github.com/osm-edge/osm/test/netns"
+	"github.com/osm-edge/osm/test/segment"
 )
 
 func TestWithIPv6DisabledIPv4IsIntercepted(t *testing.T) {
@@ -31,6 +34,11 @@ func TestWhereTheKernelHasNoIPv6IPv4IsIntercepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustBeIntercepted(t, p)
+	first(t, p, segment.Strays(), []string{"IPv4"}, func(t *testing.T, s segment.Segment) {
+		if got := p.received(t, s); got != 0 {
+			t.Errorf("TCP received %d segments for the application", got)
+		}
+	})
 }
 
 // mustBeIntercepted checks IPv4 only.
@@ -78,6 +86,36 @@ func TestWithoutTheCapabilityNothingIsSet(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// TestWhatTheKernelLacksLeavesEverythingAsItWas has the last rule read of
+// connection tracking what no kernel knows.
+func TestWhatTheKernelLacksLeavesEverythingAsItWas(t *testing.T) {
+	p := pod{inside: netns.New(t)}
+	r := rulesetOf(interception.Config{UID: 1}, nftables.TableFamilyINet)
+	last := &r.chains[len(r.chains)-1]
+	last.rules = append(last.rules, accept(&expr.Ct{Key: 0xff, Register: register}))
+	check := func() {
+		t.Helper()
+		err := p.inside.Do(r.apply)
+		if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "nothing was changed") {
+			t.Errorf("error %v, want one that says that the kernel lacks something, and that nothing was changed", err)
+		}
+	}
+	check()
+	with(t, p.inside, func(conn *nftables.Conn) error {
+		tables, err := conn.ListTables()
+		if len(tables) > 0 {
+			t.Errorf("there is a table %+v", tables[0])
+		}
+		return err
+	})
+	p.apply(t, config())
+	before := held(t, p.inside)
+	check()
+	if after := held(t, p.inside); !reflect.DeepEqual(before.parts(), after.parts()) {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
 }
 
 // without calls f on the same thread with the capability out of effect.

@@ -15,13 +15,16 @@ type protocol struct {
 	// (RFC 791, section 3.1; RFC 8200, section 3).
 	destination            uint32
 	leftAlone, intercepted string
+	// redirected is the address that the kernel leads a redirected connection
+	// of the pod to.
+	redirected netip.Addr
 }
 
 // protocols returns those that a table of the family sees.
 func protocols(family nftables.TableFamily) []protocol {
 	ps := []protocol{
-		{unix.NFPROTO_IPV4, nftables.TypeIPAddr, 16, leftAloneIPv4, interceptedIPv4},
-		{unix.NFPROTO_IPV6, nftables.TypeIP6Addr, 24, leftAloneIPv6, interceptedIPv6},
+		{unix.NFPROTO_IPV4, nftables.TypeIPAddr, 16, leftAloneIPv4, interceptedIPv4, netip.AddrFrom4([4]byte{127, 0, 0, 1})},
+		{unix.NFPROTO_IPV6, nftables.TypeIP6Addr, 24, leftAloneIPv6, interceptedIPv6, netip.IPv6Loopback()},
 	}
 	if family == nftables.TableFamilyIPv4 {
 		return ps[:1]

@@ -54,12 +54,7 @@ func outboundRules(uid uint32, port uint16, protocols []protocol) []rule {
 func onlyNewTCP() []rule {
 	return []rule{
 		leaveAlone(meta(expr.MetaKeyL4PROTO), isNot([]byte{unix.IPPROTO_TCP})),
-		leaveAlone(transportHeader(tcpFlags, 1),
-			&expr.Bitwise{
-				SourceRegister: register, DestRegister: register, Len: 1,
-				Mask: []byte{tcpFIN | tcpSYN | tcpRST | tcpACK}, Xor: []byte{0},
-			},
-			isNot([]byte{tcpSYN})),
+		leaveAlone(append(flags(tcpFIN|tcpSYN|tcpRST|tcpACK), isNot([]byte{tcpSYN}))...),
 	}
 }
 
@@ -80,6 +75,19 @@ func (p protocol) destinationAddress() []expr.Any {
 	}
 }
 
+// flags loads those of a TCP header that the mask has.
+func flags(mask byte) []expr.Any {
+	return append([]expr.Any{transportHeader(tcpFlags, 1)}, masked([]byte{mask}))
+}
+
+func masked(mask []byte) expr.Any {
+	return &expr.Bitwise{
+		SourceRegister: register, DestRegister: register, Len: uint32(len(mask)), Mask: mask, Xor: make([]byte, len(mask)),
+	}
+}
+
+func sourcePort() expr.Any { return transportHeader(0, 2) }
+
 func destinationPort() expr.Any { return transportHeader(2, 2) }
 
 func transportHeader(offset, length uint32) expr.Any {
@@ -89,6 +97,10 @@ func transportHeader(offset, length uint32) expr.Any {
 func meta(key expr.MetaKey) expr.Any { return &expr.Meta{Key: key, Register: register} }
 
 func in(set string) expr.Any { return &expr.Lookup{SourceRegister: register, SetName: set} }
+
+func notIn(set string) expr.Any {
+	return &expr.Lookup{SourceRegister: register, SetName: set, Invert: true}
+}
 
 func is(data []byte) expr.Any { return &expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: data} }
 

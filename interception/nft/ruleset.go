@@ -20,6 +20,9 @@ const (
 	interceptedIPv6        = "intercepted_ipv6"
 )
 
+// loopback is the interface's name, in every network namespace.
+const loopback = "lo"
+
 // ruleset is the content of the table. Its rules are the same for all Configs,
 // less the sidecar's user and ports: what differs is in the sets.
 type ruleset struct {
@@ -53,13 +56,15 @@ func rulesetOf(c interception.Config, family nftables.TableFamily) ruleset {
 		sets: []set{
 			// What crosses the loopback interface stays in the pod, also when it
 			// goes to one of the pod's other addresses.
-			interfaces(leftAloneInterfaces, append([]string{"lo"}, c.ExcludeInterfaces...)),
+			interfaces(leftAloneInterfaces, append([]string{loopback}, c.ExcludeInterfaces...)),
 			ports(leftAloneInboundPorts, append([]uint16{c.Inbound.Port}, c.Inbound.ExcludePorts...)),
 			ports(leftAloneOutboundPorts, outbound.ExcludePorts),
 		},
 		chains: []chain{
 			natChain("inbound", nftables.ChainHookPrerouting, inboundRules(c.Inbound.Port)),
 			natChain("outbound", nftables.ChainHookOutput, outboundRules(c.UID, outbound.Port, protocols(family))),
+			filterChain("inbound_filter", nftables.ChainHookInput, inboundFilterRules()),
+			filterChain("outbound_filter", nftables.ChainHookOutput, outboundFilterRules(c.UID, outbound.Port, protocols(family))),
 		},
 	}
 	for _, p := range protocols(family) {
@@ -81,6 +86,19 @@ func natChain(name string, hook *nftables.ChainHook, rules []rule) chain {
 		hook:     *hook,
 		priority: *nftables.ChainPriorityNATDest,
 		policy:   nftables.ChainPolicyAccept,
+		rules:    rules,
+	}
+}
+
+// filterChain drops what no rule accepts. Its hook comes after the address
+// translation of the same hook, or of prerouting.
+func filterChain(name string, hook *nftables.ChainHook, rules []rule) chain {
+	return chain{
+		name:     name,
+		kind:     nftables.ChainTypeFilter,
+		hook:     *hook,
+		priority: *nftables.ChainPriorityFilter,
+		policy:   nftables.ChainPolicyDrop,
 		rules:    rules,
 	}
 }

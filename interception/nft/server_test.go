@@ -100,9 +100,14 @@ func originalDestination(conn *net.TCPConn) (destination netip.AddrPort, err err
 // dial connects from a namespace, and returns who answered.
 func dial(t *testing.T, from *netns.Namespace, address string) (net.Conn, string) {
 	t.Helper()
+	return dialBy(t, from, &net.Dialer{Timeout: timeout}, address)
+}
+
+func dialBy(t *testing.T, from *netns.Namespace, dialer *net.Dialer, address string) (net.Conn, string) {
+	t.Helper()
 	var conn net.Conn
 	err := from.Do(func() (err error) {
-		conn, err = (&net.Dialer{Timeout: timeout}).DialContext(t.Context(), "tcp", address)
+		conn, err = dialer.DialContext(t.Context(), "tcp", address)
 		return err
 	})
 	if err != nil {

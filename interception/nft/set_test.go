@@ -77,10 +77,11 @@ func TestTheKernelsAnswersAreExplained(t *testing.T) {
 	}{
 		"no capability":           {unix.EPERM, fs.ErrPermission, "capability NET_ADMIN"},
 		"a security module":       {unix.EACCES, fs.ErrPermission, "security module"},
-		"no nftables":             {unix.EOPNOTSUPP, errors.ErrUnsupported, "modules nf_tables, nft_chain_nat and nft_redir"},
+		"no nftables":             {unix.EOPNOTSUPP, errors.ErrUnsupported, "modules nf_tables, nft_chain_nat, nft_redir and nft_ct"},
 		"no netfilter":            {unix.EPROTONOSUPPORT, errors.ErrUnsupported, "CONFIG_NF_TABLES_INET"},
 		"no table of both":        {unix.EAFNOSUPPORT, errors.ErrUnsupported, "CONFIG_NF_TABLES_INET"},
 		"no translation":          {unix.ENOENT, errors.ErrUnsupported, "CONFIG_NFT_NAT"},
+		"no labels":               {unix.EOPNOTSUPP, errors.ErrUnsupported, "CONFIG_NF_CONNTRACK_LABELS"},
 		"no memory, for instance": {unix.ENOMEM, unix.ENOMEM, "cannot allocate memory"},
 	}
 	for name, test := range tests {

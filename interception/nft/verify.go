@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
 )
 
 // verify compares r with what the kernel holds.
@@ -86,7 +87,18 @@ func readChain(conn *nftables.Conn, table *nftables.Table, c *nftables.Chain) (c
 		return chain{}, fmt.Errorf("rules of chain %s: %w", c.Name, err)
 	}
 	for _, r := range rules {
+		completeSources(r.Exprs)
 		read.rules = append(read.rules, r.Exprs)
 	}
 	return read, nil
+}
+
+// completeSources fills in what the library does not read: the register of a ct
+// expression that writes. One that reads has a register of its own, never 0.
+func completeSources(read rule) {
+	for _, e := range read {
+		if ct, ok := e.(*expr.Ct); ok && ct.Register == 0 {
+			ct.Register, ct.SourceRegister = register, true
+		}
+	}
 }

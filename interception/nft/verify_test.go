@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
 
 	"github.com/osm-edge/osm/test/netns"
 )
@@ -26,6 +27,39 @@ func TestWhatDiffersInTheKernelIsNamed(t *testing.T) {
 			conn.FlushChain(&nftables.Chain{Name: "outbound", Table: table})
 			return nil
 		}, "chain outbound"},
+		"a filter with one rule more": {func(conn *nftables.Conn) error {
+			chain := &nftables.Chain{Name: "inbound_filter", Table: table}
+			conn.InsertRule(&nftables.Rule{Table: table, Chain: chain, Exprs: accept()})
+			return nil
+		}, "chain inbound_filter"},
+		"a filter without rules": {func(conn *nftables.Conn) error {
+			conn.FlushChain(&nftables.Chain{Name: "outbound_filter", Table: table})
+			return nil
+		}, "chain outbound_filter"},
+		"a filter that accepts": {func(conn *nftables.Conn) error {
+			accept := nftables.ChainPolicyAccept
+			conn.AddChain(&nftables.Chain{
+				Name: "inbound_filter", Table: table, Type: nftables.ChainTypeFilter,
+				Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter, Policy: &accept,
+			})
+			return nil
+		}, "chain inbound_filter"},
+		"no filter": {func(conn *nftables.Conn) error {
+			conn.FlushChain(&nftables.Chain{Name: "inbound_filter", Table: table})
+			conn.DelChain(&nftables.Chain{Name: "inbound_filter", Table: table})
+			return nil
+		}, "chain inbound_filter"},
+		"another label": {func(conn *nftables.Conn) error {
+			rules, err := conn.GetRules(table, &nftables.Chain{Name: "outbound_filter", Table: table})
+			if err != nil {
+				return err
+			}
+			changed := rules[2]
+			changed.Exprs[2].(*expr.Immediate).Data[0] = 1
+			completeSources(changed.Exprs)
+			conn.ReplaceRule(changed)
+			return nil
+		}, "chain outbound_filter"},
 		"another chain": {func(conn *nftables.Conn) error {
 			conn.AddChain(&nftables.Chain{Name: "another", Table: table})
 			return nil

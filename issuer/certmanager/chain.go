@@ -31,7 +31,7 @@ func verify(signed []byte, roots issuer.TrustBundle, now time.Time) ([]*x509.Cer
 		Roots:         roots.Pool(),
 		Intermediates: intermediates,
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny}, // the Manager looks at them
-		CurrentTime:   forgiving(leaf, now),
+		CurrentTime:   issuer.VerifyTime(leaf, now),
 	})
 	if err != nil {
 		return nil, notTrusted(certificates, roots, err)
@@ -39,15 +39,6 @@ func verify(signed []byte, roots issuer.TrustBundle, now time.Time) ([]*x509.Cer
 	// The shortest: nobody needs the others.
 	chain := slices.MinFunc(chains, func(a, b []*x509.Certificate) int { return len(a) - len(b) })
 	return chain[:len(chain)-1], nil
-}
-
-// forgiving returns the time at which to verify the leaf. cert-manager has it
-// begin now, by a clock that may be ahead of this one.
-func forgiving(leaf *x509.Certificate, now time.Time) time.Time {
-	if now.Before(leaf.NotBefore) && leaf.NotBefore.Sub(now) <= issuer.ClockSkew {
-		return leaf.NotBefore
-	}
-	return now
 }
 
 func notTrusted(certificates []*x509.Certificate, roots issuer.TrustBundle, err error) error {

@@ -26,6 +26,8 @@ type authority struct {
 type state struct {
 	issuer issuer.Issuer      // nil before it could sign
 	roots  issuer.TrustBundle // empty before they are known
+	// refused are roots that lie beside them and are not trusted.
+	refused issuer.TrustBundle
 	// problem is why it cannot be used, or why what changed of it is not; nil
 	// if all is well.
 	problem *problem
@@ -40,7 +42,7 @@ type problem struct {
 }
 
 func (s *state) same(other *state) bool {
-	return s.issuer == other.issuer && s.roots.Equal(other.roots) && s.renewed == other.renewed &&
+	return s.issuer == other.issuer && s.roots.Equal(other.roots) && s.refused.Equal(other.refused) && s.renewed == other.renewed &&
 		s.problem.text() == other.problem.text()
 }
 

@@ -38,10 +38,7 @@ func (p *Provider) certManager(name string, spec v1.CertManager) (follower, erro
 	if err != nil {
 		return nil, err
 	}
-	secretName := p.options.RootSecret
-	if spec.RootsSecretRef != nil {
-		secretName = spec.RootsSecretRef.Name
-	}
+	secretName := spec.RootsSecret(p.options.RootSecret)
 	return func(ctx context.Context, tell func(state)) {
 		var parts sync.WaitGroup
 		parts.Go(func() { _ = i.Run(ctx) }) // never fails
@@ -69,6 +66,9 @@ func (p *Provider) given(name string, secret *corev1.Secret, err error, i issuer
 		return last
 	}
 	roots, err := rootsecret.ParseRoots(secret, time.Now())
+	if err == nil {
+		err = rootsecret.CheckNames(secret, p.options.Self.TrustDomain(), roots.Roots()...)
+	}
 	if err != nil {
 		last.problem = &problem{reasonRefused, err}
 		return last

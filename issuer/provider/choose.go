@@ -1,6 +1,8 @@
 package provider
 
 import (
+	"crypto/x509"
+
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/trust"
@@ -11,6 +13,7 @@ type root struct {
 	object    *v1.MeshRootCertificate
 	authority *authority // nil if the object is not used
 	state     *state
+	refused   []*x509.Certificate // that the authority has beside its own and nobody trusts
 }
 
 func (r *root) used() bool { return r.object.Spec.Role.Used() }

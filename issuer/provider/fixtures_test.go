@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -23,6 +27,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
@@ -102,8 +107,13 @@ func settle() {
 	synctest.Wait()
 }
 
-// create makes an object, newer than those before.
+// create makes an object of the mesh's trust domain, newer than those before.
 func (m *mesh) create(t *testing.T, name string, role v1.Role, p v1.Provider) {
+	t.Helper()
+	m.createFrom(t, name, v1.MeshRootCertificateSpec{TrustDomain: "cluster.local", Role: role, Provider: p})
+}
+
+func (m *mesh) createFrom(t *testing.T, name string, spec v1.MeshRootCertificateSpec) {
 	t.Helper()
 	m.created++
 	_, err := m.roots.Create(t.Context(), &v1.MeshRootCertificate{
@@ -111,7 +121,7 @@ func (m *mesh) create(t *testing.T, name string, role v1.Role, p v1.Provider) {
 			Name: name, Namespace: namespace, UID: types.UID(fmt.Sprint(m.created)), Generation: 1,
 			CreationTimestamp: metav1.NewTime(time.Date(2026, 1, m.created, 0, 0, 0, 0, time.UTC)),
 		},
-		Spec: v1.MeshRootCertificateSpec{TrustDomain: "cluster.local", Role: role, Provider: p},
+		Spec: spec,
 	}, metav1.CreateOptions{})
 	must(t, err)
 }
@@ -121,14 +131,16 @@ func tresorOf(secret string) v1.Provider {
 	return v1.Provider{Tresor: &v1.Tresor{SecretRef: v1.SecretReference{Name: secret}}}
 }
 
-// change changes an object's spec.
+// change changes an object's spec, whoever writes its status meanwhile.
 func (m *mesh) change(t *testing.T, name string, change func(*v1.MeshRootCertificateSpec)) {
 	t.Helper()
-	object := m.object(t, name)
-	change(&object.Spec)
-	object.Generation++
-	_, err := m.roots.Update(t.Context(), object, metav1.UpdateOptions{})
-	must(t, err)
+	must(t, retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		object := m.object(t, name)
+		change(&object.Spec)
+		object.Generation++
+		_, err := m.roots.Update(t.Context(), object, metav1.UpdateOptions{})
+		return err
+	}))
 }
 
 func (m *mesh) object(t *testing.T, name string) *v1.MeshRootCertificate {
@@ -226,7 +238,68 @@ func must(t testing.TB, err error) {
 // fakeObjects is an API server of MeshRootCertificates.
 type fakeObjects struct {
 	*gentype.FakeClientWithList[*v1.MeshRootCertificate, *v1.MeshRootCertificateList]
-	server *clienttesting.Fake
+	server       *clienttesting.Fake
+	beforeStatus atomic.Pointer[func()] // is called once, before a status is written
+
+	mu       sync.Mutex
+	versions int // that were given
+}
+
+// Create gives the object its first version.
+func (f *fakeObjects) Create(ctx context.Context, object *v1.MeshRootCertificate, o metav1.CreateOptions) (*v1.MeshRootCertificate, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	object.ResourceVersion = f.version()
+	return f.FakeClientWithList.Create(ctx, object, o)
+}
+
+// Update changes everything but the status, as it does of a resource with a
+// subresource of it.
+func (f *fakeObjects) Update(ctx context.Context, object *v1.MeshRootCertificate, o metav1.UpdateOptions) (*v1.MeshRootCertificate, error) {
+	return f.write(ctx, object, func(present *v1.MeshRootCertificate) *v1.MeshRootCertificate {
+		next := object.DeepCopy()
+		next.Status = present.Status
+		return next
+	}, o, f.FakeClientWithList.Update)
+}
+
+// UpdateStatus changes the status alone.
+func (f *fakeObjects) UpdateStatus(ctx context.Context, object *v1.MeshRootCertificate, o metav1.UpdateOptions) (*v1.MeshRootCertificate, error) {
+	if interrupt := f.beforeStatus.Swap(nil); interrupt != nil {
+		(*interrupt)()
+	}
+	return f.write(ctx, object, func(present *v1.MeshRootCertificate) *v1.MeshRootCertificate {
+		next := present.DeepCopy()
+		next.Status = object.Status
+		return next
+	}, o, f.FakeClientWithList.UpdateStatus)
+}
+
+type updateFunc func(context.Context, *v1.MeshRootCertificate, metav1.UpdateOptions) (*v1.MeshRootCertificate, error)
+
+// write refuses what was made from an older version. The fake of client-go
+// takes it, and would undo what was written meanwhile.
+func (f *fakeObjects) write(ctx context.Context, object *v1.MeshRootCertificate, merge func(present *v1.MeshRootCertificate) *v1.MeshRootCertificate,
+	o metav1.UpdateOptions, update updateFunc,
+) (*v1.MeshRootCertificate, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	present, err := f.Get(ctx, object.Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if object.ResourceVersion != present.ResourceVersion {
+		resource := v1.GroupVersion.WithResource("meshrootcertificates").GroupResource()
+		return nil, apierrors.NewConflict(resource, object.Name, errors.New("it was changed meanwhile"))
+	}
+	next := merge(present)
+	next.ResourceVersion = f.version()
+	return update(ctx, next, o)
+}
+
+func (f *fakeObjects) version() string {
+	f.versions++
+	return strconv.Itoa(f.versions)
 }
 
 // IsWatchListSemanticsUnSupported tells informers to list.

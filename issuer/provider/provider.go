@@ -26,7 +26,7 @@ type Objects interface {
 	UpdateStatus(context.Context, *v1.MeshRootCertificate, metav1.UpdateOptions) (*v1.MeshRootCertificate, error)
 }
 
-// Options configures a Provider. All are required.
+// Options configures a Provider. All are required, unless they say otherwise.
 type Options struct {
 	Objects Objects
 	// Client reads the Secrets that the objects refer to.
@@ -42,13 +42,21 @@ type Options struct {
 	// RootSecret is the Secret of the roots that cert-manager's issuers lead to,
 	// unless their MeshRootCertificate names another.
 	RootSecret string
+	// VaultAddress is the Vault of the chart's values, and VaultToken the Secret and
+	// key that those name; empty without. Both are the operator's word on where a
+	// login may be sent, which a MeshRootCertificate is not.
+	VaultAddress string
+	VaultToken   v1.SecretKeyReference
 	// VaultTokenFile holds the service account's token for logins at Vault.
 	VaultTokenFile string
 	Manager        *issuer.Manager
 	Rotation       Rotation
 	// Overlap returns how long certificates may live that are signed now.
 	Overlap func() time.Duration
-	Logger  *slog.Logger
+	// RootRefused is told, where this process leads, of a root that an authority
+	// has beside its own and that is not trusted. May be nil.
+	RootRefused func(ctx context.Context, name, note string)
+	Logger      *slog.Logger
 }
 
 // Rotation has roots trusted throughout the mesh before they sign, and as long
@@ -87,6 +95,7 @@ type Provider struct {
 	applied     applied
 	told        signs
 	said        map[types.UID]opinion
+	refused     map[types.UID]issuer.TrustBundle // that RootRefused was told of
 }
 
 // New returns a Provider.
@@ -96,6 +105,7 @@ func New(o Options) (*Provider, error) {
 		changed:     make(chan struct{}, 1),
 		authorities: map[string]*authority{},
 		said:        map[types.UID]opinion{},
+		refused:     map[types.UID]issuer.TrustBundle{},
 	}
 	var err error
 	p.informer, err = newInformer(o.Objects, p.Look)

@@ -33,7 +33,7 @@ func (p *published) Issue(ctx context.Context, req *issuer.Request, ttl time.Dur
 	last := chain[len(chain)-1]
 	for _, root := range p.roots.Roots() {
 		if bytes.Equal(last.RawIssuer, root.RawSubject) && last.CheckSignatureFrom(root) == nil {
-			return chain, nil
+			return chain, req.Verify(chain, p.roots, time.Now())
 		}
 	}
 	return nil, errUnpublished

@@ -3,6 +3,8 @@ package provider
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,10 +20,13 @@ import (
 func (p *Provider) report(ctx context.Context, roots []*root) error {
 	if !p.options.Rotation.Leads() {
 		clear(p.said)
+		clear(p.refused)
 		return nil
 	}
 	health := p.options.Manager.Health()
 	for _, r := range roots {
+		r.refused = p.refusedBy(r)
+		p.tellRefused(ctx, r)
 		next := judge(r, p.signer, health)
 		if r.is(p.chosen) {
 			next.rotation = p.options.Rotation.Status()
@@ -76,13 +81,14 @@ func (v verdict) write(status *v1.MeshRootCertificateStatus, kind string) {
 
 // forget drops what was said of objects that are gone.
 func (p *Provider) forget(roots []*root) {
-	for uid := range p.said {
+	for _, uid := range slices.Concat(slices.Collect(maps.Keys(p.said)), slices.Collect(maps.Keys(p.refused))) {
 		gone := true
 		for _, r := range roots {
 			gone = gone && r.object.UID != uid
 		}
 		if gone {
 			delete(p.said, uid)
+			delete(p.refused, uid)
 		}
 	}
 }

@@ -110,8 +110,7 @@ func TestARootOfAnotherTrustDomainIsRefused(t *testing.T) {
 		m := startTresor(t)
 		first := m.makeRoot(t, "osm-ca-bundle")
 		m.makeRoot(t, "second")
-		m.create(t, "second", v1.Passive, tresorOf("second"))
-		m.change(t, "second", func(s *v1.MeshRootCertificateSpec) { s.Role, s.TrustDomain = v1.Active, "other.example" })
+		m.createFrom(t, "second", v1.MeshRootCertificateSpec{TrustDomain: "other.example", Role: v1.Active, Provider: tresorOf("second")})
 		settle()
 		m.mustSign(t, first, first)
 		m.wantStatus(t, "second", "False Refused", "False RootsUnknown")
@@ -119,6 +118,27 @@ func TestARootOfAnotherTrustDomainIsRefused(t *testing.T) {
 		if want := `its trust domain is "other.example", and that of the mesh is "cluster.local"`; ready.Message != want {
 			t.Errorf("it says %q", ready.Message)
 		}
+	})
+}
+
+// What is written meanwhile is neither undone by the status nor lost.
+func TestAChangeWhileTheStatusIsWrittenCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := startTresor(t)
+		first := m.makeRoot(t, "osm-ca-bundle")
+		settle()
+		m.makeRoot(t, "second")
+		change := func() {
+			m.change(t, "second", func(s *v1.MeshRootCertificateSpec) { s.Role, s.TrustDomain = v1.Active, "other.example" })
+		}
+		m.roots.beforeStatus.Store(&change)
+		m.create(t, "second", v1.Passive, tresorOf("second"))
+		settle()
+		if m.roots.beforeStatus.Load() != nil {
+			t.Fatal("no status was written")
+		}
+		must(t, m.signedBy(t.Context(), first))
+		m.wantStatus(t, "second", "False Refused", "False RootsUnknown")
 	})
 }
 

@@ -88,3 +88,13 @@ func wake(slot chan<- struct{}) {
 	default:
 	}
 }
+
+// filled waits until a slot is filled. It returns false when ctx ends.
+func filled(ctx context.Context, slot <-chan struct{}) bool {
+	select {
+	case <-slot:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

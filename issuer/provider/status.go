@@ -17,6 +17,7 @@ import (
 // The reasons of conditions.
 const (
 	reasonReached       = "Reached"
+	reasonRootsRefused  = v1.ReasonRootsRefused
 	reasonUnreachable   = "Unreachable"
 	reasonRefused       = "Refused"
 	reasonSecretMissing = "SecretMissing"
@@ -79,6 +80,9 @@ func readiness(r *root) verdict {
 		return verdict{metav1.ConditionFalse, r.state.problem.reason, bounded(r.state.problem.err.Error())}
 	case r.authority.tried == r.state && r.authority.trial != nil:
 		return verdict{metav1.ConditionFalse, r.authority.trial.reason, bounded(r.authority.trial.err.Error())}
+	}
+	if len(r.refused) > 0 {
+		return verdict{metav1.ConditionTrue, reasonRootsRefused, bounded("its roots are known; it has others, which are not trusted, for the issuer of its role does not chain to them: " + nameRoots(r.refused))}
 	}
 	return verdict{metav1.ConditionTrue, reasonReached, "its roots are known"}
 }

@@ -23,15 +23,16 @@ func (p *Provider) tresor(spec v1.Tresor) follower {
 		p.followSecret(ctx, spec.SecretRef.Name, func(secret *corev1.Secret, err error) {
 			last.problem = p.unreadable(secret, spec.SecretRef.Name, "with the root certificate: osm-bootstrap creates it", err)
 			if last.problem == nil {
-				root, last = adopt(secret, root, last)
+				root, last = p.adoptRoot(ctx, secret, root, last)
 			}
 			tell(last)
 		})
 	}
 }
 
-// adopt returns the state that the Secret leads to, the same for the same root.
-func adopt(secret *corev1.Secret, before *x509.Certificate, last state) (*x509.Certificate, state) {
+// adoptRoot returns the state that the Secret leads to, the same for the same
+// root. Another one counts when peers accept a trial certificate of it.
+func (p *Provider) adoptRoot(ctx context.Context, secret *corev1.Secret, before *x509.Certificate, last state) (*x509.Certificate, state) {
 	root, err := rootsecret.Parse(secret, time.Now())
 	if err == nil && root.Certificate.Equal(before) {
 		return before, last
@@ -39,6 +40,14 @@ func adopt(secret *corev1.Secret, before *x509.Certificate, last state) (*x509.C
 	var ca *tresor.CA
 	if err == nil {
 		ca, err = tresor.New(root.Certificate, root.Key)
+	}
+	if err == nil {
+		err = rootsecret.CheckNames(secret, p.options.Self.TrustDomain(), root.Certificate)
+	}
+	if err == nil {
+		if err = issuer.Try(ctx, ca, p.options.Self); err != nil {
+			err = fmt.Errorf("secret %s/%s is refused: key %q: %w", secret.Namespace, secret.Name, rootsecret.CertificateKey, err)
+		}
 	}
 	if err != nil {
 		last.problem = &problem{reasonRefused, err}

@@ -7,12 +7,8 @@ import (
 	"github.com/osm-edge/osm/issuer"
 )
 
-const (
-	// trialTimeout bounds the wait for an authority that is tried.
-	trialTimeout = 30 * time.Second
-	// trialTTL is how long its certificate lives, which nobody uses.
-	trialTTL = time.Hour
-)
+// trialTimeout bounds the wait for an authority that is tried.
+const trialTimeout = 30 * time.Second
 
 // try has an authority certify this process before the mesh leaves the one that
 // signs for it: what is wrong with a token, a role or an approval shows by that
@@ -39,14 +35,10 @@ func (p *Provider) try(ctx context.Context, r *root) error {
 func (p *Provider) certifySelf(ctx context.Context, i issuer.Issuer) error {
 	ctx, cancel := context.WithTimeout(ctx, trialTimeout)
 	defer cancel()
-	request, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, p.options.Self)
-	if err != nil {
-		return err
-	}
-	chain, err := i.Issue(ctx, request, trialTTL)
-	if err != nil {
-		return err
-	}
-	_, err = request.Certificate(chain)
-	return err
+	return issuer.Try(ctx, i, p.options.Self)
+}
+
+// trial makes a request for a certificate that nobody uses.
+func (p *Provider) trial() (*issuer.Request, error) {
+	return issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, p.options.Self)
 }

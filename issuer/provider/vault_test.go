@@ -9,10 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/vault/api"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	testvault "github.com/osm-edge/osm/test/vault"
 )
@@ -22,7 +25,12 @@ const patience = 20 * time.Second
 
 func startVault(t *testing.T) *testvault.Server {
 	t.Helper()
-	server, err := testvault.Start(t.Context(), testvault.Options{Dir: t.TempDir(), TLS: true})
+	return startVaultOver(t, true)
+}
+
+func startVaultOver(t *testing.T, tls bool) *testvault.Server {
+	t.Helper()
+	server, err := testvault.Start(t.Context(), testvault.Options{Dir: t.TempDir(), TLS: tls})
 	must(t, err)
 	t.Cleanup(func() { must(t, server.Stop()) })
 	must(t, server.SetUp(t.Context()))
@@ -37,12 +45,17 @@ func vaultOf(server *testvault.Server) v1.Provider {
 	}}
 }
 
-// giveToken has the Secret hold a token.
-func (m *mesh) giveToken(t *testing.T, token string) {
+// giveToken has the Secret hold a token that may be sent to the server.
+func (m *mesh) giveToken(t *testing.T, server *testvault.Server, token string) {
+	t.Helper()
+	m.giveTokenFor(t, map[string]string{v1.AnnotationVaultAddress: server.Address}, token)
+}
+
+func (m *mesh) giveTokenFor(t *testing.T, annotations map[string]string, token string) {
 	t.Helper()
 	secrets := m.client.CoreV1().Secrets(namespace)
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: "osm-vault-token", Namespace: namespace},
+		ObjectMeta: metav1.ObjectMeta{Name: "osm-vault-token", Namespace: namespace, Annotations: annotations},
 		Data:       map[string][]byte{"token": []byte(token + "\n")},
 	}
 	if _, err := secrets.Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
@@ -95,14 +108,14 @@ func TestVaultSignsWithTheTokenOfASecret(t *testing.T) {
 	if err := m.Ready(); err == nil || !strings.Contains(err.Error(), "secret osm-system/osm-vault-token is not there") {
 		t.Errorf("Ready returns %v", err)
 	}
-	m.giveToken(t, "")
+	m.giveToken(t, server, "")
 	await(t, func() error {
 		if err := m.Ready(); err == nil || !strings.Contains(err.Error(), `key "token" is missing or empty`) {
 			return fmt.Errorf("Ready returns %w", err)
 		}
 		return nil
 	})
-	m.giveToken(t, server.Token)
+	m.giveToken(t, server, server.Token)
 	m.awaitStatus(t, "vault", "True Reached", "True Signing")
 	root := readRoot(t, server)
 	m.mustSign(t, root, root)
@@ -115,14 +128,15 @@ func TestATokenThatIsReplacedEndsAnOutage(t *testing.T) {
 	server := startVault(t)
 	m := newMesh(t)
 	m.run(t)
-	m.giveToken(t, "wrong")
+	token := tokenThatMay(t, server, "update", "pki/sign/openservicemesh") // and not read the role
+	m.giveToken(t, server, token)
 	m.create(t, "vault", v1.Active, vaultOf(server))
 	m.awaitStatus(t, "vault", "True Reached", "True Signing")
 	root := readRoot(t, server)
+	_, err := server.Write(t.Context(), "auth/token/revoke", map[string]any{"token": token})
+	must(t, err)
 	await(t, func() error {
-		if err := m.signedBy(t.Context(), root); err == nil {
-			t.Fatal("Vault signs for anybody")
-		}
+		_ = m.signedBy(t.Context(), root) // fails, for the token is revoked
 		if !m.manager.Health().Open {
 			return errors.New("the circuit is not open")
 		}
@@ -130,7 +144,7 @@ func TestATokenThatIsReplacedEndsAnOutage(t *testing.T) {
 	})
 	m.Look()
 	m.awaitStatus(t, "vault", "False Failing", "True Signing")
-	m.giveToken(t, server.Token)
+	m.giveToken(t, server, server.Token)
 	await(t, func() error { return m.signedBy(t.Context(), root) })
 	m.Look()
 	m.awaitStatus(t, "vault", "True Reached", "True Signing")
@@ -145,7 +159,7 @@ func TestVaultThatIsAwayAtTheStartSignsWhenItIsBack(t *testing.T) {
 	m.create(t, "tresor", v1.Active, tresorOf("osm-ca-bundle"))
 	m.run(t)
 	m.awaitStatus(t, "tresor", "True Reached", "True Signing")
-	m.giveToken(t, server.Token)
+	m.giveToken(t, server, server.Token)
 	m.create(t, "vault", v1.Active, vaultOf(server))
 	m.awaitStatus(t, "vault", "False Unreachable", "False RootsUnknown")
 	m.mustSign(t, first, first)
@@ -163,31 +177,174 @@ func TestVaultIsTriedBeforeItSigns(t *testing.T) {
 	m.create(t, "tresor", v1.Active, tresorOf("osm-ca-bundle"))
 	m.run(t)
 	m.awaitStatus(t, "tresor", "True Reached", "True Signing")
-	m.giveToken(t, "wrong")
+	m.giveToken(t, server, "wrong")
 	m.create(t, "vault", v1.Active, vaultOf(server))
+	m.awaitStatus(t, "vault", "False Failing", "False RootsUnknown")
+	m.mustSign(t, first, first)
+	m.giveToken(t, server, tokenThatMay(t, server, "read", "pki/roles/openservicemesh"))
 	m.awaitStatus(t, "vault", "False Failing", "True Trusted")
 	root := readRoot(t, server)
 	m.mustSign(t, first, first, root)
-	m.giveToken(t, server.Token)
+	m.giveToken(t, server, server.Token)
 	m.awaitStatus(t, "vault", "True Reached", "True Signing")
 	m.mustSign(t, root, first, root)
 }
 
 func TestVaultThatIsPassiveIsTrustedOnly(t *testing.T) {
 	server := startVault(t)
+	root := readRoot(t, server)
 	m := newMesh(t)
 	first := m.makeRoot(t, "osm-ca-bundle")
 	m.create(t, "tresor", v1.Active, tresorOf("osm-ca-bundle"))
 	m.create(t, "vault", v1.Passive, vaultOf(server)) // with no token at all
 	m.run(t)
+	m.awaitStatus(t, "vault", "False SecretMissing", "False RootsUnknown")
+	m.mustSign(t, first, first)
+	m.createSecret(t, "roots", rootsOf(root))
+	m.change(t, "vault", func(s *v1.MeshRootCertificateSpec) {
+		s.Provider.Vault.RootsSecretRef = &v1.SecretReference{Name: "roots"}
+	})
 	m.awaitStatus(t, "vault", "False SecretMissing", "True Trusted")
-	m.mustSign(t, first, first, readRoot(t, server))
+	m.mustSign(t, first, first, root)
+}
+
+func rootsOf(roots ...*x509.Certificate) map[string][]byte {
+	return map[string][]byte{rootsecret.CertificateKey: issuer.NewTrustBundle(roots...).PEM()}
+}
+
+// tokenThatMay makes a token with a capability on a path, and no other.
+func tokenThatMay(t *testing.T, server *testvault.Server, capability, path string) string {
+	t.Helper()
+	client, err := server.Client(server.Token)
+	must(t, err)
+	must(t, client.Sys().PutPolicyWithContext(t.Context(), "may", fmt.Sprintf("path %q { capabilities = [%q] }", path, capability)))
+	secret, err := client.Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{Policies: []string{"may"}, TTL: "1h"})
+	must(t, err)
+	return secret.Auth.ClientToken
+}
+
+func TestOverHTTPRootsAreThoseOfASecret(t *testing.T) {
+	server := startVaultOver(t, false)
+	root := readRoot(t, server)
+	m := newMesh(t)
+	m.run(t)
+	m.giveToken(t, server, server.Token)
+	m.create(t, "vault", v1.Active, vaultOf(server))
+	m.awaitStatus(t, "vault", "False SecretMissing", "False RootsUnknown")
+	for _, want := range []string{"osm-system/osm-ca-bundle", "vault.rootsSecretRef", "use https"} {
+		if err := m.Ready(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Ready returns %v, which lacks %q", err, want)
+		}
+	}
+	m.createSecret(t, "osm-ca-bundle", rootsOf(root))
+	m.awaitStatus(t, "vault", "True Reached", "True Signing")
+	m.mustSign(t, root, root)
+
+	_, err := server.Write(t.Context(), "pki/root/rotate/internal", map[string]any{"common_name": "second.root", "ttl": "87600h", "key_type": "ec", "key_bits": 256})
+	must(t, err)
+	_, err = server.Write(t.Context(), "pki/root/replace", map[string]any{"default": "next"})
+	must(t, err)
+	next := readRoot(t, server)
+	if err := m.signedBy(t.Context(), root); err == nil || !strings.Contains(err.Error(), "none of those given") {
+		t.Errorf("error %v", err)
+	}
+	m.edit(t, "osm-ca-bundle", func(s *corev1.Secret) { s.Data = rootsOf(root, next) })
+	await(t, func() error { return m.signedBy(context.WithoutCancel(t.Context()), next) })
+	m.mustSign(t, next, root, next)
+}
+
+func TestARootThatLiesBesideThatOfTheRoleIsToldOfOnce(t *testing.T) {
+	server := startVault(t)
+	m := newMesh(t)
+	told := make(chan string, 10)
+	m.options.RootRefused = func(_ context.Context, name, note string) { told <- name + ": " + note }
+	m.giveToken(t, server, server.Token)
+	_, err := server.Write(t.Context(), "pki/root/rotate/internal", map[string]any{"common_name": "of somebody", "ttl": "87600h"})
+	must(t, err)
+	m.create(t, "vault", v1.Active, vaultOf(server))
+	m.run(t)
+	m.awaitStatus(t, "vault", "True RootsRefused", "True Signing")
+	root := readRoot(t, server)
+	m.mustSign(t, root, root)
+	if note := <-told; !strings.HasPrefix(note, `vault: root "CN=of somebody" (SHA-256 `) {
+		t.Errorf("told %q", note)
+	}
+	m.Look()
+	m.change(t, "vault", func(s *v1.MeshRootCertificateSpec) { s.Role = v1.Passive })
+	await(t, func() error {
+		if m.object(t, "vault").Status.ObservedGeneration != 2 {
+			return errors.New("the change is not seen")
+		}
+		return nil
+	})
+	if len(told) > 0 {
+		t.Errorf("told again: %s", <-told)
+	}
+}
+
+func TestALoginGoesWhereItsOwnerSaysAndNowhereElse(t *testing.T) {
+	server, address := startVault(t), "https://127.0.0.1:1"
+	for name, test := range map[string]struct {
+		annotations   map[string]string
+		change        func(*Options)
+		auth          v1.VaultAuth
+		ready, reason string
+	}{
+		"a Secret that says nothing":     {ready: "False Refused", reason: "kubectl annotate secret -n osm-system osm-vault-token openservicemesh.io/vault-address=" + server.Address},
+		"a Secret for another Vault":     {annotations: map[string]string{v1.AnnotationVaultAddress: address}, ready: "False Refused", reason: "names another address"},
+		"a Secret for this Vault":        {annotations: map[string]string{v1.AnnotationVaultAddress: server.Address}, ready: "True Reached"},
+		"the chart's for this Vault":     {change: func(o *Options) { o.VaultAddress = server.Address }, ready: "True Reached"},
+		"the chart's for another Vault":  {change: func(o *Options) { o.VaultAddress = address }, ready: "False Refused", reason: "kubectl annotate"},
+		"another key than the chart's":   {change: func(o *Options) { o.VaultAddress, o.VaultToken.Key = server.Address, "other" }, ready: "False Refused", reason: "kubectl annotate"},
+		"the service account, elsewhere": {change: func(o *Options) { o.VaultAddress = address }, auth: v1.VaultAuth{Kubernetes: &v1.VaultKubernetesAuth{Role: "osm"}}, ready: "False Refused", reason: "osm.vault.protocol"},
+		"the service account, anywhere":  {auth: v1.VaultAuth{Kubernetes: &v1.VaultKubernetesAuth{Role: "osm"}}, ready: "False Refused", reason: "may not log in"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMesh(t)
+			m.options.VaultToken = v1.SecretKeyReference{Name: "osm-vault-token", Key: "token"}
+			if test.change != nil {
+				test.change(&m.options)
+			}
+			m.giveTokenFor(t, test.annotations, server.Token)
+			spec := vaultOf(server)
+			if test.auth.Kubernetes != nil {
+				spec.Vault.Auth = test.auth
+			}
+			m.create(t, "vault", v1.Active, spec)
+			m.run(t)
+			await(t, func() error {
+				if got := m.says(t, "vault", v1.ConditionReady); got != test.ready {
+					return fmt.Errorf("Ready is %q, want %q", got, test.ready)
+				}
+				return nil
+			})
+			if message := meta.FindStatusCondition(m.object(t, "vault").Status.Conditions, v1.ConditionReady).Message; !strings.Contains(message, test.reason) {
+				t.Errorf("Ready says %q, which lacks %q", message, test.reason)
+			}
+		})
+	}
+}
+
+func TestEndpointsAreComparedWhole(t *testing.T) {
+	for _, same := range [][2]string{{"https://vault:443", "https://VAULT"}, {"http://vault", "http://vault:80/"}} {
+		if !sameEndpoint(same[0], same[1]) {
+			t.Errorf("%s is another than %s", same[0], same[1])
+		}
+	}
+	for _, other := range [][2]string{
+		{"https://vault", "http://vault"}, {"https://vault:8200", "https://vault"}, {"https://vault", "https://vault.evil"}, {"", ""},
+		{"https://vault", "https://vault@evil"}, {"https://vault@evil", "https://vault@evil"}, {"ftp://vault", "ftp://vault"},
+	} {
+		if sameEndpoint(other[0], other[1]) {
+			t.Errorf("%q is the same as %q", other[0], other[1])
+		}
+	}
 }
 
 func TestANewRootInVaultIsTrustedAndWhatItSignsIsNotBefore(t *testing.T) {
 	server := startVault(t)
 	m := newMesh(t)
-	m.giveToken(t, server.Token)
+	m.giveToken(t, server, server.Token)
 	m.create(t, "vault", v1.Active, vaultOf(server))
 	m.run(t)
 	m.awaitStatus(t, "vault", "True Reached", "True Signing")

@@ -16,6 +16,7 @@ import (
 // away stays, for as long as Vault takes it.
 type vaultToken struct {
 	ref     v1.SecretKeyReference
+	address string        // that it is sent to
 	changed chan struct{} // one slot: it, or what is wrong with it, is another
 	renewed chan struct{} // one slot: it is another
 
@@ -24,8 +25,8 @@ type vaultToken struct {
 	wrong *problem
 }
 
-func newVaultToken(ref v1.SecretKeyReference) *vaultToken {
-	return &vaultToken{ref: ref, changed: make(chan struct{}, 1), renewed: make(chan struct{}, 1)}
+func newVaultToken(ref v1.SecretKeyReference, address string) *vaultToken {
+	return &vaultToken{ref: ref, address: address, changed: make(chan struct{}, 1), renewed: make(chan struct{}, 1)}
 }
 
 // follow reads the Secret whenever it changes.
@@ -34,6 +35,9 @@ func (t *vaultToken) follow(ctx context.Context, p *Provider) {
 	p.followSecret(ctx, t.ref.Name, func(secret *corev1.Secret, err error) {
 		token, wrong := "", p.unreadable(secret, t.ref.Name, "with the token for Vault: create it", err)
 		if wrong == nil {
+			wrong = t.bound(secret, p.options)
+		}
+		if wrong == nil {
 			token, wrong = t.of(secret)
 		}
 		if t.set(token, wrong) || first {
@@ -41,6 +45,23 @@ func (t *vaultToken) follow(ctx context.Context, p *Provider) {
 			wake(t.changed)
 		}
 	})
+}
+
+// bound refuses a Secret whose owner does not say that it may be sent to where
+// the MeshRootCertificate has Vault: whoever may write those may not read Secrets.
+func (t *vaultToken) bound(secret *corev1.Secret, o Options) *problem {
+	named, annotated := secret.Annotations[v1.AnnotationVaultAddress]
+	switch {
+	case annotated && sameEndpoint(named, t.address):
+		return nil
+	case annotated:
+		return &problem{reasonRefused, fmt.Errorf("secret %s/%s may not be sent to %s: its annotation %s names another address",
+			secret.Namespace, secret.Name, t.address, v1.AnnotationVaultAddress)}
+	case t.ref == o.VaultToken && sameEndpoint(o.VaultAddress, t.address):
+		return nil
+	}
+	return &problem{reasonRefused, fmt.Errorf("secret %s/%s does not say that it may be sent to %s: if it may, kubectl annotate secret -n %[1]s %[2]s %[4]s=%[3]s",
+		secret.Namespace, secret.Name, t.address, v1.AnnotationVaultAddress)}
 }
 
 func (t *vaultToken) of(secret *corev1.Secret) (string, *problem) {

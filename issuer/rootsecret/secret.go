@@ -4,7 +4,6 @@
 package rootsecret
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
@@ -15,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // The keys of the Secret.
@@ -92,35 +92,11 @@ func parseCertificate(data []byte, now time.Time) (*x509.Certificate, error) {
 	return certs[0], issuer.CheckRoot(certs[0], now)
 }
 
-// parseKey reads PKCS #8, which is what is written, and the two older forms
-// that an operator's own tools may have made. It never repeats what it read.
 func parseKey(data []byte) (crypto.Signer, error) {
 	if len(data) == 0 {
 		return nil, errors.New("it is missing or empty")
 	}
-	data = bytes.TrimSpace(data)
-	block, rest := pem.Decode(data)
-	// pem.Decode skips text, and a malformed block if it finds another after it.
-	if block == nil || len(rest) > 0 || bytes.LastIndex(data, []byte("-----BEGIN ")) != 0 {
-		return nil, errors.New("it is not one PEM block and nothing else")
-	}
-	var key any
-	var err error
-	switch block.Type {
-	case "PRIVATE KEY":
-		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
-	case "EC PRIVATE KEY":
-		key, err = x509.ParseECPrivateKey(block.Bytes)
-	case "RSA PRIVATE KEY":
-		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
-	default:
-		return nil, fmt.Errorf("it is a PEM block of type %q, not PRIVATE KEY", block.Type)
-	}
-	signer, ok := key.(crypto.Signer)
-	if err != nil || !ok {
-		return nil, errors.New("it is not a private key that can sign")
-	}
-	return signer, nil
+	return trustbundle.ParseKey(data)
 }
 
 func checkExpiration(data map[string][]byte, notAfter time.Time) error {

@@ -22,6 +22,9 @@ type Store struct {
 	Name string
 	// Labels are given to a Secret that is created.
 	Labels map[string]string
+	// TrustDomain is that of the names that Ensure's root has to be able to
+	// certify. Empty: they are not checked.
+	TrustDomain string
 }
 
 // Ensure returns the Secret's root. If there is no Secret it makes a root and
@@ -52,6 +55,11 @@ func (s *Store) ensure(ctx context.Context, makeRoot func() (Root, error)) (Root
 	root, err := Parse(secret, time.Now())
 	if err != nil {
 		return Root{}, err
+	}
+	if s.TrustDomain != "" {
+		if err := CheckNames(secret, s.TrustDomain, root.Certificate); err != nil {
+			return Root{}, err
+		}
 	}
 	if err := s.completeExpiration(ctx, secret, root); err != nil {
 		return Root{}, err

@@ -14,7 +14,7 @@ import (
 const maxIssuers = 64
 
 // readAuthorities returns the certificates of all issuers of the mount, which
-// Vault tells everybody.
+// Vault tells everybody, and which anybody may have added who may import some.
 func (ca *CA) readAuthorities(ctx context.Context) ([]*x509.Certificate, error) {
 	list, err := ca.anybody.Logical().ListWithContext(ctx, ca.server.mount+"/issuers")
 	if err != nil && !unknownPath(err) {
@@ -48,12 +48,9 @@ func (ca *CA) readOnlyAuthority(ctx context.Context) ([]*x509.Certificate, error
 }
 
 func (ca *CA) readCertificates(ctx context.Context, path string) ([]*x509.Certificate, error) {
-	answer, err := ca.anybody.Logical().ReadWithContext(ctx, ca.server.mount+"/"+path)
+	answer, err := ca.readPublic(ctx, path)
 	if err != nil {
-		return nil, ca.server.explain(ctx, err)
-	}
-	if answer == nil {
-		return nil, fmt.Errorf("vault at %s has nothing at %s/%s", ca.server.address, ca.server.mount, path)
+		return nil, err
 	}
 	certificates, err := parseField(answer, "certificate")
 	if err != nil {

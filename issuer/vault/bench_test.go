@@ -23,7 +23,7 @@ import (
 // after the other, so that whatever else the machine does slows down both. The
 // ratio of their speeds is to be at least 0.9.
 func BenchmarkIssue(b *testing.B) {
-	server := startServer(b, testvault.Options{})
+	server := startServer(b)
 	manager := issuer.NewManager(issuer.Options{})
 	must(b, manager.SetRoots(b.Context(), issuer.Root{Name: "vault", Issuer: newCA(b, server, asIs)}))
 	client, err := server.Client(server.Token)

@@ -27,6 +27,14 @@ type Options struct {
 	// CA is the PEM of the CAs that verify Vault's own certificate; those of
 	// the system when empty.
 	CA []byte
+	// Given returns the roots that are trusted, and no others are then. nil is
+	// for what the role's own issuer chains to, which is read from Vault. Required
+	// where the address is http: what is read over that can be from anybody.
+	Given func(context.Context) (issuer.TrustBundle, error)
+	// Trial makes a request to have certified where the token may not read the
+	// role: what signs it shows which issuer the role has. Nobody uses the
+	// certificate. nil if there is none.
+	Trial func() (*issuer.Request, error)
 	// Mount is the path of the PKI; "pki" when empty.
 	Mount string
 	// Role is that of the PKI which certificates are asked of. Required.
@@ -49,7 +57,10 @@ type CA struct {
 	session    *session
 	anybody    *api.Client // no token: for what Vault tells everybody
 	changed    chan struct{}
-	trust      atomic.Pointer[trust] // nil before the first
+	trust      atomic.Pointer[trust]              // nil before the first
+	refused    atomic.Pointer[issuer.TrustBundle] // nil before the first
+	shown      atomic.Pointer[shown]              // by the last certificate that was signed
+	unreadable atomic.Pointer[login]              // that may not read the role
 	lifetime   lifetime
 	remembered remembered
 }
@@ -93,7 +104,11 @@ func (ca *CA) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration)
 	if err != nil {
 		return nil, err
 	}
-	chain, err := ca.read(ctx, answer)
+	signed, err := ca.parse(answer)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := ca.verify(ctx, signed)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +120,17 @@ func (ca *CA) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration)
 			"asked", ttl, "granted", granted.Round(time.Minute), "role", ca.server.rolePath())
 	}
 	return chain, nil
+}
+
+// parse reads an answer, and keeps what it shows.
+func (ca *CA) parse(answer *api.Secret) (*shown, error) {
+	leaf, authorities, err := ca.remembered.parse(answer)
+	if err != nil {
+		return nil, fmt.Errorf("read what vault at %s signed: %w", ca.server.address, err)
+	}
+	signed := &shown{leaf, authorities}
+	ca.shown.Store(signed)
+	return signed, nil
 }
 
 // sign asks in whole seconds, and never for 0 of them, which would be whatever

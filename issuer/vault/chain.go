@@ -16,23 +16,26 @@ import (
 // maxChain bounds how many CA certificates an answer may hold.
 const maxChain = 16
 
-// read returns the chain of an answer, without its root, if it verifies.
-func (ca *CA) read(ctx context.Context, answer *api.Secret) ([]*x509.Certificate, error) {
-	leaf, authorities, err := ca.remembered.parse(answer)
-	if err != nil {
-		return nil, fmt.Errorf("read what vault at %s signed: %w", ca.server.address, err)
-	}
+// shown is a certificate and the CAs that came with it.
+type shown struct {
+	leaf        *x509.Certificate
+	authorities []*x509.Certificate
+}
+
+// verify returns the chain of what was signed, without its root, if it leads to
+// one that is trusted.
+func (ca *CA) verify(ctx context.Context, signed *shown) ([]*x509.Certificate, error) {
 	trust, err := ca.trusted(ctx)
 	if err != nil {
 		return nil, err
 	}
 	intermediates := x509.NewCertPool()
-	for _, authority := range authorities {
+	for _, authority := range signed.authorities {
 		if !bytes.Equal(authority.RawSubject, authority.RawIssuer) { // a root would only have the leaf verified once more
 			intermediates.AddCert(authority)
 		}
 	}
-	chains, err := leaf.Verify(x509.VerifyOptions{
+	chains, err := signed.leaf.Verify(x509.VerifyOptions{
 		Roots:         trust.pool,
 		Intermediates: intermediates,
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
@@ -52,6 +55,9 @@ func (ca *CA) distrust(ctx context.Context, err error) error {
 			ca.server.address, ca.server.rolePath(), err)
 	}
 	ca.look(ctx)
+	if ca.options.Given != nil {
+		return fmt.Errorf("vault at %s signed with a root that is none of those given for it: if it is right, give it beside them: %w", ca.server.address, err)
+	}
 	return fmt.Errorf("vault at %s signed with a root that the mesh does not trust yet: %w", ca.server.address, err)
 }
 

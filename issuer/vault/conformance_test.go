@@ -11,7 +11,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	issuertest.Conformance(t, func(t *testing.T) issuer.Issuer { return newCA(t, server, asIs) }, issuertest.Options{
 		Backdate: issuer.ClockSkew,
 		MaxTTL:   24 * time.Hour,

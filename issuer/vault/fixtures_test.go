@@ -22,7 +22,12 @@ import (
 const patience = 20 * time.Second
 
 // startServer runs one of the test's own, set up as the guide says.
-func startServer(t testing.TB, o testvault.Options) *testvault.Server {
+func startServer(t testing.TB) *testvault.Server {
+	t.Helper()
+	return start(t, testvault.Options{TLS: true})
+}
+
+func start(t testing.TB, o testvault.Options) *testvault.Server {
 	t.Helper()
 	o.Dir = t.TempDir()
 	server, err := testvault.Start(t.Context(), o)
@@ -49,6 +54,7 @@ func newCA(t testing.TB, server *testvault.Server, change func(*vault.Options)) 
 		CA:          server.CA,
 		Role:        testvault.Role,
 		Credentials: vault.Token{Read: always(server.Token)},
+		Trial:       func() (*issuer.Request, error) { return request(t, "osm-controller"), nil },
 		Timeout:     5 * time.Second,
 		Logger:      slog.New(slog.DiscardHandler),
 	}

@@ -22,7 +22,7 @@ func TestAServiceAccountLogsInWithoutAnyToken(t *testing.T) {
 	c, err := cluster.Start(t.Context(), cluster.Options{Log: os.Stderr})
 	must(t, err)
 	t.Cleanup(func() { must(t, c.Stop()) })
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	client, err := kubernetes.NewForConfig(c.Config())
 	must(t, err)
 	jwt := serviceAccountToken(t, client)

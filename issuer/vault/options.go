@@ -25,6 +25,8 @@ func (o Options) check() error {
 		return fmt.Errorf("vault role %q is not the name of a role", o.Role)
 	case o.Credentials == nil:
 		return errors.New("no credentials for vault: neither a token nor a Kubernetes login")
+	case o.Given == nil && strings.HasPrefix(strings.ToLower(o.Address), "http:"):
+		return errors.New("the address of vault is http and no roots are given: over http, anybody on the way can add one; use https, or give the roots")
 	}
 	return nil
 }

@@ -1,15 +1,17 @@
 package vault_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/vault"
 	testvault "github.com/osm-edge/osm/test/vault"
 )
 
 func TestAVaultThatIsAwayIsToldApartAndComesBack(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	ca := newCA(t, server, asIs)
 	before := mustIssue(t, ca, time.Hour)
 	secrets := []string{server.Token}
@@ -39,8 +41,8 @@ func TestAVaultThatIsAwayIsToldApartAndComesBack(t *testing.T) {
 }
 
 func TestVaultIsVerifiedByItsOwnCA(t *testing.T) {
-	server := startServer(t, testvault.Options{TLS: true})
-	other := startServer(t, testvault.Options{TLS: true})
+	server := startServer(t)
+	other := startServer(t)
 	mustIssue(t, newCA(t, server, asIs), time.Hour)
 	for name, test := range map[string]struct {
 		change func(*vault.Options)
@@ -48,7 +50,7 @@ func TestVaultIsVerifiedByItsOwnCA(t *testing.T) {
 	}{
 		"the CA of another":      {func(o *vault.Options) { o.CA = other.CA }, "give that CA"},
 		"the CAs of the system":  {func(o *vault.Options) { o.CA = nil }, "give that CA"},
-		"plain HTTP":             {func(o *vault.Options) { o.Address = "http" + o.Address[len("https"):] }, "set the protocol to https"},
+		"plain HTTP":             {func(o *vault.Options) { o.Address, o.Given = "http"+o.Address[len("https"):], noRoots }, "set the protocol to https"},
 		"HTTPS where there's no": {func(o *vault.Options) { o.Address = "https" + plain(t).Address[len("http"):] }, "set the protocol to http"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,12 +62,14 @@ func TestVaultIsVerifiedByItsOwnCA(t *testing.T) {
 
 func plain(t *testing.T) *testvault.Server {
 	t.Helper()
-	return startServer(t, testvault.Options{})
+	return start(t, testvault.Options{})
 }
+
+func noRoots(context.Context) (issuer.TrustBundle, error) { return issuer.TrustBundle{}, nil }
 
 // What VAULT_ variables say is for the command line tool of whoever set them.
 func TestTheEnvironmentDoesNotCount(t *testing.T) {
-	server := startServer(t, testvault.Options{TLS: true})
+	server := startServer(t)
 	for name, value := range map[string]string{
 		"VAULT_ADDR":        "http://127.0.0.1:1",
 		"VAULT_AGENT_ADDR":  "http://127.0.0.1:1",

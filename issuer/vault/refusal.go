@@ -27,12 +27,12 @@ func (v server) rolePath() string { return v.mount + "/roles/" + v.role }
 // what to do. It never repeats what was asked: a token may be of it.
 func (v server) explain(ctx context.Context, err error) error {
 	switch {
-	case err == nil || errors.Is(err, errDenied):
+	case err == nil || errors.Is(err, ErrDenied):
 		return err
 	case ctx.Err() != nil:
 		return fmt.Errorf("ask vault at %s: %w", v.address, ctx.Err())
 	case status(err) == http.StatusForbidden:
-		return fmt.Errorf("vault at %s: %w: the token is unknown, expired or revoked, or no policy grants it update on %s", v.address, errDenied, v.signPath())
+		return fmt.Errorf("vault at %s: %w: the token is unknown, expired or revoked, or no policy grants it update on %s", v.address, ErrDenied, v.signPath())
 	case status(err) == http.StatusBadRequest && ofTheRequest(reason(err)):
 		return fmt.Errorf("%w: vault at %s %s", issuer.ErrRefused, v.address, v.answered(status(err), reason(err)))
 	case status(err) != 0:

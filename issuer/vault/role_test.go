@@ -13,7 +13,7 @@ import (
 )
 
 func TestARefusalSaysWhatToSetOnTheRole(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	long := strings.Repeat("bookstore-", 7) + "v2"
 	tests := []struct {
 		sentence       string
@@ -45,7 +45,7 @@ func TestARefusalSaysWhatToSetOnTheRole(t *testing.T) {
 }
 
 func TestWhatIsNotThereIsNamed(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	must(t, server.MountPKI(t.Context(), "empty"))
 	must(t, server.SetRole(t.Context(), "empty", nil))
 	for name, test := range map[string]struct {
@@ -64,7 +64,7 @@ func TestWhatIsNotThereIsNamed(t *testing.T) {
 }
 
 func TestARoleThatIsDeletedAndWrittenAgain(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	ca := newCA(t, server, asIs)
 	mustIssue(t, ca, time.Hour)
 	client, err := server.Client(server.Token)
@@ -78,7 +78,7 @@ func TestARoleThatIsDeletedAndWrittenAgain(t *testing.T) {
 }
 
 func TestLifetimesAreCountedInSeconds(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	ca := newCA(t, server, asIs)
 	for _, ttl := range []time.Duration{30 * time.Minute, 90 * time.Minute, time.Minute + time.Second, 24 * time.Hour} {
 		asked := time.Now()
@@ -93,7 +93,7 @@ func TestLifetimesAreCountedInSeconds(t *testing.T) {
 }
 
 func TestAShortenedLifetimeIsToldOnce(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	var told logs
 	ca := newCA(t, server, func(o *vault.Options) { o.Logger = told.logger() })
 	count := func() int { return strings.Count(told.String(), "raise max_ttl") }
@@ -119,7 +119,7 @@ func TestAShortenedLifetimeIsToldOnce(t *testing.T) {
 }
 
 func TestALifetimeBeyondTheCAIsRefusedWithItsMend(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	must(t, server.MountPKI(t.Context(), "short"))
 	_, err := server.Write(t.Context(), "short/root/generate/internal", map[string]any{"common_name": "short", "ttl": "1h"})
 	must(t, err)

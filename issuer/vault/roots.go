@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
@@ -15,10 +16,10 @@ type trust struct {
 	pool   *x509.CertPool
 }
 
-// Roots implements issuer.Issuer. It returns every root certificate of the
-// mount, whichever of them signs now: a new root that lies there before it
-// signs is trusted in time. While Vault cannot be asked, it returns those that
-// it returned last, which are the only ones that Issue accepts.
+// Roots implements issuer.Issuer. It returns the roots that were given or, if
+// none were, those that the role's own issuer chains to, and no other root that
+// lies in the mount. While Vault cannot be asked, it returns those that it
+// returned last, which are the only ones that Issue accepts.
 func (ca *CA) Roots(ctx context.Context) (issuer.TrustBundle, error) {
 	bundle, err := ca.readRoots(ctx)
 	if err != nil {
@@ -30,11 +31,24 @@ func (ca *CA) Roots(ctx context.Context) (issuer.TrustBundle, error) {
 		return last.bundle, nil
 	}
 	ca.trust.Store(&trust{bundle, bundle.Pool()})
+	if refused, err := ca.readRefused(ctx, bundle); err == nil {
+		ca.refused.Store(&refused)
+	}
 	return bundle, nil
 }
 
-// Changed receives when the roots in Vault are no longer those that Roots
-// returned last: its owner then has the Manager read them again.
+// Refused returns the roots that lie in the mount and are not trusted, as Roots
+// found them last: the role's issuer does not chain to them.
+func (ca *CA) Refused() issuer.TrustBundle {
+	if refused := ca.refused.Load(); refused != nil {
+		return *refused
+	}
+	return issuer.TrustBundle{}
+}
+
+// Changed receives when the roots in Vault, those that are refused too, are no
+// longer those that Roots found last: its owner then has the Manager read them
+// again.
 func (ca *CA) Changed() <-chan struct{} { return ca.changed }
 
 // Run keeps the token fresh and looks for other roots until ctx ends.
@@ -70,12 +84,16 @@ func (ca *CA) look(ctx context.Context) {
 		return
 	}
 	bundle, err := ca.readRoots(ctx)
-	if err != nil || bundle.Equal(last.bundle) {
+	if err != nil {
+		return
+	}
+	refused, err := ca.readRefused(ctx, bundle)
+	if bundle.Equal(last.bundle) && (err != nil || refused.Equal(ca.Refused())) {
 		return
 	}
 	select {
 	case ca.changed <- struct{}{}:
-		ca.options.Logger.Info("the roots in Vault have changed", "roots", bundle.String(), "before", last.bundle.String())
+		ca.options.Logger.Info("the roots in Vault have changed", "roots", bundle.String(), "before", last.bundle.String(), "refused", refused.String())
 	default: // it is told already
 	}
 }
@@ -90,19 +108,40 @@ func (ca *CA) trusted(ctx context.Context) (*trust, error) {
 }
 
 func (ca *CA) readRoots(ctx context.Context) (issuer.TrustBundle, error) {
-	certificates, err := ca.readAuthorities(ctx)
+	if ca.options.Given != nil {
+		return ca.options.Given(ctx)
+	}
+	signing, err := ca.readIssuer(ctx)
 	if err != nil {
 		return issuer.TrustBundle{}, fmt.Errorf("read the roots: %w", err)
 	}
-	var roots []*x509.Certificate
-	for _, certificate := range certificates {
-		if issuer.CheckRoot(certificate, time.Now()) == nil {
-			roots = append(roots, certificate)
-		}
+	roots, err := rootsAbove(signing.leaf, signing.authorities, time.Now())
+	if err != nil {
+		return issuer.TrustBundle{}, fmt.Errorf("vault at %s, role %s: %w", ca.server.address, ca.server.rolePath(), err)
 	}
 	if len(roots) == 0 {
-		return issuer.TrustBundle{}, fmt.Errorf("vault at %s has no root certificate in %s that is valid now: generate one (%[2]s/root/generate/internal), or import that of the intermediate (%[2]s/issuers/import/cert)",
-			ca.server.address, ca.server.mount)
+		return issuer.TrustBundle{}, fmt.Errorf("vault at %s has no root certificate in %s that is valid now and that the issuer of role %[3]s chains to: generate one (%[2]s/root/generate/internal), or import that of the intermediate (%[2]s/issuers/import/cert)",
+			ca.server.address, ca.server.mount, ca.server.role)
 	}
 	return issuer.NewTrustBundle(roots...), nil
+}
+
+// readRefused returns the roots of the mount that are not among those that are
+// trusted. Nothing but reports depends on it. Over http, anybody could fill it.
+func (ca *CA) readRefused(ctx context.Context, trusted issuer.TrustBundle) (issuer.TrustBundle, error) {
+	if ca.options.Given != nil {
+		return issuer.TrustBundle{}, nil
+	}
+	certificates, err := ca.readAuthorities(ctx)
+	if err != nil {
+		return issuer.TrustBundle{}, err
+	}
+	pool := trusted.Roots()
+	var refused []*x509.Certificate
+	for _, certificate := range certificates {
+		if issuer.CheckRoot(certificate, time.Now()) == nil && !slices.ContainsFunc(pool, certificate.Equal) {
+			refused = append(refused, certificate)
+		}
+	}
+	return issuer.NewTrustBundle(refused...), nil
 }

@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"strings"
@@ -12,35 +13,120 @@ import (
 	testvault "github.com/osm-edge/osm/test/vault"
 )
 
-func TestARootThatIsPreparedIsTrustedBeforeItSigns(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+func TestARootThatAppearsIsRefusedUntilTheRoleSignsWithIt(t *testing.T) {
+	server := startServer(t)
 	ca := newCA(t, server, func(o *vault.Options) { o.Poll = 50 * time.Millisecond })
 	old := roots(t, ca)
 	run(t, ca)
-	_, err := server.Write(t.Context(), "pki/root/rotate/internal", map[string]any{"common_name": "osm.root 2", "ttl": "87600h"})
-	must(t, err)
+	next := prepareRoot(t, server)
 	awaitChange(t, ca)
-	both := roots(t, ca)
-	if len(both.Roots()) != 2 || !both.Union(old).Equal(both) {
-		t.Errorf("the roots are %v, before %v", both, old)
+	if got := roots(t, ca); !got.Equal(old) {
+		t.Errorf("the roots are %v, before %v", got, old)
 	}
-	if chain := mustIssue(t, ca, time.Hour); chain[0].Issuer.CommonName != "osm.root" {
-		t.Errorf("issued by %s", chain[0].Issuer)
+	if got := ca.Refused(); !got.Equal(next) {
+		t.Errorf("refused is %v, want %v", got, next)
 	}
+	mustIssue(t, ca, time.Hour)
 	replaceRoot(t, server)
+	awaitChange(t, ca)
+	if got := roots(t, ca); !got.Equal(next) {
+		t.Errorf("the roots are %v, want %v", got, next)
+	}
 	if chain := mustIssue(t, ca, time.Hour); chain[0].Issuer.CommonName != "osm.root 2" {
 		t.Errorf("issued by %s", chain[0].Issuer)
 	}
+	if got := ca.Refused(); !got.Equal(old) {
+		t.Errorf("refused is %v, want %v", got, old)
+	}
+}
+
+func TestARoleWithAnIssuerOfItsOwnHasThatRoot(t *testing.T) {
+	server := startServer(t)
+	next := prepareRoot(t, server)
+	must(t, server.SetRole(t.Context(), testvault.Mount, map[string]any{"issuer_ref": "next"}))
+	ca := newCA(t, server, asIs)
+	if got := roots(t, ca); !got.Equal(next) {
+		t.Errorf("the roots are %v, want %v", got, next)
+	}
+	mustIssue(t, ca, time.Hour)
+}
+
+func TestATokenThatMayNotReadTheRoleSeesWhatItSigns(t *testing.T) {
+	server := startServer(t)
+	root := roots(t, newCA(t, server, asIs))
+	token := newToken(t, server, asCreated)
+	ca := newCA(t, server, func(o *vault.Options) { keep(token).credentials(o); o.Poll = 50 * time.Millisecond })
+	next := prepareRoot(t, server)
+	if got := roots(t, ca); !got.Equal(root) {
+		t.Errorf("the roots are %v, want %v", got, root)
+	}
+	if got := ca.Refused(); !got.Equal(next) {
+		t.Errorf("refused is %v, want %v", got, next)
+	}
+	mustIssue(t, ca, time.Hour)
+	replaceRoot(t, server)
+	_, err := issue(t, ca, time.Hour)
+	wantError(t, err, []string{token}, "root that the mesh does not trust yet")
+	awaitChange(t, ca)
+	if got := roots(t, ca); !got.Equal(next) {
+		t.Errorf("the roots are %v, want %v", got, next)
+	}
+	mustIssue(t, ca, time.Hour)
+	_, err = newCA(t, server, func(o *vault.Options) { keep(token).credentials(o); o.Trial = nil }).Roots(t.Context())
+	wantError(t, err, []string{token}, "permission denied", "read on pki/roles/openservicemesh")
+}
+
+func TestOnlyRootsThatAreGivenAreTrusted(t *testing.T) {
+	for name, server := range map[string]*testvault.Server{"https": startServer(t), "http": start(t, testvault.Options{})} {
+		t.Run(name, func(t *testing.T) {
+			given := rootOf(t, server)
+			ca := newCA(t, server, func(o *vault.Options) {
+				o.Given = func(context.Context) (issuer.TrustBundle, error) { return given, nil }
+			})
+			next := prepareRoot(t, server)
+			if got := roots(t, ca); !got.Equal(given) || !ca.Refused().IsEmpty() {
+				t.Errorf("the roots are %v, want %v", got, given)
+			}
+			mustIssue(t, ca, time.Hour)
+			replaceRoot(t, server)
+			_, err := issue(t, ca, time.Hour)
+			wantError(t, err, []string{server.Token}, "none of those given")
+			given = given.Union(next)
+			roots(t, ca)
+			mustIssue(t, ca, time.Hour)
+		})
+	}
+}
+
+// rootOf reads the root that signs.
+func rootOf(t *testing.T, server *testvault.Server) issuer.TrustBundle {
+	t.Helper()
+	client, err := server.Client("")
+	must(t, err)
+	answer, err := client.Logical().ReadWithContext(t.Context(), "pki/cert/ca")
+	must(t, err)
+	bundle, err := issuer.ParseTrustBundle([]byte(answer.Data["certificate"].(string)))
+	must(t, err)
+	return bundle
+}
+
+// prepareRoot makes another root, which does not sign yet.
+func prepareRoot(t *testing.T, server *testvault.Server) issuer.TrustBundle {
+	t.Helper()
+	answer, err := server.Write(t.Context(), "pki/root/rotate/internal", map[string]any{"common_name": "osm.root 2", "ttl": "87600h"})
+	must(t, err)
+	bundle, err := issuer.ParseTrustBundle([]byte(answer.Data["certificate"].(string)))
+	must(t, err)
+	return bundle
 }
 
 func TestARootThatSignsUnannouncedIsNotUsedUntilItIsTrusted(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	ca := newCA(t, server, asIs)
 	mustIssue(t, ca, time.Hour)
-	_, err := server.Write(t.Context(), "pki/root/rotate/internal", map[string]any{"common_name": "osm.root 2", "ttl": "87600h"})
-	must(t, err)
+	prepareRoot(t, server)
 	replaceRoot(t, server)
-	_, err = issue(t, ca, time.Hour)
+	_, err := issue(t, ca, time.Hour)
 	wantError(t, err, []string{server.Token}, "root that the mesh does not trust yet")
 	select {
 	case <-ca.Changed():
@@ -52,7 +138,7 @@ func TestARootThatSignsUnannouncedIsNotUsedUntilItIsTrusted(t *testing.T) {
 }
 
 func TestAnIntermediateIsOfTheChainAndItsRootIsNot(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	must(t, server.MountPKI(t.Context(), "intermediate"))
 	must(t, server.SetRole(t.Context(), "intermediate", nil))
 	csr, err := server.Write(t.Context(), "intermediate/intermediate/generate/internal", map[string]any{"common_name": "osm.intermediate"})
@@ -128,6 +214,7 @@ func TestNewRefusesWhatCannotBe(t *testing.T) {
 		"a mount that climbs":    {func(o *vault.Options) { o.Mount = "pki/../sys" }, "mount"},
 		"no role":                {func(o *vault.Options) { o.Role = "" }, "role"},
 		"a role that is a path":  {func(o *vault.Options) { o.Role = "a/b" }, "role"},
+		"http, and no roots":     {func(o *vault.Options) { o.Address = "HTTP://vault:8200" }, "use https, or give the roots"},
 		"no credentials":         {func(o *vault.Options) { o.Credentials = nil }, "credentials"},
 		"a CA that is not PEM":   {func(o *vault.Options) { o.CA = []byte("no") }, "not PEM"},
 		"nothing, for all is as": {asIs, ""},

@@ -11,9 +11,9 @@ import (
 	"github.com/hashicorp/vault/api"
 )
 
-// errDenied is what Vault says to a token that may not, or that it does not
+// ErrDenied is what Vault says to a token that may not, or that it does not
 // know, or no longer.
-var errDenied = errors.New("permission denied")
+var ErrDenied = errors.New("permission denied")
 
 // session is who we are to Vault, at any time one login.
 type session struct {

@@ -42,7 +42,7 @@ func (k *kept) replace(token string) {
 func asCreated(*api.TokenCreateRequest) {}
 
 func TestATokenThatIsRevokedIsReplacedByTheLatest(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	first, second := newToken(t, server, asCreated), newToken(t, server, asCreated)
 	token := keep(first)
 	ca := newCA(t, server, token.credentials)
@@ -55,20 +55,20 @@ func TestATokenThatIsRevokedIsReplacedByTheLatest(t *testing.T) {
 }
 
 func TestATokenThatMayNotSignIsDenied(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	token := newToken(t, server, func(o *api.TokenCreateRequest) { o.Policies = []string{"default"} })
 	_, err := issue(t, newCA(t, server, keep(token).credentials), time.Hour)
 	wantError(t, err, []string{token}, "permission denied", "no policy grants it update")
 }
 
 func TestATokenThatMayOnlySignSuffices(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	token := newToken(t, server, func(o *api.TokenCreateRequest) { o.NoDefaultPolicy = true })
 	mustIssue(t, newCA(t, server, keep(token).credentials), time.Hour)
 }
 
 func TestATokenIsRenewedForAsLongAsItCanBe(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	first := newToken(t, server, func(o *api.TokenCreateRequest) { o.TTL, o.Period = "", "4s" })
 	var told logs
 	ca := newCA(t, server, func(o *vault.Options) {
@@ -88,7 +88,7 @@ func TestATokenIsRenewedForAsLongAsItCanBe(t *testing.T) {
 }
 
 func TestATokenThatEndsIsReadAgain(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	renewable := false
 	first := newToken(t, server, func(o *api.TokenCreateRequest) { o.TTL, o.Renewable = "2s", &renewable })
 	token := keep(first)
@@ -115,7 +115,7 @@ func TestATokenThatEndsIsReadAgain(t *testing.T) {
 }
 
 func TestANewTokenIsUsedWhileTheOldOneStillIsGood(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	token := keep(newToken(t, server, asCreated))
 	ca := newCA(t, server, token.credentials)
 	run(t, ca)
@@ -140,7 +140,7 @@ func renewed(t *testing.T, server *testvault.Server, token string) error {
 }
 
 func TestATokenIsReadFromAFile(t *testing.T) {
-	server := startServer(t, testvault.Options{})
+	server := startServer(t)
 	file := filepath.Join(t.TempDir(), "token")
 	ca := newCA(t, server, func(o *vault.Options) { o.Credentials = vault.Token{Read: vault.FromFile(file)} })
 	_, err := issue(t, ca, time.Hour)

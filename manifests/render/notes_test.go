@@ -19,6 +19,10 @@ func TestTheNotesSayWhatIsNextAndWhatHadNoEffect(t *testing.T) {
 			[]string{"osm.serviceCertValidityDuration is taken for osm.certificateProvider.serviceCertValidityDuration"}, "no effect"},
 		"values of osm-edge": {map[string]any{"enforceSingleMesh": true, "featureFlags": map[string]any{"enableRetryPolicy": true}},
 			[]string{"These values are of osm-edge and have no effect here: osm.enforceSingleMesh, osm.featureFlags."}, "is taken for"},
+		"a digest of what is not here": {map[string]any{"image": map[string]any{"digest": map[string]any{"osmCRDs": "sha256:abc"}, "name": map[string]any{"osmCRDs": "x"}}},
+			[]string{"have no effect here: osm.image.name, osm.image.digest.osmCRDs."}, "WARNING"},
+		"a Vault over http": {vaultAt("http"), []string{"WARNING: Vault is asked over http", "in the Secret osm-ca-bundle, key ca.crt"}, "no effect"},
+		"a Vault":           {vaultAt("https"), nil, "http."},
 		"cert-manager": {map[string]any{"certificateProvider": map[string]any{"kind": "cert-manager"}},
 			[]string{"kubectl create secret generic osm-ca-bundle -n osm-system --from-file=ca.crt"}, "no effect"},
 	}

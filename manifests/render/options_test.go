@@ -21,7 +21,8 @@ var options = map[string]any{
 			map[string]any{"matchExpressions": []any{map[string]any{"key": "kubernetes.io/arch", "operator": "In", "values": []any{"arm64"}}}},
 		}},
 	}}},
-	"networkPolicies": map[string]any{"enable": true, "metricsNamespaces": map[string]any{"kubernetes.io/metadata.name": "monitoring"}},
+	"networkPolicies": map[string]any{"enable": true, "metricsNamespaces": map[string]any{"kubernetes.io/metadata.name": "monitoring"}, "apiServerRanges": []any{"10.0.0.1/32", "fd00::1/128"}},
+	"webhooks":        map[string]any{"verifyClient": true, "clientNames": []any{"kube-apiserver"}},
 	"monitoring":      map[string]any{"labels": map[string]any{"release": "prometheus"}, "podMonitor": true, "rules": true, "dashboard": true},
 }
 
@@ -79,5 +80,55 @@ func TestObjectsOfOptionsAreOnesThatKubernetesKnows(t *testing.T) {
 		if object.GroupVersionKind().Group != "monitoring.coreos.com" {
 			mustConvert(t, object, typed(t, object))
 		}
+	}
+}
+
+func TestWebhooksAreOpenToTheAPIServersRangesOnly(t *testing.T) {
+	objects := mustRender(t, Options{Namespace: "osm-system", Values: osm(map[string]any{
+		"networkPolicies": map[string]any{"enable": true, "apiServerRanges": []any{"10.0.0.1/32", "fd00::1/128"}}})})
+	for component, port := range map[string]int{"osm-bootstrap": 9443, "osm-injector": 9090, "osm-controller": 9093} {
+		for _, rule := range find[networkingv1.NetworkPolicy](t, objects, "NetworkPolicy", component).Spec.Ingress {
+			var ranges []string
+			for _, peer := range rule.From {
+				if peer.IPBlock != nil {
+					ranges = append(ranges, peer.IPBlock.CIDR)
+				}
+			}
+			if webhook := rule.Ports[0].Port.IntValue() == port; webhook != slices.Equal(ranges, []string{"10.0.0.1/32", "fd00::1/128"}) {
+				t.Errorf("%s: port %d is open to %q", component, rule.Ports[0].Port.IntValue(), ranges)
+			}
+		}
+	}
+}
+
+func TestTheClustersClientCAIsReadOnlyWhereItCounts(t *testing.T) {
+	for name, test := range map[string]struct {
+		webhooks map[string]any
+		readers  int
+	}{
+		"not verified":      {nil, 0},
+		"the cluster's CA":  {map[string]any{"verifyClient": true, "clientNames": []any{"kube-apiserver"}}, 2}, // conversions are called without a certificate
+		"a CA of the chart": {map[string]any{"verifyClient": true, "clientCA": "-----BEGIN CERTIFICATE-----\n"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			values := map[string]any{}
+			if test.webhooks != nil {
+				values["webhooks"] = test.webhooks
+			}
+			objects := mustRender(t, Options{Namespace: "osm-system", Values: osm(values)})
+			readers := 0
+			for _, binding := range ofKind(objects, "RoleBinding") {
+				if binding.GetNamespace() == "kube-system" {
+					readers++
+				}
+			}
+			if readers != test.readers {
+				t.Errorf("%d components may read the cluster's client CA, want %d", readers, test.readers)
+			}
+			arguments := find[appsv1.Deployment](t, objects, "Deployment", "osm-injector").Spec.Template.Spec.Containers[0].Args
+			if verified := slices.Contains(arguments, "--verify-webhook-client"); verified != (test.webhooks != nil) {
+				t.Errorf("osm-injector is started with %q", arguments)
+			}
+		})
 	}
 }

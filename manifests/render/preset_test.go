@@ -84,10 +84,11 @@ func TestTheFirstRootIsOfTheKindThatTheValuesSay(t *testing.T) {
 	}{
 		"tresor":                {map[string]any{}, v1.Provider{Tresor: &v1.Tresor{SecretRef: v1.SecretReference{Name: "osm-ca-bundle"}}}},
 		"tresor of a secret":    {map[string]any{"caBundleSecretName": "123"}, v1.Provider{Tresor: &v1.Tresor{SecretRef: v1.SecretReference{Name: "123"}}}},
-		"Vault by a token":      {vault(map[string]any{"token": "root"}), v1.Provider{Vault: &v1.Vault{Address: "http://vault.vault.svc:8200", Mount: "pki", Role: "openservicemesh", Auth: token("osm-vault-token", "token")}}},
+		"Vault by a token":      {vault(map[string]any{"token": "root"}), v1.Provider{Vault: &v1.Vault{Address: "https://vault.vault.svc:8200", Mount: "pki", Role: "openservicemesh", Auth: token("osm-vault-token", "token")}}},
 		"Vault by a Secret":     {vault(map[string]any{"secret": map[string]any{"name": "s", "key": "k"}, "protocol": "https", "port": 443.0}), v1.Provider{Vault: &v1.Vault{Address: "https://vault.vault.svc:443", Mount: "pki", Role: "openservicemesh", Auth: token("s", "k")}}},
-		"Vault by Kubernetes":   {vault(map[string]any{"kubernetesAuth": map[string]any{"role": "osm"}, "mount": "pki/mesh", "role": "r"}), v1.Provider{Vault: &v1.Vault{Address: "http://vault.vault.svc:8200", Mount: "pki/mesh", Role: "r", Auth: v1.VaultAuth{Kubernetes: &v1.VaultKubernetesAuth{Role: "osm", MountPath: "kubernetes"}}}}},
-		"Vault of its own CA":   {vault(map[string]any{"token": "t", "caBundle": pem, "host": "[fd00::1]"}), v1.Provider{Vault: &v1.Vault{Address: "http://[fd00::1]:8200", Mount: "pki", Role: "openservicemesh", CABundle: []byte(pem), Auth: token("osm-vault-token", "token")}}},
+		"Vault by Kubernetes":   {vault(map[string]any{"kubernetesAuth": map[string]any{"role": "osm"}, "mount": "pki/mesh", "role": "r"}), v1.Provider{Vault: &v1.Vault{Address: "https://vault.vault.svc:8200", Mount: "pki/mesh", Role: "r", Auth: v1.VaultAuth{Kubernetes: &v1.VaultKubernetesAuth{Role: "osm", MountPath: "kubernetes"}}}}},
+		"Vault of its own CA":   {vault(map[string]any{"token": "t", "caBundle": pem, "host": "[fd00::1]"}), v1.Provider{Vault: &v1.Vault{Address: "https://[fd00::1]:8200", Mount: "pki", Role: "openservicemesh", CABundle: []byte(pem), Auth: token("osm-vault-token", "token")}}},
+		"Vault without TLS":     {vault(map[string]any{"token": "t", "protocol": "http", "rootsSecret": "roots"}), v1.Provider{Vault: &v1.Vault{Address: "http://vault.vault.svc:8200", Mount: "pki", Role: "openservicemesh", RootsSecretRef: &v1.SecretReference{Name: "roots"}, Auth: token("osm-vault-token", "token")}}},
 		"cert-manager":          {map[string]any{"certificateProvider": map[string]any{"kind": "cert-manager"}}, v1.Provider{CertManager: &v1.CertManager{IssuerRef: v1.IssuerReference{Name: "osm-ca", Kind: "Issuer", Group: "cert-manager.io"}}}},
 		"cert-manager's others": {map[string]any{"certificateProvider": map[string]any{"kind": "cert-manager"}, "certmanager": map[string]any{"issuerName": "i", "issuerKind": "ClusterIssuer", "issuerGroup": "g.example"}}, v1.Provider{CertManager: &v1.CertManager{IssuerRef: v1.IssuerReference{Name: "i", Kind: "ClusterIssuer", Group: "g.example"}}}},
 	}
@@ -130,7 +131,7 @@ func TestAnAuthorityThatIsNotWhollySaidIsRefused(t *testing.T) {
 		"Vault with two logins":        {vault(map[string]any{"token": "t", "kubernetesAuth": map[string]any{"role": "r"}}), "osm.vault: 2 of token"},
 		"a Secret without a key":       {vault(map[string]any{"secret": map[string]any{"name": "s"}}), "osm.vault.secret: set both name and key"},
 		"a key without a Secret":       {vault(map[string]any{"token": "t", "secret": map[string]any{"key": "k"}}), "osm.vault.secret: set both name and key"},
-		"a host that is a URL":         {vault(map[string]any{"host": "http://vault", "token": "t"}), "/osm/vault/host"},
+		"a host that is a URL":         {vault(map[string]any{"host": "https://vault", "token": "t"}), "/osm/vault/host"},
 		"a port in words":              {vault(map[string]any{"port": "8200", "token": "t"}), "/osm/vault/port"},
 		"another protocol":             {vault(map[string]any{"protocol": "tcp", "token": "t"}), "/osm/vault/protocol"},
 		"a mount elsewhere":            {vault(map[string]any{"mount": "pki?x", "token": "t"}), "/osm/vault/mount"},

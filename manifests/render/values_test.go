@@ -56,6 +56,10 @@ func TestValuesThatAreWrongAreRefusedByName(t *testing.T) {
 		"an unknown placement":           {injector("sidecarPlacement", "first"), "/osm/injector/sidecarPlacement"},
 		"an unknown interception":        {injector("interception", "iptables"), "/osm/injector/interception"},
 		"an unknown sidecar log level":   {map[string]any{"sidecarLogLevel": "trace"}, "/osm/sidecarLogLevel"},
+		"an image with half a digest":    {map[string]any{"sidecarImage": "pipy@sha256:abc"}, "/osm/sidecarImage"},
+		"a digest that is a tag":         {map[string]any{"image": map[string]any{"digest": map[string]any{"osmInit": "v1"}}}, "/osm/image/digest/osmInit"},
+		"a digest of nobody's":           {map[string]any{"image": map[string]any{"digest": map[string]any{"osmInjektor": pinned}}}, "/osm/image/digest"},
+		"a roots Secret of no name":      {map[string]any{"vault": map[string]any{"rootsSecret": "My Roots"}}, "/osm/vault/rootsSecret"},
 		"an image with a space":          {map[string]any{"sidecarImage": "pipy latest"}, "/osm/sidecarImage"},
 		"privileged in a word":           {map[string]any{"enablePrivilegedInitContainer": "yes"}, "/osm/enablePrivilegedInitContainer"},
 		"a port that is zero":            {list("inboundPortExclusionList", 0), "/osm/inboundPortExclusionList/0"},
@@ -125,6 +129,11 @@ func TestValuesReachWhomTheyAreFor(t *testing.T) {
 		"a sidecar's image":                      {map[string]any{"sidecarImage": "example/pipy:1"}, "osm-injector", "--sidecar-image=example/pipy:1"},
 		"a pull policy, to the pods' images":     {map[string]any{"image": map[string]any{"pullPolicy": "Always"}}, "osm-injector", "--image-pull-policy=Always"},
 		"a registry, to the init containers":     {map[string]any{"image": map[string]any{"registry": "r.example", "tag": "v1"}}, "osm-injector", "--init-image=r.example/osm-init:v1"},
+		"a digest, to osm-init":                  {digests("osmInit"), "osm-injector", "--init-image=flomesh/osm-init@" + pinned},
+		"a digest, as osm-edge calls it":         {digests("osmSidecarInit"), "osm-injector", "--init-image=flomesh/osm-init@" + pinned},
+		"a sidecar's digest":                     {map[string]any{"sidecarImage": "flomesh/pipy@" + pinned}, "osm-injector", "--sidecar-image=flomesh/pipy@" + pinned},
+		"where a token may be sent":              {vaultAt("https"), "osm-controller", "--vault-address=https://vault.example:8200"},
+		"which token may be sent there":          {vaultAt("https"), "osm-controller", "--vault-token-secret=token/key"},
 		"a sidecar's log level":                  {map[string]any{"sidecarLogLevel": "error"}, "osm-injector", "--sidecar-log-level=error"},
 		"a sidecar's resources":                  {map[string]any{"sidecarResources": map[string]any{"limits": map[string]any{"cpu": 1, "memory": "64Mi"}}}, "osm-injector", `--sidecar-resources={"limits":{"cpu":1,"memory":"64Mi"}}`},
 		"privileged init containers":             {map[string]any{"enablePrivilegedInitContainer": true}, "osm-injector", "--privileged-init=true"},
@@ -186,5 +195,35 @@ func TestTheCallersValuesAreLeftAlone(t *testing.T) {
 	mustRender(t, Options{Namespace: "osm-system", Values: given})
 	if !reflect.DeepEqual(given, values()) {
 		t.Errorf("they became %v", given)
+	}
+}
+
+const pinned = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+func digests(of ...string) map[string]any {
+	all := map[string]any{}
+	for _, component := range of {
+		all[component] = pinned
+	}
+	return map[string]any{"image": map[string]any{"digest": all, "tag": "v1"}}
+}
+
+func vaultAt(protocol string) map[string]any {
+	return map[string]any{
+		"certificateProvider": map[string]any{"kind": "vault"},
+		"vault":               map[string]any{"protocol": protocol, "host": "vault.example", "secret": map[string]any{"name": "token", "key": "key"}},
+	}
+}
+
+func TestEveryComponentsImageCanBePinned(t *testing.T) {
+	objects, err := Chart(Options{Namespace: "osm-system", Values: osm(digests("osmBootstrap", "osmInjector", "osmController"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, component := range []string{"osm-bootstrap", "osm-injector", "osm-controller"} {
+		got := find[appsv1.Deployment](t, objects, "Deployment", component).Spec.Template.Spec.Containers[0].Image
+		if want := "flomesh/" + component + "@" + pinned; got != want {
+			t.Errorf("the image is %s, want %s", got, want)
+		}
 	}
 }

@@ -19,7 +19,7 @@ const module = "github.com/osm-edge/osm/"
 // rooms is everything below the commands.
 var rooms = []string{
 	"bootstrap", "check", "destination", "injector/...", "interception/...", "issuer", "issuer/certmanager", "issuer/provider", "issuer/rootsecret",
-	"issuer/tresor", "issuer/vault", "manifests/...", "publish", "rotation", "sds", "trust", "webhook/...",
+	"issuer/tresor", "issuer/trustbundle", "issuer/vault", "manifests/...", "publish", "rotation", "sds", "trust", "webhook/...",
 }
 
 // arrows says which packages of the module a package may import. What tests
@@ -29,22 +29,23 @@ var arrows = []struct {
 	to   []string
 }{
 	{"cmd/...", append([]string{"cmd/..."}, rooms...)},
-	{"bootstrap", []string{"issuer", "issuer/tresor", "issuer/rootsecret", "manifests", "manifests/crd/v1"}},
-	{"check", []string{"issuer", "issuer/rootsecret", "manifests", "manifests/crd/v1", "trust"}},
+	{"bootstrap", []string{"issuer", "issuer/tresor", "issuer/trustbundle", "issuer/rootsecret", "manifests", "manifests/crd/v1"}},
+	{"check", []string{"issuer", "issuer/rootsecret", "issuer/trustbundle", "manifests", "manifests/crd/v1", "trust"}},
 	{"destination", []string{"issuer", "manifests/mesh"}},
 	{"sds", []string{"issuer"}},
 	{"trust", []string{"issuer"}},
-	{"rotation", []string{"issuer", "trust"}},
+	{"rotation", []string{"issuer", "issuer/trustbundle", "trust"}},
 	{"publish", nil},
-	{"webhook/...", []string{"webhook/...", "manifests", "manifests/crd/..."}},
+	{"webhook/...", []string{"webhook/...", "issuer/trustbundle", "manifests", "manifests/crd/..."}},
 	{"injector/...", []string{"injector/...", "interception", "manifests", "manifests/crd/...", "manifests/mesh"}},
 	{"interception", nil},
 	{"interception/nft", []string{"interception"}},
-	{"issuer", nil},
+	{"issuer", []string{"issuer/trustbundle"}},
+	{"issuer/trustbundle", nil},
 	{"issuer/tresor", []string{"issuer"}},
 	{"issuer/vault", []string{"issuer"}},
 	{"issuer/certmanager", []string{"issuer"}},
-	{"issuer/rootsecret", []string{"issuer"}},
+	{"issuer/rootsecret", []string{"issuer", "issuer/trustbundle"}},
 	{"issuer/provider", []string{"issuer", "issuer/tresor", "issuer/vault", "issuer/certmanager", "issuer/rootsecret", "manifests", "manifests/crd/...", "trust"}},
 	{"issuer/issuertest", []string{"issuer"}},
 	{"manifests", nil},

@@ -49,10 +49,15 @@ func run(t *testing.T, kind, area, what, held string, count *atomic.Int64, try f
 // the exit code, which is not 0 where nothing was tried.
 func Main(run func() int) int {
 	code := run()
-	fmt.Printf("%d attacks failed, %d controls work, %d wrong\n", failed.Load(), worked.Load(), wrong.Load())
+	Summary()
 	if code == 0 && failed.Load()+worked.Load() == 0 {
 		fmt.Fprintln(os.Stderr, "nothing was tried")
 		return 1
 	}
 	return code
+}
+
+// Summary sums up what was tried so far.
+func Summary() {
+	fmt.Printf("%d attacks failed, %d controls work, %d wrong\n", failed.Load(), worked.Load(), wrong.Load())
 }

@@ -45,7 +45,7 @@ func StartVault(ctx context.Context) (*Vault, error) {
 // Stop ends Vault and removes what it held.
 func (v *Vault) Stop() error { return errors.Join(v.Server.Stop(), os.RemoveAll(v.dir)) }
 
-// setUp does what the guide says, and makes a token that may sign with the role, and nothing else.
+// setUp does what the guide says, and makes a token that may sign with the role and read it, and nothing else.
 func (v *Vault) setUp(ctx context.Context) error {
 	if err := v.SetUp(ctx); err != nil {
 		return err
@@ -55,7 +55,8 @@ func (v *Vault) setUp(ctx context.Context) error {
 		return err
 	}
 	const policy = "osm"
-	rules := fmt.Sprintf(`path %q { capabilities = ["update"] }`, vault.Mount+"/sign/"+vault.Role)
+	rules := fmt.Sprintf("path %q { capabilities = [\"update\"] }\npath %q { capabilities = [\"read\"] }",
+		vault.Mount+"/sign/"+vault.Role, vault.Mount+"/roles/"+vault.Role)
 	if err := client.Sys().PutPolicyWithContext(ctx, policy, rules); err != nil {
 		return fmt.Errorf("write policy %s: %w", policy, err)
 	}
@@ -117,7 +118,7 @@ func (v *Vault) PrepareRoot(ctx context.Context) (*x509.Certificate, error) {
 	return certificateOf(answer)
 }
 
-// ReplaceRoot has the root that was prepared sign. The old one stays there, to be trusted.
+// ReplaceRoot has the root that was prepared sign. The old one stays there.
 func (v *Vault) ReplaceRoot(ctx context.Context) error {
 	_, err := v.Write(ctx, vault.Mount+"/root/replace", map[string]any{"default": "next"})
 	return err

@@ -39,7 +39,10 @@ func TestTheTokenOfTheMeshSignsAndDoesNothingElse(t *testing.T) {
 	}
 	client, err := v.Client(v.token)
 	must(t, err)
-	if _, err := client.Logical().ReadWithContext(t.Context(), testvault.Mount+"/roles/"+testvault.Role); err == nil {
-		t.Error("the token may read the role")
+	if _, err := client.Logical().WriteWithContext(t.Context(), testvault.Mount+"/roles/"+testvault.Role, map[string]any{"max_ttl": "48h"}); err == nil {
+		t.Error("the token may write the role")
+	}
+	if _, err := client.Logical().ReadWithContext(t.Context(), testvault.Mount+"/roles/other"); err == nil {
+		t.Error("the token may read another role")
 	}
 }

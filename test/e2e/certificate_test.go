@@ -57,7 +57,7 @@ func (tr *trial) checkSidecars(ctx context.Context) error {
 }
 
 func (tr *trial) checkSidecar(ctx context.Context, pod *corev1.Pod, id string) error {
-	leaf, err := tr.presented(ctx, addressOf(pod, inboundPort), commonName(pod))
+	leaf, err := tr.presented(ctx, addressOf(pod, meshPort), commonName(pod))
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func commonName(pod *corev1.Pod) string {
 }
 
 func (tr *trial) checkAnonymous(ctx context.Context) error {
-	return tr.anonymous(ctx, addressOf(tr.store, inboundPort))
+	return tr.anonymous(ctx, addressOf(tr.store, meshPort))
 }
 
 // anonymous reads the store's sidecar's answer to a handshake without

@@ -24,7 +24,7 @@ func pack(t *testing.T, name func(binary string) string) []string {
 	const module = "github.com/osm-edge/osm/"
 	packages := []string{
 		module + "cmd/osm-bootstrap", module + "cmd/osm-injector", module + "cmd/osm-controller", module + "cmd/osm-init",
-		module + "test/sidecar/cmd/sidecar", module + "test/e2e/app",
+		module + "test/sidecar/cmd/sidecar", module + "test/e2e/app", module + "test/e2e/attacker",
 	}
 	dir := t.TempDir()
 	compile(t, dir, packages...)

@@ -44,6 +44,7 @@ spec:
     vault:
       address: http://vault.osm-system.svc.cluster.local:8200
       role: openservicemesh
+      rootsSecretRef: {name: vault-root}
       auth:
         tokenSecretRef: {name: vault-token, key: token}
 `

@@ -7,6 +7,8 @@ package guide
 
 import (
 	"net/url"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -31,8 +33,12 @@ func TestTheCertificateGuideIsTrueWhereTheMeshSignsItself(t *testing.T) {
 
 func TestTheCertificateGuideIsTrueOfVault(t *testing.T) {
 	tryGuide(t, "vault", func(*cluster.Cluster, kubernetes.Interface) map[string]string {
-		server, err := vault.Start(within(t, time.Minute), vault.Options{Dir: t.TempDir()})
+		server, err := vault.Start(within(t, time.Minute), vault.Options{Dir: t.TempDir(), TLS: true})
 		if err != nil {
+			t.Fatal(err)
+		}
+		ca := filepath.Join(t.TempDir(), "vault-ca.crt")
+		if err := os.WriteFile(ca, server.CA, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { stop(t, server.Stop) })
@@ -41,8 +47,8 @@ func TestTheCertificateGuideIsTrueOfVault(t *testing.T) {
 			t.Fatal(err)
 		}
 		return map[string]string{
-			"VAULT_ADDR": server.Address, "VAULT_TOKEN": server.Token,
-			"VAULT_HOST": address.Hostname(), "VAULT_PORT": address.Port(), "VAULT_PROTOCOL": address.Scheme,
+			"VAULT_ADDR": server.Address, "VAULT_TOKEN": server.Token, "VAULT_CACERT": ca,
+			"VAULT_HOST": address.Hostname(), "VAULT_PORT": address.Port(),
 		}
 	})
 }

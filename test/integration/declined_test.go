@@ -50,7 +50,7 @@ func testRefusalEvent(t *testing.T, client kubernetes.Interface) {
 			return false, err
 		}
 		event := list.Items[0]
-		if !strings.Contains(event.Message, `"maybe"`) || event.Source.Component != "osm-injector" {
+		if !strings.Contains(event.Message, "annotation") || strings.Contains(event.Message, "maybe") || event.Source.Component != "osm-injector" {
 			t.Errorf("the Event of %s says %q", event.Source.Component, event.Message)
 		}
 		return true, nil

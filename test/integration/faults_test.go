@@ -83,9 +83,13 @@ var faults = []fault{
 			back, put := p.away("osm-bootstrap"), p.without(secrets, mesh.Namespace, rootSecret)
 			return func() { put(); back() }
 		}},
-	{"Vault is not there", "root", check.Error, "MeshRootCertificate osm-system/planted", "", "see that Vault answers at http://127.0.0.1:1",
+	{"Vault is not there", "root", check.Error, "MeshRootCertificate osm-system/planted", "", "see that Vault answers at https://127.0.0.1:1",
 		func(p *patient) func() {
-			return p.root(`{"vault":{"address":"http://127.0.0.1:1","role":"osm","auth":{"kubernetes":{"role":"osm"}}}}`)
+			return p.root(`{"vault":{"address":"https://127.0.0.1:1","role":"osm","auth":{"tokenSecretRef":{"name":"token","key":"token"}}}}`)
+		}},
+	{"Vault is asked over http", "root", check.Warning, "MeshRootCertificate osm-system/planted", "asked over http at http://127.0.0.1:1", "have spec.provider.vault.address begin with https",
+		func(p *patient) func() {
+			return p.root(`{"vault":{"address":"http://127.0.0.1:1","role":"osm","auth":{"tokenSecretRef":{"name":"token","key":"token"}}}}`)
 		}},
 	{"cert-manager is not there", "root", check.Error, "MeshRootCertificate osm-system/planted", "", "kubectl describe Issuer.cert-manager.io",
 		func(p *patient) func() { return p.root(`{"certManager":{"issuerRef":{"name":"osm-ca"}}}`) }},

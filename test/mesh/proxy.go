@@ -34,6 +34,7 @@ func ProxyOptions(c *cluster.Cluster, client kubernetes.Interface, pod *corev1.P
 	if err != nil {
 		return sidecar.Options{}, fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
+	bootstrap.Interception = injector.NoInterception // no rule of a kernel leads anything to this process
 	return sidecar.Options{
 		Bootstrap: bootstrap,
 		Dial:      func(ctx context.Context, address string) (net.Conn, error) { return c.Dial(ctx, "tcp", address) },

@@ -19,6 +19,9 @@ const recognitionTimeout = time.Second
 // because the application may be the one to speak first. What the peer says
 // first decides who goes on: the HTTP server, or the relay byte by byte.
 func (s *Sidecar) carry(ctx context.Context, peer *peerConn, asked netip.AddrPort, requests *handover) error {
+	if s.isHTTP(asked.Port()) {
+		return s.carryHTTP(ctx, peer, asked, requests)
+	}
 	application, err := s.dialApplication(ctx, asked)
 	if err != nil {
 		reset(peer.Conn)
@@ -40,7 +43,8 @@ func (s *Sidecar) carry(ctx context.Context, peer *peerConn, asked netip.AddrPor
 		requests.give(ctx, peer)
 		return nil
 	case err == nil && is != hypertext:
-		up := io.MultiReader(bytes.NewReader(begin), &watched{Reader: peer.Conn, begin: begin, is: is})
+		up := io.MultiReader(bytes.NewReader(begin), &late{Reader: peer.Conn, begin: begin, is: is})
+		up = &watch{Reader: up, answers: &r.answers}
 		if first.ended {
 			_, err = r.pass(r.server, up)
 			return r.end(err)
@@ -49,6 +53,22 @@ func (s *Sidecar) carry(ctx context.Context, peer *peerConn, asked netip.AddrPor
 	}
 	r.abort()
 	return r.end(err)
+}
+
+// carryHTTP hands a connection to the HTTP server, whatever it carries.
+func (s *Sidecar) carryHTTP(ctx context.Context, peer *peerConn, asked netip.AddrPort, requests *handover) error {
+	in := &strictReader{Reader: peer.Conn}
+	begin := make([]byte, 4<<10)
+	n, err := in.Read(begin)
+	if err != nil {
+		reset(peer.Conn)
+		return err
+	}
+	in.through = append(begin[:n:n], in.through...)
+	peer.rest, peer.strict = in, in
+	peer.application = s.towardsApplication(nil, asked, in.isHTTP2)
+	requests.give(ctx, peer)
+	return nil
 }
 
 // listenTo returns what the peer says first, once it is known to be HTTP or not,

@@ -194,7 +194,7 @@ func bootstrap(t testing.TB, namespace, account string) injector.Bootstrap {
 	t.Helper()
 	b, err := injector.ParseBootstrap([]byte(strings.NewReplacer("NAMESPACE", namespace, "ACCOUNT", account).Replace(`{
 		"mesh": "osm", "trustDomain": "cluster.local", "proxy": "1f0c2d1e-93f6-4f3a-8a53-4a1c38f1c1a0",
-		"identity": "spiffe://cluster.local/ns/NAMESPACE/sa/ACCOUNT", "logLevel": "warn",
+		"identity": "spiffe://cluster.local/ns/NAMESPACE/sa/ACCOUNT", "logLevel": "warn", "interception": "none",
 		"sds": {
 			"address": "osm-controller.osm-system.svc:15128",
 			"serverName": "osm-controller.osm-system.cluster.local",

@@ -37,10 +37,14 @@ func (s *Sidecar) follow(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if s.counters.updates.Load() > updates {
+		brought := s.counters.updates.Load() > updates
+		if brought {
 			delay = firstRetry
 		}
 		s.note("the SDS stream ended", err)
+		if s.declared.refused(err, brought) {
+			continue
+		}
 		select {
 		case <-time.After(delay/2 + rand.N(delay/2)):
 		case <-ctx.Done():
@@ -136,7 +140,7 @@ func (s *Sidecar) followDelta(ctx context.Context, client secretv3.SecretDiscove
 		versions := map[string]string{}
 		for _, resource := range response.GetResources() {
 			resources = append(resources, resource.GetResource())
-			if !strings.HasPrefix(resource.GetName(), peersPrefix) {
+			if name := resource.GetName(); name != httpPortsName && !strings.HasPrefix(name, peersPrefix) {
 				versions[resource.GetName()] = resource.GetVersion()
 			}
 		}
@@ -206,6 +210,9 @@ func (s *Sidecar) accept(resources []*anypb.Any, version string, versions map[st
 	if err == nil {
 		err = s.peers.take(resources)
 	}
+	if err == nil {
+		err = s.declared.take(resources)
+	}
 	if err != nil {
 		s.counters.nacks.Add(1)
 		s.note("rejected secrets", err)
@@ -234,7 +241,8 @@ func reject(ctx context.Context, rejection error) (*statuspb.Status, error) {
 }
 
 func (s *Sidecar) names() []string {
-	return append([]string{s.options.Bootstrap.SDS.Certificate, s.options.Bootstrap.SDS.Validation}, s.peers.names()...)
+	sds := s.options.Bootstrap.SDS
+	return slices.Concat([]string{sds.Certificate, sds.Validation}, s.declared.names(), s.peers.names())
 }
 
 func (o Options) node() *corev3.Node {

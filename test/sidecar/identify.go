@@ -27,11 +27,10 @@ func identify(r *httputil.ProxyRequest, peer string) {
 	}
 }
 
-// dropPeer removes the header as applications may know it: CGI (RFC 3875,
-// section 4.1.18) makes an underscore of each hyphen.
+// dropPeer removes the header as applications may know it.
 func dropPeer(header http.Header) {
 	for name := range header {
-		if strings.EqualFold(strings.ReplaceAll(name, "_", "-"), peerHeader) {
+		if isPeerHeader(name) {
 			delete(header, name)
 		}
 	}

@@ -58,24 +58,27 @@ func (s *Sidecar) toApplication(byHost *http.Transport) http.Handler {
 			// be had, the answer waits.
 			_ = http.NewResponseController(w).EnableFullDuplex()
 		}
-		proxy := s.passOn(transport, host, peer.id)
+		proxy := s.passOn(transport, host, peer)
 		proxy.ServeHTTP(w, r)
 	})
 }
 
 // passOn changes nothing of a request but who calls.
-func (s *Sidecar) passOn(transport http.RoundTripper, host, peer string) *httputil.ReverseProxy {
+func (s *Sidecar) passOn(transport http.RoundTripper, host string, peer *peerConn) *httputil.ReverseProxy {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.URL.RawQuery = "http", host, r.In.URL.RawQuery
 			r.Out.Host = r.In.Host
-			identify(r, peer)
+			identify(r, peer.id)
 		},
 		Transport:    transport,
 		ErrorHandler: s.unreachable,
 		ErrorLog:     slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
 	}
 	proxy.ModifyResponse = func(r *http.Response) error {
+		if r.StatusCode == http.StatusSwitchingProtocols && peer.strict != nil {
+			peer.strict.upgraded.Store(true)
+		}
 		if r.ContentLength != 0 { // or else a gRPC answer of trailers alone is none any more
 			proxy.FlushInterval = -1
 		}

@@ -13,14 +13,19 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
 )
 
-// takeApplication returns what serves the connections of the pod itself. Those
-// that the kernel led here go on by mutual TLS to where they were going, and
-// never go on without. The others ask the server whose listener is given.
+// takeApplication returns what serves the connections of the pod itself. Where
+// the kernel leads them here, they go on by mutual TLS to where they were going,
+// and never go on without. Elsewhere they ask the server whose listener is given.
 func (s *Sidecar) takeApplication(requests *handover) func(context.Context, net.Conn) {
 	return func(ctx context.Context, conn net.Conn) {
-		asked, intercepted := s.destination(conn, s.options.Bootstrap.Outbound)
-		if !intercepted {
+		if !s.isIntercepted() {
 			requests.give(ctx, conn)
+			return
+		}
+		asked, err := s.outboundDestination(conn)
+		if err != nil {
+			s.options.Logger.Warn("refused a connection of the application", "error", err)
+			reset(conn)
 			return
 		}
 		peer, err := s.dialMember(ctx, asked)

@@ -202,7 +202,7 @@ func TestAnUncertifiedSidecarCarriesNothing(t *testing.T) {
 	c.tcp = true
 	o := c.options("buyer", "bookbuyer", "bookbuyer")
 	c.mount([]byte("not PEM"))
-	o.OriginalDestination = func(net.Conn) (netip.AddrPort, bool) { return netip.MustParseAddrPort("127.0.0.1:1"), true }
+	intercept(&o, netip.MustParseAddrPort("127.0.0.1:1"))
 	o.Dial = func(context.Context, string) (net.Conn, error) {
 		t.Error("dialed")
 		return nil, errNobody

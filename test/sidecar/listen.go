@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"strconv"
 	"syscall"
 
@@ -39,13 +38,6 @@ func closeAll(listeners []net.Listener) {
 	for _, l := range listeners {
 		l.Close() // it was never used
 	}
-}
-
-// destination is where a connection to the listener was going before the
-// kernel led it there. There is none if it was going to the listener's own port.
-func (s *Sidecar) destination(conn net.Conn, l injector.Listener) (netip.AddrPort, bool) {
-	original, ok := s.options.OriginalDestination(conn)
-	return original, ok && original.Port() != portOn(l)
 }
 
 // portOn is the port that all addresses of a listener have, 0 if there is none.

@@ -20,6 +20,8 @@ type peerConn struct {
 	id string
 	// application is where its requests go; nil if each says that itself.
 	application *upstream
+	// strict lets its requests through; nil if its first bytes told that they are.
+	strict *strictReader
 }
 
 // Read implements net.Conn.
@@ -38,7 +40,12 @@ func (c *peerConn) Close() error {
 // carries itself.
 func (s *Sidecar) takePeer(requests *handover) func(context.Context, net.Conn) {
 	return func(ctx context.Context, raw net.Conn) {
-		asked, intercepted := s.destination(raw, s.options.Bootstrap.Inbound)
+		asked, err := s.inboundDestination(raw)
+		if err != nil {
+			s.options.Logger.Warn("refused a connection", "from", raw.RemoteAddr(), "error", err)
+			reset(raw)
+			return
+		}
 		over := s.connections.track(raw)
 		conn := tls.Server(over, s.ServerTLS(nil))
 		if err := shakeHands(ctx, conn); err != nil {
@@ -49,7 +56,9 @@ func (s *Sidecar) takePeer(requests *handover) func(context.Context, net.Conn) {
 		s.connections.add(over, conn)
 		s.counters.inbound.Add(1)
 		peer := &peerConn{Conn: conn, rest: conn, id: conn.ConnectionState().PeerCertificates[0].URIs[0].String()}
-		if !intercepted {
+		if !s.isIntercepted() {
+			in := &strictReader{Reader: conn}
+			peer.rest, peer.strict = in, in
 			requests.give(ctx, peer)
 			return
 		}

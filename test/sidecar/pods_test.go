@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/test/sidecar"
 )
 
@@ -34,7 +35,7 @@ func newPods(t *testing.T, application string, change ...func(buyer, store *side
 	c.tcp = true
 	asked := netip.MustParseAddrPort(application)
 	buyer := c.options("buyer", "bookbuyer", "bookbuyer")
-	buyer.OriginalDestination = func(net.Conn) (netip.AddrPort, bool) { return asked, true }
+	intercept(&buyer, asked)
 	buyer.Dial = func(ctx context.Context, address string) (net.Conn, error) {
 		if address == application {
 			address = "store:15003"
@@ -42,7 +43,7 @@ func newPods(t *testing.T, application string, change ...func(buyer, store *side
 		return c.dial(ctx, address)
 	}
 	store := c.options("store", "bookstore", "bookstore-v2")
-	store.OriginalDestination = buyer.OriginalDestination
+	intercept(&store, asked)
 	for _, change := range change {
 		change(&buyer, &store)
 	}
@@ -50,6 +51,14 @@ func newPods(t *testing.T, application string, change ...func(buyer, store *side
 	c.wait(p.buyer, sidecar.State.Ready)
 	c.wait(p.store, sidecar.State.Ready)
 	return p
+}
+
+// intercept has the sidecar take its connections for intercepted ones, on their
+// way to an address of loopback, where these pods are.
+func intercept(o *sidecar.Options, asked netip.AddrPort) {
+	o.Bootstrap.Interception = injector.NFTables
+	o.OriginalDestination = func(net.Conn) (netip.AddrPort, bool) { return asked, true }
+	o.OwnAddress = func(_ net.Conn, address netip.Addr) bool { return address.IsLoopback() }
 }
 
 // call is a connection that the buyer's application makes to the store's.

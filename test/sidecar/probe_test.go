@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -113,14 +114,15 @@ func TestAnHTTPProbeIsAskedAndAnsweredAsWithoutASidecar(t *testing.T) {
 		}
 		for _, tc := range cases {
 			t.Run(string(kind)+", "+tc.name, func(t *testing.T) {
-				ask := probed(t, injector.Probe{Port: 15901, Path: "/osm/app/liveness", Kind: kind, Target: target, TargetPath: tc.path, TimeoutSeconds: 1})
+				probe := injector.Probe{Port: 15901, Path: "/osm/app/liveness", Kind: kind, Target: target, TargetPath: tc.path, TimeoutSeconds: 1, Headers: []string{"X-Custom"}}
 				header := http.Header{"User-Agent": {"kube-probe/1.37"}, "Accept": {"*/*"}, "X-Custom": {"yes"}, peerHeader: {forged}}
 				if tc.host != "" {
 					header.Set("Host", tc.host)
+					probe.Headers = append(probe.Headers, "Host")
 				} else {
 					header.Set("Host", "127.0.0.1:15901")
 				}
-				response, err := ask(http.MethodGet, "15901", "/osm/app/liveness", header)
+				response, err := probed(t, probe)(http.MethodGet, "15901", "/osm/app/liveness", header)
 				if tc.body == "" {
 					if err == nil {
 						t.Errorf("answered %s", response.Status)
@@ -136,6 +138,32 @@ func TestAnHTTPProbeIsAskedAndAnsweredAsWithoutASidecar(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestWhoAsksAProbeLeadsItNowhereElse has a stranger ask with headers by which
+// some servers choose what to answer.
+func TestWhoAsksAProbeLeadsItNowhereElse(t *testing.T) {
+	asked := make(chan *http.Request, 1)
+	target := portOf(t, serveHTTP(t, func(_ http.ResponseWriter, r *http.Request) { asked <- r }))
+	probe := injector.Probe{Port: 15901, Path: "/osm/app/liveness", Kind: injector.HTTPProbe, Target: target, TargetPath: "/healthy", TimeoutSeconds: 1,
+		Headers: []string{"X-Declared", peerHeader}}
+	header := http.Header{"Host": {"admin.example"}, "User-Agent": {"kube-probe/1.37"}, "X-Declared": {"yes"}}
+	for _, name := range []string{
+		"X-Original-Url", "X-Rewrite-Url", "X_Original_Url", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Prefix", "Forwarded", "X-Real-Ip",
+		"X-Http-Method-Override", "X-Method-Override", "Connection", "Upgrade", "Authorization", "Cookie", "Range", "X-Host", peerHeader, "X_Forwarded.Client~Cert",
+	} {
+		header.Set(name, "/admin")
+	}
+	response, err := probed(t, probe)(http.MethodGet, "15901", "/osm/app/liveness", header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close() // the code is the answer
+	got := <-asked
+	want := http.Header{"Connection": {"close"}, "User-Agent": {"kube-probe/1.37"}, "X-Declared": {"yes"}}
+	if diff := cmp.Diff(want, got.Header); diff != "" || got.Host != fmt.Sprintf("127.0.0.1:%d", target) || got.RequestURI != "/healthy" {
+		t.Errorf("the application is asked for %s of %s, with -want +got:\n%s", got.RequestURI, got.Host, diff)
 	}
 }
 

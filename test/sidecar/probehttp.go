@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 
 	"github.com/osm-edge/osm/injector"
 )
@@ -42,19 +43,27 @@ func (s *Sidecar) probeHTTP(ctx context.Context, w http.ResponseWriter, r *http.
 	}
 }
 
-// probeRequest is the kubelet's request as it were without a sidecar.
+// kubeletHeaders are those that the kubelet sends with every probe and hook.
+var kubeletHeaders = []string{"Accept", "User-Agent"}
+
+// probeRequest is the kubelet's request as it were without a sidecar. Who else
+// asks adds nothing to it: headers of others lead requests elsewhere in some
+// servers.
 func probeRequest(ctx context.Context, r *http.Request, probe injector.Probe, target netip.AddrPort) *http.Request {
 	address, err := url.Parse(probe.TargetPath)
 	if err != nil {
 		address = &url.URL{Path: probe.TargetPath} // as the kubelet takes it
 	}
 	address.Scheme, address.Host = string(probe.Kind), target.String()
-	request := (&http.Request{Method: http.MethodGet, URL: address, Host: r.Host, Header: r.Header.Clone()}).WithContext(ctx)
-	if r.Host == netip.AddrPortFrom(target.Addr(), probe.Port).String() {
-		request.Host = target.String()
+	request := (&http.Request{Method: http.MethodGet, URL: address, Host: target.String(), Header: http.Header{}}).WithContext(ctx)
+	for _, name := range slices.Concat(kubeletHeaders, probe.Headers) {
+		if values := r.Header.Values(name); len(values) > 0 && !isPeerHeader(name) {
+			request.Header[http.CanonicalHeaderKey(name)] = values
+		}
 	}
-	dropPeer(request.Header)
-	request.Header.Del("Connection")
+	if slices.Contains(probe.Headers, "Host") && r.Host != netip.AddrPortFrom(target.Addr(), probe.Port).String() {
+		request.Host = r.Host
+	}
 	if _, ok := request.Header["User-Agent"]; !ok {
 		request.Header.Set("User-Agent", "") // none, not Go's
 	}

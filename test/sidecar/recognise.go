@@ -58,21 +58,25 @@ func trimSpace(line []byte) []byte {
 // isToken reports whether a method may have the character (RFC 9110, section
 // 5.6.2).
 func isToken(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	switch r {
+	case '!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~':
+		return true
+	}
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
 var errLateRequest = errors.New("an HTTP request that came in pieces, too slowly to be recognised")
 
-// watched carries on with a connection that is not recognised yet, and ends it
+// late carries on with a connection that is not recognised yet, and ends it
 // if it turns out to be HTTP.
-type watched struct {
+type late struct {
 	io.Reader
 	begin []byte
 	is    protocol
 }
 
 // Read implements io.Reader.
-func (w *watched) Read(p []byte) (int, error) {
+func (w *late) Read(p []byte) (int, error) {
 	n, err := w.Reader.Read(p)
 	if w.is == undecided {
 		w.begin = append(w.begin, p[:n]...)

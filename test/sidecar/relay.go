@@ -17,6 +17,7 @@ const idleTimeout = time.Hour
 // direction to its own end: a protocol may need that (RFC 9293, section 3.6).
 type relay struct {
 	client, server net.Conn
+	answers        answers // of the server
 	idle           *time.Timer
 	stop           func() bool
 }
@@ -39,7 +40,12 @@ func (r *relay) abort() {
 // returns how many bytes it carried. What goes wrong ends the other direction,
 // too, except that the read deadline passes that stops pass.
 func (r *relay) pass(sink net.Conn, source io.Reader) (int64, error) {
-	n, err := io.Copy(sink, observed{source, func() { r.idle.Reset(idleTimeout) }})
+	n, err := io.Copy(sink, observed{source, func(read []byte) {
+		r.idle.Reset(idleTimeout)
+		if sink == r.client {
+			r.answers.note(read)
+		}
+	}})
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, err
 	}
@@ -80,13 +86,13 @@ func (r *relay) release() bool {
 // observed tells of whatever is read.
 type observed struct {
 	io.Reader
-	tell func()
+	tell func(read []byte)
 }
 
 // Read implements io.Reader.
 func (o observed) Read(p []byte) (int, error) {
 	n, err := o.Reader.Read(p)
-	o.tell()
+	o.tell(p[:n])
 	return n, err
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // secretType is the type URL of SDS resources.
@@ -44,7 +45,7 @@ func (s State) with(b injector.Bootstrap, resources []*anypb.Any) (State, error)
 // certificate refuses a certificate that is not the identity's, not valid any
 // more, or not that of the key.
 func certificate(identity string, secret *tlsv3.TlsCertificate) (*tls.Certificate, error) {
-	pair, err := tls.X509KeyPair(secret.GetCertificateChain().GetInlineBytes(), secret.GetPrivateKey().GetInlineBytes())
+	pair, err := trustbundle.ParseKeyPair(secret.GetCertificateChain().GetInlineBytes(), secret.GetPrivateKey().GetInlineBytes())
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func certificate(identity string, secret *tlsv3.TlsCertificate) (*tls.Certificat
 	case !time.Now().Before(pair.Leaf.NotAfter):
 		return nil, fmt.Errorf("the certificate expired at %s", pair.Leaf.NotAfter)
 	}
-	return &pair, nil
+	return pair, nil
 }
 
 // identityOf returns the SPIFFE ID of a workload's certificate. It refuses one

@@ -37,8 +37,13 @@ type Options struct {
 	// ReadFile reads the token and the CA file; os.ReadFile when nil.
 	ReadFile func(name string) ([]byte, error)
 	// OriginalDestination tells where a connection was going before it was led
-	// to the sidecar, if it was; it asks the kernel when nil.
+	// to the sidecar, if it was; it asks the kernel when nil. It is not asked
+	// where the Bootstrap says that nothing is intercepted.
 	OriginalDestination func(net.Conn) (netip.AddrPort, bool)
+	// OwnAddress tells whether a connection came in for an address of the pod;
+	// the address that it was accepted at is, and no address of loopback, when
+	// nil.
+	OwnAddress func(net.Conn, netip.Addr) bool
 	// Logger gets what happens; slog.Default when nil.
 	Logger *slog.Logger
 }
@@ -58,6 +63,9 @@ func (o Options) withDefaults() Options {
 	if o.OriginalDestination == nil {
 		o.OriginalDestination = original.Destination
 	}
+	if o.OwnAddress == nil {
+		o.OwnAddress = isAcceptedAt
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -71,6 +79,7 @@ type Sidecar struct {
 	counters    counters
 	connections *connections
 	peers       *peers
+	declared    declared
 
 	mu      sync.Mutex
 	state   State

@@ -16,10 +16,12 @@ type upstream struct {
 }
 
 // towardsApplication speaks to the application as its peer speaks to it,
-// HTTP/1 or HTTP/2, first over the connection that there is.
+// HTTP/1 or HTTP/2, first over the connection that there is, if there is one.
 func (s *Sidecar) towardsApplication(first net.Conn, asked netip.AddrPort, http2 bool) *upstream {
 	u := &upstream{asked: asked, unused: make(chan net.Conn, 1)}
-	u.unused <- first
+	if first != nil {
+		u.unused <- first
+	}
 	var protocols http.Protocols
 	protocols.SetHTTP1(!http2)
 	protocols.SetUnencryptedHTTP2(http2)

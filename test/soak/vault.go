@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/test/authority"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/vault"
@@ -40,7 +41,9 @@ func (s *soak) useVault(ctx context.Context) (*x509.Certificate, error) {
 
 // keepToken puts the mesh's token where the MeshRootCertificate says.
 func (s *soak) keepToken(ctx context.Context) error {
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: vaultObject}, StringData: map[string]string{"token": s.vault.MeshToken()}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+		Name: vaultObject, Annotations: map[string]string{v1.AnnotationVaultAddress: s.vault.Address},
+	}, StringData: map[string]string{"token": s.vault.MeshToken()}}
 	_, err := s.client.CoreV1().Secrets(mesh.Namespace).Create(ctx, secret, metav1.CreateOptions{})
 	return err
 }

@@ -17,6 +17,7 @@ const kubectl = `#!/bin/sh
 echo "$*" >>"$KEPT/arguments"
 case "$*" in
 *"-f -") cat >>"$KEPT/objects"; echo --- >>"$KEPT/objects" ;;
+*"vault read -field=certificate pki/cert/ca") echo the-root ;;
 exec*) cat >"$KEPT/script" ;;
 esac
 `
@@ -77,19 +78,25 @@ func script(t *testing.T) string {
 
 func checkObjects(t *testing.T, objects []string, token string) {
 	t.Helper()
-	var secret corev1.Secret
+	var secret, root corev1.Secret
 	var deployment appsv1.Deployment
 	var service corev1.Service
-	if len(objects) != 4 || objects[3] != "" {
+	if len(objects) != 5 || objects[4] != "" {
 		t.Fatalf("%d objects: %q", len(objects), objects)
 	}
-	for i, object := range []any{&secret, &deployment, &service} {
+	for i, object := range []any{&secret, &deployment, &service, &root} {
 		if err := yaml.UnmarshalStrict([]byte(objects[i]), object); err != nil {
 			t.Errorf("object %d: %v\n%s", i, err, objects[i])
 		}
 	}
 	if string(secret.Data["token"]) != token {
 		t.Error("the Secret does not hold the token")
+	}
+	if got := secret.Annotations["openservicemesh.io/vault-address"]; got != "http://vault.osm-system-ns.svc.cluster.local:8200" {
+		t.Errorf("the token may be sent to %q", got)
+	}
+	if root.Name != "vault-root" || string(root.Data["ca.crt"]) != "the-root\n" {
+		t.Errorf("secret %s holds the root %q", root.Name, root.Data["ca.crt"])
 	}
 	if deployment.Namespace != "osm-system-ns" || service.Name != "vault" {
 		t.Errorf("deployed to %s, known as %s", deployment.Namespace, service.Name)

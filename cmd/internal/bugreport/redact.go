@@ -1,30 +1,41 @@
 package bugreport
 
-import "regexp"
+import (
+	"regexp"
+)
 
 const removed = "REMOVED"
 
-// redactions are what is never to leave a cluster, wherever it came to be: in a
+// redaction is what is never to leave a cluster, wherever it came to be: in a
 // log of another's, an annotation, an Event.
-func redactions() []*regexp.Regexp {
-	return []*regexp.Regexp{
-		// Private keys, PEM; with line ends as they are, or as JSON and YAML escape them.
-		regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(-----END [A-Z ]*PRIVATE KEY-----)?`),
-		// The same, in base64: "-----BEGIN" makes LS0tLS1CRUdJTi, certificates go on with
-		// BDRVJUSUZJ.
-		regexp.MustCompile(`LS0tLS1CRUdJTi(BQUklW|BFQyBQ|BSU0Eg|BFTkNS|BPUEVO)[A-Za-z0-9+/=\\n]*`),
-		// JSON Web Tokens, as those of service accounts.
-		regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}`),
-		// Tokens of Vault.
-		regexp.MustCompile(`\bhv[sbr]\.[A-Za-z0-9_-]{16,}`),
-		regexp.MustCompile(`\b[sbr]\.[A-Za-z0-9]{24}\b`),
-		regexp.MustCompile(`(?i)(bearer |x-vault-token: ?)[A-Za-z0-9._~+/=-]{8,}`),
-	}
+type redaction struct {
+	secret *regexp.Regexp
+	by     string // as [regexp.Regexp.ReplaceAll] has it
 }
 
-func redact(text []byte) []byte {
-	for _, secret := range redactions() {
-		text = secret.ReplaceAll(text, []byte(removed))
+var redactions = []redaction{
+	// Private keys, PEM (RFC 7468), with the headers of RFC 1421 that encrypted ones
+	// have; with line ends as they are, or as JSON and YAML escape them. One that is
+	// cut off takes with it what can be of it, before or after.
+	{regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----.*?-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----`), removed},
+	{regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----[^\n]*(\n[ \t]*([A-Za-z-]+: [^\n]*|[A-Za-z0-9+/=]*)\r?)*`), removed},
+	{regexp.MustCompile(`([A-Za-z0-9+/]{16,}={0,2}(\\[rn]|\s)+)*[A-Za-z0-9+/]*={0,2}(\\[rn]|\s)*-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----`), removed},
+	// JSON Web Tokens, as those of service accounts.
+	{regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}`), removed},
+	// Tokens of Vault.
+	{regexp.MustCompile(`\bhv[sbr]\.[A-Za-z0-9_-]{16,}`), removed},
+	{regexp.MustCompile(`\b[sbr]\.[A-Za-z0-9]{24}\b`), removed},
+	{regexp.MustCompile(`(?i)(bearer |x-vault-token["']?: ?["']?|vault_token=["']?|authorization["']?: ?["']?basic )[A-Za-z0-9._~+/=-]{8,}`), removed},
+	// Who logs in by a URL (RFC 3986, section 3.2.1), its slashes escaped or not.
+	{regexp.MustCompile(`(?i)([a-z][a-z0-9+.-]*:(?:\\?/){2})[^\s/\\?#"'<>]+@`), "${1}" + removed + "@"},
+}
+
+// redact takes secrets out of a text: as they are, and in base64.
+func redact(text []byte) []byte { return redactEncoded(redactPlain(text), mostEncoded) }
+
+func redactPlain(text []byte) []byte {
+	for _, r := range redactions {
+		text = r.secret.ReplaceAll(text, []byte(r.by))
 	}
 	return text
 }

@@ -25,6 +25,7 @@ const Auto injector.Placement = "auto"
 // Options are the flags' values.
 type Options struct {
 	component.Options
+	Callers  component.ClientFlags
 	settings injector.Settings
 }
 
@@ -39,6 +40,7 @@ func Parse(name string, args []string) (*Options, error) {
 	}}
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	o.AddFlags(fs)
+	o.Callers.Add(fs)
 	o.addPodFlags(fs)
 	o.addInterceptionFlags(fs)
 	return o, component.Parse(fs, args)

@@ -4,10 +4,13 @@ app.kubernetes.io/instance: {{ .Values.osm.meshName | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 
-{{/* The image of a component: a dict of root and component. */}}
+{{/* The image of a component: a dict of root and component. A digest says what the image is, and goes before a tag. */}}
 {{- define "osm.image" -}}
 {{- $image := .root.Values.osm.image -}}
-{{- with $image.registry }}{{ . }}/{{ end }}{{ .component }}:{{ $image.tag | default .root.Chart.AppVersion }}
+{{- $digests := $image.digest | default dict -}}
+{{- $digest := get $digests (camelcase (replace "-" "_" .component) | untitle) | default "" -}}
+{{- if and (eq .component "osm-init") (not $digest) }}{{ $digest = $digests.osmSidecarInit | default "" }}{{ end -}}
+{{- with $image.registry }}{{ . }}/{{ end }}{{ .component }}{{ if $digest }}@{{ $digest }}{{ else }}:{{ $image.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end -}}
 
 {{- define "osm.keyAlgorithm" -}}
@@ -47,17 +50,27 @@ tokenSecretRef:
 {{- end -}}
 {{- end -}}
 
+{{/* The URL of Vault. */}}
+{{- define "osm.vaultAddress" -}}
+{{- $vault := .Values.osm.vault -}}
+{{- printf "%s://%s:%d" $vault.protocol $vault.host (int $vault.port) -}}
+{{- end -}}
+
 {{/* What a MeshRootCertificate's spec.provider says. */}}
 {{- define "osm.provider" -}}
 {{- $osm := .Values.osm -}}
 {{- if eq $osm.certificateProvider.kind "vault" -}}
 {{- $host := required "osm.vault.host is required for osm.certificateProvider.kind=vault: set the host that Vault is at, such as vault.vault.svc" $osm.vault.host -}}
 vault:
-  address: {{ printf "%s://%s:%d" $osm.vault.protocol $host (int $osm.vault.port) | quote }}
+  address: {{ include "osm.vaultAddress" . | quote }}
   mount: {{ $osm.vault.mount | quote }}
   role: {{ $osm.vault.role | quote }}
   {{- with $osm.vault.caBundle }}
   caBundle: {{ b64enc . }}
+  {{- end }}
+  {{- with $osm.vault.rootsSecret }}
+  rootsSecretRef:
+    name: {{ . | quote }}
   {{- end }}
   auth:
     {{- include "osm.vaultAuth" . | nindent 4 }}
@@ -71,6 +84,24 @@ certManager:
 tresor:
   secretRef:
     name: {{ $osm.caBundleSecretName | quote }}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The arguments that say which clients a component's webhook answers: a dict of root
+and component. Conversions, those of osm-bootstrap, are called without a certificate.
+*/}}
+{{- define "osm.webhookClients" -}}
+{{- $webhooks := .root.Values.osm.webhooks -}}
+{{- if and $webhooks.verifyClient (ne .component "osm-bootstrap") -}}
+{{- if not (or $webhooks.clientCA $webhooks.clientNames) -}}
+{{- fail "osm.webhooks.verifyClient needs clientCA or clientNames: the cluster's authority signs for kubelets and users, too" -}}
+{{- end -}}
+- --verify-webhook-client
+- {{ printf "--webhook-client-ca-bundle=%s" $webhooks.clientCA | quote }}
+- {{ printf "--webhook-client-names=%s" (join "," $webhooks.clientNames) | quote }}
+{{- else if and (not $webhooks.verifyClient) (or $webhooks.clientCA $webhooks.clientNames) -}}
+{{- fail "osm.webhooks.clientCA and clientNames have no effect without verifyClient: set osm.webhooks.verifyClient=true" -}}
 {{- end -}}
 {{- end -}}
 
@@ -137,6 +168,9 @@ spec:
             - --mesh-name={{ .root.Values.osm.meshName }}
             - --namespace=$(POD_NAMESPACE)
             - --log-level={{ .root.Values.osm.controllerLogLevel }}
+            {{- with include "osm.webhookClients" . }}
+            {{- . | nindent 12 }}
+            {{- end }}
             {{- range .args }}
             - {{ . | quote }}
             {{- end }}
@@ -191,6 +225,7 @@ spec:
       {{- end }}
 {{- include "osm.disruptionBudget" . }}
 {{- include "osm.autoscaler" . }}
+{{- include "osm.clientCAReader" . }}
 {{- end -}}
 
 {{/* Where a component's pods run, and what of: a dict of root and values. */}}
@@ -238,6 +273,29 @@ spec:
   selector:
     matchLabels:
       app: {{ .component }}
+{{- end }}
+{{- end -}}
+
+{{/* The right to read the cluster's client CA: a dict of root and component. */}}
+{{- define "osm.clientCAReader" -}}
+{{- $webhooks := .root.Values.osm.webhooks -}}
+{{- if and $webhooks.verifyClient (not $webhooks.clientCA) (ne .component "osm-bootstrap") }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ .component }}-{{ .root.Values.osm.meshName }}-client-ca
+  namespace: kube-system
+  labels:
+    {{- include "osm.labels" .root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: extension-apiserver-authentication-reader
+subjects:
+  - kind: ServiceAccount
+    name: {{ .component }}
+    namespace: {{ .root.Release.Namespace | quote }}
 {{- end }}
 {{- end -}}
 

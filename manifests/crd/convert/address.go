@@ -6,9 +6,10 @@ import (
 	"strconv"
 )
 
-// Where Vault listens, as osm-edge's chart has it.
+// Where Vault listens if an object does not say it. osm-edge's chart always says
+// the protocol; http, which shows the token to the network, has to be written.
 const (
-	defaultProtocol = "http"
+	defaultProtocol = "https"
 	defaultPort     = int64(8200)
 )
 

@@ -172,6 +172,14 @@ const (
 	ConditionSigning = "Signing"
 )
 
+// ReasonRootsRefused is that of ConditionReady while an authority can be used and
+// has roots beside its own that are not trusted.
+const ReasonRootsRefused = "RootsRefused"
+
+// AnnotationVaultAddress on a Secret with a token of Vault is the address that
+// the token may be sent to.
+const AnnotationVaultAddress = "openservicemesh.io/vault-address"
+
 // AnnotationForce with the value "true" on a MeshRootCertificate lets it be
 // deleted, or no longer be Active, although the mesh needs it.
 const AnnotationForce = "config.openservicemesh.io/force"

@@ -1,5 +1,7 @@
 package v1
 
+import "strings"
+
 // Provider is a certificate authority: exactly one of its fields is set.
 //
 // +kubebuilder:validation:ExactlyOneOf=tresor;vault;certManager
@@ -26,7 +28,8 @@ type Tresor struct {
 
 // Vault is a PKI secrets engine of HashiCorp Vault, and how to log in.
 type Vault struct {
-	// address is Vault's URL, such as https://vault.vault.svc:8200.
+	// address is Vault's URL, such as https://vault.vault.svc:8200. Over http, the
+	// login can be read on the way, and no roots are trusted but those of a Secret.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -48,6 +51,12 @@ type Vault struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=262144
 	CABundle []byte `json:"caBundle,omitempty"`
+	// rootsSecretRef is the Secret, in the object's own namespace, whose key ca.crt
+	// holds the root certificates that Vault's chains end with: no others are
+	// trusted. Without it, those are trusted that the issuer of role chains to; over
+	// http, those of the mesh's own Secret, osm-ca-bundle.
+	// +optional
+	RootsSecretRef *SecretReference `json:"rootsSecretRef,omitempty"`
 	// auth is how the mesh logs in to Vault.
 	// +required
 	Auth VaultAuth `json:"auth"`
@@ -57,10 +66,13 @@ type Vault struct {
 //
 // +kubebuilder:validation:ExactlyOneOf=tokenSecretRef;kubernetes
 type VaultAuth struct {
-	// tokenSecretRef is the key of a Secret that holds a token of Vault.
+	// tokenSecretRef is the key of a Secret that holds a token of Vault. The
+	// annotation openservicemesh.io/vault-address of the Secret has to be the address
+	// that the token is sent to, unless the chart's values name both.
 	// +optional
 	TokenSecretRef *SecretKeyReference `json:"tokenSecretRef,omitempty"`
-	// kubernetes logs in as the service account of osm-controller.
+	// kubernetes logs in as the service account of osm-controller, at the address of
+	// the chart's osm.vault alone.
 	// +optional
 	Kubernetes *VaultKubernetesAuth `json:"kubernetes,omitempty"`
 }
@@ -80,6 +92,21 @@ type VaultKubernetesAuth struct {
 	MountPath string `json:"mountPath,omitempty"`
 }
 
+// RootsSecret returns the name of the Secret that the roots of Vault are read
+// from, if they are: own is the mesh's.
+func (v Vault) RootsSecret(own string) (name string, ok bool) {
+	switch {
+	case v.RootsSecretRef != nil:
+		return v.RootsSecretRef.Name, true
+	case v.Plain():
+		return own, true
+	}
+	return "", false
+}
+
+// Plain reports whether Vault is asked without TLS.
+func (v Vault) Plain() bool { return strings.HasPrefix(strings.ToLower(v.Address), "http:") }
+
 // CertManager is an issuer of cert-manager.
 type CertManager struct {
 	// issuerRef is the issuer that CertificateRequests name.
@@ -90,6 +117,14 @@ type CertManager struct {
 	// own, osm-ca-bundle, is used without it.
 	// +optional
 	RootsSecretRef *SecretReference `json:"rootsSecretRef,omitempty"`
+}
+
+// RootsSecret returns the name of the Secret of the roots: own is the mesh's.
+func (c CertManager) RootsSecret(own string) string {
+	if c.RootsSecretRef != nil {
+		return c.RootsSecretRef.Name
+	}
+	return own
 }
 
 // IssuerReference names an issuer of cert-manager.

@@ -508,6 +508,11 @@ func (in *Vault) DeepCopyInto(out *Vault) {
 		*out = make([]byte, len(*in))
 		copy(*out, *in)
 	}
+	if in.RootsSecretRef != nil {
+		in, out := &in.RootsSecretRef, &out.RootsSecretRef
+		*out = new(SecretReference)
+		**out = **in
+	}
 	in.Auth.DeepCopyInto(&out.Auth)
 }
 

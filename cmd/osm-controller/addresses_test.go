@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/osm-edge/osm/cmd/internal/component"
+	"github.com/osm-edge/osm/destination"
+)
+
+func rejectedPod(i int) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "bookstore", Name: fmt.Sprint("pod-", i), UID: types.UID(fmt.Sprint("uid-", i))},
+		Spec:       corev1.PodSpec{ServiceAccountName: "thief", NodeName: fmt.Sprint("node-", i)},
+		Status:     corev1.PodStatus{Phase: corev1.PodRunning, PodIPs: []corev1.PodIP{{IP: "10.0.0.1"}}},
+	}
+}
+
+func TestRejectedAddressesAreWrittenInEventsAndTheLogAtABoundedRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		var log bytes.Buffer
+		o := &options{Options: component.Options{MeshName: "osm", Namespace: "osm-system"}, replica: "osm-controller-0"}
+		logger := slog.New(slog.NewTextHandler(&log, nil))
+		x := destination.NewIndex("cluster.local")
+		a := newAddresses(x, newEvents(o, client, logger), logger)
+		go func() { _ = a.Run(t.Context()) }() // which ends with the test
+		x.SetPod(rejectedPod(0))
+		x.SetPod(rejectedPod(1))
+		synctest.Wait()
+		list, err := client.EventsV1().Events("osm-system").List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list.Items) != 1 {
+			t.Fatalf("%d events, want 1", len(list.Items))
+		}
+		event := list.Items[0]
+		if event.Type != corev1.EventTypeWarning || event.Reason != "AddressRejected" || event.Related == nil || event.Related.UID != "uid-1" ||
+			!strings.Contains(event.Note, "pod bookstore/pod-0 of another node had it first") || !strings.Contains(event.Note, "node-1") {
+			t.Errorf("the event is %+v", event)
+		}
+		for i := range 1000 {
+			x.SetPod(rejectedPod(2 + i))
+		}
+		<-time.After(time.Minute)
+		synctest.Wait()
+		lines := strings.Count(log.String(), "\n")
+		if lines > 2*addressEventsAtOnce+10 || !strings.Contains(log.String(), "left_out=9") {
+			t.Errorf("%d lines:\n%s", lines, log.String())
+		}
+	})
+}
+
+func TestRangesCountWhereTheNetworkUsesThem(t *testing.T) {
+	self := func(ip string) *corev1.Pod {
+		return &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "osm-system", Name: "osm-controller-0"},
+			Spec:       corev1.PodSpec{NodeName: "node-0"},
+			Status:     corev1.PodStatus{PodIPs: []corev1.PodIP{{IP: ip}}},
+		}
+	}
+	cases := map[string]struct {
+		self   *corev1.Pod
+		ignore bool
+		counts bool
+	}{
+		"osm-controller's own address is of its node's":       {self: self("10.244.0.9"), counts: true},
+		"its own address is of another range, as Calico's is": {self: self("192.168.3.1")},
+		"it is not a pod":           {self: rejectedPod(9), counts: true},
+		"it is told to ignore them": {self: self("10.244.0.9"), ignore: true},
+		"its own address is of a family that the node has not":   {self: self("fd00::1"), counts: true},
+		"its own address is an IPv4 address mapped into IPv6":    {self: self("::ffff:10.244.0.9"), counts: true},
+		"its own address is mapped into IPv6, and of another":    {self: self("::ffff:192.168.3.1")},
+		"it is on the host's network, which tells nothing of it": {self: func() *corev1.Pod { p := self("172.16.0.1"); p.Spec.HostNetwork = true; return p }(), counts: true},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			client := fake.NewClientset(c.self)
+			caches, err := newCaches(client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := destination.NewIndex("cluster.local")
+			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-0"}, Spec: corev1.NodeSpec{PodCIDRs: []string{"10.244.0.0/24"}}}
+			if err := caches.nodes.GetIndexer().Add(node); err != nil {
+				t.Fatal(err)
+			}
+			x.SetNode(node)
+			x.SetPod(rejectedPod(0)) // has 10.0.0.1
+			o := &options{Options: component.Options{Namespace: "osm-system"}, replica: "osm-controller-0", ignorePodCIDRs: c.ignore}
+			followRanges(t.Context(), o, client, caches.nodes.GetIndexer(), x, slog.New(slog.DiscardHandler))
+			if believed := len(x.At(netip.MustParseAddr("10.0.0.1"))) == 1; believed == c.counts {
+				t.Errorf("the address is believed: %v", believed)
+			}
+		})
+	}
+}

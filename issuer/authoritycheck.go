@@ -1,0 +1,125 @@
+package issuer
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
+	asn1tag "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// Sizes of RSA keys in bits: OpenSSL's security level 2 refuses less than the
+// least, crypto/tls and BoringSSL more than the most.
+const (
+	leastRSA = 2048
+	mostRSA  = 8192
+)
+
+var (
+	oidAuthorityKeyID  = asn1.ObjectIdentifier{2, 5, 29, 35} // RFC 5280, section 4.2.1.1
+	oidKeyUsage        = asn1.ObjectIdentifier{2, 5, 29, 15} // section 4.2.1.3
+	oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30} // section 4.2.1.10
+)
+
+// CheckAuthority refuses a CA certificate, a root's or an intermediate's, that
+// some peer of the mesh would refuse: crypto/x509, which is laxer in places, or
+// OpenSSL at its security level 2, as Pipy's.
+func CheckAuthority(ca *x509.Certificate) error {
+	switch {
+	case !ca.BasicConstraintsValid || !ca.IsCA:
+		return errors.New("the certificate is not a CA certificate")
+	case ca.KeyUsage&x509.KeyUsageCertSign == 0 && extension(ca, oidKeyUsage) != nil:
+		return errors.New("the certificate's key usage does not allow it to sign certificates: make one with keyCertSign")
+	case len(ca.UnhandledCriticalExtensions) > 0:
+		return fmt.Errorf("the certificate has the critical extension %s, which peers do not know: make one without it", ca.UnhandledCriticalExtensions[0])
+	case !allowsBothSides(ca):
+		return errors.New("the certificate's extended key usage leaves out server or client authentication: make one with both, or without the extension")
+	}
+	if err := checkKey(ca.PublicKey); err != nil {
+		return err
+	}
+	return checkSignatureAlgorithm(ca.SignatureAlgorithm)
+}
+
+// allowsBothSides does not take anyExtendedKeyUsage for the two: OpenSSL does
+// not either, of a CA.
+func allowsBothSides(ca *x509.Certificate) bool {
+	if len(ca.ExtKeyUsage)+len(ca.UnknownExtKeyUsage) == 0 {
+		return true
+	}
+	return slices.Contains(ca.ExtKeyUsage, x509.ExtKeyUsageServerAuth) && slices.Contains(ca.ExtKeyUsage, x509.ExtKeyUsageClientAuth)
+}
+
+func checkKey(key any) error {
+	const remedy = "use RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519"
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		if n := key.N.BitLen(); n < leastRSA || n > mostRSA {
+			return fmt.Errorf("the certificate's RSA key has %d bits: %s", n, remedy)
+		}
+	case *ecdsa.PublicKey:
+		if !slices.Contains([]elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()}, key.Curve) {
+			return fmt.Errorf("the certificate's key is on the curve %s, which TLS 1.3 does not have: %s", key.Curve.Params().Name, remedy)
+		}
+	case ed25519.PublicKey:
+	default:
+		return fmt.Errorf("the certificate's key is of a kind that peers do not know (%T): %s", key, remedy)
+	}
+	return nil
+}
+
+var soundSignatures = []x509.SignatureAlgorithm{
+	x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA,
+	x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
+	x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512,
+	x509.PureEd25519,
+}
+
+func checkSignatureAlgorithm(algorithm x509.SignatureAlgorithm) error {
+	if slices.Contains(soundSignatures, algorithm) {
+		return nil
+	}
+	return fmt.Errorf("the certificate is signed with %s, which peers do not accept: sign it with SHA-256 or better", algorithm)
+}
+
+// extension returns the value of an extension, nil if there is none.
+func extension(certificate *x509.Certificate, id asn1.ObjectIdentifier) []byte {
+	for _, e := range certificate.Extensions {
+		if e.Id.Equal(id) {
+			return e.Value
+		}
+	}
+	return nil
+}
+
+// namesItself reports whether a root's authority key identifier, if it has one,
+// is that of its own key, and names no other certificate by its serial number.
+func namesItself(root *x509.Certificate) bool {
+	if len(root.AuthorityKeyId) > 0 && len(root.SubjectKeyId) > 0 && !bytes.Equal(root.AuthorityKeyId, root.SubjectKeyId) {
+		return false
+	}
+	value := cryptobyte.String(extension(root, oidAuthorityKeyID))
+	var id, serial cryptobyte.String
+	named := false
+	if !value.ReadASN1(&id, asn1tag.SEQUENCE) {
+		return true
+	}
+	for _, tag := range []uint8{0, 1} {
+		if !id.SkipOptionalASN1(asn1tag.Tag(tag).ContextSpecific()) && !id.SkipOptionalASN1(asn1tag.Tag(tag).ContextSpecific().Constructed()) {
+			return false
+		}
+	}
+	if !id.ReadOptionalASN1(&serial, &named, asn1tag.Tag(2).ContextSpecific()) {
+		return false
+	}
+	return !named || new(big.Int).SetBytes(serial).Cmp(root.SerialNumber) == 0
+}

@@ -1,0 +1,61 @@
+package provider
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/osm-edge/osm/issuer"
+)
+
+const (
+	// mostRefused bounds how many roots of an authority are told of one by one:
+	// whoever may add one may add more.
+	mostRefused = 8
+	// mostSubject bounds what is repeated of a subject that anybody may have chosen.
+	mostSubject = 128
+)
+
+// refusedBy returns the roots that the authority has beside its own and that
+// nobody trusts. A former root that still retires is none of them.
+func (p *Provider) refusedBy(r *root) []*x509.Certificate {
+	if !r.used() {
+		return nil
+	}
+	trusted := p.applied.bundle.Roots()
+	return slices.DeleteFunc(r.state.refused.Roots(), func(c *x509.Certificate) bool { return slices.ContainsFunc(trusted, c.Equal) })
+}
+
+// tellRefused tells of each root that is refused, once.
+func (p *Provider) tellRefused(ctx context.Context, r *root) {
+	told := p.refused[r.object.UID]
+	for _, certificate := range r.refused {
+		known := told.Roots()
+		if slices.ContainsFunc(known, certificate.Equal) || len(known) >= mostRefused {
+			continue
+		}
+		told = told.Union(issuer.NewTrustBundle(certificate))
+		note := fmt.Sprintf("root %s lies beside those of the authority and is not trusted: the issuer of its role does not chain to it. "+
+			"If nobody of yours added it, delete it, and see who may add roots. To have it trusted, make it sign for the role, or put it into the Secret of vault.rootsSecretRef",
+			nameRoots([]*x509.Certificate{certificate}))
+		p.options.Logger.Warn("a root is not trusted", "name", r.object.Name, "note", note)
+		if p.options.RootRefused != nil {
+			p.options.RootRefused(ctx, r.object.Name, note)
+		}
+	}
+	p.refused[r.object.UID] = told
+}
+
+func nameRoots(roots []*x509.Certificate) string {
+	var names []string
+	for _, root := range roots[:min(len(roots), mostRefused)] {
+		names = append(names, fmt.Sprintf("%q (SHA-256 %x)", cut(root.Subject.String(), mostSubject), sha256.Sum256(root.Raw)))
+	}
+	if more := len(roots) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ")
+}

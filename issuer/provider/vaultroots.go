@@ -1,0 +1,129 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/manifests/crd/v1"
+)
+
+// vaultRoots are the roots of Vault that an operator has put into a Secret. Those
+// that were read last stay where it is taken away or refused.
+type vaultRoots struct {
+	name    string        // of the Secret
+	mend    string        // beside what the Secret's own refusal says
+	changed chan struct{} // one slot: they, or what is wrong with them, are others
+
+	mu    sync.Mutex
+	roots issuer.TrustBundle
+	wrong *problem
+}
+
+func newVaultRoots(name string, spec v1.Vault) *vaultRoots {
+	r := &vaultRoots{name: name, changed: make(chan struct{}, 1)}
+	if spec.RootsSecretRef == nil {
+		r.mend = "; over http, the roots that Vault itself tells can be from anybody: name a Secret with ca.crt in vault.rootsSecretRef, or use https"
+	}
+	return r
+}
+
+// follow reads the Secret whenever it changes.
+func (r *vaultRoots) follow(ctx context.Context, p *Provider) {
+	first := true
+	p.followSecret(ctx, r.name, func(secret *corev1.Secret, err error) {
+		var roots issuer.TrustBundle
+		var wrong *problem
+		switch {
+		case err != nil:
+			wrong = p.unreadable(nil, r.name, "", err)
+		case secret == nil:
+			wrong = &problem{reasonSecretMissing, r.explain(rootsecret.Missing(p.options.Namespace, r.name))}
+		default:
+			if roots, err = rootsecret.ParseRoots(secret, time.Now()); err != nil {
+				wrong = &problem{reasonRefused, r.explain(err)}
+			}
+		}
+		if r.set(roots, wrong) || first {
+			first = false
+			wake(r.changed)
+		}
+	})
+}
+
+func (r *vaultRoots) explain(err error) error { return fmt.Errorf("%w%s", err, r.mend) }
+
+// set takes in what the Secret says, and reports whether that is new.
+func (r *vaultRoots) set(roots issuer.TrustBundle, wrong *problem) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed := r.wrong.text() != wrong.text()
+	r.wrong = wrong
+	if wrong == nil && !roots.Equal(r.roots) {
+		r.roots, changed = roots, true
+	}
+	return changed
+}
+
+// changes receives when the roots, or what is wrong with them, are others; never
+// without a Secret.
+func (r *vaultRoots) changes() <-chan struct{} {
+	if r == nil {
+		return nil
+	}
+	return r.changed
+}
+
+// problem returns what is wrong with the roots, nothing without a Secret.
+func (r *vaultRoots) problem() *problem {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.wrong
+}
+
+// read is what Vault's CA is given.
+func (r *vaultRoots) read(context.Context) (issuer.TrustBundle, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case !r.roots.IsEmpty():
+		return r.roots, nil
+	case r.wrong != nil:
+		return issuer.TrustBundle{}, r.wrong.err
+	}
+	return issuer.TrustBundle{}, errors.New("the roots' secret is not read yet")
+}
+
+// sameEndpoint reports whether two URLs are of the same scheme, host and port.
+func sameEndpoint(a, b string) bool {
+	first, ok := endpoint(a)
+	second, same := endpoint(b)
+	return ok && same && first == second
+}
+
+func endpoint(address string) (string, bool) {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" || u.User != nil {
+		return "", false
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	if port == "" {
+		return "", false
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port), true
+}

@@ -1,0 +1,181 @@
+//go:build hostile
+
+package controlplane
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/issuertest"
+	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/sds"
+)
+
+// The SDS server that is attacked runs in a process of its own, which is this
+// test again, so that its memory is its own.
+const sdsServerVariable = "OSM_HOSTILE_SDS_SERVER"
+
+const sdsServerName = "osm-controller.osm-system.cluster.local"
+
+// namedPods attests whoever names a service account and a pod: what is attacked
+// here is what comes before and after the attestation.
+type namedPods struct{}
+
+func (namedPods) Attest(_ context.Context, token string) (sds.Proxy, error) {
+	account, pod, ok := strings.Cut(token, "/")
+	id, err := issuer.NewIdentity("cluster.local", "shop", account)
+	if !ok || err != nil {
+		return sds.Proxy{}, &sds.Refusal{Reason: sds.ReasonMalformedToken, Message: "not a token"}
+	}
+	return sds.Proxy{Identity: id, Namespace: "shop", PodName: pod, PodUID: types.UID(pod)}, nil
+}
+
+func (namedPods) Current(context.Context, sds.Proxy) error { return nil }
+
+// nobody is at any address.
+type nobody struct{}
+
+func (nobody) At(netip.Addr) []issuer.Identity     { return nil }
+func (nobody) Watch(netip.Addr, chan<- struct{})   {}
+func (nobody) Unwatch(netip.Addr, chan<- struct{}) {}
+func must[T any](t testing.TB) func(v T, err error) T {
+	return func(v T, err error) T { t.Helper(); check(t, err); return v }
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSDSServer is the server's process. It says its address and roots, and then
+// does what each line of its input says.
+func TestSDSServer(t *testing.T) {
+	if os.Getenv(sdsServerVariable) == "" {
+		t.Skip("this is run by the tests that attack it")
+	}
+	signing, trusted := newCA(t), newCA(t)
+	manager := issuer.NewManager(issuer.Options{Logger: slog.New(slog.DiscardHandler)})
+	setRoots := func() {
+		trusted = newCA(t)
+		check(t, manager.SetRoots(t.Context(), issuer.Root{Name: "active", Issuer: signing},
+			issuer.Root{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(issuer.NewTrustBundle(trusted.Root()))}))
+	}
+	setRoots()
+	self := must[issuer.Identity](t)(issuer.NewIdentity("cluster.local", "osm-system", "osm-controller"))
+	listener := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	var lines counter
+	server := must[*sds.Server](t)(sds.New(sds.Options{
+		Listener: listener, Source: manager, Attestor: namedPods{}, Destinations: nobody{},
+		GetCertificate: issuertest.Serving(manager, self), Logger: slog.New(slog.NewTextHandler(&lines, nil)),
+	}))
+	for _, run := range []func(context.Context) error{manager.Run, server.Run} {
+		go func() { check(t, run(t.Context())) }()
+	}
+	out := os.Stderr
+	fmt.Fprintf(out, "%s\n%s\x00", listener.Addr(), manager.Bundle().PEM())
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		switch in.Text() {
+		case "memory":
+			fmt.Fprintf(out, "%d\n", memory())
+		case "trust":
+			setRoots()
+			fmt.Fprintln(out, manager.Bundle().Digest())
+		case "lines":
+			fmt.Fprintln(out, lines.Load())
+		}
+	}
+}
+
+func newCA(t testing.TB) *tresor.CA {
+	t.Helper()
+	root, key, err := tresor.NewRoot()
+	check(t, err)
+	return must[*tresor.CA](t)(tresor.New(root, key))
+}
+
+// memory is what the process holds after collections: stacks shrink by half at
+// each.
+func memory() uint64 {
+	for range 3 {
+		runtime.GC()
+	}
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapInuse + stats.StackInuse
+}
+
+// sdsServer is the process as its attackers see it.
+type sdsServer struct {
+	t       *testing.T
+	address string
+	roots   issuer.TrustBundle
+	in      io.WriteCloser
+	out     *bufio.Reader
+}
+
+func startSDSServer(t *testing.T) *sdsServer {
+	t.Helper()
+	self := must[string](t)(os.Executable())
+	process := exec.Command(self, "-test.run=^TestSDSServer$", "-test.timeout=15m")
+	process.Env = append(os.Environ(), sdsServerVariable+"=yes", "GOGC=100")
+	s := &sdsServer{t: t}
+	s.in = must[io.WriteCloser](t)(process.StdinPipe())
+	out := must[io.ReadCloser](t)(process.StderrPipe())
+	check(t, process.Start())
+	s.out = bufio.NewReader(out)
+	t.Cleanup(func() {
+		check(t, errors.Join(s.in.Close(), process.Process.Kill()))
+		_ = process.Wait() // it was killed
+	})
+	s.address = s.line()
+	pem := must[string](t)(s.out.ReadString(0))
+	s.roots = must[issuer.TrustBundle](t)(issuer.ParseTrustBundle([]byte(strings.TrimSuffix(pem, "\x00"))))
+	return s
+}
+
+func (s *sdsServer) line() string {
+	s.t.Helper()
+	return strings.TrimSpace(must[string](s.t)(s.out.ReadString('\n')))
+}
+
+func (s *sdsServer) tell(command string) string {
+	s.t.Helper()
+	_, err := fmt.Fprintln(s.in, command)
+	check(s.t, err)
+	return s.line()
+}
+
+func (s *sdsServer) number(command string) int64 {
+	s.t.Helper()
+	return must[int64](s.t)(strconv.ParseInt(s.tell(command), 10, 64))
+}
+
+// settled is its memory once that no longer falls: what connections held that
+// were closed is given back after a while.
+func (s *sdsServer) settled() int64 {
+	s.t.Helper()
+	least := s.number("memory")
+	for range 4 {
+		<-time.After(250 * time.Millisecond)
+		least = min(least, s.number("memory"))
+	}
+	return least
+}

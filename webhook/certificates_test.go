@@ -1,0 +1,47 @@
+package webhook_test
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/webhook"
+)
+
+// certificatesSeeds are what a lax reader accepts, and a strict one does not.
+func certificatesSeeds(tb testing.TB) map[string][]byte {
+	good := newTestCA(tb).pem()
+	return map[string][]byte{
+		"a truncated block before a good one": slices.Concat(good[:len(good)/2], []byte("\n"), good),
+		"a block with headers":                bytes.Replace(good, []byte("\n"), []byte("\nComment: root\n\n"), 1),
+		"a malformed block before a good one": slices.Concat([]byte("-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n"), good),
+		"a byte order mark":                   slices.Concat([]byte("\ufeff"), good),
+		"text after it":                       slices.Concat(good, []byte("x")),
+	}
+}
+
+func TestPublishRefusesWhatTheMeshDoesNotRead(t *testing.T) {
+	for name, bundle := range certificatesSeeds(t) {
+		if changed, err := newFakeCluster().caBundles().Publish(t.Context(), bundle); err == nil || changed {
+			t.Errorf("%s: changed %v, error %v", name, changed, err)
+		}
+	}
+}
+
+// FuzzPublish holds that a caBundle is what the mesh reads as a trust bundle's
+// certificates, no more and no less.
+func FuzzPublish(f *testing.F) {
+	for _, seed := range certificatesSeeds(f) {
+		f.Add(seed)
+	}
+	f.Add(newTestCA(f).pem())
+	bundles := webhook.NewCABundles(webhook.CABundlesOptions{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, published := bundles.Publish(t.Context(), data)
+		_, read := issuer.ParseCertificates(data)
+		if (published == nil) != (read == nil) {
+			t.Errorf("published with %v, and read with %v", published, read)
+		}
+	})
+}
