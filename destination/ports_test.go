@@ -51,7 +51,7 @@ func opens(s *discoveryv1.EndpointSlice, name string, number int32, edits ...fun
 	return s
 }
 
-func speaking(protocol string) func(*discoveryv1.EndpointPort) {
+func by(protocol string) func(*discoveryv1.EndpointPort) {
 	return func(p *discoveryv1.EndpointPort) { p.AppProtocol = &protocol }
 }
 

@@ -219,11 +219,3 @@ func (c *caches) wait() {
 		factory.Shutdown()
 	}
 }
-
-// meant keeps of a reference what it is to.
-func meant(target *corev1.ObjectReference) *corev1.ObjectReference {
-	if target == nil {
-		return nil
-	}
-	return &corev1.ObjectReference{Kind: target.Kind, Name: target.Name}
-}

@@ -184,7 +184,6 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 		Acknowledgements: acknowledgements{c.rotation},
 		Metrics:          sds.NewMetrics(registry),
 		Logger:           logger,
-		HTTPPorts:        ports,
 	})
 }
 
