@@ -103,6 +103,14 @@ func endpointAddresses(object any) (any, error) {
 	return kept, nil
 }
 
+// meant keeps of a reference what it is to.
+func meant(target *corev1.ObjectReference) *corev1.ObjectReference {
+	if target == nil {
+		return nil
+	}
+	return &corev1.ObjectReference{Kind: target.Kind, Name: target.Name}
+}
+
 // podRanges reduces a Node to the ranges of its pods' addresses.
 func podRanges(object any) (any, error) {
 	node, ok := object.(*corev1.Node)

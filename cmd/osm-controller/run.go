@@ -180,6 +180,7 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 			LiveServiceAccounts: client.CoreV1(),
 		}),
 		Destinations:     c.index,
+		HTTPPorts:        ports,
 		GetCertificate:   c.serving.GetCertificate,
 		Acknowledgements: acknowledgements{c.rotation},
 		Metrics:          sds.NewMetrics(registry),
