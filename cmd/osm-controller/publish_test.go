@@ -38,6 +38,7 @@ func TestTheChartLetsItPublishTheScriptsThatItHas(t *testing.T) {
 		"list":   {trust.ConfigMapName, pipy.ConfigMapName()},
 		"watch":  {trust.ConfigMapName, pipy.ConfigMapName()},
 		"update": {trust.ConfigMapName, pipy.ConfigMapName()},
+		"delete": {trust.ConfigMapName, pipy.ConfigMapName()}, // what a tenant has made immutable
 	}
 	for verb, names := range want {
 		if got, ok := rights[verb]; !ok || !slices.Equal(got, names) {
