@@ -7,10 +7,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
@@ -76,13 +79,39 @@ func TestHTTPToPortsThatAreNotDeclaredIsCounted(t *testing.T) {
 			}
 			want := map[string]float64{}
 			if tc.want > 0 {
-				want[strconv.Itoa(int(netip.MustParseAddrPort(application).Port()))] = tc.want
+				want[numberOf(application)] = tc.want
 			}
 			if got := p.undeclared(); !maps.Equal(got, want) {
 				t.Errorf("%v, want %v", got, want)
 			}
 		})
 	}
+}
+
+// TestMetricsAreAsOsmCheckReadsThem is of the file that the tests of osm check
+// read.
+func TestMetricsAreAsOsmCheckReadsThem(t *testing.T) {
+	want, err := os.ReadFile("testdata/metrics.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	application := serveHTTP(t, func(http.ResponseWriter, *http.Request) {})
+	p := newPods(t, application)
+	response, err := p.client(http1()).Get("http://store/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close() // it is empty
+	_, got := get(t, p.at("store:15010"), "http://store/stats/prometheus", nil)
+	got = strings.Replace(got, `port="`+numberOf(application)+`"`, `port="8080"`, 1)
+	got = regexp.MustCompile(`(?m)^(osm_sidecar_certificate_expiry_timestamp_seconds) .*$`).ReplaceAllString(got, "$1 0")
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func numberOf(address string) string {
+	return strconv.Itoa(int(netip.MustParseAddrPort(address).Port()))
 }
 
 func TestWhatIsNoHTTPIsNotCounted(t *testing.T) {
