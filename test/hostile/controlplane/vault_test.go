@@ -124,13 +124,13 @@ func caOf(t *testing.T, server *testvault.Server, value string) *vault.CA {
 	t.Helper()
 	ca, err := vault.New(vault.Options{
 		Address: server.Address, CA: server.CA, Role: testvault.Role, Credentials: token(value), Logger: quiet,
-		Trial: func() (*issuer.Request, error) { return request() },
+		Trial: func() (*issuer.Request, error) { return trial() },
 	})
 	must(t, err)
 	return ca
 }
 
-func request() (*issuer.Request, error) {
+func trial() (*issuer.Request, error) {
 	id, err := issuer.NewIdentity("cluster.local", "bookstore", "bookstore-v2")
 	if err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func signs(t *testing.T, ca *vault.CA, root *x509.Certificate) (string, error) {
 	if _, err := only(t, ca, issuer.NewTrustBundle(root)); err != nil {
 		return "", err
 	}
-	request, err := request()
+	request, err := trial()
 	if err != nil {
 		return "", err
 	}
