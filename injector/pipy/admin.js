@@ -44,6 +44,7 @@ export function metrics(secrets, sds, counters) {
   family('osm_sidecar_connections_total', 'counter', 'Connections and requests of the mesh that the sidecar carried.',
     [['{direction="inbound"}', counters.inbound], ['{direction="outbound"}', counters.outbound]])
   family('osm_sidecar_denied_total', 'counter', 'Peers that the sidecar refused.', [['', counters.denied]])
+  family('osm_sidecar_undeclared_http_total', 'counter', 'Connections on which the application answered HTTP, at a port that is not declared HTTP.', counters.undeclared.samples())
   family('osm_sidecar_sds_connected', 'gauge', 'Whether the sidecar is connected to the control plane.', [['', sds.connected ? 1 : 0]])
   family('osm_sidecar_sds_updates_total', 'counter', 'Secrets that the sidecar accepted.', [['', sds.updates]])
   family('osm_sidecar_sds_nacks_total', 'counter', 'Secrets that the sidecar rejected.', [['', sds.nacks]])

@@ -2,7 +2,6 @@ package pipy_test
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -307,17 +306,16 @@ func (p *proxy) mount(name string, content []byte) {
 // start starts a sidecar as its container does.
 func (p *proxy) start(program string) {
 	p.t.Helper()
-	p.process = exec.Command(program, "--log-level="+cmp.Or(os.Getenv("PIPY_LOG"), "info"), filepath.Join(p.directory, "pipy/main.js"), "--", filepath.Join(p.directory, "bootstrap.json"))
-	p.process.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: sidecarUID, Gid: sidecarUID}}
+	p.process = p.command(program)
+	p.process.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: sidecarUID, Gid: sidecarUID}, Setpgid: true}
 	p.process.Stdout, p.process.Stderr = p, p
 	if err := p.n.Do(p.process.Start); err != nil {
 		p.t.Fatal(err)
 	}
 	go func() { p.ended <- p.process.Wait() }()
 	p.t.Cleanup(func() {
-		if err := p.process.Process.Kill(); err == nil {
-			<-p.ended
-		}
+		syscall.Kill(-p.process.Process.Pid, syscall.SIGKILL) // the shell and what it runs, if they have not ended
+		<-p.ended
 		if p.t.Failed() {
 			p.t.Log(p.logged())
 		}

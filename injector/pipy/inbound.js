@@ -32,6 +32,7 @@ var $sessions   // one for each address that requests of the connection go to
 var $open       // the connection, as long as it is
 var $refusal    // of a request
 var $answered
+var $count      // counts a head if it is an answer of a port that is not declared HTTP
 
 // The pipeline of an inbound listener. own are the ports that are never a target.
 export default function ({ bootstrap, secrets, revocation, ports, counters, own, isIntercepted, declared }) {
@@ -151,6 +152,7 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
     )
     .handleMessageStart(m => {
       $answered = true
+      $count?.(m.head)
       if (m.head.status === 101 && $strict) $strict.raw()
     })
     .replaceStreamEnd(end => $answered ? end : new Message({ status: 502 }, 'the sidecar cannot reach the application at ' + $address + '\n'))
@@ -205,6 +207,7 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
       $sessions = {}
       $watch = watch()
       $strict = !isIntercepted || declared.isHTTP($port) ? strict() : null
+      $count = $strict ? null : counters.undeclared.connection($port)
       $open = revocation.begin()
       $secured = false
       $gone = false

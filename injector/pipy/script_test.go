@@ -122,7 +122,7 @@ func load(t testing.TB) functions {
 		}
 	}
 	var entry strings.Builder
-	for _, name := range []string{"address", "spiffe", "x509", "xds", "grpc", "origin", "sniff", "strict", "watch", "lines", "declared", "identify", "probes", "revocation"} {
+	for _, name := range []string{"address", "spiffe", "x509", "xds", "grpc", "origin", "sniff", "strict", "watch", "lines", "declared", "undeclared", "admin", "identify", "probes", "revocation"} {
 		entry.WriteString("export * as " + name + " from './" + name + ".js'\n")
 	}
 	for _, script := range []string{string(standins), bundle(t, entry.String()), "function codes(s) { return s.split('').map(function (c) { return c.charCodeAt(0) }) }"} {
@@ -231,6 +231,10 @@ func TestFunctionsOfTheScripts(t *testing.T) {
 			`["refused","refused","refused","refused","refused","refused","refused","refused"]`},
 		{"a control plane that knows of no ports", `(function () { var d = scripts.declared.default({}); return [d.names(), d.refused(true, false), d.names(), d.refused(true, false), d.names(), d.refused(false, false), d.refused(true, true)] })()`,
 			`[["http-ports"],true,[],false,["http-ports"],false,false]`},
+		{"HTTP at ports that are not declared", `(function () { var u = scripts.undeclared.default(); [8080, 9090, 8080].forEach(function (p) { var answered = u.connection(p); answered({ headers: {} }); answered({ headers: { date: 'd' } }); answered({ headers: { date: 'd' } }) }); u.connection(1)({ headers: {} }); return u.samples() })()`,
+			`[["{port=\"8080\"}",2],["{port=\"9090\"}",1]]`},
+		{"more such ports than applications have", `(function () { var u = scripts.undeclared.default(); for (var n = 0; n < 140; n++) u.connection(8000 + n % 70)({ headers: { date: 'd' } }); var all = u.samples(); return [all.length, all[0], all[63], all[64]] })()`,
+			`[65,["{port=\"8000\"}",2],["{port=\"8063\"}",2],["{port=\"other\"}",12]]`},
 		{"redirected to a path", redirected(`/b?c#d`), `{"secure":false,"port":80,"path":"/b?c","host":"h"}`},
 		{"redirected beside", redirected(`b`), `{"secure":false,"port":80,"path":"/x/b","host":"h"}`},
 		{"redirected to a query", redirected(`?b=http://c`), `{"secure":false,"port":80,"path":"/x/a?b=http://c","host":"h"}`},

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -39,6 +40,7 @@ func (s *Sidecar) carry(ctx context.Context, peer *peerConn, asked netip.AddrPor
 		err = errors.New("HTTP to an application that speaks another protocol first")
 	case err == nil && is == hypertext && r.release():
 		peer.rest = io.MultiReader(bytes.NewReader(begin), peer.Conn)
+		peer.answered = sync.OnceFunc(func() { s.undeclared.add(asked.Port()) })
 		peer.application = s.towardsApplication(&greeted{application, first.rest(application)}, asked, bytes.HasPrefix(begin, []byte("PRI ")))
 		requests.give(ctx, peer)
 		return nil

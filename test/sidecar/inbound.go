@@ -76,6 +76,9 @@ func (s *Sidecar) passOn(transport http.RoundTripper, host string, peer *peerCon
 		ErrorLog:     slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
 	}
 	proxy.ModifyResponse = func(r *http.Response) error {
+		if peer.answered != nil {
+			peer.answered()
+		}
 		if r.StatusCode == http.StatusSwitchingProtocols && peer.strict != nil {
 			peer.strict.upgraded.Store(true)
 		}

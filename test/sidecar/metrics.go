@@ -18,8 +18,8 @@ func (s *Sidecar) metrics() http.Handler {
 
 // collector reads what the sidecar counts anyhow.
 type collector struct {
-	sidecar                                                *Sidecar
-	expiry, connections, denied, connected, updates, nacks *prometheus.Desc
+	sidecar                                                            *Sidecar
+	expiry, connections, denied, undeclared, connected, updates, nacks *prometheus.Desc
 }
 
 func newCollector(s *Sidecar) *collector {
@@ -31,6 +31,7 @@ func newCollector(s *Sidecar) *collector {
 		expiry:      desc("certificate_expiry_timestamp_seconds", "When the certificate expires, in seconds since the epoch."),
 		connections: desc("connections_total", "Mutual TLS connections to and from verified peers.", "direction"),
 		denied:      desc("denied_total", "Peers that were not let in or not called for who they are."),
+		undeclared:  desc("undeclared_http_total", "Connections on which the application answered HTTP, at a port that is not declared HTTP.", "port"),
 		connected:   desc("sds_connected", "1 while there is a stream to the control plane."),
 		updates:     desc("sds_updates_total", "Secrets of the control plane that were accepted."),
 		nacks:       desc("sds_nacks_total", "Secrets of the control plane that were rejected."),
@@ -52,6 +53,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	send(c.connections, prometheus.CounterValue, counters.inbound.Load(), "inbound")
 	send(c.connections, prometheus.CounterValue, counters.outbound.Load(), "outbound")
 	send(c.denied, prometheus.CounterValue, counters.denied.Load())
+	for port, n := range c.sidecar.undeclared.counted() {
+		send(c.undeclared, prometheus.CounterValue, n, port)
+	}
 	var connected int64
 	if counters.connected.Load() {
 		connected = 1

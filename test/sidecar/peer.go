@@ -22,6 +22,9 @@ type peerConn struct {
 	application *upstream
 	// strict lets its requests through; nil if its first bytes told that they are.
 	strict *strictReader
+	// answered is called with each answer of an application whose port is not
+	// declared HTTP; nil if it is.
+	answered func()
 }
 
 // Read implements net.Conn.

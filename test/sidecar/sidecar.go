@@ -80,6 +80,7 @@ type Sidecar struct {
 	connections *connections
 	peers       *peers
 	declared    declared
+	undeclared  undeclared
 
 	mu      sync.Mutex
 	state   State

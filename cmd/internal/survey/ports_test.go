@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -176,6 +177,24 @@ func TestASidecarIsAskedWhereItSawHTTP(t *testing.T) {
 				t.Errorf("%v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+// TestTheMetricsOfSidecarsAreRead is of what the sidecars' own tests say that
+// each of them writes.
+func TestTheMetricsOfSidecarsAreRead(t *testing.T) {
+	for file, want := range map[string][]uint16{
+		"../../../injector/pipy/testdata/metrics.txt": {8080, 8081, 8082, 8083, 8084, 8085, 8086, 8087, 8088, 8089, 8090, 8091, 8092, 8093, 8094, 8095},
+		"../../../test/sidecar/testdata/metrics.txt":  {8080},
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := asking(t, func(w http.ResponseWriter, _ *http.Request) { w.Write(text) })
+		if got := s.undeclared(t.Context(), "shop", "books-1"); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", file, got, want)
+		}
 	}
 }
 

@@ -40,4 +40,5 @@ var algo = { Cache: function (make) { this.get = make } }
 var crypto = { Hash: function () { this.update = function () {}; this.digest = function () { return 'hash' } } }
 var console = { error: function () {} }
 function pipeline() { return {} }
+function Message(head, body) { this.head = head; this.body = body }
 function StreamEnd(error) { this.error = error }
