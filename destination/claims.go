@@ -73,12 +73,12 @@ func (x *Index) claim(of name, initial bool) {
 // it first, the newest pod. What was there at first is in the order of creation,
 // so that replicas agree. None counts where no claim is believed.
 func (x *Index) owner(address netip.Addr) (owner name, found bool) {
-	now := time.Now()
+	now, oldest := time.Now(), x.oldest(address)
 	for of := range x.podsAt[address] {
 		if x.doubt(of, address) != "" {
 			continue
 		}
-		if !found || x.before(of, owner, address, now) {
+		if !found || x.before(of, owner, address, oldest, now) {
 			owner, found = of, true
 		}
 	}
@@ -86,8 +86,8 @@ func (x *Index) owner(address netip.Addr) (owner name, found bool) {
 }
 
 // before reports whether a's claim to the address takes precedence over b's. The
-// names only decide where nothing else does.
-func (x *Index) before(a, b name, address netip.Addr, now time.Time) bool {
+// names only decide where nothing else does. oldest is that of the address.
+func (x *Index) before(a, b name, address netip.Addr, oldest map[string]int64, now time.Time) bool {
 	p, q := x.pods[a], x.pods[b]
 	if p.overdue(now) != q.overdue(now) {
 		return q.overdue(now)
@@ -96,16 +96,17 @@ func (x *Index) before(a, b name, address netip.Addr, now time.Time) bool {
 	if p.node == q.node {
 		return cmp.Or(cmp.Compare(q.created, p.created), cmp.Compare(s.pod, t.pod), cmp.Compare(a.String(), b.String())) < 0
 	}
-	return cmp.Or(cmp.Compare(s.node, t.node), cmp.Compare(x.oldest(address, p.node), x.oldest(address, q.node)), cmp.Compare(p.node, q.node)) < 0
+	return cmp.Or(cmp.Compare(s.node, t.node), cmp.Compare(oldest[p.node], oldest[q.node]), cmp.Compare(p.node, q.node)) < 0
 }
 
-// oldest is when the oldest pod of a node was created that claims the address.
-// The API server writes that, and not the node.
-func (x *Index) oldest(address netip.Addr, node string) int64 {
-	first := time.Now().Unix()
+// oldest is when the oldest pod was created that claims the address, by node. The
+// API server writes that, and not the node.
+func (x *Index) oldest(address netip.Addr) map[string]int64 {
+	first := map[string]int64{}
 	for of := range x.podsAt[address] {
-		if p := x.pods[of]; p.node == node {
-			first = min(first, p.created)
+		p := x.pods[of]
+		if created, known := first[p.node]; !known || p.created < created {
+			first[p.node] = p.created
 		}
 	}
 	return first

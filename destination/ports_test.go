@@ -41,8 +41,8 @@ func (d *declared) remove(t testing.TB, p *corev1.Pod) {
 	d.DeletePod(p)
 }
 
-// opens has an EndpointSlice lead to a port.
-func opens(s *discoveryv1.EndpointSlice, name string, number int32, edits ...func(*discoveryv1.EndpointPort)) *discoveryv1.EndpointSlice {
+// on has an EndpointSlice lead to a port.
+func onPort(s *discoveryv1.EndpointSlice, name string, number int32, edits ...func(*discoveryv1.EndpointPort)) *discoveryv1.EndpointSlice {
 	port := discoveryv1.EndpointPort{Name: &name, Port: &number}
 	for _, edit := range edits {
 		edit(&port)
@@ -64,44 +64,44 @@ func TestPortsAreThoseThatServicesOfThePodsNamespaceDeclare(t *testing.T) {
 	}{
 		{"none", func(*declared) {}, nil},
 		{"by the port's name", func(d *declared) {
-			d.SetEndpointSlice(opens(leads("shop", "s", "store", "10.0.0.1"), "http-web", 8080))
+			d.SetEndpointSlice(onPort(leads("shop", "s", "store", "10.0.0.1"), "http-web", 8080))
 		}, []uint16{8080}},
 		{"by its protocol, which takes precedence", func(d *declared) {
-			d.SetEndpointSlice(opens(opens(leads("shop", "s", "store", "10.0.0.1"), "web", 8080, speaking("kubernetes.io/h2c")), "http", 8443, speaking("https")))
+			d.SetEndpointSlice(onPort(onPort(leads("shop", "s", "store", "10.0.0.1"), "web", 8080, by("kubernetes.io/h2c")), "http", 8443, by("https")))
 		}, []uint16{8080}},
 		{"by the second family's address", func(d *declared) {
-			d.SetEndpointSlice(opens(leads("shop", "s", "store", "fd00::1"), "http", 8080))
+			d.SetEndpointSlice(onPort(leads("shop", "s", "store", "fd00::1"), "http", 8080))
 		}, []uint16{8080}},
 		{"by several Services, in order, each once", func(d *declared) {
-			d.SetEndpointSlice(opens(opens(leads("shop", "s", "store", "10.0.0.1"), "http", 9090), "grpc", 8080))
-			d.SetEndpointSlice(opens(leads("shop", "other", "other", "10.0.0.9", "10.0.0.1"), "http", 9090))
-			d.SetEndpointSlice(opens(leads("shop", "six", "six", "fd00::1"), "http", 7070))
+			d.SetEndpointSlice(onPort(onPort(leads("shop", "s", "store", "10.0.0.1"), "http", 9090), "grpc", 8080))
+			d.SetEndpointSlice(onPort(leads("shop", "other", "other", "10.0.0.9", "10.0.0.1"), "http", 9090))
+			d.SetEndpointSlice(onPort(leads("shop", "six", "six", "fd00::1"), "http", 7070))
 		}, []uint16{7070, 8080, 9090}},
 		{"of an endpoint that is not ready", func(d *declared) {
-			s := opens(leads("shop", "s", "store", "10.0.0.1"), "http", 8080)
+			s := onPort(leads("shop", "s", "store", "10.0.0.1"), "http", 8080)
 			s.Endpoints[0].Conditions.Ready = new(false)
 			d.SetEndpointSlice(s)
 		}, []uint16{8080}},
 		{"in another namespace", func(d *declared) {
-			d.SetEndpointSlice(opens(leads("evil", "s", "store", "10.0.0.1"), "http", 5432))
+			d.SetEndpointSlice(onPort(leads("evil", "s", "store", "10.0.0.1"), "http", 5432))
 		}, nil},
 		{"in another namespace, as the pod's", func(d *declared) {
-			s := opens(leads("evil", "s", "store", "10.0.0.1"), "http", 5432)
+			s := onPort(leads("evil", "s", "store", "10.0.0.1"), "http", 5432)
 			s.Endpoints[0].TargetRef = &corev1.ObjectReference{Kind: "Pod", Namespace: "shop", Name: "a"}
 			d.SetEndpointSlice(s)
 		}, nil},
 		{"of another pod", func(d *declared) {
-			s := opens(leads("shop", "s", "store", "10.0.0.2"), "http", 8080)
+			s := onPort(leads("shop", "s", "store", "10.0.0.2"), "http", 8080)
 			s.Endpoints[0].TargetRef = &corev1.ObjectReference{Kind: "Pod", Namespace: "shop", Name: "a"}
 			d.SetEndpointSlice(s)
 		}, nil},
 		{"of another pod that claims its address", func(d *declared) {
-			s := opens(leads("shop", "s", "store", "10.0.0.1"), "http", 5432)
+			s := onPort(leads("shop", "s", "store", "10.0.0.1"), "http", 5432)
 			s.Endpoints[0].TargetRef = &corev1.ObjectReference{Kind: "Pod", Namespace: "shop", Name: "b"}
 			d.SetEndpointSlice(s)
 		}, nil},
 		{"of itself, by name", func(d *declared) {
-			s := opens(leads("shop", "s", "store", "10.0.0.1"), "http", 8080)
+			s := onPort(leads("shop", "s", "store", "10.0.0.1"), "http", 8080)
 			s.Endpoints[0].TargetRef = &corev1.ObjectReference{Kind: "Pod", Namespace: "shop", Name: "b"}
 			d.SetEndpointSlice(s)
 			s = s.DeepCopy()
@@ -109,20 +109,20 @@ func TestPortsAreThoseThatServicesOfThePodsNamespaceDeclare(t *testing.T) {
 			d.SetEndpointSlice(s)
 		}, []uint16{8080}},
 		{"of something else that has its address", func(d *declared) {
-			s := opens(leads("shop", "s", "store", "10.0.0.1"), "http", 8080)
+			s := onPort(leads("shop", "s", "store", "10.0.0.1"), "http", 8080)
 			s.Endpoints[0].TargetRef = &corev1.ObjectReference{Kind: "VirtualMachine", Namespace: "shop", Name: "b"}
 			d.SetEndpointSlice(s)
 		}, []uint16{8080}},
 		{"of no Service", func(d *declared) {
-			s := opens(leads("shop", "s", "store", "10.0.0.1"), "http", 8080)
+			s := onPort(leads("shop", "s", "store", "10.0.0.1"), "http", 8080)
 			s.Labels = nil
 			d.SetEndpointSlice(s)
 		}, nil},
 		{"of another transport", func(d *declared) {
-			d.SetEndpointSlice(opens(leads("shop", "s", "store", "10.0.0.1"), "http", 443, func(p *discoveryv1.EndpointPort) { p.Protocol = new(corev1.ProtocolUDP) }))
+			d.SetEndpointSlice(onPort(leads("shop", "s", "store", "10.0.0.1"), "http", 443, func(p *discoveryv1.EndpointPort) { p.Protocol = new(corev1.ProtocolUDP) }))
 		}, nil},
 		{"without a number, or with one that is none", func(d *declared) {
-			s := opens(opens(leads("shop", "s", "store", "10.0.0.1"), "http", 0), "http-2", 65536+80)
+			s := onPort(onPort(leads("shop", "s", "store", "10.0.0.1"), "http", 0), "http-2", 65536+80)
 			s.Ports = append(s.Ports, discoveryv1.EndpointPort{Name: new("http")})
 			d.SetEndpointSlice(s)
 		}, nil},
@@ -132,11 +132,11 @@ func TestPortsAreThoseThatServicesOfThePodsNamespaceDeclare(t *testing.T) {
 			d.SetEndpointSlice(s)
 		}, []uint16{8080}},
 		{"not any more", func(d *declared) {
-			d.SetEndpointSlice(opens(leads("shop", "s", "store", "10.0.0.1"), "http", 8080))
-			d.SetEndpointSlice(opens(leads("shop", "s", "store", "10.0.0.1"), "tcp", 8080))
+			d.SetEndpointSlice(onPort(leads("shop", "s", "store", "10.0.0.1"), "http", 8080))
+			d.SetEndpointSlice(onPort(leads("shop", "s", "store", "10.0.0.1"), "tcp", 8080))
 		}, nil},
 		{"of a Service that is gone", func(d *declared) {
-			d.SetEndpointSlice(opens(leads("shop", "s", "store", "10.0.0.1"), "http", 8080))
+			d.SetEndpointSlice(onPort(leads("shop", "s", "store", "10.0.0.1"), "http", 8080))
 			d.DeleteEndpointSlice(leads("shop", "s", "store"))
 		}, nil},
 	}
@@ -168,7 +168,7 @@ func TestAPodThatHasEndedHasNoPorts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d, told := newDeclared(), make(chan struct{}, 1)
 			d.set(t, runs("shop", "a", "store", "10.0.0.1"))
-			d.SetEndpointSlice(opens(leads("shop", "s", "store", "10.0.0.1"), "http", 8080))
+			d.SetEndpointSlice(onPort(leads("shop", "s", "store", "10.0.0.1"), "http", 8080))
 			d.Watch("shop", "a", told)
 			if got := d.Of("shop", "a"); !slices.Equal(got, []uint16{8080}) {
 				t.Fatalf("%v", got)
@@ -194,7 +194,7 @@ func TestOfOnePodSoManyPortsCount(t *testing.T) {
 	for i := range 12 {
 		s := leads("shop", "s"+strconv.Itoa(i), "store", "10.0.0.1")
 		for j := range 100 {
-			opens(s, "http-"+strconv.Itoa(j), int32(1+100*i+j))
+			onPort(s, "http-"+strconv.Itoa(j), int32(1+100*i+j))
 		}
 		d.SetEndpointSlice(s)
 	}
@@ -242,7 +242,7 @@ func TestWhateverHappensThePortsAreThoseOfASlowLook(t *testing.T) {
 				delete(pods, key)
 			}
 		} else {
-			s := opens(leads(namespace, of, "service", pick("10.0.0.%d"), pick("fd00::%d")), []string{"http", "tcp"}[rand.N(2)], rand.N[int32](3)+1)
+			s := onPort(leads(namespace, of, "service", pick("10.0.0.%d"), pick("fd00::%d")), []string{"http", "tcp"}[rand.N(2)], rand.N[int32](3)+1)
 			if rand.N(2) == 0 {
 				s.Endpoints[0].TargetRef = &corev1.ObjectReference{Kind: "Pod", Name: "o-" + strconv.Itoa(rand.N(2))}
 			}
@@ -284,7 +284,7 @@ func TestReadersAndWritersOfPortsMayMeet(t *testing.T) {
 			for range 300 {
 				d.Watch("shop", "a", told)
 				d.set(t, runs("shop", "a", "store", pick("10.0.0.%d")))
-				d.SetEndpointSlice(opens(leads("shop", "s"+strconv.Itoa(i), "store", pick("10.0.0.%d")), "http", 80))
+				d.SetEndpointSlice(onPort(leads("shop", "s"+strconv.Itoa(i), "store", pick("10.0.0.%d")), "http", 80))
 				d.Of("shop", "a")
 				d.Unwatch("shop", "a", told)
 				d.Unwatch("shop", "nobody", told)

@@ -35,7 +35,7 @@ func Admission(handler admission.Handler, logger *slog.Logger) (http.Handler, er
 	}); err != nil {
 		return nil, err
 	}
-	return newIntake().handle(func(w http.ResponseWriter, r *http.Request, body []byte) {
+	return newIntake(bodyLimits).handle(func(w http.ResponseWriter, r *http.Request, body []byte) {
 		review := answerReview(r.Context(), hook, body)
 		w.Header().Set("Content-Type", "application/json")
 		if err := json.NewEncoder(w).Encode(review); err != nil {

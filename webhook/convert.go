@@ -21,7 +21,7 @@ import (
 // objects. One of the version asked for passes unchanged. The first that can't
 // be converted fails the review by its name, and what to mend.
 func NewConverter(logger *slog.Logger) http.Handler {
-	return newIntake().handle(func(w http.ResponseWriter, r *http.Request, body []byte) {
+	return newIntake(conversionLimits()).handle(func(w http.ResponseWriter, r *http.Request, body []byte) {
 		review, err := readConversion(body)
 		if err != nil {
 			http.Error(w, clip(err.Error(), maxMessage), http.StatusBadRequest)

@@ -31,9 +31,9 @@ type intake struct {
 	smallObjects, largeObjects *budget
 }
 
-func newIntake() *intake {
+func newIntake(l limits) *intake {
 	in := &intake{
-		limits:       bodyLimits,
+		limits:       l,
 		bodies:       newBudget(12<<20, 9<<20),
 		smallObjects: newBudget(4<<20, 4<<20),
 		largeObjects: newBudget(32<<20, 32<<20),

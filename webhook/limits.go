@@ -21,6 +21,15 @@ type limits struct {
 // of each, or ConversionReviews of 600 MeshRootCertificates.
 var bodyLimits = limits{bytes: 7 << 20, values: 100_000, depth: 64, name: 8 << 10, text: 3 << 20, number: 64}
 
+// conversionLimits are those of ConversionReviews. A conversion holds its objects
+// more often than a validation: as text, decoded, converted and encoded again. In
+// a page of a list, that is one object as large as etcd takes and many usual ones.
+func conversionLimits() limits {
+	l := bodyLimits
+	l.bytes = 4 << 20
+	return l
+}
+
 const (
 	// smallBody fits the reviews of nearly all pods. What is no larger waits for no
 	// other body: each connection may have one (see maxConnections).

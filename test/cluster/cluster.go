@@ -35,6 +35,9 @@ type Options struct {
 	// loopback address; the container's env, and KUBECONFIG, which names a file with the rights of the pod's service account;
 	// no volumes. All other containers only look as if they ran. Default: none.
 	Images map[string]string
+	// WebhookClient has the API server present a certificate of the cluster's authority to webhooks, for ClientName.
+	// Default: it presents none.
+	WebhookClient bool
 	// Log is told how the start proceeds. Default: nobody.
 	Log io.Writer
 }

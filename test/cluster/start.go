@@ -52,7 +52,7 @@ func start(ctx context.Context, bin string, o Options) (*Cluster, error) {
 
 // start brings up the cluster in the order in which its parts need each other; background lasts until Stop.
 func (c *Cluster) start(ctx, background context.Context, o Options) error {
-	egress, err := c.prepare()
+	egress, err := c.prepare(o)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (c *Cluster) start(ctx, background context.Context, o Options) error {
 }
 
 // prepare makes what the components find when they start: keys, kubeconfigs, and the listener of the way out.
-func (c *Cluster) prepare() (net.Listener, error) {
+func (c *Cluster) prepare(o Options) (net.Listener, error) {
 	var err error
 	if c.plan.ports, err = freePorts(); err != nil {
 		return nil, fmt.Errorf("finding free ports: %w", err)
@@ -99,13 +99,20 @@ func (c *Cluster) prepare() (net.Listener, error) {
 		return nil, fmt.Errorf("preparing the API server's way to the pods: %w", err)
 	}
 	if err := c.authority.issue(leaf{
-		name: "kubelet-client", subject: pkix.Name{CommonName: "kube-apiserver"}, usages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		name: clientFiles, subject: pkix.Name{CommonName: ClientName}, usages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
+	if o.WebhookClient {
+		presented, err := c.plan.webhookClient()
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("preparing what webhooks are shown: %w", err), listener.Close())
+		}
+		flags = append(flags, presented...)
+	}
 	c.plan.flags = append(flags, "--endpoint-reconciler-type=none", "--kubelet-preferred-address-types=InternalIP",
 		"--kubelet-certificate-authority="+c.plan.pki("ca.crt"),
-		"--kubelet-client-certificate="+c.plan.pki("kubelet-client.crt"), "--kubelet-client-key="+c.plan.pki("kubelet-client.key"))
+		"--kubelet-client-certificate="+c.plan.pki(clientFiles+".crt"), "--kubelet-client-key="+c.plan.pki(clientFiles+".key"))
 	return listener, nil
 }
 

@@ -3,6 +3,7 @@
 package docs
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -53,6 +54,40 @@ func TestEveryLinkOfTheDocumentsLeadsSomewhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+var testName = regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w+)`")
+
+func TestEveryTestThatADocumentNamesExists(t *testing.T) {
+	defined := definedTests(t)
+	for _, name := range documents(t) {
+		for _, found := range testName.FindAllStringSubmatch(read(t, name), -1) {
+			if !defined[found[1]] {
+				t.Errorf("%s names %s, and there is no such test", name, found[1])
+			}
+		}
+	}
+}
+
+var testFunction = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+
+func definedTests(t *testing.T) map[string]bool {
+	t.Helper()
+	defined := map[string]bool{}
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, found := range testFunction.FindAllSubmatch(source, -1) {
+			defined[string(found[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return defined
 }
 
 func documents(t *testing.T) []string {

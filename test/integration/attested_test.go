@@ -16,6 +16,7 @@ import (
 
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/cluster"
+	"github.com/osm-edge/osm/test/tokens"
 )
 
 // TestSDSAttestsWhatTheAPIServerAccepts has the API server give tokens up, and
@@ -24,7 +25,7 @@ func TestSDSAttestsWhatTheAPIServerAccepts(t *testing.T) {
 	t.Parallel()
 	c, client := startMesh(t, nil)
 	buyer := deploy(t, client, "bookbuyer", "bookbuyer")
-	tokens := newTokens(t, c)
+	maker := tokens.New(t, c)
 	stubs := connect(t, c, client)
 	presenting := func(token string) context.Context {
 		return metadata.AppendToOutgoingContext(within(t, time.Minute), "authorization", "Bearer "+token)
@@ -32,9 +33,9 @@ func TestSDSAttestsWhatTheAPIServerAccepts(t *testing.T) {
 	code := func(token string) codes.Code {
 		return status.Code(askSotW(t, presenting(token), stubs, "default", secretType))
 	}
-	own := tokens.of(t, buyer, sds.Audience)
+	own := maker.Of(t, buyer, sds.Audience)
 	issuedBy := func(issuer string) string {
-		return tokens.change(t, own, tokens.key, func(claims map[string]any) { claims["iss"] = issuer })
+		return maker.Change(t, own, func(claims map[string]any) { claims["iss"] = issuer })
 	}
 	for what, test := range map[string]struct {
 		token string
@@ -43,7 +44,7 @@ func TestSDSAttestsWhatTheAPIServerAccepts(t *testing.T) {
 		"the first issuer":                {own, codes.OK},
 		"another issuer that it accepts":  {issuedBy(cluster.FormerIssuer), codes.OK},
 		"an issuer that it doesn't have":  {issuedBy("https://elsewhere.example"), codes.Unauthenticated},
-		"a former issuer, by another key": {tokens.forged(t, issuedBy(cluster.FormerIssuer)), codes.Unauthenticated},
+		"a former issuer, by another key": {maker.Forged(t, issuedBy(cluster.FormerIssuer)), codes.Unauthenticated},
 	} {
 		if got := code(test.token); got != test.want {
 			t.Errorf("a token of %s: %s, want %s", what, got, test.want)
@@ -69,13 +70,13 @@ func TestSDSAttestsWhatTheAPIServerAccepts(t *testing.T) {
 		if got := code(own); got != codes.PermissionDenied {
 			t.Errorf("its token: %s", got)
 		}
-		if got := code(tokens.of(t, buyer, sds.Audience)); got != codes.OK {
+		if got := code(maker.Of(t, buyer, sds.Audience)); got != codes.OK {
 			t.Errorf("a token of the new one: %s", got)
 		}
 	})
 
 	t.Run("a pod that its node does not end", func(t *testing.T) {
-		own, pods := tokens.of(t, buyer, sds.Audience), client.CoreV1().Pods("bookbuyer")
+		own, pods := maker.Of(t, buyer, sds.Audience), client.CoreV1().Pods("bookbuyer")
 		held := []byte(`{"metadata":{"finalizers":["example.org/held"]}}`)
 		if _, err := pods.Patch(t.Context(), buyer.Name, types.MergePatchType, held, metav1.PatchOptions{}); err != nil {
 			t.Fatal(err)

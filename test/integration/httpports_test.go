@@ -19,6 +19,7 @@ import (
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/tokens"
 )
 
 // portsStream is a stream that asks for http-ports, in either protocol.
@@ -84,8 +85,8 @@ func TestPortsThatServicesDeclareArePushedToTheirPodsAlone(t *testing.T) {
 		t.Errorf("the bootstrap declares %v, %v", bootstrap.HTTPPorts, err)
 	}
 	buyer := deploy(t, client, "bookbuyer", "bookbuyer")
-	tokens, stubs := newTokens(t, c), connect(t, c, client)
-	own := tokens.of(t, store, sds.Audience)
+	maker, stubs := tokens.New(t, c), connect(t, c, client)
+	own := maker.Of(t, store, sds.Audience)
 	streams := map[string]portsStream{
 		"StreamSecrets": followSotW(t, stubs, own),
 		"DeltaSecrets":  followDelta(t, stubs, own),
@@ -126,7 +127,7 @@ func TestPortsThatServicesDeclareArePushedToTheirPodsAlone(t *testing.T) {
 	}
 	told("nothing declares it any more", "")
 
-	if got := followSotW(t, stubs, tokens.of(t, buyer, sds.Audience))(); got != "" {
+	if got := followSotW(t, stubs, maker.Of(t, buyer, sds.Audience))(); got != "" {
 		t.Errorf("another pod is told %q", got)
 	}
 }

@@ -48,11 +48,13 @@ func withBinaries(m *testing.M) (int, error) {
 // startCluster starts a control plane for a test.
 func startCluster(t *testing.T) (*cluster.Cluster, kubernetes.Interface) {
 	t.Helper()
-	images := map[string]string{}
-	for _, name := range mesh.Components {
-		images["flomesh/"+name] = filepath.Join(bin, name)
-	}
-	c, err := cluster.Start(t.Context(), cluster.Options{Images: images})
+	return startClusterWith(t, cluster.Options{})
+}
+
+func startClusterWith(t *testing.T, options cluster.Options) (*cluster.Cluster, kubernetes.Interface) {
+	t.Helper()
+	options.Images = mesh.Images(bin)
+	c, err := cluster.Start(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,11 +74,16 @@ func startCluster(t *testing.T) (*cluster.Cluster, kubernetes.Interface) {
 func startMesh(t *testing.T, values map[string]any) (*cluster.Cluster, kubernetes.Interface) {
 	t.Helper()
 	c, client := startCluster(t)
+	install(t, c, values)
+	return c, client
+}
+
+func install(t *testing.T, c *cluster.Cluster, values map[string]any) {
+	t.Helper()
 	if err := mesh.Install(within(t, time.Minute), c.Config(), values); err != nil {
 		showLogs(t, c)
 		t.Fatal(err)
 	}
-	return c, client
 }
 
 // within bounds what waits for the cluster.

@@ -2,10 +2,8 @@ package integration
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"testing"
 	"time"
 
@@ -13,24 +11,20 @@ import (
 	secretv3 "github.com/envoyproxy/go-control-plane/envoy/service/secret/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
-	"github.com/osm-edge/osm/trust"
+	"github.com/osm-edge/osm/test/tokens"
 )
 
 const (
 	secretType = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
-	sdsAddress = "osm-controller.osm-system.svc:15128"
-	sdsName    = "osm-controller.osm-system.cluster.local"
 	ownSecret  = "service-cert:bookbuyer/bookbuyer"
 )
 
@@ -40,11 +34,11 @@ func TestSDSProvesWhoAsksBeforeItAnswers(t *testing.T) {
 	buyer := deploy(t, client, "bookbuyer", "bookbuyer")
 	store := deploy(t, client, "bookstore", "bookstore-v2")
 	plain := deployPlain(t, client)
-	tokens := newTokens(t, c)
+	maker := tokens.New(t, c)
 	stubs := connect(t, c, client)
 
-	own := tokens.of(t, buyer, sds.Audience)
-	deleted := tokens.ofDeletedPod(t, client, "bookbuyer")
+	own := maker.Of(t, buyer, sds.Audience)
+	deleted := ofDeletedPod(t, maker, client, "bookbuyer")
 	tests := []struct {
 		name   string
 		token  string // no metadata when empty
@@ -58,13 +52,13 @@ func TestSDSProvesWhoAsksBeforeItAnswers(t *testing.T) {
 		{"the roots for a service", own, "root-cert-for-mtls-outbound:bookstore/bookstore", secretType, codes.OK},
 		{"no token", "", ownSecret, secretType, codes.Unauthenticated},
 		{"garbage for a token", "garbage", ownSecret, secretType, codes.Unauthenticated},
-		{"a token for another audience", tokens.of(t, buyer, "vault"), ownSecret, secretType, codes.Unauthenticated},
-		{"an expired token", tokens.expired(t, own), ownSecret, secretType, codes.Unauthenticated},
-		{"a token that another key signed", tokens.forged(t, own), ownSecret, secretType, codes.Unauthenticated},
+		{"a token for another audience", maker.Of(t, buyer, "vault"), ownSecret, secretType, codes.Unauthenticated},
+		{"an expired token", maker.Expired(t, own), ownSecret, secretType, codes.Unauthenticated},
+		{"a token that another key signed", maker.Forged(t, own), ownSecret, secretType, codes.Unauthenticated},
 		{"a token of a deleted pod", deleted, ownSecret, secretType, codes.PermissionDenied},
-		{"a token of a pod without a sidecar", tokens.of(t, plain, sds.Audience), "service-cert:outside/plain", secretType, codes.PermissionDenied},
-		{"a token of another service account", tokens.of(t, store, sds.Audience), ownSecret, secretType, codes.PermissionDenied},
-		{"a token whose service account is not its pod's", tokens.ofOtherAccount(t, own), "service-cert:bookbuyer/admin", secretType, codes.PermissionDenied},
+		{"a token of a pod without a sidecar", maker.Of(t, plain, sds.Audience), "service-cert:outside/plain", secretType, codes.PermissionDenied},
+		{"a token of another service account", maker.Of(t, store, sds.Audience), ownSecret, secretType, codes.PermissionDenied},
+		{"a token whose service account is not its pod's", ofOtherAccount(t, maker, own), "service-cert:bookbuyer/admin", secretType, codes.PermissionDenied},
 		{"somebody else's certificate", own, "service-cert:bookstore/bookstore-v2", secretType, codes.PermissionDenied},
 		{"an unknown name", own, "everything", secretType, codes.InvalidArgument},
 		{"another type", own, ownSecret, "type.googleapis.com/envoy.config.cluster.v3.Cluster", codes.InvalidArgument},
@@ -151,21 +145,10 @@ func askDelta(t *testing.T, ctx context.Context, stubs secretv3.SecretDiscoveryS
 	return err
 }
 
-// connect reaches osm-controller as a sidecar does: by its Service, verified by
-// the trust bundle of a namespace.
+// connect reaches osm-controller as a sidecar does.
 func connect(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) secretv3.SecretDiscoveryServiceClient {
 	t.Helper()
-	cm, err := client.CoreV1().ConfigMaps("bookbuyer").Get(t.Context(), trust.ConfigMapName, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	bundle, err := issuer.ParseTrustBundle([]byte(cm.Data[trust.BundleKey]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := &tls.Config{MinVersion: tls.VersionTLS13, ServerName: sdsName, RootCAs: bundle.Pool()}
-	conn, err := grpc.NewClient("passthrough:///"+sdsAddress, grpc.WithTransportCredentials(credentials.NewTLS(config)),
-		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return c.Dial(ctx, "tcp", address) }))
+	conn, err := mesh.DialSDS(t.Context(), c, client, "bookbuyer")
 	if err != nil {
 		t.Fatal(err)
 	}

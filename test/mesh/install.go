@@ -6,6 +6,7 @@ package mesh
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -35,6 +36,15 @@ const (
 
 // Components are the Deployments of the mesh.
 var Components = [...]string{"osm-bootstrap", "osm-injector", "osm-controller"}
+
+// Images are those of the Components, for a cluster that runs their binaries in dir.
+func Images(dir string) map[string]string {
+	images := map[string]string{}
+	for _, name := range Components {
+		images["flomesh/"+name] = filepath.Join(dir, name)
+	}
+	return images
+}
 
 // Install applies the chart with the values and waits until its Deployments are
 // ready.

@@ -85,7 +85,7 @@ func TestSecretsAreTakenWholeOrNotAtAll(t *testing.T) {
 			{"a key of another certificate", []*tlsv3.Secret{pair(own.ChainPEM(), other.KeyPEM())}, "private key"},
 			{"an expired certificate", []*tlsv3.Secret{pair(old.ChainPEM(), old.KeyPEM())}, "expired"},
 			{"a CA certificate", []*tlsv3.Secret{pair(roots, own.KeyPEM())}, "private key"},
-			{"no certificate", []*tlsv3.Secret{{Name: "cert"}}, "PEM"},
+			{"no certificate", []*tlsv3.Secret{{Name: "cert"}}, "no certificate"},
 			{"an empty bundle", []*tlsv3.Secret{pair(own.ChainPEM(), own.KeyPEM()), trust(nil)}, "no certificate"},
 			{"a bundle of leaves", []*tlsv3.Secret{trust(own.ChainPEM())}, "not a CA"},
 		}

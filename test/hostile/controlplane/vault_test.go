@@ -68,9 +68,9 @@ func TestWhoAnswersInVaultsPlaceAddsNoRoot(t *testing.T) {
 
 func TestWhoMayAddIssuersAddsNoRoot(t *testing.T) {
 	server, err := testvault.Start(t.Context(), testvault.Options{Dir: t.TempDir(), TLS: true})
-	must(t, err)
-	t.Cleanup(func() { must(t, server.Stop()) })
-	must(t, server.SetUp(t.Context()))
+	check(t, err)
+	t.Cleanup(func() { check(t, server.Stop()) })
+	check(t, server.SetUp(t.Context()))
 	real := readRoot(t, server)
 	signOnly := tokenThatMay(t, server, `path "pki/sign/openservicemesh" { capabilities = ["update"] }`)
 	for _, one := range []struct{ who, token string }{{"a token that reads the role", server.Token}, {"a token that only signs", signOnly}} {
@@ -124,13 +124,13 @@ func caOf(t *testing.T, server *testvault.Server, value string) *vault.CA {
 	t.Helper()
 	ca, err := vault.New(vault.Options{
 		Address: server.Address, CA: server.CA, Role: testvault.Role, Credentials: token(value), Logger: quiet,
-		Trial: func() (*issuer.Request, error) { return request() },
+		Trial: func() (*issuer.Request, error) { return trial() },
 	})
-	must(t, err)
+	check(t, err)
 	return ca
 }
 
-func request() (*issuer.Request, error) {
+func trial() (*issuer.Request, error) {
 	id, err := issuer.NewIdentity("cluster.local", "bookstore", "bookstore-v2")
 	if err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func signs(t *testing.T, ca *vault.CA, root *x509.Certificate) (string, error) {
 	if _, err := only(t, ca, issuer.NewTrustBundle(root)); err != nil {
 		return "", err
 	}
-	request, err := request()
+	request, err := trial()
 	if err != nil {
 		return "", err
 	}
@@ -187,7 +187,7 @@ func answers(evil *x509.Certificate) http.Handler {
 func newRoot(t *testing.T) *x509.Certificate {
 	t.Helper()
 	root, _, err := tresor.NewNamedRoot("attacker")
-	must(t, err)
+	check(t, err)
 	return root
 }
 
@@ -195,7 +195,7 @@ func newRoot(t *testing.T) *x509.Certificate {
 func newAuthority(t *testing.T, subject pkix.Name, public any, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
+	check(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: subject, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
@@ -204,9 +204,9 @@ func newAuthority(t *testing.T, subject pkix.Name, public any, parent *x509.Cert
 		public, parent, parentKey = key.Public(), template, key
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, parentKey)
-	must(t, err)
+	check(t, err)
 	certificate, err := x509.ParseCertificate(der)
-	must(t, err)
+	check(t, err)
 	return certificate, key
 }
 
@@ -221,27 +221,20 @@ func pemOf(certificates ...*x509.Certificate) string {
 func readRoot(t *testing.T, server *testvault.Server) *x509.Certificate {
 	t.Helper()
 	client, err := server.Client("")
-	must(t, err)
+	check(t, err)
 	answer, err := client.Logical().ReadWithContext(t.Context(), testvault.Mount+"/cert/ca")
-	must(t, err)
+	check(t, err)
 	certificates, err := issuer.ParseCertificates([]byte(answer.Data["certificate"].(string)))
-	must(t, err)
+	check(t, err)
 	return certificates[0]
 }
 
 func tokenThatMay(t *testing.T, server *testvault.Server, policy string) string {
 	t.Helper()
 	client, err := server.Client(server.Token)
-	must(t, err)
-	must(t, client.Sys().PutPolicyWithContext(t.Context(), "may", policy))
+	check(t, err)
+	check(t, client.Sys().PutPolicyWithContext(t.Context(), "may", policy))
 	secret, err := client.Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{Policies: []string{"may"}, TTL: "1h"})
-	must(t, err)
+	check(t, err)
 	return secret.Auth.ClientToken
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -118,30 +118,30 @@ type roots struct {
 func startRoots(t *testing.T) *roots {
 	t.Helper()
 	c, err := cluster.Start(t.Context(), cluster.Options{Log: os.Stderr})
-	must(t, err)
-	t.Cleanup(func() { must(t, c.Stop()) })
+	check(t, err)
+	t.Cleanup(func() { check(t, c.Stop()) })
 	client, err := kubernetes.NewForConfig(c.Config())
-	must(t, err)
+	check(t, err)
 	_, err = client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: meshNamespace}}, metav1.CreateOptions{})
-	must(t, err)
+	check(t, err)
 	define(t, c.Config())
 	r := &roots{client: client, objects: newObjects(t, c.Config())}
 	requests, err := certmanager.NewClient(c.Config())
-	must(t, err)
+	check(t, err)
 	self, err := issuer.NewIdentity("cluster.local", meshNamespace, "osm-controller")
-	must(t, err)
+	check(t, err)
 	p, err := provider.New(provider.Options{
 		Objects: r.objects, Client: client, CertManager: requests, Namespace: meshNamespace, Mesh: "osm", Self: self, Replica: "osm-controller-0",
 		RootSecret: "osm-ca-bundle", VaultTokenFile: "/nowhere", VaultAddress: "https://vault.example:8200",
 		Manager: issuer.NewManager(issuer.Options{Logger: quiet}), Rotation: alone{}, Overlap: func() time.Duration { return time.Hour }, Logger: quiet,
 	})
-	must(t, err)
+	check(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		must(t, <-ended)
+		check(t, <-ended)
 	})
 	return r
 }
@@ -195,9 +195,9 @@ func (r *roots) try(t *testing.T, l *listener, change func(*v1.Vault, *corev1.Se
 func define(t *testing.T, config *rest.Config) {
 	t.Helper()
 	crds, err := manifests.CRDs(meshNamespace)
-	must(t, err)
+	check(t, err)
 	client, err := apiextensions.NewForConfig(config)
-	must(t, err)
+	check(t, err)
 	for _, crd := range crds {
 		if crd.Spec.Names.Plural != "meshrootcertificates" {
 			continue
@@ -207,9 +207,9 @@ func define(t *testing.T, config *rest.Config) {
 			crd.Spec.Versions[i].Served, crd.Spec.Versions[i].Storage = crd.Spec.Versions[i].Name == "v1", crd.Spec.Versions[i].Name == "v1"
 		}
 		_, err := client.ApiextensionsV1().CustomResourceDefinitions().Create(t.Context(), crd, metav1.CreateOptions{})
-		must(t, err)
+		check(t, err)
 		watch, err := client.ApiextensionsV1().CustomResourceDefinitions().Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + crd.Name})
-		must(t, err)
+		check(t, err)
 		defer watch.Stop()
 		for event := range watch.ResultChan() {
 			if known, ok := event.Object.(*apiextensionsv1.CustomResourceDefinition); ok && established(known) {
@@ -232,13 +232,13 @@ func established(crd *apiextensionsv1.CustomResourceDefinition) bool {
 func newObjects(t *testing.T, config *rest.Config) *gentype.ClientWithList[*v1.MeshRootCertificate, *v1.MeshRootCertificateList] {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	must(t, v1.AddToScheme(scheme))
+	check(t, v1.AddToScheme(scheme))
 	config = rest.CopyConfig(config)
 	config.APIPath, config.GroupVersion = "/apis", &v1.GroupVersion
 	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	client, err := rest.RESTClientFor(config)
-	must(t, err)
+	check(t, err)
 	return gentype.NewClientWithList("meshrootcertificates", client, runtime.NewParameterCodec(scheme), meshNamespace,
 		func() *v1.MeshRootCertificate { return &v1.MeshRootCertificate{} },
 		func() *v1.MeshRootCertificateList { return &v1.MeshRootCertificateList{} })

@@ -43,6 +43,8 @@ const (
 type served struct {
 	path  string
 	limit int64 // of the container's memory, in bytes
+	// largest is the largest body that is taken, in bytes.
+	largest int
 	// good is a request that has to be answered, and answer is in what it gets.
 	good, answer string
 	// before and after stand around an object that attackers choose.
@@ -53,17 +55,17 @@ const meshConfig = `{"apiVersion":"config.openservicemesh.io/v1alpha2","kind":"M
 
 var webhooks = map[string]served{
 	"osm-injector": {
-		path: "/mutate-pod-creation", limit: 128e6,
+		path: "/mutate-pod-creation", limit: 128e6, largest: 7 << 20,
 		before: admissionReview + `"kind":{"version":"v1","kind":"Pod"},"namespace":"shop","object":{"metadata":{"name":"a"},"spec":{"containers":[{"name":"a"}],"x":`, after: `}}}}`,
 		good: `{}`, answer: `"patchType":"JSONPatch"`,
 	},
 	"osm-bootstrap": {
-		path: "/convert", limit: 128e6,
+		path: "/convert", limit: 128e6, largest: 4 << 20,
 		before: `{"kind":"ConversionReview","apiVersion":"apiextensions.k8s.io/v1","request":{"uid":"u","desiredAPIVersion":"config.openservicemesh.io/v1","objects":[` + meshConfig, after: `}]}}`,
 		good: `{}`, answer: `"status":"Success"`,
 	},
 	"osm-controller": {
-		path: "/validate", limit: 1e9,
+		path: "/validate", limit: 1e9, largest: 7 << 20,
 		before: admissionReview + `"kind":{"group":"config.openservicemesh.io","version":"v1alpha2","kind":"MeshConfig"},"namespace":"osm-system","object":` + meshConfig, after: `}}}`,
 		good: `{}`, answer: `"allowed":true`,
 	},
@@ -263,7 +265,7 @@ func (v *victim) bombs() map[string]bomb {
 		"one string":           fill(`"`, "a", `"`, whole),
 		"many strings":         fill("[", `"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",`, "]", whole),
 		"as many as are taken": fill("[", "{},", "]", 290_000),
-		"as large as is taken": fill("[", `"`+strings.Repeat("a", 1<<20)+`",`, "]", whole),
+		"as large as is taken": fill("[", `"`+strings.Repeat("a", 1<<20-1000)+`",`, "]", v.largest),
 	}
 	// What is larger as a Go value than any other element, in 7 MB and in what passes.
 	for what, n := range map[string]int{"7 MB of containers": whole/3 - 1000, "containers": 95_000} {

@@ -40,8 +40,8 @@ const (
 	declaredPort    = 8081
 	forged          = "spiffe://cluster.local/ns/admin/sa/admin"
 	attackerID      = "spiffe://cluster.local/ns/bookthief/sa/bookthief"
-	// patience is for what takes a moment: connections, pushes, processes.
-	patience = 20 * time.Second
+	// stepTimeout bounds what takes a moment: connections, pushes, processes.
+	stepTimeout = 20 * time.Second
 )
 
 // sidecarOf starts a sidecar as user 1500 in a pod.
@@ -241,9 +241,9 @@ func (s *store) await(what string, yes func() bool) {
 	s.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(patience); !yes(); <-tick.C {
+	for end := time.Now().Add(stepTimeout); !yes(); <-tick.C {
 		if time.Now().After(end) {
-			s.t.Fatalf("%s: not after %s\n%s", what, patience, s.log.b.String())
+			s.t.Fatalf("%s: not after %s\n%s", what, stepTimeout, s.log.b.String())
 		}
 	}
 }
@@ -261,7 +261,7 @@ func (s *store) listen(n *netns.Namespace, address string) (l net.Listener) {
 
 func dial(n *netns.Namespace, address string) (conn net.Conn, err error) {
 	err = n.Do(func() (err error) {
-		conn, err = net.DialTimeout("tcp", address, patience)
+		conn, err = net.DialTimeout("tcp", address, stepTimeout)
 		return err
 	})
 	return conn, err
@@ -286,7 +286,7 @@ func (s *store) secure(address string) (net.Conn, error) {
 	conn := tls.Client(raw, &tls.Config{
 		ServerName: "bookstore.bookstore.cluster.local", RootCAs: issuer.NewTrustBundle(s.ca.Root()).Pool(), Certificates: []tls.Certificate{s.member},
 	})
-	if err := errors.Join(raw.SetDeadline(time.Now().Add(patience)), conn.Handshake(), raw.SetDeadline(time.Time{})); err != nil {
+	if err := errors.Join(raw.SetDeadline(time.Now().Add(stepTimeout)), conn.Handshake(), raw.SetDeadline(time.Time{})); err != nil {
 		raw.Close()
 		return nil, err
 	}

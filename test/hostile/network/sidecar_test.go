@@ -80,7 +80,7 @@ func (s *store) refused(r *recorder, address, mustNot string, byByte bool, steps
 	in := bufio.NewReader(conn)
 	for i, step := range steps {
 		if i > 0 {
-			conn.SetReadDeadline(time.Now().Add(patience))
+			conn.SetReadDeadline(time.Now().Add(stepTimeout))
 			if _, err := in.ReadString('\n'); err != nil {
 				break // it was ended
 			}
@@ -113,6 +113,7 @@ func parts(text string, byByte bool) []string {
 func TestSidecars(t *testing.T) {
 	for name, start := range sidecars() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newStore(t, start)
 			area := "sidecar " + name
 			t.Run("mode", func(t *testing.T) { s.attackMode(t, area) })
@@ -285,7 +286,7 @@ func (s *store) control(t *testing.T, area string) {
 			var protocols http.Protocols
 			protocols.SetHTTP1(version == "HTTP/1.1")
 			protocols.SetUnencryptedHTTP2(version != "HTTP/1.1")
-			client := &http.Client{Timeout: patience, Transport: &http.Transport{Protocols: &protocols,
+			client := &http.Client{Timeout: stepTimeout, Transport: &http.Transport{Protocols: &protocols,
 				DialContext: func(_ context.Context, _, address string) (net.Conn, error) { return s.secure(address) }}}
 			response, err := client.Get("http://" + net.JoinHostPort(storeAddress, port) + "/")
 			if err != nil {
@@ -337,7 +338,7 @@ func (s *store) through(steps ...string) (string, error) {
 		if _, err := io.WriteString(conn, step); err != nil {
 			return "", err
 		}
-		if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(stepTimeout)); err != nil {
 			return "", err
 		}
 		if _, err := in.ReadString('\n'); err != nil {
