@@ -23,7 +23,6 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/sds"
@@ -34,8 +33,11 @@ import (
 // streamEnds is how long a stream may go on after its pod's right to it is gone.
 const streamEnds = 90 * time.Second
 
+// lostNode has no kubelet: nothing runs there, and nothing ends.
+const lostNode = "lost"
+
 func attackAttestation(t *testing.T, m *realMesh) {
-	pod := m.pod(t, "shop", "buyer", "buyer")
+	pod := m.pod(t, "shop", "buyer", "buyer", "")
 	own := m.certified(t, pod)
 	attack.Works(t, "attestation", "a pod is certified with the name of its service account", func(t *testing.T) (string, error) {
 		return m.ask(t, own, "service-cert:shop/buyer")
@@ -61,7 +63,7 @@ func attackAttestation(t *testing.T, m *realMesh) {
 func (m *realMesh) badTokens(t *testing.T, pod *corev1.Pod, own string) map[string]string {
 	t.Helper()
 	check(t, createNamespaceOutside(t, m))
-	outside := m.pod(t, "outside", "plain", "default")
+	outside := m.pod(t, "outside", "plain", "default", "")
 	secret := must[*corev1.Secret](t)(m.client.CoreV1().Secrets("shop").Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "bound"}}, metav1.CreateOptions{}))
 	return map[string]string{
 		"a token of a foreign issuer":                              m.issuedBy(t, own, "https://elsewhere.example"),
@@ -122,21 +124,22 @@ func (m *realMesh) confused(t *testing.T, token string) string {
 }
 
 type gone struct {
-	pod        string
-	finalizers []string
+	pod, node string
 	// end ends the right of the pod's token.
 	end func(t *testing.T, pod *corev1.Pod)
 }
 
 // attackWithWhatIsGone has streams open, and tokens kept, of what is gone.
 func attackWithWhatIsGone(t *testing.T, m *realMesh) {
+	_, err := m.client.CoreV1().Nodes().Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: lostNode}}, metav1.CreateOptions{})
+	check(t, err)
 	for what, g := range map[string]gone{
 		"a pod that is gone": {pod: "gone", end: m.end},
 		"a pod that was made anew": {pod: "anew", end: func(t *testing.T, pod *corev1.Pod) {
 			m.end(t, pod)
-			m.certified(t, m.pod(t, pod.Namespace, pod.Name, pod.Spec.ServiceAccountName))
+			m.certified(t, m.pod(t, pod.Namespace, pod.Name, pod.Spec.ServiceAccountName, ""))
 		}},
-		"a deleted pod past its grace, which its node does not end": {pod: "held", finalizers: []string{"example.org/held"}, end: m.end},
+		"a deleted pod past its grace, on a node that is lost": {pod: "held", node: lostNode, end: m.outlive},
 		"a pod whose service account is deleted": {pod: "orphan", end: func(t *testing.T, pod *corev1.Pod) {
 			check(t, m.client.CoreV1().ServiceAccounts(pod.Namespace).Delete(t.Context(), pod.Spec.ServiceAccountName, metav1.DeleteOptions{}))
 		}},
@@ -147,7 +150,7 @@ func attackWithWhatIsGone(t *testing.T, m *realMesh) {
 		}},
 	} {
 		m.account(t, "shop", g.pod)
-		pod := m.pod(t, "shop", g.pod, g.pod, g.finalizers...)
+		pod := m.pod(t, "shop", g.pod, g.pod, g.node)
 		own := m.certified(t, pod)
 		stream := m.open(t, own)
 		attack.Refused(t, "attestation", "the open stream goes on of "+what, func(t *testing.T) (string, error) {
@@ -161,11 +164,20 @@ func attackWithWhatIsGone(t *testing.T, m *realMesh) {
 				return m.refused(t, token, "default")
 			})
 		}
-		if len(g.finalizers) > 0 {
-			_, err := m.client.CoreV1().Pods(pod.Namespace).Patch(t.Context(), pod.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
-			check(t, err) // that it was held until now
-		}
 	}
+}
+
+// outlive deletes a pod that its node does not end.
+func (m *realMesh) outlive(t *testing.T, pod *corev1.Pod) {
+	own, pods := m.tokens.Of(t, pod, sds.Audience), m.client.CoreV1().Pods(pod.Namespace)
+	check(t, pods.Delete(t.Context(), pod.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(5))}))
+	attack.Works(t, "attestation", "a deleted pod is certified within its grace", func(t *testing.T) (string, error) { return m.ask(t, own, "default") })
+	t.Cleanup(func() {
+		left, err := pods.Get(context.WithoutCancel(t.Context()), pod.Name, metav1.GetOptions{})
+		if err != nil || left.DeletionTimestamp == nil || left.Status.Phase != corev1.PodPending {
+			t.Errorf("the pod has ended: %v, %v", left.Status.Phase, err)
+		}
+	})
 }
 
 // certified returns a token of the pod once that is certified with it.

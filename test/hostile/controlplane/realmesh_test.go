@@ -93,24 +93,20 @@ func (m *realMesh) account(t *testing.T, namespace, name string) {
 	check(t, err)
 }
 
-// pod creates a pod of a service account.
-func (m *realMesh) pod(t *testing.T, namespace, name, account string, finalizers ...string) *corev1.Pod {
+// pod creates a pod of a service account, on the node if it has a name.
+func (m *realMesh) pod(t *testing.T, namespace, name, account, node string) *corev1.Pod {
 	t.Helper()
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Finalizers: finalizers},
-		Spec:       corev1.PodSpec{ServiceAccountName: account, Containers: []corev1.Container{{Name: "app", Image: "example/app:1"}}},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       corev1.PodSpec{ServiceAccountName: account, NodeName: node, Containers: []corev1.Container{{Name: "app", Image: "example/app:1"}}},
 	}
 	return must[*corev1.Pod](t)(m.client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{}))
 }
 
-// end deletes a pod, with a second of grace, and waits until it is gone where
-// nothing holds it.
+// end deletes a pod, with a second of grace, and waits until it is gone.
 func (m *realMesh) end(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	check(t, m.client.CoreV1().Pods(pod.Namespace).Delete(t.Context(), pod.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(1))}))
-	if len(pod.Finalizers) > 0 {
-		return
-	}
 	m.await(t, "the end of pod "+pod.Name, func(ctx context.Context) error {
 		left, err := m.client.CoreV1().Pods(pod.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + pod.Name})
 		if err == nil && len(left.Items) > 0 {
