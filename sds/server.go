@@ -45,8 +45,10 @@ const (
 	// read. It is the least that HTTP/2 begins with, and stays: gRPC would
 	// have it grow to 16 MiB for who sends fast.
 	windowBytes = 64<<10 - 1
-	// maxStreams is what a connection may have at a time.
-	maxStreams = 8
+	// maxStreams is what a pod may have at a time, and maxConnStreams a connection:
+	// gRPC holds a window of each, whatever that of the connection is.
+	maxStreams     = 8
+	maxConnStreams = 4
 	// writeBufferBytes is held while a response is written: room for one.
 	writeBufferBytes = 8 << 10
 )
@@ -134,7 +136,7 @@ func New(o Options) (*Server, error) {
 			Timeout:               pingTimeout,
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingInterval / 3, PermitWithoutStream: true}),
-		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxConcurrentStreams(maxConnStreams),
 		grpc.MaxRecvMsgSize(maxRequestBytes),
 		grpc.StaticStreamWindowSize(windowBytes),
 		grpc.StaticConnWindowSize(windowBytes),

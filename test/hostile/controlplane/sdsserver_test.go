@@ -176,13 +176,15 @@ func (s *sdsServer) number(command string) int64 {
 }
 
 // settled is its memory once that no longer falls: what connections held that
-// were closed is given back after a while, which is longer on a busy machine.
+// were closed is given back after a while, which is longer on a busy machine. In
+// the midst of a flood, a collection keeps what is allocated meanwhile: the least
+// of many is what is held.
 func (s *sdsServer) settled() int64 {
 	s.t.Helper()
 	const falls = 64 << 10
 	least := s.number("memory")
-	for same, samples := 0, 0; same < 4 && samples < 60; samples++ {
-		<-time.After(250 * time.Millisecond)
+	for same, samples := 0, 0; same < 16 && samples < 150; samples++ {
+		<-time.After(100 * time.Millisecond)
 		now := s.number("memory")
 		if same++; now < least-falls {
 			same = 0
