@@ -66,6 +66,8 @@ func (r Reason) Explanation() string {
 		return refused + "its service account cannot have a certificate of the mesh" + more
 	case badProbe:
 		return refused + "a probe or hook cannot be asked through the sidecar" + more
+	case badPorts:
+		return refused + "it declares more HTTP ports than a sidecar takes" + more
 	case conflict:
 		return refused + "it has a name, port, label, annotation or user that is the sidecar's" + more
 	case unknownNamespace:
