@@ -33,7 +33,6 @@ type Destinations interface {
 // The ports of its own pod are asked about in the same way.
 type peers struct {
 	own          ownPorts
-	quota        quota // of the pod; none when nil
 	destinations Destinations
 	changed      chan struct{} // nil before the first address
 	byName       map[string]*answer
