@@ -121,6 +121,10 @@ func (s *scanner) endName() error {
 		}
 		name = []byte(meant)
 	}
+	// In JSON, each has a value that counts. The names of other texts are kept, too.
+	if len(s.names) >= s.limits.values {
+		return tooLarge("more than %d members", s.limits.values)
+	}
 	s.names = append(s.names, maphash.Bytes(s.seed, name))
 	return nil
 }

@@ -26,6 +26,7 @@ func TestABodyIsHeldToLimitsAsItArrives(t *testing.T) {
 		"elements":                {list("{}", 200_000), http.StatusRequestEntityTooLarge, "more than 100000 values"},
 		"numbers":                 {list("1", 200_000), http.StatusRequestEntityTooLarge, "more than 100000 values"},
 		"members":                 {`{"a":` + strings.Repeat(`{"a":1,"b":2},`, 100_000), http.StatusRequestEntityTooLarge, "more than 100000 values"},
+		"names, no values":        {`{"a"` + strings.Repeat(`,"a"`, 200_000), http.StatusRequestEntityTooLarge, "more than 100000 members"},
 		"nested arrays":           {strings.Repeat("[", 1000), http.StatusRequestEntityTooLarge, "more than 64 deep"},
 		"nested objects":          {strings.Repeat(`{"a":`, 1000), http.StatusRequestEntityTooLarge, "more than 64 deep"},
 		"a long string":           {`["` + strings.Repeat("a", 4<<20), http.StatusRequestEntityTooLarge, "a string of more than 3145728 bytes"},
