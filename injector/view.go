@@ -132,6 +132,9 @@ func (q question) bytes() int {
 	total := 0
 	if q.handler != nil && q.handler.HTTPGet != nil {
 		total += len(q.handler.HTTPGet.Path)
+		for _, header := range q.handler.HTTPGet.HTTPHeaders {
+			total += len(header.Name)
+		}
 	}
 	if q.handler != nil && q.handler.GRPC != nil && q.handler.GRPC.Service != nil {
 		total += len(*q.handler.GRPC.Service)

@@ -66,10 +66,12 @@ func TestWhatThePodHasForOthersIsNotDecoded(t *testing.T) {
 
 func TestAPodThatCouldNotRunIsNotRepeated(t *testing.T) {
 	probe := `"livenessProbe":{"httpGet":{"path":"/` + strings.Repeat("a", 70_000) + `","port":80}}`
+	headers := `"livenessProbe":{"httpGet":{"path":"/","port":80,"httpHeaders":[{"name":"` + strings.Repeat("a", 70_000) + `","value":"b"}]}}`
 	for name, test := range map[string]struct{ containers, want string }{
 		"too many containers": {strings.TrimSuffix(strings.Repeat(`{},`, 1001), ","), "spec.containers: 1001 entries: at most 1000 are taken"},
 		"a long name":         {`{"name":"` + strings.Repeat("a", 300) + `"}`, "the name of a container has 300 bytes"},
 		"a long probe":        {`{"name":"a",` + probe + `}`, "what its probes and hooks ask has 70"},
+		"a probe's header":    {`{"name":"a",` + headers + `}`, "what its probes and hooks ask has 70"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			result := newConfig(t).Inject([]byte(`{"metadata":{"name":"a"},"spec":{"containers":[`+test.containers+`]}}`), bookstore, proxy)
