@@ -80,6 +80,20 @@ function trim(b, start, end, isLoose) {
   return at
 }
 
+// squeeze makes one of the spaces and tabs that stand together: servers that take
+// some before a colon take any number of them.
+export function squeeze(b, before) {
+  return b.filter(c => {
+    var isKept = !isBlank(c) || !isBlank(before)
+    before = c
+    return isKept
+  })
+}
+
+function isBlank(c) {
+  return c === 32 || c === 9
+}
+
 function endsLine(c) {
   return c < 32 && c !== 9 || c === 127 || c === 133
 }

@@ -3,6 +3,7 @@ package pipy_test
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/osm-edge/osm/test/sidecar"
@@ -82,6 +83,9 @@ func FuzzWatch(f *testing.F) {
 		f.Add([]byte("EHLO me\r\n"+begin), []byte{3, 6, 9}, []byte("x"))
 		f.Add([]byte(begin), []byte{1, 1, 20}, []byte("\x16\x03\x03\x00\x10\x02"))
 	}
+	far := "a\nX-Forwarded-Client-Cert" + strings.Repeat(" \t", 200)
+	f.Add([]byte("EHLO me\r\n"+far+": a\r\n"), []byte{9, 40, 200}, []byte("x"))
+	f.Add([]byte("EHLO me\r\nPRI  * HTTP/2.0\r\n\r\nSM\r\n\r\n"), []byte{9, 4, 1}, []byte("x"))
 	scripts := load(f)
 	f.Fuzz(func(t *testing.T, said, cut, answer []byte) {
 		parts := pieces(said, cut[:min(len(cut), 8)])

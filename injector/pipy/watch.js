@@ -10,7 +10,7 @@
 // Anything else that looks like HTTP may be the content of a mail, of a record
 // or of a cache. What an application takes for encrypted is not looked at.
 
-import { line, next, holdsPeer, EMPTY, REQUEST, OTHER, LONGEST_NAME } from './lines.js'
+import { line, next, holdsPeer, squeeze, EMPTY, REQUEST, OTHER, LONGEST_NAME } from './lines.js'
 import { PREFACE } from './sniff.js'
 
 // How much of what a client says at first, or at first after an answer, may be
@@ -19,6 +19,7 @@ var MOST = 65536
 var STEP = 1024
 // A part of the header's name that is whole wherever the name is.
 var WORD = 'forwarded'
+var BLANKS = ['  ', '\t\t', ' \t', '\t ']
 
 export default function () {
   var answers = 0
@@ -71,6 +72,10 @@ export default function () {
   function speaks(data) {
     var before = tail.length
     var t = text(new Data(tail).push(data))
+    if (BLANKS.some(b => t.includes(b))) {
+      data = new Data(squeeze(data.toArray(), before > 0 ? tail[before - 1] : 0))
+      t = text(new Data(tail).push(data))
+    }
     if (t.includes(PREFACE)) return true
     if (t.toLowerCase().includes(WORD) && holdsPeer(tail.concat(data.toArray()), before, !ended)) return true
     var end = new Data(data)

@@ -88,4 +88,22 @@ func trimLoose(b []byte) []byte {
 	return b
 }
 
+// squeeze makes one of the spaces and tabs that stand together: servers that take
+// some before a colon take any number of them.
+func squeeze(b []byte, before byte) []byte {
+	kept, first := []byte(nil), 0
+	for i, c := range b {
+		if isBlank(c) && isBlank(before) {
+			kept, first = append(kept, b[first:i]...), i+1
+		}
+		before = c
+	}
+	if first == 0 {
+		return b // as nearly always
+	}
+	return append(kept, b[first:]...)
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+
 func endsLine(c byte) bool { return c < ' ' && c != '\t' || c == 0x7f || c == 0x85 }

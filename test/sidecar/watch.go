@@ -115,7 +115,11 @@ func (w *watch) opens(said []byte) bool {
 }
 
 func (w *watch) holdsPeer(said []byte) bool {
-	before := len(w.tail)
+	before, last := len(w.tail), byte(0)
+	if before > 0 {
+		last = w.tail[before-1]
+	}
+	said = squeeze(said, last)
 	joint := append(w.tail, said[:min(len(said), maxNameLength)]...)
 	if holdsPeerHeader(joint, before, !w.ended) || bytes.Contains(joint, []byte(preface)) ||
 		holdsPeerHeader(said, maxNameLength, !w.ended && before == 0) || bytes.Contains(said, []byte(preface)) {
