@@ -159,6 +159,12 @@ func (r *replica) follow() {
 	r.Signs(signs)
 }
 
+func (r *replica) setDeaf(deaf bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deaf = deaf
+}
+
 // acknowledge says that a pod has what the replica trusts.
 func (r *replica) acknowledge(pods ...types.UID) {
 	for _, pod := range pods {

@@ -105,6 +105,7 @@ func (r *Rotation) State() (trust.State, bool) {
 func (r *Rotation) Signs(roots issuer.TrustBundle) {
 	r.signing.Store(&roots)
 	wake(r.report)
+	wake(r.keep) // what could not be issued before can be now
 }
 
 // Leads reports whether this replica is the one that moves the State on.

@@ -84,9 +84,7 @@ func TestAReplicaThatSendsTheFormerBundleIsWaitedForWhileItLives(t *testing.T) {
 		settle()
 		two := m.start(t, "two", first)
 		settle()
-		two.mu.Lock()
-		two.deaf = true
-		two.mu.Unlock()
+		two.setDeaf(true)
 		one.want(first, second)
 		settle()
 		m.mustBe(t, trust.Distribute, first)
@@ -182,5 +180,21 @@ func TestTheServingCertificateFollowsWhenMountedBundlesHave(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		must(t, serving(t, m).CheckSignatureFrom(second.Root()))
+	})
+}
+
+func TestTheServingCertificateIsIssuedAsSoonAsAReplicaSigns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh()
+		one := m.start(t, "one", newCA(t))
+		one.setDeaf(true)
+		settle()
+		if _, known := one.State(); !known {
+			t.Fatal("no root is recorded")
+		}
+		one.setDeaf(false)
+		one.follow()
+		synctest.Wait()
+		serving(t, m)
 	})
 }
