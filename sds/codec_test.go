@@ -75,8 +75,8 @@ func TestARequestMayNameSoManySecrets(t *testing.T) {
 
 func TestFramesAreReadAsTheyCome(t *testing.T) {
 	request := append([]byte{0, 0, 0, 0, 200}, make([]byte, 200)...)
-	var one, tiny, padded, begun bytes.Buffer
-	for _, b := range []*bytes.Buffer{&one, &tiny, &padded, &begun} {
+	var one, tiny, padded, begun, ended bytes.Buffer
+	for _, b := range []*bytes.Buffer{&one, &tiny, &padded, &begun, &ended} {
 		b.WriteString(http2.ClientPreface)
 	}
 	write := func(b *bytes.Buffer, stream uint32, data []byte) {
@@ -99,11 +99,19 @@ func TestFramesAreReadAsTheyCome(t *testing.T) {
 	for stream := range uint32(maxOpenMessages + 1) {
 		write(&begun, 2*stream+1, request[:9])
 	}
+	for stream := range uint32(maxOpenMessages + 1) { // such as their trailers end
+		write(&ended, 2*stream+1, request[:9])
+		trailers := http2.HeadersFrameParam{StreamID: 2*stream + 1, EndStream: true, EndHeaders: true}
+		if err := http2.NewFramer(&ended, nil).WriteHeaders(trailers); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, c := range map[string]struct {
 		sent []byte
 		want error
 	}{
-		"requests": {one.Bytes(), nil}, "a request in frames of a byte": {tiny.Bytes(), errTooSmall},
+		"requests that trailers end": {ended.Bytes(), nil},
+		"requests":                   {one.Bytes(), nil}, "a request in frames of a byte": {tiny.Bytes(), errTooSmall},
 		"a padded one": {padded.Bytes(), errPadded}, "too many that have only begun": {begun.Bytes(), errTooMany},
 	} {
 		for _, size := range []int{1, 7, 1 << 20} {

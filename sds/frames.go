@@ -34,10 +34,11 @@ const (
 
 // The types of frames and the flags that matter here; RFC 9113, section 6.
 const (
-	frameData  = 0x0
-	frameReset = 0x3
-	flagEnd    = 0x1
-	flagPadded = 0x8
+	frameData    = 0x0
+	frameHeaders = 0x1
+	frameReset   = 0x3
+	flagEnd      = 0x1
+	flagPadded   = 0x8
 )
 
 var (
@@ -183,7 +184,8 @@ func (f *frames) payload(b []byte) {
 func (f *frames) end() {
 	f.has = 0
 	m := f.messages[f.stream()]
-	if m != nil && (m.has == 0 || f.is(frameReset) || f.is(frameData) && f.flagged(flagEnd)) {
+	ends := f.is(frameReset) || (f.is(frameData) || f.is(frameHeaders)) && f.flagged(flagEnd)
+	if m != nil && (m.has == 0 || ends) {
 		delete(f.messages, f.stream())
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -78,8 +77,10 @@ func (a *addresses) Run(ctx context.Context) error {
 
 // followRanges finds out whether the network gives out addresses of the nodes'
 // podCIDRs: networks with an address management of their own do not, though the
-// API server may have given each node a range. What shows it is this pod itself.
-// Where that cannot be found out, the ranges count.
+// API server may have given each node a range. What shows it are the pods of the
+// mesh and of the cluster's own namespace, on most of their nodes: one node alone
+// does not decide it for the others. Where that cannot be found out, the ranges
+// count.
 func followRanges(ctx context.Context, o *options, client kubernetes.Interface, nodes cache.Indexer, x *destination.Index, logger *slog.Logger) {
 	if o.ignorePodCIDRs {
 		x.IgnoreRanges()
@@ -87,29 +88,40 @@ func followRanges(ctx context.Context, o *options, client kubernetes.Interface, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, eventTimeout)
 	defer cancel()
-	self, err := client.CoreV1().Pods(o.Namespace).Get(ctx, o.replica, metav1.GetOptions{})
-	if err != nil {
-		if !apierrors.IsNotFound(err) {
-			logger.Warn("cannot read the pod of this replica; addresses outside of the podCIDRs of their node do not count", "error", err)
+	outside := map[string]bool{} // by node
+	for _, namespace := range []string{o.Namespace, metav1.NamespaceSystem} {
+		pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			logger.Warn("cannot list the pods of a namespace; addresses outside of the podCIDRs of their node do not count", "namespace", namespace, "error", err)
+			return
 		}
-		return
+		for _, pod := range pods.Items {
+			object, _, err := nodes.GetByKey(pod.Spec.NodeName)
+			node, ok := object.(*corev1.Node)
+			if err != nil || !ok || pod.Spec.HostNetwork || len(pod.Status.PodIPs) == 0 {
+				continue // it tells nothing
+			}
+			outside[node.Name] = outside[node.Name] || !rangesUsed(&pod, node)
+		}
 	}
-	object, _, err := nodes.GetByKey(self.Spec.NodeName)
-	if err != nil {
-		return // an indexer of keys has none
-	}
-	if node, ok := object.(*corev1.Node); ok && !rangesUsed(self, node) {
+	if 2*countTrue(outside) > len(outside) {
 		x.IgnoreRanges()
-		logger.Info("the podCIDRs of nodes are not used by this network, so addresses are not held to them", "node", node.Name)
+		logger.Info("the podCIDRs of nodes are not used by this network, so addresses are not held to them", "nodes", len(outside))
 	}
+}
+
+func countTrue(all map[string]bool) (n int) {
+	for _, is := range all {
+		if is {
+			n++
+		}
+	}
+	return n
 }
 
 // rangesUsed reports whether the pod's addresses are of the node's podCIDRs, as
 // far as it has any.
 func rangesUsed(pod *corev1.Pod, node *corev1.Node) bool {
-	if pod.Spec.HostNetwork {
-		return true // which tells nothing
-	}
 	for _, ip := range pod.Status.PodIPs {
 		if address, err := netip.ParseAddr(ip.IP); err == nil && !destination.Within(node.Spec.PodCIDRs, address) {
 			return false

@@ -80,40 +80,56 @@ func TestRejectedAddressesAreWrittenInEventsAndTheLogAtABoundedRate(t *testing.T
 }
 
 func TestRangesCountWhereTheNetworkUsesThem(t *testing.T) {
-	self := func(ip string) *corev1.Pod {
+	on := func(node, namespace, ip string) *corev1.Pod {
 		return &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "osm-system", Name: "osm-controller-0"},
-			Spec:       corev1.PodSpec{NodeName: "node-0"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "on-" + node},
+			Spec:       corev1.PodSpec{NodeName: node},
 			Status:     corev1.PodStatus{PodIPs: []corev1.PodIP{{IP: ip}}},
 		}
 	}
+	self := func(ip string) *corev1.Pod { return on("node-0", "osm-system", ip) }
+	onHost := self("172.16.0.1")
+	onHost.Spec.HostNetwork = true
 	cases := map[string]struct {
-		self   *corev1.Pod
+		pods   []*corev1.Pod
 		ignore bool
 		counts bool
 	}{
-		"osm-controller's own address is of its node's":       {self: self("10.244.0.9"), counts: true},
-		"its own address is of another range, as Calico's is": {self: self("192.168.3.1")},
-		"it is not a pod":           {self: rejectedPod(9), counts: true},
-		"it is told to ignore them": {self: self("10.244.0.9"), ignore: true},
-		"its own address is of a family that the node has not":   {self: self("fd00::1"), counts: true},
-		"its own address is an IPv4 address mapped into IPv6":    {self: self("::ffff:10.244.0.9"), counts: true},
-		"its own address is mapped into IPv6, and of another":    {self: self("::ffff:192.168.3.1")},
-		"it is on the host's network, which tells nothing of it": {self: func() *corev1.Pod { p := self("172.16.0.1"); p.Spec.HostNetwork = true; return p }(), counts: true},
+		"osm-controller's own address is of its node's":       {pods: []*corev1.Pod{self("10.244.0.9")}, counts: true},
+		"its own address is of another range, as Calico's is": {pods: []*corev1.Pod{self("192.168.3.1")}},
+		"it is not a pod":           {counts: true},
+		"it is told to ignore them": {pods: []*corev1.Pod{self("10.244.0.9")}, ignore: true},
+		"its own address is of a family that the node has not":   {pods: []*corev1.Pod{self("fd00::1")}, counts: true},
+		"its own address is an IPv4 address mapped into IPv6":    {pods: []*corev1.Pod{self("::ffff:10.244.0.9")}, counts: true},
+		"its own address is mapped into IPv6, and of another":    {pods: []*corev1.Pod{self("::ffff:192.168.3.1")}},
+		"it is on the host's network, which tells nothing of it": {pods: []*corev1.Pod{onHost}, counts: true},
+		"one of two nodes gives out another range":               {pods: []*corev1.Pod{self("192.168.3.1"), on("node-1", "osm-system", "10.244.1.9")}, counts: true},
+		"its node does, and most others do not":                  {pods: []*corev1.Pod{self("192.168.3.1"), on("node-1", "kube-system", "10.244.1.9"), on("node-2", "kube-system", "10.244.2.9")}, counts: true},
+		"two of three nodes do":                                  {pods: []*corev1.Pod{self("192.168.3.1"), on("node-1", "kube-system", "192.168.4.1"), on("node-2", "kube-system", "10.244.2.9")}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			client := fake.NewClientset(c.self)
+			client := fake.NewClientset()
+			for _, pod := range c.pods {
+				if err := client.Tracker().Add(pod); err != nil {
+					t.Fatal(err)
+				}
+			}
 			caches, err := newCaches(client)
 			if err != nil {
 				t.Fatal(err)
 			}
 			x := destination.NewIndex("cluster.local")
-			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-0"}, Spec: corev1.NodeSpec{PodCIDRs: []string{"10.244.0.0/24"}}}
-			if err := caches.nodes.GetIndexer().Add(node); err != nil {
-				t.Fatal(err)
+			for i := range 3 {
+				node := &corev1.Node{
+					ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("node-%d", i)},
+					Spec:       corev1.NodeSpec{PodCIDRs: []string{fmt.Sprintf("10.244.%d.0/24", i)}},
+				}
+				if err := caches.nodes.GetIndexer().Add(node); err != nil {
+					t.Fatal(err)
+				}
+				x.SetNode(node)
 			}
-			x.SetNode(node)
 			x.SetPod(rejectedPod(0)) // has 10.0.0.1
 			o := &options{Options: component.Options{Namespace: "osm-system"}, replica: "osm-controller-0", ignorePodCIDRs: c.ignore}
 			followRanges(t.Context(), o, client, caches.nodes.GetIndexer(), x, slog.New(slog.DiscardHandler))

@@ -6,7 +6,7 @@ import strict from './strict.js'
 import { split, join } from './address.js'
 import { member } from './peers.js'
 import { identify, dropPeer } from './identify.js'
-import { sniff, wellFormed } from './sniff.js'
+import { sniffer, wellFormed } from './sniff.js'
 
 // Without interception, requests go to the application at loopback, where it may
 // listen so that nobody but its sidecar gets there.
@@ -20,7 +20,7 @@ var HANDSHAKE = 30
 var $port       // of the application, null if only requests say it
 var $peer       // the SPIFFE ID of the client
 var $kind       // what the connection carries, null until that is known
-var $head       // its first bytes, as far as they are needed to tell
+var $sniffer    // of that, by its first bytes
 var $watch      // over a connection that is not HTTP
 var $strict     // over one that has to be
 var $secured    // whether the client has proved who it is
@@ -97,8 +97,7 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
   )
 
   function look(data) {
-    $head = $head.concat(data.toArray())
-    var kind = sniff($head)
+    var kind = $sniffer.take(data)
     if (kind !== null) decide(kind)
   }
 
@@ -112,9 +111,9 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
   function undecided() {
     var told = new Promise(resolve => { $decide = resolve })
     var greets = ports.greets($address).then(greets => {
-      if ($kind === null && (greets || $head.length > 0)) {
+      if ($kind === null && (greets || $sniffer.hasBegun())) {
         $kind = 'watched'
-        $head = []
+        $sniffer = sniffer()
       }
       return true
     })
@@ -174,12 +173,8 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
   function isForged(data) {
     var found = $watch.said(data)
     if ($kind === 'watched' && data.size > 0) {
-      $head = $head.concat(data.toArray())
-      var kind = sniff($head)
-      if (kind === 'opaque') {
-        $kind = 'opaque'
-        $head = []
-      }
+      var kind = $sniffer.take(data)
+      if (kind === 'opaque') $kind = kind
       found = found || kind === 'http1' || kind === 'http2'
     }
     if (found) console.error('refused HTTP within what is not HTTP from', $peer)
@@ -203,7 +198,7 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
       $address = origin ? text(origin) : null
       $peer = null
       $kind = null
-      $head = []
+      $sniffer = sniffer()
       $sessions = {}
       $watch = watch()
       $strict = !isIntercepted || declared.isHTTP($port) ? strict() : null

@@ -9,6 +9,7 @@ var GET = codes('GET')
 var LF = 10
 // More than servers take as a request line (RFC 9112, section 3: 8000 octets at least).
 var LONGEST = 65536
+var NEAR = 64
 
 // sniff returns 'http1', 'http2' or 'opaque' of a list of bytes, null if more
 // are needed.
@@ -26,6 +27,33 @@ export function sniff(b) {
   // After HTTP/0.9 some servers read headers. memcached's "get" is another.
   if (end < b.length) return method < end && method - start === GET.length && GET.every((c, i) => b[start + i] === c) ? 'http1' : 'opaque'
   return b.length < LONGEST ? null : 'http1'
+}
+
+// sniffer returns {take, hasBegun}: take returns what sniff does of all that came
+// so far. What came before is read again only where a line ends, while it is
+// short, or once there is twice as much.
+export function sniffer() {
+  var head = []     // of white space that comes first, one octet
+  var size = 0
+  var looked = 0
+
+  function take(data) {
+    var endsLine = false
+    size += data.size
+    data.toArray().forEach(c => {
+      if (isSpace(c) && head.every(isSpace)) {
+        head = [c]
+      } else {
+        head.push(c)
+        endsLine = endsLine || c === LF
+      }
+    })
+    if (!endsLine && head.length > NEAR && head.length < 2 * looked && size < LONGEST) return null
+    looked = head.length
+    return sniff(head) || (size < LONGEST ? null : 'http1')
+  }
+
+  return { take, hasBegun: () => size > 0 }
 }
 
 function begins(b, at, word) {

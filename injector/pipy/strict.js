@@ -6,8 +6,12 @@ import { codes, isToken, isName, CONTROLS } from './characters.js'
 import { PREFACE } from './sniff.js'
 
 var MOST = 65536      // of a head, or of a line within a body
+var TAB = 9
+var LF = 10
+var CR = 13
 var DEL = 127
 var DIGITS = codes('0123456789')
+var NO_REQUEST = 'no request line'
 var HEX = codes('0123456789abcdefABCDEF')
 
 // strict returns {take, raw, isHTTP2}. What take returns of the bytes that come,
@@ -17,6 +21,8 @@ export default function () {
   var state = 'head'
   var pending = new Data    // a head, or a line, that is not whole
   var left = 0              // of the body or the chunk
+  var last = []             // the last bytes of a head that is not whole
+  var isOpening = false     // whether that ends within its first line
   var served = 0            // heads that came through
   var is2 = false
 
@@ -39,9 +45,12 @@ export default function () {
     return data
   }
 
-  // head returns what of the data comes after the head.
+  // head returns what of the data comes after the head. What came before is read
+  // again only where the head may end, or is no longer than the preface.
   function head(data, through) {
+    var had = pending.size
     pending.push(data)
+    if (had >= PREFACE.length && !mayEnd(data.toArray())) return new Data
     var text = ascii(pending)
     if (served === 0 && PREFACE.startsWith(text.substring(0, PREFACE.length))) {
       if (text.length >= PREFACE.length) {
@@ -55,7 +64,10 @@ export default function () {
     var end = text.indexOf('\r\n\r\n')
     if (end < 0) {
       if (text.length > MOST) throw 'a head of more than 64 KiB'
-      begin(text.split('\r')[0])
+      var line = text.split('\r')[0]
+      begin(line)
+      isOpening = line.length === text.length
+      last = codes(text.substring(text.length - 3))
       return new Data
     }
     var request = read(text.substring(0, end))
@@ -66,6 +78,21 @@ export default function () {
     var rest = pending
     pending = new Data
     return rest
+  }
+
+  // mayEnd reports whether the head ends within the bytes that came last, and
+  // refuses what cannot become a request.
+  function mayEnd(bytes) {
+    if (isOpening) {
+      var line = bytes.indexOf(CR)
+      if (bytes.some((c, i) => (line < 0 || i < line) && (c < 32 && c !== TAB || c >= DEL))) throw NO_REQUEST
+      isOpening = line < 0
+    }
+    var all = last.concat(bytes)
+    last = all.slice(-3)
+    if (all.some((c, i) => i >= 3 && c === LF && all[i - 1] === CR && all[i - 2] === LF && all[i - 3] === CR)) return true
+    if (pending.size > MOST) throw 'a head of more than 64 KiB'
+    return false
   }
 
   function body(data, through) {
@@ -79,13 +106,13 @@ export default function () {
   function lines(data, through) {
     var part = data.shiftTo(c => c === 10)
     pending.push(part)
-    var b = pending.toArray()
-    if (b[b.length - 1] !== 10) {
-      if (b.length > MOST) throw 'a line of more than 64 KiB within a body'
+    var b = part.toArray()
+    if (b[b.length - 1] !== LF) {
+      if (pending.size > MOST) throw 'a line of more than 64 KiB within a body'
       return
     }
-    if (b.length < 2 || b[b.length - 2] !== 13) throw 'a line within a body that does not end in CR and LF'
     var text = ascii(pending)
+    if (!text.endsWith('\r\n')) throw 'a line within a body that does not end in CR and LF'
     text = text.substring(0, text.length - 2)
     var isTrailer = state === 'trailer' && text !== ''
     if (isTrailer) {
@@ -109,7 +136,7 @@ export default function () {
 
 // begin refuses early what cannot become a request.
 function begin(line) {
-  if (line !== '' && (!isToken(line.charCodeAt(0)) || CONTROLS.some(c => line.includes(c)))) throw 'no request line'
+  if (line !== '' && (!isToken(line.charCodeAt(0)) || CONTROLS.some(c => line.includes(c)))) throw NO_REQUEST
 }
 
 // ascii is text of one character a byte. Those that are not of ASCII become DEL,
@@ -153,8 +180,8 @@ var USUAL = { method: 'GET', version: 'HTTP/1.1' }
 
 function requestLine(line) {
   var parts = line.split(' ')
-  if (parts.length !== 3 || !isName(parts[0]) || !isTarget(parts[1])) throw 'no request line'
-  if (parts[2] !== 'HTTP/1.1' && parts[2] !== 'HTTP/1.0') throw 'no request line'
+  if (parts.length !== 3 || !isName(parts[0]) || !isTarget(parts[1])) throw NO_REQUEST
+  if (parts[2] !== 'HTTP/1.1' && parts[2] !== 'HTTP/1.0') throw NO_REQUEST
   checkControls(line)
   if (parts[0] !== 'HEAD' && parts[2] === 'HTTP/1.1') keep(requestLines, line)
   return { method: parts[0], version: parts[2] }
