@@ -31,7 +31,12 @@ func (codec) Marshal(v any) (mem.BufferSlice, error) {
 }
 
 // fields are those that are kept, by their numbers.
-type fields map[protowire.Number]struct {
+type fields map[protowire.Number]field
+
+// field is of one wire type. Of another it is an unknown field to those who read
+// it, which is not kept.
+type field struct {
+	kind  protowire.Type
 	names bool   // one of them names a secret
 	only  fields // of a message, what is kept in turn; all of it when nil
 }
@@ -39,9 +44,12 @@ type fields map[protowire.Number]struct {
 // The numbers are those of envoy/service/discovery/v3/discovery.proto, and of
 // google/rpc/status.proto.
 var (
-	statusFields = fields{1: {}, 2: {}}
-	sotwFields   = fields{1: {}, 3: {names: true}, 4: {}, 5: {}, 6: {only: statusFields}}
-	deltaFields  = fields{2: {}, 3: {names: true}, 4: {names: true}, 5: {names: true}, 6: {}, 7: {only: statusFields}}
+	textField  = field{kind: protowire.BytesType}
+	namesField = field{kind: protowire.BytesType, names: true}
+	faultField = field{kind: protowire.BytesType, only: fields{1: {kind: protowire.VarintType}, 2: textField}}
+
+	sotwFields  = fields{1: textField, 3: namesField, 4: textField, 5: textField, 6: faultField}
+	deltaFields = fields{2: textField, 3: namesField, 4: namesField, 5: namesField, 6: textField, 7: faultField}
 )
 
 // maxRequestNames is what a request may name: all that a stream subscribes to,
@@ -84,7 +92,7 @@ func (f fields) prune(message []byte, names *int) ([]byte, error) {
 		whole := message[:n+size]
 		message = message[n+size:]
 		field, ok := f[number]
-		if !ok {
+		if !ok || kind != field.kind {
 			continue
 		}
 		if field.names {
@@ -92,7 +100,7 @@ func (f fields) prune(message []byte, names *int) ([]byte, error) {
 				return nil, errNames
 			}
 		}
-		if field.only != nil && kind == protowire.BytesType {
+		if field.only != nil {
 			value, _ := protowire.ConsumeBytes(whole[n:])
 			inner, err := field.only.prune(value, names)
 			if err != nil {
