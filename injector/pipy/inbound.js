@@ -66,9 +66,10 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
     )
   }
 
-  // Who left before it was known who it is gets nowhere.
+  // Who left before it was known who it is gets nowhere, nor who resumes a session:
+  // of that, verify would not hear.
   function carry() {
-    if (!$secured) return deny
+    if (!$secured || $peer === null) return deny
     counters.inbound++
     return $strict ? requests : session
   }
