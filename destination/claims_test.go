@@ -95,6 +95,19 @@ func TestAnAddressIsThePodsThatHadItFirst(t *testing.T) {
 			x.DeleteNode(node("a"))
 			x.SetPod(victim)
 		}, "shop/store", ""},
+		{"a node that is gone, and a pod of it not", func(x *Index) {
+			x.SetNode(node("b", "10.0.1.0/24"))
+			x.SetPod(on("b", "thief", time.Minute, "10.0.1.9"))
+			x.DeleteNode(node("b"))
+			x.SetPod(thief)
+		}, "", "shop/thief-0 out_of_range"},
+		{"a node that is gone with all of its pods", func(x *Index) {
+			x.SetNode(node("a", "10.0.1.0/24"))
+			x.SetPod(on("a", "store", time.Hour, "10.0.1.9"))
+			x.DeleteNode(node("a"))
+			x.DeletePod(victim)
+			x.SetPod(victim)
+		}, "shop/store", ""},
 		{"ranges that do not count", func(x *Index) { x.SetNode(node("a", "10.0.1.0/24")); x.SetPod(victim); x.IgnoreRanges() }, "shop/store", "shop/store-0 out_of_range"},
 		{"a Service's cluster IP", func(x *Index) { x.SetService(service("shop", "store", ip)); x.SetPod(thief) }, "", "shop/thief-0 of_a_service"},
 		{"a Service's cluster IP, claimed before", func(x *Index) { x.SetPod(thief); x.SetService(service("shop", "store", ip)) }, "", "shop/thief-0 of_a_service"},

@@ -29,6 +29,7 @@ type Index struct {
 
 	order         uint64                    // claims so far
 	ranges        map[string][]netip.Prefix // of nodes
+	departed      set[string]               // nodes that are gone, and pods of them not
 	rangesIgnored bool
 	rejected      map[netip.Addr]map[name]Reason // claims that do not count
 	onRejection   func(Rejection)
@@ -60,6 +61,7 @@ func NewIndex(trustDomain string) *Index {
 		slicesAt:    places{},
 		slicesOf:    map[name]set[name]{},
 		ranges:      map[string][]netip.Prefix{},
+		departed:    set[string]{},
 		rejected:    map[netip.Addr]map[name]Reason{},
 		watched:     map[netip.Addr]*watched{},
 	}

@@ -39,12 +39,43 @@ func within(ranges []netip.Prefix, address netip.Addr) bool {
 	return !known
 }
 
-// DeleteNode takes that a Node is gone.
-func (x *Index) DeleteNode(n *corev1.Node) { x.setNode(n.Name, nil) }
+// DeleteNode takes that a Node is gone. As long as pods of it are there, so are
+// its ranges: the kubelet of a node that was taken over, and whose Node was deleted
+// for that, still writes their addresses.
+func (x *Index) DeleteNode(n *corev1.Node) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.hasPods(n.Name) {
+		x.departed[n.Name] = struct{}{}
+		return
+	}
+	x.setRanges(n.Name, nil)
+}
+
+// depart forgets the ranges of a node that is gone, once its last pod is.
+func (x *Index) depart(node string) {
+	if _, departed := x.departed[node]; departed && !x.hasPods(node) {
+		x.setRanges(node, nil)
+	}
+}
+
+func (x *Index) hasPods(node string) bool {
+	for _, p := range x.pods {
+		if p.node == node {
+			return true
+		}
+	}
+	return false
+}
 
 func (x *Index) setNode(node string, ranges []netip.Prefix) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.setRanges(node, ranges)
+}
+
+func (x *Index) setRanges(node string, ranges []netip.Prefix) {
+	delete(x.departed, node)
 	if slices.Equal(x.ranges[node], ranges) {
 		return
 	}

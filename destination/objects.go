@@ -54,6 +54,7 @@ func (x *Index) setPod(of name, next pod, initial bool) {
 		delete(x.pods, of)
 	}
 	x.claim(of, initial)
+	x.depart(before.node)
 	x.changed(append(slices.Clone(before.addresses), next.addresses...)...)
 }
 

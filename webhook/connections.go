@@ -33,6 +33,13 @@ type connection struct {
 	once    sync.Once
 }
 
+// LimitConnections returns a listener for the server, which is to serve on it what
+// comes to the given one, and no more at once than servers of webhooks do.
+func LimitConnections(server *http.Server, listener net.Listener) net.Listener {
+	server.ConnState = observe
+	return limitConnections(listener, maxConnections)
+}
+
 func limitConnections(listener net.Listener, most int) *connections {
 	return &connections{Listener: listener, most: most, open: map[*connection]struct{}{}}
 }

@@ -37,7 +37,7 @@ function isAlphanumeric(c) {
 }
 
 // leadsToHTTP reports whether more requests would follow the upgrade, unseen
-// here: of the registered protocols, HTTP, TLS (RFC 2817) and h2c.
-function leadsToHTTP(upgrade) {
-  return upgrade.split(',').some(p => ['http', 'tls', 'h2c', 'h2'].indexOf(p.trim().toLowerCase().split('/')[0]) >= 0)
+// here: of the registered protocols, HTTP, TLS (RFC 2817) and h2c, and SPDY.
+export function leadsToHTTP(upgrade) {
+  return upgrade.split(',').some(p => ['http', 'tls', 'h2c', 'h2', 'spdy'].indexOf(p.trim().toLowerCase().split('/')[0]) >= 0)
 }

@@ -6,7 +6,7 @@ import strict from './strict.js'
 import { split, join } from './address.js'
 import { member } from './peers.js'
 import { identify, dropPeer } from './identify.js'
-import { sniffer, wellFormed } from './sniff.js'
+import { sniffer, wellFormed, convertible } from './sniff.js'
 
 // Without interception, requests go to the application at loopback, where it may
 // listen so that nobody but its sidecar gets there.
@@ -32,6 +32,7 @@ var $sessions   // one for each address that requests of the connection go to
 var $open       // the connection, as long as it is
 var $refusal    // of a request
 var $answered
+var $isHead     // whether a request is a HEAD
 var $count      // counts a head if it is an answer of a port that is not declared HTTP
 
 // The pipeline of an inbound listener. own are the ports that are never a target.
@@ -65,9 +66,10 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
     )
   }
 
-  // Who left before it was known who it is gets nowhere.
+  // Who left before it was known who it is gets nowhere, nor who resumes a session:
+  // of that, verify would not hear.
   function carry() {
-    if (!$secured) return deny
+    if (!$secured || $peer === null) return deny
     counters.inbound++
     return $strict ? requests : session
   }
@@ -125,16 +127,19 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
     .demuxHTTP().to($=>$
       .handleMessageStart(m => {
         $answered = false
+        $isHead = m.head.method === 'HEAD'
         $refusal = prepare(m.head)
       })
         .handleMessageEnd(m => dropPeer(m.tail?.headers || m.tail))
+        .replaceData(data => $isHead ? null : data)    // of which Pipy would write the length alone
       .pipe(() => $refusal ? refuse : forward)
     )
   )
 
   function prepare(head) {
-    var isChecked = $strict && $kind === 'http1'
+    var isChecked = $strict && $kind === 'http1' && !$strict.isRaw()
     if (!isChecked && !wellFormed(head)) return { status: 400, text: 'a header that servers may read differently' }
+    if ($kind === 'http1' && head.scheme && !convertible(head)) return { status: 400, text: 'a request that HTTP/1.1 does not have' }
     if (head.method === 'CONNECT') return { status: 501, text: 'what goes through a tunnel has no verified sender' }
     identify(head.headers, $peer)
     if ($port !== null) return null

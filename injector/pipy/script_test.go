@@ -208,6 +208,11 @@ func TestFunctionsOfTheScripts(t *testing.T) {
 		{"an upgrade to HTTP", `(function (h) { scripts.identify.identify(h, 'spiffe://a/b'); return h })({ upgrade: 'websocket, H2C' })`,
 			`{"x-forwarded-client-cert":"URI=spiffe://a/b"}`},
 
+		{"an upgrade to SPDY", `(function (h) { scripts.identify.identify(h, 'spiffe://a/b'); return h })({ upgrade: 'SPDY/3.1' })`,
+			`{"x-forwarded-client-cert":"URI=spiffe://a/b"}`},
+		{"what HTTP/1.1 does not have", `[['GET', '/', 'a'], ['G T', '/', 'a'], ['GET', '/ HTTP/1.1', 'a'], ['GET', '/', 'Transfer-Encoding']].map(function (r) { var h = {}; h[r[2]] = 'b'; return scripts.sniff.convertible({ method: r[0], path: r[1], headers: h }) })`,
+			`[true,false,false,false]`},
+
 		{"a listed probe", `scripts.probes.find([{ port: 1, path: '/a' }], 1, { method: 'GET', path: '/a' })`, `{"probe":{"port":1,"path":"/a"}}`},
 		{"another method", `scripts.probes.find([{ port: 1, path: '/a' }], 1, { method: 'POST', path: '/a' })`, `{"status":405}`},
 		{"another port", `scripts.probes.find([{ port: 1, path: '/a' }], 2, { method: 'GET', path: '/a' })`, `{"status":404}`},

@@ -80,6 +80,13 @@ export function wellFormed(head) {
   return names.every(isName) && CONTROLS.every(c => !all.includes(c)) && (head.method !== 'HEAD' || hasNoContent(head.headers))
 }
 
+// convertible reports whether a request by HTTP/2 is written right by HTTP/1.1:
+// what Pipy itself agrees to an upgrade with goes on by that. It tells names of
+// headers by lower case, which HTTP/2 demands (RFC 9113, section 8.2.1).
+export function convertible(head) {
+  return isName(head.method) && Object.keys(head.headers).every(name => name === name.toLowerCase()) && ![' ', '\t'].some(c => head.path.includes(c))
+}
+
 function hasNoContent(headers) {
   return !headers['transfer-encoding'] && (headers['content-length'] || '0') === '0'
 }

@@ -141,6 +141,7 @@ const http2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 // openings are what connections begin with.
 var openings = []string{
+	"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", "GET / HTTP/1.1\r\nUpgrade: x\r\nUPGRADE:\tspdy/3\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
 	"", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\nHost: a\n\n", http2Preface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
 	"\x01GET / HTTP/1.1\r\nX-Forwarded-Client-Cert: a\r\n\r\n", "\x00\x00GET / HTTP/1.1\r\n", "\r\n\r\nGET / HTTP/1.1\r\n", "\xef\xbb\xbfGET / HTTP/1.1\r\n",
 	"\x16\x03\x01\x00\x10GET / HTTP/1.1\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\nGET / HTTP/1.1\r\n", "get / http/1.0 \r\n", "GET /\r\nx_forwarded.client~cert: a\r\n",

@@ -4,6 +4,7 @@
 
 import { codes, isToken, isName, CONTROLS } from './characters.js'
 import { PREFACE } from './sniff.js'
+import { leadsToHTTP } from './identify.js'
 
 var MOST = 65536      // of a head, or of a line within a body
 var TAB = 9
@@ -71,7 +72,8 @@ export default function () {
       return new Data
     }
     var request = read(text.substring(0, end))
-    through.push(pending.shift(end + 4))
+    var whole = pending.shift(end + 4)
+    through.push(request.dropped.length > 0 ? without(whole, request.dropped) : whole)
     served++
     left = request.length
     state = request.isChunked ? 'size' : left > 0 ? 'body' : 'head'
@@ -131,7 +133,17 @@ export default function () {
     pending = new Data
   }
 
-  return { take, raw: () => { state = 'raw' }, isHTTP2: () => is2 }
+  return { take, raw: () => { state = 'raw' }, isHTTP2: () => is2, isRaw: () => state === 'raw' }
+}
+
+// without drops lines of a head, by their numbers.
+function without(head, dropped) {
+  var kept = new Data
+  for (var i = 0; head.size > 0; i++) {
+    var line = head.shiftTo(c => c === LF)
+    if (dropped.indexOf(i) < 0) kept.push(line)
+  }
+  return kept
 }
 
 // begin refuses early what cannot become a request.
@@ -161,21 +173,25 @@ function keep(set, line) {
 }
 
 // read reads the lines of a request's head strictly (RFC 9112, sections 3, 5 and
-// 6): {length, isChunked}.
+// 6): {length, isChunked, dropped}. Those are dropped that ask for an upgrade to
+// HTTP, which Pipy would itself agree to. A server may take no notice of one (RFC
+// 9110, section 7.8).
 export function read(text) {
   var lines = text.split('\r\n')
   var request = requestLines.has(lines[0]) ? USUAL : requestLine(lines[0])
   var hosts = 0
   var framed = []
+  var dropped = []
   for (var i = 1; i < lines.length; i++) {
     var line = lines[i]
-    if (!otherLines.has(line) && (hostLines.has(line) || isHost(line, framed))) hosts++
+    if (!otherLines.has(line) && (hostLines.has(line) || isHost(line, i, framed, dropped))) hosts++
   }
   if (hosts > 1 || hosts === 0 && request.version === 'HTTP/1.1') throw hosts + ' fields Host'
-  return framed.length > 0 ? framing(request, framed) : NONE
+  if (framed.length + dropped.length === 0) return NONE
+  return { ...(framed.length > 0 ? framing(request, framed) : NONE), dropped }
 }
 
-var NONE = { length: 0, isChunked: false }
+var NONE = { length: 0, isChunked: false, dropped: [] }
 var USUAL = { method: 'GET', version: 'HTTP/1.1' }
 
 function requestLine(line) {
@@ -187,14 +203,18 @@ function requestLine(line) {
   return { method: parts[0], version: parts[2] }
 }
 
-// isHost reports whether a line names a host, and adds one that says where the
-// request ends to framed.
-function isHost(line, framed) {
+// isHost reports whether a line names a host. It adds one that says where the
+// request ends to framed, and the number of one that is to go to dropped.
+function isHost(line, number, framed, dropped) {
   checkControls(line)
   var f = field(line)
   var name = f.name.toLowerCase()
   if (name === 'content-length' || name === 'transfer-encoding') {
     framed.push({ name, value: f.value() })
+    return false
+  }
+  if (name === 'upgrade' && leadsToHTTP(f.value())) {
+    dropped.push(number)
     return false
   }
   keep(name === 'host' ? hostLines : otherLines, line)

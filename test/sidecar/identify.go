@@ -38,11 +38,11 @@ func dropPeer(header http.Header) {
 
 // leadsToHTTP reports whether more requests would follow the upgrade, unseen
 // here: of the registered protocols, HTTP, TLS (RFC 2817) and h2c, which a
-// server may take no notice of (RFC 9113, section 3.1).
+// server may take no notice of (RFC 9113, section 3.1); and SPDY.
 func leadsToHTTP(upgrade []string) bool {
 	for protocol := range strings.SplitSeq(strings.Join(upgrade, ","), ",") {
 		name, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(protocol)), "/")
-		if name == "http" || name == "tls" || name == "h2c" || name == "h2" {
+		if name == "http" || name == "tls" || name == "h2c" || name == "h2" || name == "spdy" {
 			return true
 		}
 	}

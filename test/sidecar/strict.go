@@ -90,7 +90,22 @@ func (s *strict) takeHead(through, said []byte) (out, rest []byte, err error) {
 		return nil, nil, err
 	}
 	s.stage, s.left, s.pending, s.served = r.next(), r.length, nil, s.served+1
-	return append(through, head...), rest, nil
+	return append(through, withoutUpgrades(head)...), rest, nil
+}
+
+// withoutUpgrades drops the lines of a head that ask for an upgrade to HTTP, as
+// Pipy's scripts have to. A server may take no notice of one (RFC 9110, section
+// 7.8).
+func withoutUpgrades(head []byte) []byte {
+	kept := make([]byte, 0, len(head))
+	for line := range bytes.Lines(head) {
+		name, value, _ := bytes.Cut(bytes.TrimSuffix(line, []byte("\r\n")), []byte(":"))
+		if len(kept) > 0 && strings.EqualFold(string(name), "Upgrade") && leadsToHTTP([]string{strings.Trim(string(value), " \t")}) {
+			continue
+		}
+		kept = append(kept, line...)
+	}
+	return kept
 }
 
 // checkBegin refuses early what cannot become a request.

@@ -16,14 +16,14 @@ const (
 )
 
 // runs are what can be base64 (RFC 4648, sections 4 and 5): a line, or several
-// whose ends are as they are, or escaped as in JSON and YAML.
-var runs = regexp.MustCompile(`[A-Za-z0-9+/_-]{16,}={0,2}(?:(?:\\r|\\n|[\r\n]+[ \t]*)+[A-Za-z0-9+/_-]{16,}={0,2})*(?:(?:\\r|\\n|[\r\n]+[ \t]*)+[A-Za-z0-9+/_-]+={0,2})?`)
+// whose ends are as they are, or escaped as in JSON and YAML, be it more than once.
+var runs = regexp.MustCompile(`[A-Za-z0-9+/_-]{16,}={0,2}(?:(?:\\+[rn]|[\r\n]+[ \t]*)+[A-Za-z0-9+/_-]{16,}={0,2})*(?:(?:\\+[rn]|[\r\n]+[ \t]*)+[A-Za-z0-9+/_-]+={0,2})?`)
 
 // printable is what a secret is part of: no shorter than a URL with who logs in.
 // Next to nothing else that is decoded has as much.
 var printable = regexp.MustCompile(`[\t\r\n -~]{12,}`)
 
-var lineEnds = regexp.MustCompile(`\\[rn]|\s`)
+var lineEnds = regexp.MustCompile(`\\+[rn]|\s`)
 
 // redactEncoded takes out each text in base64 that has a secret in it, whole:
 // where in it the secret begins depends on what stands before.
@@ -68,7 +68,7 @@ func decode(part []byte) []byte {
 }
 
 func isSecret(decoded []byte, depth int) bool {
-	if isKey(decoded) {
+	if holdsKey(decoded) {
 		return true
 	}
 	for _, text := range printable.FindAll(decoded, -1) {
@@ -80,6 +80,26 @@ func isSecret(decoded []byte, depth int) bool {
 		}
 		for _, run := range runs.FindAll(text, -1) {
 			if holdsSecret(run, depth-1) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// holdsKey looks for the DER of a private key: a SEQUENCE, whose length takes one
+// to three bytes, that begins with a version (RFC 5958, section 2; RFC 5915,
+// section 3; RFC 8017, appendix A.1.2). Before it may stand what is of the
+// alphabet, too.
+func holdsKey(decoded []byte) bool {
+	for begin := 0; begin < len(decoded); begin++ {
+		at := bytes.Index(decoded[begin:], []byte{0x02, 0x01})
+		if at < 0 {
+			return false
+		}
+		begin += at
+		for length := 2; length <= 4; length++ {
+			if begin >= length && isKey(decoded[begin-length:]) {
 				return true
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"runtime"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/osm-edge/osm/webhook"
 )
 
 const (
@@ -47,8 +50,17 @@ type OpsServer struct {
 
 // Run serves until ctx ends.
 func (s *OpsServer) Run(ctx context.Context) error {
+	address := s.Options.Listen(opsPort)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("serve metrics and health on %s: %w", address, err)
+	}
+	return s.serve(ctx, listener)
+}
+
+// serve closes the listener.
+func (s *OpsServer) serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
-		Addr:              s.Options.Listen(opsPort),
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -57,10 +69,11 @@ func (s *OpsServer) Run(ctx context.Context) error {
 		MaxHeaderBytes:    16 << 10,
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.ListenAndServe() }()
+	// Whoever reaches the port may connect, and each connection takes 14 kB.
+	go func() { served <- server.Serve(webhook.LimitConnections(server, listener)) }()
 	select {
 	case err := <-served:
-		return fmt.Errorf("serve metrics and health on %s: %w", server.Addr, err)
+		return fmt.Errorf("serve metrics and health on %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)

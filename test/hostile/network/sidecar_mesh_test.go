@@ -84,6 +84,7 @@ type store struct {
 	pod, attacker *netns.Namespace
 	ca            *tresor.CA
 	member        tls.Certificate
+	process       *exec.Cmd
 	log           safeBuffer
 }
 
@@ -221,6 +222,7 @@ func (s *store) run(start sidecarOf) {
 	process := start(s.t, directory)
 	process.Stdout, process.Stderr = &s.log, &s.log
 	must(s.t, s.pod.Do(process.Start))
+	s.process = process
 	ended := make(chan error, 1)
 	go func() { ended <- process.Wait() }()
 	s.t.Cleanup(func() {

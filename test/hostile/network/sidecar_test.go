@@ -119,6 +119,8 @@ func TestSidecars(t *testing.T) {
 			t.Run("mode", func(t *testing.T) { s.attackMode(t, area) })
 			t.Run("caller", func(t *testing.T) { s.attackCaller(t, area) })
 			t.Run("probes", func(t *testing.T) { s.attackProbes(t, area) })
+			t.Run("memory", func(t *testing.T) { s.attackMemory(t, area) })
+			t.Run("upgrades", func(t *testing.T) { s.attackUpgrades(t, area) })
 			t.Run("controls", func(t *testing.T) { s.control(t, area) })
 		})
 	}
