@@ -9,9 +9,13 @@ import (
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
 	"sigs.k8s.io/yaml"
 
 	"github.com/osm-edge/osm/manifests"
@@ -29,6 +33,7 @@ type preflight struct {
 	release  *helmRelease
 	mesh     string
 	values   meshValues
+	objects  []*unstructured.Unstructured // of the chart
 	out      *terminal
 	problems []error
 }
@@ -40,14 +45,15 @@ func (o *installOptions) preflight(ctx context.Context, out *terminal, release *
 		return err
 	}
 	// The chart is rendered here so that values it refuses are refused first.
-	if _, err := render.Chart(render.Options{Namespace: o.cluster.meshNamespace, Values: given}); err != nil {
+	objects, err := render.Chart(render.Options{Namespace: o.cluster.meshNamespace, Values: given})
+	if err != nil {
 		return fmt.Errorf("the chart does not take these values: %w", err)
 	}
 	values, err := coalesce(given)
 	if err != nil {
 		return err
 	}
-	p := &preflight{client: client, cluster: o.cluster, release: release, mesh: o.meshName, values: values, out: out}
+	p := &preflight{client: client, cluster: o.cluster, release: release, mesh: o.meshName, values: values, objects: objects, out: out}
 	for _, look := range []func(context.Context) error{p.version, p.rights, p.namespace, p.others, p.authority, p.ranges} {
 		if err := look(ctx); err != nil {
 			return fmt.Errorf("look at the cluster: %w", err)
@@ -140,40 +146,92 @@ func (p *preflight) others(ctx context.Context) error {
 			"mesh %s is installed in namespace %s: its release is %s", p.mesh, p.cluster.meshNamespace, last.Info.Status)
 		return nil
 	}
-	list, err := p.client.AppsV1().Deployments("").List(ctx, metav1.ListOptions{LabelSelector: manifests.Owned(p.mesh).String()})
+	deployments, err := p.cluster.controlPlane(ctx, p.mesh)
 	if err != nil {
 		return err
 	}
-	var where []string
-	for _, d := range list.Items {
-		if !slices.Contains(where, d.Namespace) {
-			where = append(where, d.Namespace)
-		}
+	tool, err := p.cluster.meshKeeper(ctx, p.mesh, deployments)
+	if err != nil {
+		return err
 	}
-	if len(where) > 0 {
+	where, err := p.cluster.elsewhere(ctx, p.mesh)
+	switch {
+	case err != nil:
+		return err
+	case tool != nil:
+		p.refuse(tool.upgrade, "mesh %s is in namespace %s, managed by %s", p.mesh, p.cluster.meshNamespace, tool.name)
+	case len(deployments) > 0:
+		p.refuse("osm uninstall mesh, which keeps its root, and install it again",
+			"mesh %s is in namespace %s, without a Helm release", p.mesh, p.cluster.meshNamespace)
+	case len(where) > 0:
 		p.refuse("choose another name with --mesh-name, or uninstall that one",
 			"a mesh of the name %s is in namespace %s", p.mesh, strings.Join(where, ", "))
-		return nil
-	}
-	webhook := p.values.WebhookPrefix + "-" + p.mesh
-	found, err := p.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, webhook, metav1.GetOptions{})
-	switch {
-	case err == nil && p.ownedByRelease(found.ObjectMeta):
-		p.out.say(beware, "objects of a mesh %s whose namespace was deleted are taken over", p.mesh)
-	case err == nil:
-		p.refuse("choose another name with --mesh-name, or kubectl delete mutatingwebhookconfiguration "+webhook,
-			"MutatingWebhookConfiguration %s is there, and no mesh that it belongs to", webhook)
-	case !apierrors.IsNotFound(err):
-		return err
 	default:
-		p.out.say(done, "no other mesh is named %s", p.mesh)
+		return p.leftBehind(ctx)
 	}
 	return nil
 }
 
+// leftBehind looks at what is in the place of the chart's objects: the mesh's own
+// is taken over, as what is left where its namespace was deleted, and no other.
+func (p *preflight) leftBehind(ctx context.Context) error {
+	config, err := p.cluster.config()
+	if err != nil {
+		return err
+	}
+	client, err := metadata.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	mapper, err := p.cluster.flags.ToRESTMapper()
+	if err != nil {
+		return err
+	}
+	taken := 0
+	for _, object := range p.objects {
+		if object.GetKind() == definitions.name {
+			continue // they are shared, and osm-bootstrap brings them up to date
+		}
+		mapping, err := mapper.RESTMapping(object.GroupVersionKind().GroupKind(), object.GroupVersionKind().Version)
+		if meta.IsNoMatchError(err) {
+			p.refuse("install what defines it, or do without it", "%s %s cannot be made: the cluster does not know the kind", object.GetKind(), object.GetName())
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		there, err := client.Resource(mapping.Resource).Namespace(object.GetNamespace()).Get(ctx, object.GetName(), metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		one := leftover{kind{mapping.Resource, object.GetKind(), false}, there.Namespace, there.Name}
+		tool, err := p.cluster.keeper(ctx, there, p.mesh)
+		switch {
+		case err != nil:
+			return err
+		case tool != nil:
+			p.refuse(tool.uninstall+", or choose another name with --mesh-name", "%s is there, managed by %s", one, tool.name)
+		case p.ownedByRelease(there), manifests.Owned(p.mesh).Matches(labels.Set(there.Labels)):
+			taken++
+		default:
+			p.refuse("choose another name with --mesh-name, or kubectl delete "+strings.ToLower(object.GetKind())+" "+there.Name+inNamespace(there.Namespace),
+				"%s is there, and does not belong to mesh %s", one, p.mesh)
+		}
+	}
+	if taken > 0 {
+		p.out.say(beware, "%s of an earlier mesh %s is taken over", countOf(taken, "object"), p.mesh)
+		return nil
+	}
+	p.out.say(done, "no other mesh is named %s", p.mesh)
+	return nil
+}
+
 // ownedByRelease tells whether Helm lets this release have the object.
-func (p *preflight) ownedByRelease(o metav1.ObjectMeta) bool {
-	return o.Annotations["meta.helm.sh/release-name"] == p.mesh && o.Annotations["meta.helm.sh/release-namespace"] == p.cluster.meshNamespace
+func (p *preflight) ownedByRelease(o metav1.Object) bool {
+	return o.GetAnnotations()[releaseNameAnnotation] == p.mesh && o.GetAnnotations()[releaseNamespaceAnnotation] == p.cluster.meshNamespace
 }
 
 // ranges warns of a mesh whose pods reach nobody but each other.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -79,18 +78,16 @@ func (o *uninstallOptions) run(ctx context.Context, in io.Reader, out *terminal)
 	if err != nil {
 		return err
 	}
-	if last == nil && !o.deleteCA {
-		return fmt.Errorf("there is no mesh %s in namespace %s: name another with --mesh-name and --osm-namespace", o.meshName, o.cluster.meshNamespace)
+	if err := o.findRootSecret(ctx, release); err != nil {
+		return err
 	}
-	if last == nil {
-		// Its name may be mistaken, and what is there another mesh's.
-		running, err := o.otherMeshes(ctx, o.cluster.meshNamespace)
-		if err == nil && running {
-			err = fmt.Errorf("namespace %s has a mesh that is not %s: name it with --mesh-name", o.cluster.meshNamespace, o.meshName)
-		}
-		if err != nil {
-			return err
-		}
+	left, err := o.mayUninstall(ctx, last != nil)
+	if err != nil {
+		return err
+	}
+	if last == nil && len(left) == 0 {
+		out.say(done, "nothing is left of mesh %s", o.meshName)
+		return nil
 	}
 	if err := o.confirm(in, out); err != nil {
 		return err
@@ -121,42 +118,92 @@ func (o *uninstallOptions) confirm(in io.Reader, out *terminal) error {
 	return nil
 }
 
-// remove uninstalls the release and, if that is wanted, whatever else there is
-// of the mesh but what is to be kept.
-func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []leftover) error {
+// mayUninstall returns what there is of the mesh, unless it is another's or
+// would be brought back by the tool that manages it.
+func (o *uninstallOptions) mayUninstall(ctx context.Context, released bool) ([]found, error) {
+	deployments, err := o.cluster.controlPlane(ctx, o.meshName)
+	if err != nil {
+		return nil, err
+	}
+	tool, err := o.cluster.meshKeeper(ctx, o.meshName, deployments)
+	if err != nil {
+		return nil, err
+	}
+	if tool != nil {
+		return nil, fmt.Errorf("mesh %s in namespace %s is managed by %s, and nothing was uninstalled: %s\nosm uninstall mesh takes away what that leaves", o.meshName, o.cluster.meshNamespace, tool.name, tool.uninstall)
+	}
+	left, err := o.leftovers(ctx)
+	if err != nil || released || len(deployments) > 0 {
+		return left, err
+	}
+	// The names may be mistaken, and what is there another mesh's.
+	running, err := o.otherMeshes(ctx, o.cluster.meshNamespace)
+	if err != nil {
+		return nil, err
+	}
+	where, err := o.cluster.elsewhere(ctx, o.meshName)
+	switch {
+	case err != nil:
+		return nil, err
+	case running && o.deleteCA:
+		return nil, fmt.Errorf("namespace %s has a mesh that is not %s: name it with --mesh-name", o.cluster.meshNamespace, o.meshName)
+	case len(where) > 0:
+		return nil, fmt.Errorf("mesh %s is in namespace %s: name it with --osm-namespace", o.meshName, strings.Join(where, ", "))
+	case len(left) == 0 && !o.deleteCA:
+		return nil, o.noMesh(ctx)
+	}
+	return left, nil
+}
+
+// noMesh tells apart a mesh that was uninstalled, of which the root is left, and
+// one that never was.
+func (o *uninstallOptions) noMesh(ctx context.Context) error {
+	known, err := o.find(ctx, knowledge, everything)
+	if err != nil || len(known) > 0 {
+		return err
+	}
+	return fmt.Errorf("there is no mesh %s in namespace %s: name another with --mesh-name and --osm-namespace", o.meshName, o.cluster.meshNamespace)
+}
+
+// remove uninstalls the release, and takes away what else there is of the mesh
+// but what is to be kept.
+func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []found) error {
 	release, err := o.cluster.release(o.meshName, o.timeout)
 	if err != nil {
 		return err
 	}
-	if err := o.findRootSecret(release); err != nil {
+	if err := o.findRootSecret(ctx, release); err != nil {
 		return err
 	}
 	out.moment("the webhooks and the control plane end")
 	if err := release.uninstall(); err != nil {
 		return fmt.Errorf("uninstall the release: %w", err)
 	}
-	if err := o.awaitEnd(ctx, out); err != nil {
-		return err
+	removal := &removal{uninstallOptions: o, out: out, keep: keep}
+	for i, kinds := range stages {
+		if err := removal.clear(ctx, kinds, chartOnly); err != nil {
+			return err
+		}
+		if i == 1 {
+			if err := o.awaitEnd(ctx, out); err != nil {
+				return err
+			}
+		}
 	}
 	out.say(done, "the webhooks and the control plane are gone")
 	if !o.deleteCA {
 		return nil
 	}
-	out.moment("what the mesh knew is deleted")
-	// What was being written as the control plane ended comes a moment later.
-	err = wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
-		left, err := o.leftovers(ctx)
-		if err != nil {
-			return false, err
+	if err := o.endConversions(ctx); err != nil {
+		return err
+	}
+	for _, kinds := range [][]kind{own, knowledge, {namespaces}} {
+		if err := removal.clear(ctx, kinds, everything); err != nil {
+			return err
 		}
-		left = slices.DeleteFunc(left, func(one leftover) bool { return slices.Contains(keep, one) })
-		return len(left) == 0, o.delete(ctx, left)
-	})
-	if err != nil {
-		return fmt.Errorf("delete what the mesh knew: %w", err)
 	}
 	out.say(done, "its root and all that it knew are deleted")
-	return nil
+	return removal.awaitNamespace(ctx)
 }
 
 // awaitEnd waits for the control plane's pods, which write until they have ended.
@@ -180,8 +227,12 @@ func (o *uninstallOptions) awaitEnd(ctx context.Context, out *terminal) error {
 	})
 }
 
-// findRootSecret reads from the release what the Secret of the root is called.
-func (o *uninstallOptions) findRootSecret(release *helmRelease) error {
+// findRootSecret finds out what the Secret of the root is called: the release
+// knows, or else the control plane.
+func (o *uninstallOptions) findRootSecret(ctx context.Context, release *helmRelease) error {
+	if o.rootSecret != "" {
+		return nil
+	}
 	last, err := release.last()
 	if err != nil {
 		return err
@@ -191,7 +242,21 @@ func (o *uninstallOptions) findRootSecret(release *helmRelease) error {
 		given = last.Config
 	}
 	values, err := coalesce(given)
+	if err != nil {
+		return err
+	}
 	o.rootSecret = values.RootSecret
+	if last != nil {
+		return nil
+	}
+	deployments, err := o.cluster.controlPlane(ctx, o.meshName)
+	for _, d := range deployments {
+		for _, argument := range d.Spec.Template.Spec.Containers[0].Args {
+			if name, says := strings.CutPrefix(argument, "--ca-bundle-secret-name="); says {
+				o.rootSecret = name
+			}
+		}
+	}
 	return err
 }
 
