@@ -74,7 +74,10 @@ func differentElements(path string, from, to []any) []difference {
 		}
 		return all
 	}
-	return []difference{{path, without(from, to), without(to, from)}}
+	if a, b := without(from, to), without(to, from); len(a)+len(b) > 0 {
+		return []difference{{path, a, b}}
+	}
+	return []difference{{path, from, to}} // in another order
 }
 
 // byName returns the elements of a list of objects that all have a name of their own.

@@ -32,8 +32,8 @@ var releaseName = fieldpath.MakePathOrDie("metadata", "annotations", releaseName
 // only manager of what the chart sets. What Helm applied under other names, or on
 // the client's side, becomes its own, so that fields that leave the chart go. What
 // others added stays theirs, and so does what is not of spec and metadata: the
-// number of replicas is of those who scale. Without a chart all becomes Helm's, so
-// that what the chart does not set goes. See KEP-555, "Server Side Apply".
+// number of replicas is of those who scale. Without a chart all of spec becomes
+// Helm's, so that what the chart does not set goes. See KEP-555, "Server Side Apply".
 func takenOver(entries []metav1.ManagedFieldsEntry, chart *fieldpath.Set) (after []metav1.ManagedFieldsEntry, changed bool, err error) {
 	ours, own := &fieldpath.Set{}, metav1.ManagedFieldsEntry{Manager: helmManager, Operation: metav1.ManagedFieldsOperationApply, FieldsType: "FieldsV1"}
 	for _, entry := range entries {
@@ -44,11 +44,16 @@ func takenOver(entries []metav1.ManagedFieldsEntry, chart *fieldpath.Set) (after
 		switch {
 		case entry.Subresource != "" || keepsFields(entry.Manager):
 			after = append(after, entry)
-		case appliedByHelm(entry, set), chart == nil:
+		case appliedByHelm(entry, set):
 			ours = ours.Union(withoutBundles(set))
 			own.APIVersion, own.Time = entry.APIVersion, entry.Time
 		default:
-			rest := set.Difference(chart)
+			taken := chart
+			if chart == nil {
+				taken = withoutMetadata(withoutBundles(set))
+				ours = ours.Union(taken)
+			}
+			rest := set.Difference(taken)
 			if rest.Empty() {
 				continue
 			}
@@ -85,9 +90,22 @@ func appliedByHelm(entry metav1.ManagedFieldsEntry, set *fieldpath.Set) bool {
 
 // withoutBundles leaves a caBundle to osm-bootstrap, which sets it.
 func withoutBundles(set *fieldpath.Set) *fieldpath.Set {
+	return fieldsBut(set, func(path fieldpath.Path) bool { return isField(path[len(path)-1], "caBundle") })
+}
+
+// withoutMetadata leaves labels and annotations to those who added them.
+func withoutMetadata(set *fieldpath.Set) *fieldpath.Set {
+	return fieldsBut(set, func(path fieldpath.Path) bool { return isField(path[0], "metadata") })
+}
+
+func isField(element fieldpath.PathElement, name string) bool {
+	return element.FieldName != nil && *element.FieldName == name
+}
+
+func fieldsBut(set *fieldpath.Set, left func(fieldpath.Path) bool) *fieldpath.Set {
 	rest := &fieldpath.Set{}
 	set.Iterate(func(path fieldpath.Path) {
-		if last := path[len(path)-1]; last.FieldName == nil || *last.FieldName != "caBundle" {
+		if !left(path) {
 			rest.Insert(path.Copy())
 		}
 	})

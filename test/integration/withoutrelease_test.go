@@ -35,15 +35,14 @@ func TestAMeshWithoutAReleaseIsTakenAway(t *testing.T) {
 	}
 }
 
-// apply applies the chart as GitOps tools do, with text added to each object by
-// change.
+// apply applies the chart as GitOps tools do.
 func (l *lifecycle) apply(t *testing.T, values ...string) {
 	t.Helper()
 	args := []string{"template", "osm", chart, "--include-crds"}
 	for _, value := range values {
 		args = append(args, "--set", value)
 	}
-	file := filepath.Join(t.TempDir(), "mesh.yaml")
+	file := filepath.Join(l.cluster.LogDir(), "mesh.yaml") // kubectl splits names at the commas that a test's own directory has
 	if err := os.WriteFile(file, []byte(l.helm(t, args...)), 0o600); err != nil {
 		t.Fatal(err)
 	}
