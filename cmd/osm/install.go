@@ -23,8 +23,8 @@ Kubernetes, what you may create, other meshes, and what the authority needs that
 is to sign certificates. Then it applies the chart and waits until the mesh is
 ready.
 
-A mesh is a Helm release of its name in its namespace. helm and osm can be used
-by turns.`
+A mesh is a Helm release of its name in its namespace. You can switch between
+helm and osm.`
 
 // takingBack bounds how long it takes to remove what a failed installation made,
 // which was not given the time that it needed.

@@ -26,6 +26,9 @@ their definitions. --delete-ca deletes these too, and the namespace if osm made
 it. The mesh's identities cannot be had back then, unless you have a backup of
 the root.
 
+Objects are found by the mesh's labels, with a Helm release or without one. What
+another tool manages, such as Argo CD or Flux, is named and left.
+
 Pods that have a sidecar keep it until they are replaced. Their certificates end
 within a day.`
 

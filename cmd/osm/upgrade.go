@@ -15,7 +15,9 @@ import (
 
 const upgradeHelp = `Bring a mesh to the version of this osm, or change its values.
 
-Values that were given before stay, unless --reset-values is said. The control
+Values that were given before stay, unless --reset-values is said. What was changed
+by hand in fields that the chart sets is listed and then set again. Replicas stay as
+they were scaled, unless their value changes. The control
 plane is replaced one pod at a time, and osm-bootstrap brings the definitions up
 to date. Sidecars stay as they are: a pod gets another when it is replaced.`
 
