@@ -135,12 +135,22 @@ func (r *helmRelease) rollback(revision int) error {
 	return rollback.Run(r.name)
 }
 
-// uninstall takes away what the chart consists of, webhooks first, and waits
-// until it is gone.
+// uninstall deletes what the chart consists of, webhooks first, and the release.
+// It does not wait until all is gone.
 func (r *helmRelease) uninstall() error {
 	uninstall := action.NewUninstall(r.config)
-	uninstall.Timeout, uninstall.WaitStrategy = r.timeout, kube.StatusWatcherStrategy
-	uninstall.DeletionPropagation, uninstall.IgnoreNotFound = "foreground", true
+	uninstall.Timeout, uninstall.WaitStrategy = r.timeout, kube.HookOnlyStrategy
+	uninstall.DeletionPropagation, uninstall.IgnoreNotFound = "background", true
 	_, err := uninstall.Run(r.name)
 	return err
+}
+
+// unfinished refuses a release that is being changed, or was by one that was
+// killed: Helm never ends that by itself.
+func (r *helmRelease) unfinished(last *release.Release) error {
+	if !last.Info.Status.IsPending() {
+		return nil
+	}
+	return fmt.Errorf("revision %d of release %s is %s since %s: wait until that has come to its end\nif what began it was killed: kubectl delete secret -n %s -l owner=helm,name=%[2]s,version=%[1]d",
+		last.Version, r.name, last.Info.Status, last.Info.LastDeployed.Format(time.RFC3339), r.namespace)
 }

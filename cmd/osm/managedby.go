@@ -29,7 +29,7 @@ var toolMarks = []struct{ key, name string }{
 	{"kustomize.toolkit.fluxcd.io/name", "Flux' Kustomization"},
 	{"objectset.rio.cattle.io/id", "Fleet's bundle"},
 	{"kapp.k14s.io/app", "kapp's app"},
-	{"configsync.gke.io/resource-id", "Config Sync's"},
+	{"configsync.gke.io/resource-id", "Config Sync, as"},
 	{"applyset.kubernetes.io/part-of", "kubectl's ApplySet"},
 }
 

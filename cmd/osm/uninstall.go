@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
@@ -215,19 +216,21 @@ func (o *uninstallOptions) awaitEnd(ctx context.Context, out *terminal) error {
 	if err != nil {
 		return err
 	}
+	var left []corev1.Pod
 	of := metav1.ListOptions{LabelSelector: manifests.Owned(o.meshName).String()}
-	return wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		pods, err := client.CoreV1().Pods(o.cluster.meshNamespace).List(ctx, of)
 		if err != nil {
 			return false, err
 		}
-		deployments, err := client.AppsV1().Deployments(o.cluster.meshNamespace).List(ctx, of)
-		if err != nil {
-			return false, err
-		}
-		out.moment("%s of the control plane left", countOf(len(pods.Items), "pod"))
-		return len(pods.Items)+len(deployments.Items) == 0, nil
+		left = pods.Items
+		out.moment("%s of the control plane left", countOf(len(left), "pod"))
+		return len(left) == 0, nil
 	})
+	if err == nil || ctx.Err() == nil || len(left) == 0 {
+		return err
+	}
+	return fmt.Errorf("pod %s of the control plane has not ended after %s: see kubectl describe pod %[1]s -n %[3]s; osm uninstall mesh can be repeated", left[0].Name, o.timeout, left[0].Namespace)
 }
 
 // findRootSecret finds out what the Secret of the root is called: the release

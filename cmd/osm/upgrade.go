@@ -62,6 +62,9 @@ func (o *installOptions) upgrade(ctx context.Context, out *terminal) error {
 	if err := o.mayUpgrade(ctx, last != nil); err != nil {
 		return err
 	}
+	if err := release.unfinished(last); err != nil {
+		return err
+	}
 	chart, err := render.Load()
 	if err != nil {
 		return err
