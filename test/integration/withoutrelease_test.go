@@ -116,7 +116,7 @@ func (l *lifecycle) managedByTools(t *testing.T) {
 		"an unheard-of manage": {"label", "app.kubernetes.io/managed-by=Pulumi", "app.kubernetes.io/managed-by-", "Pulumi"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l.kubectl(t, test.verb, kinds, "--all", test.mark, "--overwrite", "-l", "app.kubernetes.io/name=openservicemesh.io")
+			l.kubectl(t, test.verb, kinds, test.mark, "--overwrite", "-l", "app.kubernetes.io/name=openservicemesh.io")
 			before := l.kubectl(t, "get", kinds, "-o", "name", "-l", "app.kubernetes.io/name=openservicemesh.io")
 			atOnce(t, func() {
 				l.refused(t, []string{"uninstall", "mesh", "--delete-ca", "--yes"}, test.says)
@@ -126,7 +126,7 @@ func (l *lifecycle) managedByTools(t *testing.T) {
 				t.Errorf("there are\n%s", after)
 			}
 			l.root(t)
-			l.kubectl(t, test.verb, kinds, "--all", test.unmark, "--overwrite", "-l", "app.kubernetes.io/name=openservicemesh.io")
+			l.kubectl(t, test.verb, kinds, test.unmark, "--overwrite", "-l", "app.kubernetes.io/name=openservicemesh.io")
 		})
 	}
 	l.osm(t, "uninstall", "mesh", "--yes", "--delete-ca", patientLimit)
