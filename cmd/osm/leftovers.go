@@ -9,7 +9,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/metadata"
 
 	"github.com/osm-edge/osm/manifests"
@@ -22,69 +21,6 @@ const (
 	// ofAnyMesh selects what all meshes label.
 	ofAnyMesh = "app.kubernetes.io/name=openservicemesh.io"
 )
-
-// kind is one that a mesh consists of.
-type kind struct {
-	schema.GroupVersionResource
-	name   string
-	global bool // of the cluster, not of a namespace
-}
-
-func core(resource, name string) kind {
-	return kind{schema.GroupVersionResource{Version: "v1", Resource: resource}, name, false}
-}
-
-func namespaced(group, version, resource, name string) kind {
-	return kind{schema.GroupVersionResource{Group: group, Version: version, Resource: resource}, name, false}
-}
-
-func global(group, resource, name string) kind {
-	return kind{schema.GroupVersionResource{Group: group, Version: "v1", Resource: resource}, name, true}
-}
-
-const rbac = "rbac.authorization.k8s.io"
-
-var (
-	secrets      = core("secrets", "Secret")
-	configMaps   = core("configmaps", "ConfigMap")
-	namespaces   = global("", "namespaces", "Namespace")
-	definitions  = global("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition")
-	roleBindings = namespaced(rbac, "v1", "rolebindings", "RoleBinding")
-
-	// stages are the kinds of a control plane, in the order in which they go: a
-	// webhook that answers no more would keep the rest from being deleted, and what
-	// still runs needs its rights.
-	stages = [][]kind{
-		{
-			global("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration"),
-			global("admissionregistration.k8s.io", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
-		},
-		{
-			namespaced("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
-			namespaced("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"),
-			namespaced("apps", "v1", "deployments", "Deployment"),
-		},
-		{
-			core("services", "Service"), namespaced("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"),
-			namespaced("monitoring.coreos.com", "v1", "podmonitors", "PodMonitor"), namespaced("monitoring.coreos.com", "v1", "prometheusrules", "PrometheusRule"),
-			roleBindings, namespaced(rbac, "v1", "roles", "Role"),
-			global(rbac, "clusterrolebindings", "ClusterRoleBinding"), global(rbac, "clusterroles", "ClusterRole"),
-			core("serviceaccounts", "ServiceAccount"), configMaps, secrets,
-		},
-	}
-	// own are the mesh's own kinds. Their objects count in the mesh namespace,
-	// whoever made them.
-	own = []kind{
-		namespaced(configGroup, "v1", "meshrootcertificates", "MeshRootCertificate"),
-		namespaced(configGroup, "v1", "meshconfigs", "MeshConfig"),
-	}
-	// knowledge is what else a mesh knows and has made.
-	knowledge = []kind{namespaced("coordination.k8s.io", "v1", "leases", "Lease"), secrets, configMaps, definitions}
-)
-
-// ofTheChart are the objects of the chart among the kinds that the mesh makes
-// objects of itself.
-var ofTheChart = []string{"osm-preset", "osm-dashboard", "osm-vault-token"}
 
 // leftover is an object of a mesh.
 type leftover struct {
@@ -103,46 +39,6 @@ func (l leftover) String() string {
 type found struct {
 	leftover
 	object *metav1.PartialObjectMetadata
-}
-
-// scope is what there is beside the mesh, which bounds what is its own.
-type scope struct {
-	others bool // another mesh has a control plane, or objects of the mesh's kinds
-	twins  bool // a mesh of the same name is in another namespace
-}
-
-func (o *uninstallOptions) scope(ctx context.Context) (scope, error) {
-	where, err := o.cluster.elsewhere(ctx, o.meshName)
-	if err != nil {
-		return scope{}, err
-	}
-	others, err := o.otherMeshes(ctx, metav1.NamespaceAll)
-	if err != nil {
-		return scope{}, err
-	}
-	client, err := o.metadata()
-	if err != nil {
-		return scope{}, err
-	}
-	for _, k := range own {
-		list, err := client.Resource(k.GroupVersionResource).List(ctx, metav1.ListOptions{})
-		if apierrors.IsNotFound(err) || unconverted(err) {
-			continue // the kind is not defined, or is looked at again once it is readable
-		}
-		if err != nil {
-			return scope{}, fmt.Errorf("look for %ss of other meshes: %w", k.name, err)
-		}
-		others = others || slices.ContainsFunc(list.Items, func(object metav1.PartialObjectMetadata) bool { return object.Namespace != o.cluster.meshNamespace })
-	}
-	return scope{others || len(where) > 0, len(where) > 0}, nil
-}
-
-func (o *uninstallOptions) metadata() (metadata.Interface, error) {
-	config, err := o.cluster.config()
-	if err != nil {
-		return nil, err
-	}
-	return metadata.NewForConfig(config)
 }
 
 // leftovers finds what there is of a mesh: all of it with the root deleted, and
@@ -271,40 +167,4 @@ func (o *uninstallOptions) mine(ctx context.Context, client metadata.Interface, 
 		return !beside.twins, nil
 	}
 	return false, nil
-}
-
-// otherMeshes tells whether another mesh has a control plane in the namespace.
-func (o *uninstallOptions) otherMeshes(ctx context.Context, namespace string) (bool, error) {
-	client, err := o.cluster.client()
-	if err != nil {
-		return false, err
-	}
-	list, err := client.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{LabelSelector: ofAnyMesh + "," + instanceLabel + "!=" + o.meshName})
-	if err != nil {
-		return false, fmt.Errorf("look for other meshes: %w", err)
-	}
-	return len(list.Items) > 0, nil
-}
-
-// othersIn names something in the namespace that is not of the mesh, and would
-// be lost with the namespace.
-func (o *uninstallOptions) othersIn(ctx context.Context, client metadata.Interface, namespace string) (string, error) {
-	of := manifests.Owned(o.meshName)
-	for _, k := range []kind{
-		core("pods", "Pod"), secrets, configMaps, core("services", "Service"), core("persistentvolumeclaims", "PersistentVolumeClaim"),
-		namespaced("apps", "v1", "deployments", "Deployment"), namespaced("apps", "v1", "statefulsets", "StatefulSet"),
-	} {
-		list, err := client.Resource(k.GroupVersionResource).Namespace(namespace).List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return "", err
-		}
-		for _, object := range list.Items {
-			switch {
-			case of.Matches(labels.Set(object.Labels)), object.Name == o.rootSecret, object.Name == "kube-root-ca.crt", object.Labels["owner"] == "helm":
-			default:
-				return leftover{k, namespace, object.Name}.String(), nil
-			}
-		}
-	}
-	return "", nil
 }

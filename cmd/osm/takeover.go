@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -127,7 +126,7 @@ func fieldsOf(entry metav1.ManagedFieldsEntry) (*fieldpath.Set, error) {
 	if entry.FieldsV1 == nil {
 		return set, nil
 	}
-	if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err != nil {
+	if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
 		return nil, fmt.Errorf("read the fields that %s manages: %w", entry.Manager, err)
 	}
 	return set, nil
@@ -135,7 +134,7 @@ func fieldsOf(entry metav1.ManagedFieldsEntry) (*fieldpath.Set, error) {
 
 func encodeFields(set *fieldpath.Set) (*metav1.FieldsV1, error) {
 	data, err := set.ToJSON()
-	return &metav1.FieldsV1{Raw: data}, err
+	return metav1.NewFieldsV1(string(data)), err
 }
 
 // sameEntries compares by who manages what: the order tells nothing.
@@ -152,7 +151,7 @@ func sameEntries(a, b []metav1.ManagedFieldsEntry) bool {
 }
 
 func decoded(entry metav1.ManagedFieldsEntry) (fields any) {
-	if entry.FieldsV1 != nil && json.Unmarshal(entry.FieldsV1.Raw, &fields) != nil {
+	if entry.FieldsV1 != nil && json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields) != nil {
 		return nil
 	}
 	return fields

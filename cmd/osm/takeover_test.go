@@ -12,7 +12,7 @@ import (
 // managed is an entry of a manager, its operation and maybe a subresource.
 func managed(who, fields string) metav1.ManagedFieldsEntry {
 	words := strings.Fields(who + "  ")
-	entry := metav1.ManagedFieldsEntry{Manager: words[0], Operation: metav1.ManagedFieldsOperationType(words[1]), FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}
+	entry := metav1.ManagedFieldsEntry{Manager: words[0], Operation: metav1.ManagedFieldsOperationType(words[1]), FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(fields)}
 	if len(words) > 2 {
 		entry.Subresource = words[2]
 	}
@@ -58,7 +58,7 @@ func TestHelmTakesOverWhatTheChartSets(t *testing.T) {
 			var got []string
 			for _, entry := range after {
 				for _, field := range []string{"strategy", "added", "caBundle", "replicas"} {
-					if strings.Contains(string(entry.FieldsV1.Raw), `"f:`+field+`"`) && (field != "replicas" || entry.Subresource != "") {
+					if strings.Contains(entry.FieldsV1.GetRawString(), `"f:`+field+`"`) && (field != "replicas" || entry.Subresource != "") {
 						got = append(got, entry.Manager+" "+string(entry.Operation)+" "+field)
 					}
 				}

@@ -5,20 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"helm.sh/helm/v4/pkg/kube"
 	release "helm.sh/helm/v4/pkg/release/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/rand"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/cli-runtime/pkg/resource"
-	"k8s.io/client-go/util/retry"
-	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
 // upgradePlan is what an upgrade finds of its objects before it changes them.
@@ -130,7 +123,7 @@ func (p *upgradePlan) lookAtRefused(live *unstructured.Unstructured, target *res
 		return nil
 	}
 	p.reset = append(p.reset, target)
-	p.note(target, slices.DeleteFunc(differences("", comparable(live), comparable(pure)), func(d difference) bool {
+	p.note(target, slices.DeleteFunc(differences("", bare(live), bare(pure)), func(d difference) bool {
 		return strings.HasPrefix(d.path, "metadata") || strings.HasSuffix(d.path, ".caBundle") || strings.HasPrefix(d.path, "spec.clusterIP")
 	}))
 	return nil
@@ -177,66 +170,6 @@ func (p *upgradePlan) lookAtReplicas(live *unstructured.Unstructured, original, 
 	}
 }
 
-// overwritten returns what differs from all of the former releases, as they would
-// be applied today, and is not what it is to become.
-func overwritten(live, after *unstructured.Unstructured, former []*resource.Info) []difference {
-	changes := differences("", comparable(live), comparable(after))
-	for _, original := range former {
-		released, err := dryRun(original)
-		if err != nil {
-			continue // what it was cannot be told
-		}
-		byHand := differences("", comparable(live), comparable(released))
-		changes = slices.DeleteFunc(changes, func(d difference) bool {
-			return !slices.ContainsFunc(byHand, func(other difference) bool { return other.path == d.path })
-		})
-	}
-	if len(former) == 0 {
-		return nil
-	}
-	return changes
-}
-
-// comparable is an object without what the API server writes itself.
-func comparable(o *unstructured.Unstructured) any {
-	o = o.DeepCopy()
-	delete(o.Object, "status")
-	for _, field := range []string{"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp"} {
-		unstructured.RemoveNestedField(o.Object, "metadata", field)
-	}
-	return o.Object
-}
-
-// dryRun returns what an object would become.
-func dryRun(info *resource.Info) (*unstructured.Unstructured, error) {
-	data, err := runtime.Encode(unstructured.UnstructuredJSONScheme, info.Object)
-	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", naming(info), err)
-	}
-	force := true
-	after, err := resource.NewHelper(info.Client, info.Mapping).DryRun(true).WithFieldManager(helmManager).
-		Patch(info.Namespace, info.Name, types.ApplyPatchType, data, &metav1.PatchOptions{Force: &force})
-	if err != nil {
-		return nil, fmt.Errorf("try to apply %s: %w", naming(info), err)
-	}
-	return after.(*unstructured.Unstructured), nil
-}
-
-// immutable tells whether the API server refuses to change a field at all. It
-// has no reason of its own for that.
-func immutable(err error) bool {
-	return apierrors.IsInvalid(err) && (strings.Contains(err.Error(), "immutable") || strings.Contains(err.Error(), "cannot change roleRef"))
-}
-
-// naming says of which object something is said.
-func naming(info *resource.Info) string {
-	kind := info.Mapping.GroupVersionKind.Kind
-	if info.Namespace == "" {
-		return kind + " " + info.Name
-	}
-	return kind + " " + info.Namespace + "/" + info.Name
-}
-
 // tell prints what was found.
 func (p *upgradePlan) tell(out *terminal) {
 	for _, line := range p.kept {
@@ -249,70 +182,4 @@ func (p *upgradePlan) tell(out *terminal) {
 	for _, line := range p.byHand {
 		out.tell("    %s", line)
 	}
-}
-
-// prepare has Helm alone manage what the chart sets, and makes room for what has
-// to be made anew.
-func (p *upgradePlan) prepare(ctx context.Context) error {
-	for _, info := range p.existing {
-		after, err := dryRun(info)
-		if err != nil {
-			return err
-		}
-		chart, err := appliedFields(after)
-		if err != nil {
-			return err
-		}
-		if err := takeOver(info, chart); err != nil {
-			return err
-		}
-	}
-	for _, info := range p.reset {
-		if err := takeOver(info, nil); err != nil {
-			return err
-		}
-	}
-	for _, info := range p.replaced {
-		if err := deleteNow(ctx, info); err != nil {
-			return fmt.Errorf("replace %s: %w", naming(info), err)
-		}
-	}
-	return nil
-}
-
-// takeOver makes Helm the manager of what the chart sets, or of everything that
-// was set by hand if chart is nil.
-func takeOver(info *resource.Info, chart *fieldpath.Set) error {
-	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		live, err := liveForm(info)
-		if live == nil {
-			return err
-		}
-		entries, changed, err := takenOver(live.GetManagedFields(), chart)
-		if err != nil || !changed {
-			return err
-		}
-		patch, err := takeOverPatch(live, entries)
-		if err != nil {
-			return err
-		}
-		_, err = resource.NewHelper(info.Client, info.Mapping).WithFieldManager(helmManager).Patch(info.Namespace, info.Name, types.JSONPatchType, patch, nil)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("take over %s: %w", naming(info), err)
-	}
-	return nil
-}
-
-func deleteNow(ctx context.Context, info *resource.Info) error {
-	background := metav1.DeletePropagationBackground
-	_, err := resource.NewHelper(info.Client, info.Mapping).DeleteWithOptions(info.Namespace, info.Name, &metav1.DeleteOptions{PropagationPolicy: &background})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return err
-	}
-	return wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(context.Context) (bool, error) {
-		live, err := liveForm(info)
-		return live == nil, err
-	})
 }

@@ -171,7 +171,7 @@ func (l *lifecycle) overwrite(t *testing.T) {
 // ownerOf names those who manage a field of that name.
 func ownerOf(entries []metav1.ManagedFieldsEntry, field string) (names []string) {
 	for _, entry := range entries {
-		if strings.Contains(string(entry.FieldsV1.Raw), `"`+field+`"`) {
+		if strings.Contains(entry.FieldsV1.GetRawString(), `"`+field+`"`) {
 			names = append(names, entry.Manager)
 		}
 	}
