@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
 	"helm.sh/helm/v4/pkg/action"
@@ -20,6 +21,7 @@ import (
 // itself can look at it, upgrade it and take it away.
 type helmRelease struct {
 	config    *action.Configuration
+	client    *scaledClient
 	name      string
 	namespace string
 	timeout   time.Duration
@@ -27,10 +29,14 @@ type helmRelease struct {
 
 func (c *cluster) release(name string, timeout time.Duration) (*helmRelease, error) {
 	config := action.NewConfiguration(action.ConfigurationSetLogger(slog.NewTextHandler(io.Discard, nil)))
-	if err := config.Init(c.flags, c.meshNamespace, ""); err != nil {
+	if err := config.Init(c.flags, c.meshNamespace, os.Getenv("HELM_DRIVER")); err != nil {
 		return nil, fmt.Errorf("find the cluster: %w", err)
 	}
-	return &helmRelease{config, name, c.meshNamespace, timeout}, nil
+	kube.ManagedFieldsManager = helmManager // which the library takes from the program's name otherwise
+	client := &scaledClient{Client: kube.New(c.flags)}
+	client.SetLogger(config.Logger().Handler())
+	config.KubeClient = client
+	return &helmRelease{config, client, name, c.meshNamespace, timeout}, nil
 }
 
 // last returns the release as it was written last, and nil if there is none.
@@ -58,37 +64,93 @@ func (r *helmRelease) install(ctx context.Context, values map[string]any) error 
 	install := action.NewInstall(r.config)
 	install.ReleaseName, install.Namespace, install.Timeout = r.name, r.namespace, r.timeout
 	install.WaitStrategy = kube.HookOnlyStrategy
+	// Whose the objects are that there are was looked at before.
+	install.ServerSideApply, install.ForceConflicts, install.TakeOwnership = true, true, true
 	_, err = install.RunWithContext(ctx, chart, values)
 	return err
 }
 
+// current returns the release that the next is laid over, as Helm chooses it:
+// the last that was applied to its end, and else the last.
+func (r *helmRelease) current(last *release.Release) (*release.Release, error) {
+	found, err := r.config.Releases.Deployed(r.name)
+	if errors.Is(err, driver.ErrNoDeployedReleases) || errors.Is(err, driver.ErrReleaseNotFound) {
+		return last, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the deployed release %s in namespace %s: %w", r.name, r.namespace, err)
+	}
+	if deployed, ok := found.(*release.Release); ok {
+		return deployed, nil
+	}
+	return last, nil
+}
+
+// next returns the release that an upgrade would make, and writes nothing.
+func (r *helmRelease) next(ctx context.Context, values map[string]any, reset bool) (*release.Release, error) {
+	upgrade := r.newUpgrade(reset)
+	upgrade.DryRunStrategy = action.DryRunServer
+	return r.run(ctx, upgrade, values)
+}
+
 // upgrade applies the chart with the former values and these.
 func (r *helmRelease) upgrade(ctx context.Context, values map[string]any, reset bool) error {
-	chart, err := render.Load()
-	if err != nil {
-		return err
-	}
+	_, err := r.run(ctx, r.newUpgrade(reset), values)
+	return err
+}
+
+// newUpgrade makes Helm's upgrade overwrite what others have set, and take over
+// what they have made: what is another release's was refused before.
+func (r *helmRelease) newUpgrade(reset bool) *action.Upgrade {
 	upgrade := action.NewUpgrade(r.config)
 	upgrade.Namespace, upgrade.Timeout = r.namespace, r.timeout
 	upgrade.WaitStrategy = kube.HookOnlyStrategy
 	upgrade.ResetValues, upgrade.ResetThenReuseValues = reset, !reset
+	upgrade.ServerSideApply, upgrade.ForceConflicts, upgrade.TakeOwnership = "true", true, true
 	upgrade.MaxHistory = 10
-	_, err = upgrade.RunWithContext(ctx, r.name, chart, values)
-	return err
+	return upgrade
+}
+
+func (r *helmRelease) run(ctx context.Context, upgrade *action.Upgrade, values map[string]any) (*release.Release, error) {
+	chart, err := render.Load()
+	if err != nil {
+		return nil, err
+	}
+	made, err := upgrade.RunWithContext(ctx, r.name, chart, values)
+	if err != nil {
+		return nil, err
+	}
+	next, ok := made.(*release.Release)
+	if !ok {
+		return nil, fmt.Errorf("release %s in namespace %s is of another Helm: %T", r.name, r.namespace, made)
+	}
+	return next, nil
 }
 
 func (r *helmRelease) rollback(revision int) error {
+	r.client.goingBack = true
 	rollback := action.NewRollback(r.config)
 	rollback.Version, rollback.Timeout, rollback.WaitStrategy = revision, r.timeout, kube.HookOnlyStrategy
+	rollback.ServerSideApply, rollback.ForceConflicts = "true", true
 	return rollback.Run(r.name)
 }
 
-// uninstall takes away what the chart consists of, webhooks first, and waits
-// until it is gone.
+// uninstall deletes what the chart consists of, webhooks first, and the release.
+// It does not wait until all is gone.
 func (r *helmRelease) uninstall() error {
 	uninstall := action.NewUninstall(r.config)
-	uninstall.Timeout, uninstall.WaitStrategy = r.timeout, kube.StatusWatcherStrategy
-	uninstall.DeletionPropagation, uninstall.IgnoreNotFound = "foreground", true
+	uninstall.Timeout, uninstall.WaitStrategy = r.timeout, kube.HookOnlyStrategy
+	uninstall.DeletionPropagation, uninstall.IgnoreNotFound = "background", true
 	_, err := uninstall.Run(r.name)
 	return err
+}
+
+// unfinished refuses a release that is being changed, or was by one that was
+// killed: Helm never ends that by itself.
+func (r *helmRelease) unfinished(last *release.Release) error {
+	if !last.Info.Status.IsPending() {
+		return nil
+	}
+	return fmt.Errorf("revision %d of release %s is %s since %s: wait until that has come to its end\nif what began it was killed: kubectl delete secret -n %s -l owner=helm,name=%[2]s,version=%[1]d",
+		last.Version, r.name, last.Info.Status, last.Info.LastDeployed.Format(time.RFC3339), r.namespace)
 }

@@ -23,8 +23,8 @@ Kubernetes, what you may create, other meshes, and what the authority needs that
 is to sign certificates. Then it applies the chart and waits until the mesh is
 ready.
 
-A mesh is a Helm release of its name in its namespace. helm and osm can be used
-by turns.`
+A mesh is a Helm release of its name in its namespace. You can switch between
+helm and osm.`
 
 // takingBack bounds how long it takes to remove what a failed installation made,
 // which was not given the time that it needed.
@@ -37,7 +37,8 @@ type installOptions struct {
 	meshName string
 	atomic   bool
 	timeout  time.Duration
-	reset    bool // of upgrade
+	reset    bool // of upgrade, as is the next
+	dryRun   bool
 }
 
 func newInstallCommand() *cobra.Command {
@@ -152,7 +153,7 @@ func (o *installOptions) createNamespace(ctx context.Context, client kubernetes.
 
 // takeBack removes all that a failed installation made: not what was there
 // before.
-func (o *uninstallOptions) takeBack(out *terminal, before []leftover) error {
+func (o *uninstallOptions) takeBack(out *terminal, before []found) error {
 	out.say(failed, "the mesh does not get ready; taking back what was made")
 	ctx, cancel := context.WithTimeout(context.Background(), o.timeout)
 	defer cancel()

@@ -4,175 +4,167 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 
 	"github.com/osm-edge/osm/manifests"
 )
 
-// leftover is an object that a mesh made and its chart does not hold.
+const (
+	configGroup   = "config.openservicemesh.io"
+	instanceLabel = "app.kubernetes.io/instance"
+
+	// ofAnyMesh selects what all meshes label.
+	ofAnyMesh = "app.kubernetes.io/name=openservicemesh.io"
+)
+
+// leftover is an object of a mesh.
 type leftover struct {
-	resource        schema.GroupVersionResource
+	kind            kind
 	namespace, name string
 }
 
 func (l leftover) String() string {
 	if l.namespace == "" {
-		return l.resource.Resource + " " + l.name
+		return l.kind.name + " " + l.name
 	}
-	return l.resource.Resource + " " + l.namespace + "/" + l.name
+	return l.kind.name + " " + l.namespace + "/" + l.name
 }
 
-const configGroup = "config.openservicemesh.io"
-
-func core(resource string) schema.GroupVersionResource {
-	return schema.GroupVersionResource{Version: "v1", Resource: resource}
+// found is a leftover as it is in the cluster.
+type found struct {
+	leftover
+	object *metav1.PartialObjectMetadata
 }
 
-func definitions() schema.GroupVersionResource {
-	return schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
-}
-
-// made are those that a mesh labels as its own, by where they are looked for.
-func made(meshNamespace string) []leftover {
-	return []leftover{
-		{schema.GroupVersionResource{Group: configGroup, Version: "v1", Resource: "meshrootcertificates"}, meshNamespace, ""},
-		{schema.GroupVersionResource{Group: configGroup, Version: "v1", Resource: "meshconfigs"}, meshNamespace, ""},
-		{schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}, meshNamespace, ""},
-		{core("secrets"), meshNamespace, ""},
-		{core("configmaps"), "", ""},
-		{definitions(), "", ""},
-		{core("namespaces"), "", ""},
+// leftovers finds what there is of a mesh: all of it with the root deleted, and
+// else its control plane.
+func (o *uninstallOptions) leftovers(ctx context.Context) ([]found, error) {
+	all, err := o.find(ctx, slices.Concat(stages...), chartOnly)
+	if err != nil || !o.deleteCA {
+		return all, err
 	}
-}
-
-// leftovers finds what there is of a mesh beside its release. Those of the
-// mesh's own kinds count whoever made them, and so does the Secret of the root.
-func (o *uninstallOptions) leftovers(ctx context.Context) ([]leftover, error) {
-	config, err := o.cluster.config()
+	known, err := o.find(ctx, slices.Concat(knowledge, []kind{namespaces}), everything)
 	if err != nil {
 		return nil, err
 	}
-	client, err := metadata.NewForConfig(config)
+	of, err := o.find(ctx, own, everything)
+	if err != nil && !unconverted(err) {
+		return nil, err
+	}
+	known = append(known, of...)
+	for _, one := range known {
+		if !slices.ContainsFunc(all, func(other found) bool { return other.leftover == one.leftover }) {
+			all = append(all, one)
+		}
+	}
+	return all, nil
+}
+
+// unconverted tells whether objects of the mesh's kinds cannot be read because
+// who converts them from an older version is gone.
+func unconverted(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "conversion webhook")
+}
+
+// extent tells what is looked for of the kinds that the mesh makes objects of
+// itself.
+type extent bool
+
+const (
+	chartOnly  extent = false
+	everything extent = true
+)
+
+// find looks for the mesh's objects of these kinds, and for no others.
+func (o *uninstallOptions) find(ctx context.Context, kinds []kind, all extent) (objects []found, err error) {
+	client, err := o.metadata()
 	if err != nil {
 		return nil, err
 	}
-	shared, err := o.otherMeshes(ctx, metav1.NamespaceAll)
+	beside, err := o.scope(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var found []leftover
-	for _, where := range made(o.cluster.meshNamespace) {
-		if shared && where.resource == definitions() {
-			continue // another mesh needs them
+	for _, k := range kinds {
+		if beside.others && k == definitions || beside.twins && k.global {
+			continue
 		}
-		options := metav1.ListOptions{}
-		if where.resource.Group != configGroup {
-			options.LabelSelector = manifests.Owned(o.meshName).String()
-		}
-		list, err := client.Resource(where.resource).Namespace(where.namespace).List(ctx, options)
-		if apierrors.IsNotFound(err) {
-			continue // the kind is not defined
-		}
+		list, err := o.list(ctx, client, k)
 		if err != nil {
-			return nil, fmt.Errorf("look for %s of the mesh: %w", where.resource.Resource, err)
+			return nil, fmt.Errorf("look for %ss of the mesh: %w", k.name, err)
 		}
-		for _, object := range list.Items {
-			one := leftover{where.resource, object.Namespace, object.Name}
-			if one.resource == core("namespaces") {
-				if others, err := o.othersIn(ctx, client, one.name); err != nil || others != "" {
-					continue
-				}
+		for _, object := range list {
+			one := found{leftover{k, object.Namespace, object.Name}, &object}
+			mine, err := o.mine(ctx, client, one, beside)
+			if err != nil {
+				return nil, err
 			}
-			found = append(found, one)
+			if mine && (all == everything || one.ofTheChart()) {
+				objects = append(objects, one)
+			}
 		}
 	}
-	root := leftover{core("secrets"), o.cluster.meshNamespace, o.rootSecret}
-	_, err = client.Resource(root.resource).Namespace(root.namespace).Get(ctx, root.name, metav1.GetOptions{})
-	if err == nil && !slices.Contains(found, root) {
-		found = append([]leftover{root}, found...)
+	return objects, nil
+}
+
+func (f found) ofTheChart() bool {
+	return f.kind != configMaps && f.kind != secrets || slices.Contains(ofTheChart, f.name)
+}
+
+// list returns the objects of a kind that may be the mesh's.
+func (o *uninstallOptions) list(ctx context.Context, client metadata.Interface, k kind) ([]metav1.PartialObjectMetadata, error) {
+	options, namespace := metav1.ListOptions{LabelSelector: manifests.Owned(o.meshName).String()}, metav1.NamespaceAll
+	if slices.Contains(own, k) {
+		options, namespace = metav1.ListOptions{}, o.cluster.meshNamespace
 	}
+	list, err := client.Resource(k.GroupVersionResource).Namespace(namespace).List(ctx, options)
 	if apierrors.IsNotFound(err) {
-		err = nil
+		return nil, nil // the kind is not defined
 	}
-	return found, err
+	if err != nil || k != secrets || !o.deleteCA {
+		return items(list), err
+	}
+	root, err := client.Resource(k.GroupVersionResource).Namespace(o.cluster.meshNamespace).Get(ctx, o.rootSecret, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || err == nil && manifests.Owned(o.meshName).Matches(labels.Set(root.Labels)) {
+		return list.Items, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return append(list.Items, *root), nil
 }
 
-// otherMeshes tells whether another mesh has a control plane in the namespace.
-func (o *uninstallOptions) otherMeshes(ctx context.Context, namespace string) (bool, error) {
-	client, err := o.cluster.client()
-	if err != nil {
-		return false, err
+func items(list *metav1.PartialObjectMetadataList) []metav1.PartialObjectMetadata {
+	if list == nil {
+		return nil
 	}
-	list, err := client.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{
-		LabelSelector: "app.kubernetes.io/name=openservicemesh.io,app.kubernetes.io/instance!=" + o.meshName,
-	})
-	if err != nil {
-		return false, fmt.Errorf("look for other meshes: %w", err)
-	}
-	return len(list.Items) > 0, nil
+	return list.Items
 }
 
-// othersIn names something in the namespace that is not of the mesh, and would
-// be lost with the namespace.
-func (o *uninstallOptions) othersIn(ctx context.Context, client metadata.Interface, namespace string) (string, error) {
-	of := manifests.Owned(o.meshName)
-	for _, resource := range []schema.GroupVersionResource{
-		core("pods"), core("secrets"), core("configmaps"), core("services"), core("persistentvolumeclaims"),
-		{Group: "apps", Version: "v1", Resource: "deployments"}, {Group: "apps", Version: "v1", Resource: "statefulsets"},
-	} {
-		list, err := client.Resource(resource).Namespace(namespace).List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return "", err
+// mine tells whether an object is this mesh's: it is in the mesh's namespace, or
+// where a mesh puts objects of its kind, and no label says another mesh.
+func (o *uninstallOptions) mine(ctx context.Context, client metadata.Interface, one found, beside scope) (bool, error) {
+	if label := one.object.Labels[instanceLabel]; label != "" && label != o.meshName {
+		return false, nil
+	}
+	switch {
+	case one.kind == namespaces:
+		if one.name != o.cluster.meshNamespace {
+			return false, nil
 		}
-		for _, object := range list.Items {
-			switch {
-			case of.Matches(labels.Set(object.Labels)), object.Name == o.rootSecret, object.Name == "kube-root-ca.crt", object.Labels["owner"] == "helm":
-			default:
-				return leftover{resource, namespace, object.Name}.String(), nil
-			}
-		}
+		others, err := o.othersIn(ctx, client, one.name)
+		return others == "", err
+	case one.kind.global, one.namespace == o.cluster.meshNamespace:
+		return true, nil
+	case one.kind == roleBindings:
+		return one.namespace == metav1.NamespaceSystem && !beside.twins, nil
+	case one.kind == configMaps:
+		return !beside.twins, nil
 	}
-	return "", nil
-}
-
-// delete deletes what was left.
-func (o *uninstallOptions) delete(ctx context.Context, all []leftover) error {
-	config, err := o.cluster.config()
-	if err != nil {
-		return err
-	}
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return err
-	}
-	for _, one := range all {
-		if one.resource == definitions() {
-			if err := endConversion(ctx, client, one.name); err != nil {
-				return err
-			}
-		}
-		err := client.Resource(one.resource).Namespace(one.namespace).Delete(ctx, one.name, metav1.DeleteOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("delete %s: %w", one, err)
-		}
-	}
-	return nil
-}
-
-// endConversion has a definition convert nothing, for who converted is gone, and
-// the API server reads all objects of the kind before it deletes it.
-func endConversion(ctx context.Context, client dynamic.Interface, name string) error {
-	patch := []byte(`{"spec":{"conversion":{"strategy":"None","webhook":null}}}`)
-	_, err := client.Resource(definitions()).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("end the conversion of %s: %w", name, err)
-	}
-	return nil
+	return false, nil
 }

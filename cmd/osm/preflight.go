@@ -10,11 +10,11 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
 
-	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/render"
 )
 
@@ -29,6 +29,7 @@ type preflight struct {
 	release  *helmRelease
 	mesh     string
 	values   meshValues
+	objects  []*unstructured.Unstructured // of the chart
 	out      *terminal
 	problems []error
 }
@@ -40,14 +41,15 @@ func (o *installOptions) preflight(ctx context.Context, out *terminal, release *
 		return err
 	}
 	// The chart is rendered here so that values it refuses are refused first.
-	if _, err := render.Chart(render.Options{Namespace: o.cluster.meshNamespace, Values: given}); err != nil {
+	objects, err := render.Chart(render.Options{Namespace: o.cluster.meshNamespace, Values: given})
+	if err != nil {
 		return fmt.Errorf("the chart does not take these values: %w", err)
 	}
 	values, err := coalesce(given)
 	if err != nil {
 		return err
 	}
-	p := &preflight{client: client, cluster: o.cluster, release: release, mesh: o.meshName, values: values, out: out}
+	p := &preflight{client: client, cluster: o.cluster, release: release, mesh: o.meshName, values: values, objects: objects, out: out}
 	for _, look := range []func(context.Context) error{p.version, p.rights, p.namespace, p.others, p.authority, p.ranges} {
 		if err := look(ctx); err != nil {
 			return fmt.Errorf("look at the cluster: %w", err)
@@ -126,54 +128,6 @@ func (p *preflight) namespace(ctx context.Context) error {
 		p.refuse("kubectl wait --for=delete namespace/"+found.Name, "namespace %s is being deleted", found.Name)
 	}
 	return err
-}
-
-// others looks for a mesh of the same name, here or elsewhere, and for control
-// planes that were not installed as a release.
-func (p *preflight) others(ctx context.Context) error {
-	last, err := p.release.last()
-	if err != nil {
-		return err
-	}
-	if last != nil {
-		p.refuse("osm upgrade, or osm uninstall mesh and install it again",
-			"mesh %s is installed in namespace %s: its release is %s", p.mesh, p.cluster.meshNamespace, last.Info.Status)
-		return nil
-	}
-	list, err := p.client.AppsV1().Deployments("").List(ctx, metav1.ListOptions{LabelSelector: manifests.Owned(p.mesh).String()})
-	if err != nil {
-		return err
-	}
-	var where []string
-	for _, d := range list.Items {
-		if !slices.Contains(where, d.Namespace) {
-			where = append(where, d.Namespace)
-		}
-	}
-	if len(where) > 0 {
-		p.refuse("choose another name with --mesh-name, or uninstall that one",
-			"a mesh of the name %s is in namespace %s", p.mesh, strings.Join(where, ", "))
-		return nil
-	}
-	webhook := p.values.WebhookPrefix + "-" + p.mesh
-	found, err := p.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, webhook, metav1.GetOptions{})
-	switch {
-	case err == nil && p.ownedByRelease(found.ObjectMeta):
-		p.out.say(beware, "objects of a mesh %s whose namespace was deleted are taken over", p.mesh)
-	case err == nil:
-		p.refuse("choose another name with --mesh-name, or kubectl delete mutatingwebhookconfiguration "+webhook,
-			"MutatingWebhookConfiguration %s is there, and no mesh that it belongs to", webhook)
-	case !apierrors.IsNotFound(err):
-		return err
-	default:
-		p.out.say(done, "no other mesh is named %s", p.mesh)
-	}
-	return nil
-}
-
-// ownedByRelease tells whether Helm lets this release have the object.
-func (p *preflight) ownedByRelease(o metav1.ObjectMeta) bool {
-	return o.Annotations["meta.helm.sh/release-name"] == p.mesh && o.Annotations["meta.helm.sh/release-namespace"] == p.cluster.meshNamespace
 }
 
 // ranges warns of a mesh whose pods reach nobody but each other.

@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/manifests"
@@ -26,6 +24,9 @@ and its key, who is trusted, the MeshConfig and the MeshRootCertificates with
 their definitions. --delete-ca deletes these too, and the namespace if osm made
 it. The mesh's identities cannot be had back then, unless you have a backup of
 the root.
+
+Objects are found by the mesh's labels, with a Helm release or without one. What
+another tool manages, such as Argo CD or Flux, is named and left.
 
 Pods that have a sidecar keep it until they are replaced. Their certificates end
 within a day.`
@@ -79,18 +80,16 @@ func (o *uninstallOptions) run(ctx context.Context, in io.Reader, out *terminal)
 	if err != nil {
 		return err
 	}
-	if last == nil && !o.deleteCA {
-		return fmt.Errorf("there is no mesh %s in namespace %s: name another with --mesh-name and --osm-namespace", o.meshName, o.cluster.meshNamespace)
+	if err := o.findRootSecret(ctx, release); err != nil {
+		return err
 	}
-	if last == nil {
-		// Its name may be mistaken, and what is there another mesh's.
-		running, err := o.otherMeshes(ctx, o.cluster.meshNamespace)
-		if err == nil && running {
-			err = fmt.Errorf("namespace %s has a mesh that is not %s: name it with --mesh-name", o.cluster.meshNamespace, o.meshName)
-		}
-		if err != nil {
-			return err
-		}
+	left, err := o.mayUninstall(ctx, last != nil)
+	if err != nil {
+		return err
+	}
+	if last == nil && len(left) == 0 {
+		out.say(done, "nothing is left of mesh %s", o.meshName)
+		return nil
 	}
 	if err := o.confirm(in, out); err != nil {
 		return err
@@ -121,78 +120,51 @@ func (o *uninstallOptions) confirm(in io.Reader, out *terminal) error {
 	return nil
 }
 
-// remove uninstalls the release and, if that is wanted, whatever else there is
-// of the mesh but what is to be kept.
-func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []leftover) error {
-	release, err := o.cluster.release(o.meshName, o.timeout)
+// mayUninstall returns what there is of the mesh, unless it is another's or
+// would be brought back by the tool that manages it.
+func (o *uninstallOptions) mayUninstall(ctx context.Context, released bool) ([]found, error) {
+	deployments, err := o.cluster.controlPlane(ctx, o.meshName)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := o.findRootSecret(release); err != nil {
-		return err
-	}
-	out.moment("the webhooks and the control plane end")
-	if err := release.uninstall(); err != nil {
-		return fmt.Errorf("uninstall the release: %w", err)
-	}
-	if err := o.awaitEnd(ctx, out); err != nil {
-		return err
-	}
-	out.say(done, "the webhooks and the control plane are gone")
-	if !o.deleteCA {
-		return nil
-	}
-	out.moment("what the mesh knew is deleted")
-	// What was being written as the control plane ended comes a moment later.
-	err = wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
-		left, err := o.leftovers(ctx)
-		if err != nil {
-			return false, err
-		}
-		left = slices.DeleteFunc(left, func(one leftover) bool { return slices.Contains(keep, one) })
-		return len(left) == 0, o.delete(ctx, left)
-	})
+	tool, err := o.cluster.meshKeeper(ctx, o.meshName, deployments)
 	if err != nil {
-		return fmt.Errorf("delete what the mesh knew: %w", err)
+		return nil, err
 	}
-	out.say(done, "its root and all that it knew are deleted")
-	return nil
+	if tool != nil {
+		return nil, fmt.Errorf("mesh %s in namespace %s is managed by %s, and nothing was uninstalled: %s\nosm uninstall mesh takes away what that leaves", o.meshName, o.cluster.meshNamespace, tool.name, tool.uninstall)
+	}
+	left, err := o.leftovers(ctx)
+	if err != nil || released || len(deployments) > 0 {
+		return left, err
+	}
+	// The names may be mistaken, and what is there another mesh's.
+	running, err := o.otherMeshes(ctx, o.cluster.meshNamespace)
+	if err != nil {
+		return nil, err
+	}
+	where, err := o.cluster.elsewhere(ctx, o.meshName)
+	switch {
+	case err != nil:
+		return nil, err
+	case running && o.deleteCA:
+		return nil, fmt.Errorf("namespace %s has a mesh that is not %s: name it with --mesh-name", o.cluster.meshNamespace, o.meshName)
+	case len(where) > 0:
+		return nil, fmt.Errorf("mesh %s is in namespace %s: name it with --osm-namespace", o.meshName, strings.Join(where, ", "))
+	case len(left) == 0 && !o.deleteCA:
+		return nil, o.noMesh(ctx)
+	}
+	return left, nil
 }
 
-// awaitEnd waits for the control plane's pods, which write until they have ended.
-func (o *uninstallOptions) awaitEnd(ctx context.Context, out *terminal) error {
-	client, err := o.cluster.client()
-	if err != nil {
+// noMesh tells apart a mesh that was uninstalled, of which the root is left, and
+// one that never was.
+func (o *uninstallOptions) noMesh(ctx context.Context) error {
+	known, err := o.find(ctx, knowledge, everything)
+	if err != nil || len(known) > 0 {
 		return err
 	}
-	of := metav1.ListOptions{LabelSelector: manifests.Owned(o.meshName).String()}
-	return wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		pods, err := client.CoreV1().Pods(o.cluster.meshNamespace).List(ctx, of)
-		if err != nil {
-			return false, err
-		}
-		deployments, err := client.AppsV1().Deployments(o.cluster.meshNamespace).List(ctx, of)
-		if err != nil {
-			return false, err
-		}
-		out.moment("%s of the control plane left", countOf(len(pods.Items), "pod"))
-		return len(pods.Items)+len(deployments.Items) == 0, nil
-	})
-}
-
-// findRootSecret reads from the release what the Secret of the root is called.
-func (o *uninstallOptions) findRootSecret(release *helmRelease) error {
-	last, err := release.last()
-	if err != nil {
-		return err
-	}
-	given := map[string]any{}
-	if last != nil {
-		given = last.Config
-	}
-	values, err := coalesce(given)
-	o.rootSecret = values.RootSecret
-	return err
+	return fmt.Errorf("there is no mesh %s in namespace %s: name another with --mesh-name and --osm-namespace", o.meshName, o.cluster.meshNamespace)
 }
 
 // tellWhatStays says what is there after all, and how it is taken away.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	releasev1 "helm.sh/helm/v4/pkg/release/v1"
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/manifests/render"
@@ -14,7 +15,9 @@ import (
 
 const upgradeHelp = `Bring a mesh to the version of this osm, or change its values.
 
-Values that were given before stay, unless --reset-values is said. The control
+Values that were given before stay, unless --reset-values is said. What was changed
+by hand in fields that the chart sets is listed and then set again. Replicas stay as
+they were scaled, unless their value changes. The control
 plane is replaced one pod at a time, and osm-bootstrap brings the definitions up
 to date. Sidecars stay as they are: a pod gets another when it is replaced.`
 
@@ -34,6 +37,7 @@ func newUpgradeCommand() *cobra.Command {
 	o.addFlags(command)
 	flags := command.Flags()
 	flags.BoolVar(&o.atomic, "atomic", false, "go back to the former release if the mesh does not get ready")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "change nothing, and say what was changed by hand and would be overwritten")
 	flags.BoolVar(&o.reset, "reset-values", false, "forget the values that were given before")
 	return command
 }
@@ -55,8 +59,11 @@ func (o *installOptions) upgrade(ctx context.Context, out *terminal) error {
 	if err != nil {
 		return err
 	}
-	if last == nil {
-		return fmt.Errorf("there is no mesh %s in namespace %s: osm install makes one, and --mesh-name and --osm-namespace name another", o.meshName, o.cluster.meshNamespace)
+	if err := o.mayUpgrade(ctx, last != nil); err != nil {
+		return err
+	}
+	if err := release.unfinished(last); err != nil {
+		return err
 	}
 	chart, err := render.Load()
 	if err != nil {
@@ -64,6 +71,18 @@ func (o *installOptions) upgrade(ctx context.Context, out *terminal) error {
 	}
 	out.say(done, "mesh %s is of chart %s, revision %d; this is %s, with chart %s",
 		o.meshName, last.Chart.Metadata.Version, last.Version, component.Version(), chart.Metadata.Version)
+	plan, err := o.plan(ctx, release, last, values)
+	if err != nil {
+		return err
+	}
+	plan.tell(out)
+	if o.dryRun {
+		out.tell("\nnothing was changed: this was a --dry-run")
+		return nil
+	}
+	if err := plan.prepare(ctx); err != nil {
+		return err
+	}
 	began := time.Now()
 	err = o.start(ctx, out, client, func() error { return release.upgrade(ctx, values, o.reset) })
 	if err != nil && o.atomic {
@@ -75,4 +94,25 @@ func (o *installOptions) upgrade(ctx context.Context, out *terminal) error {
 	}
 	out.tell("\nmesh %s is upgraded, after %s", out.in(bold, o.meshName), seconds(time.Since(began)))
 	return nil
+}
+
+// plan looks at what the upgrade is about to change.
+func (o *installOptions) plan(ctx context.Context, release *helmRelease, last *releasev1.Release, values map[string]any) (*upgradePlan, error) {
+	current, err := release.current(last)
+	if err != nil {
+		return nil, err
+	}
+	former := []*releasev1.Release{last}
+	if current.Version != last.Version {
+		former = append(former, current)
+	}
+	next, err := release.next(ctx, values, o.reset)
+	if err != nil {
+		return nil, fmt.Errorf("the chart does not take these values: %w", err)
+	}
+	plan, err := release.plan(ctx, former, next)
+	if err != nil {
+		return nil, fmt.Errorf("look at what is there: %w", err)
+	}
+	return plan, nil
 }

@@ -230,6 +230,15 @@ func (l *lifecycle) deleteAll(t *testing.T) {
 // be ending.
 func (l *lifecycle) nothingIsLeft(t *testing.T) {
 	t.Helper()
+	l.noObjectIsLeft(t)
+	namespace, err := l.client.CoreV1().Namespaces().Get(t.Context(), mesh.Namespace, metav1.GetOptions{})
+	if !apierrors.IsNotFound(err) && (err != nil || namespace.Status.Phase != corev1.NamespaceTerminating) {
+		t.Errorf("namespace %s is left: %v", mesh.Namespace, err)
+	}
+}
+
+func (l *lifecycle) noObjectIsLeft(t *testing.T) {
+	t.Helper()
 	client, err := metadata.NewForConfig(l.cluster.Config())
 	if err != nil {
 		t.Fatal(err)
@@ -250,9 +259,5 @@ func (l *lifecycle) nothingIsLeft(t *testing.T) {
 		for _, object := range list.Items {
 			t.Errorf("%s %s/%s is left", resource.Resource, object.Namespace, object.Name)
 		}
-	}
-	namespace, err := l.client.CoreV1().Namespaces().Get(t.Context(), mesh.Namespace, metav1.GetOptions{})
-	if !apierrors.IsNotFound(err) && (err != nil || namespace.Status.Phase != corev1.NamespaceTerminating) {
-		t.Errorf("namespace %s is left: %v", mesh.Namespace, err)
 	}
 }

@@ -120,9 +120,11 @@ metadata:
   labels:
     {{- include "osm.labels" .root | nindent 4 }}
     app: {{ .component }}
+  annotations:
+    openservicemesh.io/replicas: {{ include "osm.wantedReplicas" . | quote }}
 spec:
-  {{- if not .values.autoScale.enable }}
-  replicas: {{ .values.replicaCount }}
+  {{- with include "osm.replicas" . }}
+  replicas: {{ . }}
   {{- end }}
   strategy:
     rollingUpdate:
@@ -226,6 +228,27 @@ spec:
 {{- include "osm.disruptionBudget" . }}
 {{- include "osm.autoscaler" . }}
 {{- include "osm.clientCAReader" . }}
+{{- end -}}
+
+{{/* What the values say of a component's replicas: a dict of values. */}}
+{{- define "osm.wantedReplicas" -}}
+{{- if .values.autoScale.enable }}auto{{ else }}{{ .values.replicaCount }}{{ end -}}
+{{- end -}}
+
+{{/*
+How many replicas a component has: a dict of root, component and values. While the
+values say the same, those stay that there are: kubectl scale or an autoscaler has
+set them. helm template sees no cluster.
+*/}}
+{{- define "osm.replicas" -}}
+{{- $wanted := include "osm.wantedReplicas" . -}}
+{{- $live := lookup "apps/v1" "Deployment" .root.Release.Namespace .component | default dict -}}
+{{- $said := dig "metadata" "annotations" "openservicemesh.io/replicas" "" $live -}}
+{{- if and $live (or (eq $wanted "auto") (eq $said $wanted)) -}}
+{{- $live.spec.replicas -}}
+{{- else if ne $wanted "auto" -}}
+{{- $wanted -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Where a component's pods run, and what of: a dict of root and values. */}}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/metadata"
+
+	"github.com/osm-edge/osm/manifests"
+)
+
+// others looks for a mesh of the same name, here or elsewhere, and for control
+// planes that were not installed as a release.
+func (p *preflight) others(ctx context.Context) error {
+	last, err := p.release.last()
+	if err != nil {
+		return err
+	}
+	if last != nil {
+		p.refuse("osm upgrade, or osm uninstall mesh and install it again",
+			"mesh %s is installed in namespace %s: its release is %s", p.mesh, p.cluster.meshNamespace, last.Info.Status)
+		return nil
+	}
+	deployments, err := p.cluster.controlPlane(ctx, p.mesh)
+	if err != nil {
+		return err
+	}
+	tool, err := p.cluster.meshKeeper(ctx, p.mesh, deployments)
+	if err != nil {
+		return err
+	}
+	where, err := p.cluster.elsewhere(ctx, p.mesh)
+	switch {
+	case err != nil:
+		return err
+	case tool != nil:
+		p.refuse(tool.upgrade, "mesh %s is in namespace %s, managed by %s", p.mesh, p.cluster.meshNamespace, tool.name)
+	case len(deployments) > 0:
+		p.refuse("osm uninstall mesh, which keeps its root, and install it again",
+			"mesh %s is in namespace %s, without a Helm release", p.mesh, p.cluster.meshNamespace)
+	case len(where) > 0:
+		p.refuse("choose another name with --mesh-name, or uninstall that one",
+			"a mesh of the name %s is in namespace %s", p.mesh, strings.Join(where, ", "))
+	default:
+		return p.leftBehind(ctx)
+	}
+	return nil
+}
+
+// leftBehind looks at what is in the place of the chart's objects: the mesh's own
+// is taken over, as what is left where its namespace was deleted, and no other.
+func (p *preflight) leftBehind(ctx context.Context) error {
+	config, err := p.cluster.config()
+	if err != nil {
+		return err
+	}
+	client, err := metadata.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	mapper, err := p.cluster.flags.ToRESTMapper()
+	if err != nil {
+		return err
+	}
+	taken := 0
+	for _, object := range p.objects {
+		if object.GetKind() == definitions.name {
+			continue // they are shared, and osm-bootstrap brings them up to date
+		}
+		mapping, err := mapper.RESTMapping(object.GroupVersionKind().GroupKind(), object.GroupVersionKind().Version)
+		if meta.IsNoMatchError(err) {
+			p.refuse("install what defines it, or do without it", "%s %s cannot be made: the cluster does not know the kind", object.GetKind(), object.GetName())
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		there, err := client.Resource(mapping.Resource).Namespace(object.GetNamespace()).Get(ctx, object.GetName(), metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		one := leftover{kind{mapping.Resource, object.GetKind(), false}, there.Namespace, there.Name}
+		tool, err := p.cluster.keeper(ctx, there, p.mesh)
+		switch {
+		case err != nil:
+			return err
+		case tool != nil:
+			p.refuse(tool.uninstall+", or choose another name with --mesh-name", "%s is there, managed by %s", one, tool.name)
+		case p.ownedByRelease(there), manifests.Owned(p.mesh).Matches(labels.Set(there.Labels)):
+			taken++
+		default:
+			p.refuse("choose another name with --mesh-name, or kubectl delete "+strings.ToLower(object.GetKind())+" "+there.Name+inNamespace(there.Namespace),
+				"%s is there, and does not belong to mesh %s", one, p.mesh)
+		}
+	}
+	if taken > 0 {
+		p.out.say(beware, "%s of an earlier mesh %s is taken over", countOf(taken, "object"), p.mesh)
+		return nil
+	}
+	p.out.say(done, "no other mesh is named %s", p.mesh)
+	return nil
+}
+
+// ownedByRelease tells whether Helm lets this release have the object.
+func (p *preflight) ownedByRelease(o metav1.Object) bool {
+	return o.GetAnnotations()[releaseNameAnnotation] == p.mesh && o.GetAnnotations()[releaseNamespaceAnnotation] == p.cluster.meshNamespace
+}
