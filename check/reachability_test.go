@@ -3,6 +3,10 @@ package check
 import (
 	"strings"
 	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+
+	"github.com/osm-edge/osm/manifests"
 )
 
 // TestWhyTheAPIServerDoesNotReachAWebhook has the words of API servers.
@@ -44,9 +48,9 @@ func TestWhyTheAPIServerDoesNotReachAWebhook(t *testing.T) {
 
 func TestWhatIsReachedOrNotTriedIsNoFault(t *testing.T) {
 	c := reachabilityOf(
-		Call{Service: "osm-injector", Asked: "a pod in namespace books", Untried: "you may not create pod in namespace books"},
+		Call{Service: "osm-injector", Asked: "a pod in namespace books", Untried: "you may not create a pod in namespace books"},
 		Call{Service: "osm-validator", Asked: "a MeshConfig with a mistake"})
-	if len(c.Findings) > 0 || c.Summary != "the API server reaches osm-validator; osm-injector was not tried: you may not create pod in namespace books" {
+	if len(c.Findings) > 0 || c.Summary != "the API server reaches osm-validator; osm-injector was not tried: you may not create a pod in namespace books" {
 		t.Errorf("found %+v", c)
 	}
 	if c := reachabilityOf(); len(c.Findings) > 0 || !strings.Contains(c.Summary, "no server of the mesh") {
@@ -62,4 +66,25 @@ func reachabilityOf(calls ...Call) Check {
 	c := Check{Name: "reachability"}
 	(&Snapshot{Mesh: "osm", Namespace: "osm-system", Calls: calls}).reachability(&c)
 	return c
+}
+
+func TestTwoMeshesShareTheDefinitions(t *testing.T) {
+	for mesh, want := range map[string]string{"osm": "", "osm second": "meshes osm and second share the definitions"} {
+		s := &Snapshot{Mesh: "osm", Namespace: "osm-system", Meshes: strings.Fields(mesh)}
+		wanted, err := manifests.CRDs("second-system")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Definitions = map[string]*apiextensionsv1.CustomResourceDefinition{wanted[0].Name: wanted[0], wanted[1].Name: wanted[1]}
+		var definitions, conversion Check
+		s.definitions(&definitions)
+		s.webhooks(&conversion)
+		told := of(conversion.Findings, "CustomResourceDefinition")
+		if want == "" && (len(definitions.Findings) > 0 || len(told) == 0) {
+			t.Errorf("of one mesh: %+v, %+v", definitions.Findings, told)
+		}
+		if want != "" && (len(definitions.Findings) != 1 || !strings.Contains(definitions.Findings[0].Problem, want) || len(told) > 0) {
+			t.Errorf("of two meshes: %+v, %+v", definitions.Findings, told)
+		}
+	}
 }

@@ -158,7 +158,7 @@ func (s *Survey) told(call *check.Call, err error, webhook string) bool {
 	}
 	call.Untried = clip(text)
 	if apierrors.IsForbidden(err) && strings.Contains(text, "cannot create resource") {
-		call.Untried = "you may not create " + strings.TrimPrefix(call.Asked, "a ")
+		call.Untried = "you may not create " + call.Asked
 	}
 	return false
 }
