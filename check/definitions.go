@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
@@ -20,6 +21,10 @@ func (s *Snapshot) definitions(c *Check) {
 		if problem := compareDefinition(s.Definitions[w.Name], w); problem != "" {
 			c.fail(object, s.restart("osm-bootstrap"), "%s", problem)
 		}
+	}
+	if len(s.Meshes) > 1 {
+		c.warn("Cluster", "have one mesh in a cluster: osm uninstall mesh --mesh-name NAME --osm-namespace NAMESPACE",
+			"meshes %s share the definitions and set their conversion webhook in turns", strings.Join(s.Meshes, " and "))
 	}
 	c.Summary = fmt.Sprintf("%s, stored as v1", count(len(wanted), "definition"))
 }

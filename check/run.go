@@ -18,6 +18,7 @@ var all = [...]struct {
 	{"trust", (*Snapshot).trust},
 	{"rotation", (*Snapshot).rotation},
 	{"webhooks", (*Snapshot).webhooks},
+	{"reachability", (*Snapshot).reachability},
 	{"clocks", (*Snapshot).clocks},
 	{"namespaces", (*Snapshot).namespaces},
 	{"pods", (*Snapshot).pods},

@@ -38,8 +38,10 @@ type Snapshot struct {
 	Definitions map[string]*apiextensionsv1.CustomResourceDefinition
 	Mutating    *admissionregistrationv1.MutatingWebhookConfiguration
 	Validating  *admissionregistrationv1.ValidatingWebhookConfiguration
-	MeshConfig  *v1.MeshConfig
-	Roots       []v1.MeshRootCertificate
+	// Calls are what came of having the API server call the servers of the mesh.
+	Calls      []Call
+	MeshConfig *v1.MeshConfig
+	Roots      []v1.MeshRootCertificate
 
 	// Secrets are those of roots and serving certificates, of the mesh namespace.
 	Secrets map[string]*corev1.Secret

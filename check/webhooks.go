@@ -105,6 +105,9 @@ func (s *Snapshot) converting() (calls []call) {
 		}
 		one := call{object: "CustomResourceDefinition " + name}
 		spec := definition.Spec.Conversion
+		if len(s.Meshes) > 1 && !s.converts(spec) {
+			continue // another mesh does, for the moment; which is told elsewhere
+		}
 		if spec == nil || spec.Strategy != apiextensionsv1.WebhookConverter || spec.Webhook == nil || spec.Webhook.ClientConfig == nil || spec.Webhook.ClientConfig.Service == nil {
 			one.problem = "it does not convert by the webhook of osm-bootstrap"
 		} else {
@@ -116,6 +119,12 @@ func (s *Snapshot) converting() (calls []call) {
 	}
 	slices.SortFunc(calls, func(a, b call) int { return slices.Compare([]byte(a.object), []byte(b.object)) })
 	return calls
+}
+
+// converts reports whether this mesh is who converts.
+func (s *Snapshot) converts(spec *apiextensionsv1.CustomResourceConversion) bool {
+	return spec != nil && spec.Webhook != nil && spec.Webhook.ClientConfig != nil && spec.Webhook.ClientConfig.Service != nil &&
+		spec.Webhook.ClientConfig.Service.Namespace == s.Namespace
 }
 
 // goes returns how a call goes elsewhere.

@@ -19,7 +19,9 @@ func (c *Config) join(pod *corev1.Pod, namespace *corev1.Namespace, proxy string
 		if err := ownSidecar(pod, id); err != nil {
 			return refused(conflict, fmt.Errorf("pod %s: %w", name, err))
 		}
-		return skipped(alreadyInjected)
+		result := skipped(alreadyInjected)
+		result.Warnings = c.versionWarnings(pod)
+		return result
 	}
 	bare, removal, warnings := pod, []operation(nil), []string(nil)
 	if marks.volume {

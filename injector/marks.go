@@ -50,7 +50,7 @@ func ownSidecar(pod *corev1.Pod, id identity) error {
 		err = errors.New("it is that of proxy " + bootstrap.Proxy + " of " + bootstrap.Identity)
 	}
 	if err != nil {
-		return fmt.Errorf("it has a sidecar that is not its own: %w: create the pod from the manifest that its owner has, without what injection adds", err)
+		return fmt.Errorf("it has a sidecar that is not its own, or that of another version of the mesh: %w: create the pod from the manifest that its owner has, without what injection adds", err)
 	}
 	return nil
 }
@@ -60,6 +60,19 @@ func isIdentityVolume(volume corev1.Volume) bool {
 		slices.ContainsFunc(volume.Projected.Sources, func(source corev1.VolumeProjection) bool {
 			return source.ServiceAccountToken != nil && source.ServiceAccountToken.Audience == tokenAudience
 		})
+}
+
+// scriptsOf names the ConfigMap with the scripts of a pod's sidecar, if it has one.
+func scriptsOf(volumes []corev1.Volume) string {
+	for _, volume := range volumes {
+		if !isIdentityVolume(volume) {
+			continue
+		}
+		if i := slices.IndexFunc(volume.Projected.Sources, isScripts); i >= 0 {
+			return volume.Projected.Sources[i].ConfigMap.Name
+		}
+	}
+	return ""
 }
 
 func isScripts(source corev1.VolumeProjection) bool {

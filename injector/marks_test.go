@@ -143,6 +143,28 @@ func TestACopyOfTheSidecarAloneIsRefused(t *testing.T) {
 	}
 }
 
+// TestAPodFromABackupIsWarnedOf has one that an older release injected: its
+// sidecar stays, and its scripts may be nowhere any more.
+func TestAPodFromABackupIsWarnedOf(t *testing.T) {
+	config := testConfig(t)
+	for scripts, warned := range map[string]bool{scriptsPrefix + "0123456789ab": false, scriptsPrefix + "000000000000": true} {
+		pod := become(t, config, podWith(corev1.Container{Name: "app"}))
+		for _, volume := range pod.Spec.Volumes {
+			if i := slices.IndexFunc(volume.Projected.Sources, isScripts); i >= 0 {
+				volume.Projected.Sources[i].ConfigMap.Name = scripts
+			}
+		}
+		raw, err := json.Marshal(pod)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result := config.Inject(raw, bookstore(), testProxy)
+		if result.Reason != alreadyInjected || (len(result.Warnings) == 1 && strings.Contains(result.Warnings[0], scripts)) != warned {
+			t.Errorf("%s: %s, warnings %q", scripts, result.Reason, result.Warnings)
+		}
+	}
+}
+
 func TestASidecarOfAnotherIsRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		edit func(*corev1.Pod)

@@ -1,6 +1,7 @@
 package injector
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -32,6 +33,7 @@ type view struct {
 		OS                 *corev1.PodOS        `json:"os"`
 		NodeSelector       map[string]string    `json:"nodeSelector"`
 		ServiceAccountName string               `json:"serviceAccountName"`
+		ServiceAccount     string               `json:"serviceAccount"` // its former name
 		RestartPolicy      corev1.RestartPolicy `json:"restartPolicy"`
 		SecurityContext    *userView            `json:"securityContext"`
 		Resources          *struct{}            `json:"resources"`
@@ -150,10 +152,12 @@ func (v *view) pod() *corev1.Pod {
 		},
 		Spec: corev1.PodSpec{
 			HostNetwork: v.Spec.HostNetwork, OS: v.Spec.OS, NodeSelector: v.Spec.NodeSelector,
-			ServiceAccountName: v.Spec.ServiceAccountName, RestartPolicy: v.Spec.RestartPolicy,
-			Volumes:        convertAll(v.Spec.Volumes, volumeView.volume),
-			InitContainers: convertAll(v.Spec.InitContainers, containerView.container),
-			Containers:     convertAll(v.Spec.Containers, containerView.container),
+			// As API servers have it (Convert_v1_PodSpec_To_core_PodSpec), which send both.
+			ServiceAccountName: cmp.Or(v.Spec.ServiceAccountName, v.Spec.ServiceAccount),
+			RestartPolicy:      v.Spec.RestartPolicy,
+			Volumes:            convertAll(v.Spec.Volumes, volumeView.volume),
+			InitContainers:     convertAll(v.Spec.InitContainers, containerView.container),
+			Containers:         convertAll(v.Spec.Containers, containerView.container),
 		},
 	}
 	if owner := v.controller(); owner != nil {

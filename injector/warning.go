@@ -39,6 +39,16 @@ func (c *Config) warnings(pod *corev1.Pod, namespace *corev1.Namespace) []string
 	return warnings
 }
 
+// versionWarnings are for a pod that comes with its sidecar, as one from a backup
+// does: osm-controller publishes the scripts of its own version only.
+func (c *Config) versionWarnings(pod *corev1.Pod) []string {
+	has, current := scriptsOf(pod.Spec.Volumes), scriptsOf([]corev1.Volume{c.volume})
+	if has == current {
+		return nil
+	}
+	return []string{fmt.Sprintf("the pod comes with the sidecar of another version of the mesh, and waits for ConfigMap %s where that is not: create it without what injection adds", clip(has))}
+}
+
 // ends tells whether pod is done once its containers are, as those of Jobs.
 func ends(pod *corev1.Pod) bool {
 	return pod.Spec.RestartPolicy != "" && pod.Spec.RestartPolicy != corev1.RestartPolicyAlways

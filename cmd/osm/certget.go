@@ -157,8 +157,12 @@ func describeHeld(out *terminal, pod string, h held, state trust.State, now time
 	return text.String()
 }
 
-// nameRoot names a root by its subject, where the mesh trusts it.
+// nameRoot names a root by its subject, where the mesh trusts it. Of a mesh that
+// trusts none it is not known, for whoever asks may not read which.
 func nameRoot(fingerprint string, state trust.State) string {
+	if len(state.Bundle().Roots()) == 0 {
+		return "sha256:" + fingerprint
+	}
 	for _, root := range state.Bundle().Roots() {
 		if fingerprintOf(root) == fingerprint {
 			return fmt.Sprintf("%s (sha256:%s)", root.Subject, fingerprint)

@@ -14,10 +14,12 @@ import (
 
 const checkHelp = `Look for all that can be wrong with the identities and certificates of a mesh:
 the control plane and what it may do, the definitions and settings, the root and
-who signs, what namespaces and API servers trust, the certificates of webhooks,
-clocks, namespaces, and pods without a sidecar or with one that does not work.
+who signs, what namespaces and API servers trust, the certificates of webhooks
+and whether the API server reaches them, clocks, namespaces, and pods without a
+sidecar or with one that does not work.
 
-Each finding says what to do about it. Nothing is changed.
+Each finding says what to do about it. Nothing is changed: what the API server is
+asked to create, so that it calls the webhooks, is a dry run.
 
 osm check exits with 0 if nothing is wrong, warnings aside, with 2 if it found
 an error, and with 1 if it could not look.`

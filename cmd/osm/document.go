@@ -10,6 +10,7 @@ import (
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
 
@@ -25,7 +26,11 @@ type document struct {
 // the other.
 func readDocuments(file string, in io.Reader) ([]document, error) {
 	var documents []document
-	reader := utilyaml.NewYAMLReader(bufio.NewReader(in))
+	text, err := withoutMark(in)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	reader := utilyaml.NewYAMLReader(text)
 	for {
 		chunk, err := reader.Read()
 		if errors.Is(err, io.EOF) {
@@ -42,6 +47,21 @@ func readDocuments(file string, in io.Reader) ([]document, error) {
 			documents = append(documents, d)
 		}
 	}
+}
+
+// withoutMark leaves out the byte order mark that editors of Windows put before
+// UTF-8. To JSON it is a mistake (RFC 8259 section 8.1).
+func withoutMark(in io.Reader) (*bufio.Reader, error) {
+	const mark = "\ufeff"
+	text := bufio.NewReader(in)
+	start, err := text.Peek(len(mark))
+	if string(start) == mark {
+		_, err = text.Discard(len(mark))
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil // it is shorter
+	}
+	return text, err
 }
 
 // split takes a YAML document, which may be any number of JSON objects.
@@ -64,18 +84,43 @@ func split(chunk []byte) []document {
 }
 
 func (d *document) decode() error {
-	data, err := yaml.YAMLToJSONStrict(d.raw) // of which JSON is a part
-	if err != nil {
+	var err error
+	if d.isJSON {
+		err = d.decodeJSON()
+	} else {
+		err = d.decodeYAML()
+	}
+	if err != nil || d.object == nil {
 		return err
 	}
-	if bytes.Equal(data, []byte("null")) {
-		return nil
+	return hasKind(d.object)
+}
+
+func (d *document) decodeJSON() error {
+	twice, err := kjson.UnmarshalStrict(d.raw, &d.object)
+	return errors.Join(append(twice, err)...)
+}
+
+// decodeYAML reads what kubectl reads, by the same library, but refuses keys that
+// are there twice. That library's own way to do so takes what overrides a merged
+// key for one.
+func (d *document) decodeYAML() error {
+	data, err := yaml.YAMLToJSON(d.raw)
+	if err == nil {
+		err = keysOnce(d.raw)
+	}
+	if err != nil {
+		return err
 	}
 	if err := utiljson.Unmarshal(data, &d.object); err != nil {
 		return fmt.Errorf("it is not an object: %w", err)
 	}
+	return nil
+}
+
+func hasKind(object map[string]any) error {
 	for _, field := range []string{"apiVersion", "kind"} {
-		if value, _ := d.object[field].(string); value == "" {
+		if value, _ := object[field].(string); value == "" {
 			return fmt.Errorf("%s: missing: want an object of Kubernetes", field)
 		}
 	}

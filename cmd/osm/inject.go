@@ -14,13 +14,16 @@ import (
 
 const injectHelp = `Print what the mesh's webhook would make of the pods of objects: of Pods, and of
 the templates of Deployments, StatefulSets, DaemonSets, ReplicaSets,
-ReplicationControllers, Jobs, CronJobs and PodTemplates, alone or in a List.
+ReplicationControllers, Jobs, CronJobs and PodTemplates, alone or in a list.
+In custom resources, such as Rollouts, pod templates are found by their shape.
 Everything else is printed as it was given, and so is a pod that gets no sidecar.
 No cluster is asked.
 
 Standard error has a line for each pod: what was decided and why, and the
-warnings that whoever creates it would see. If a pod is refused, or an object
-can't be read, nothing is printed on standard output, and osm exits with 1.
+warnings that whoever creates it would see. It also names each custom resource
+that was not looked at, for there is no pod template in it. If a pod is refused,
+or an object can't be read, nothing is printed on standard output, and osm exits
+with 1.
 
 A namespace counts with its labels and annotations if it is among the objects.
 Any other is taken as one of the mesh. The settings are those of the chart:
@@ -28,7 +31,9 @@ give the values that the mesh was installed with.
 
 What only a cluster knows is assumed or left out. Sidecars are native unless
 osm.injector.sidecarPlacement is container, and the address of the API server is
-not among what osm-init is told to leave alone.
+not among what osm-init is told to leave alone. What the API server adds before
+it calls the webhook, such as the limits of a LimitRange or the nodes of a
+RuntimeClass, is not there.
 
 It is meant for looking, not for applying: every pod of a template would have the
 same proxy's id, and the webhook gives each its own.`

@@ -47,7 +47,7 @@ func TestWhatIsPrintedIsTheGoldenFile(t *testing.T) {
 		"decisions": {"decisions.yaml", nil},
 		"list":      {"list.json", []string{"--set", "osm.injector.sidecarPlacement=container,osm.image.tag=v1"}},
 	}
-	used := map[string]bool{"testdata/refused.yaml": true}
+	used := map[string]bool{"testdata/refused.yaml": true, "testdata/custom.yaml": true}
 	for name, test := range tests {
 		extension := filepath.Ext(test.input)
 		output, report := "testdata/"+name+".golden"+extension, "testdata/"+name+".golden.txt"

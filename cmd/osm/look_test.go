@@ -6,12 +6,17 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/osm-edge/osm/check"
 	"github.com/osm-edge/osm/cmd/internal/status"
@@ -77,6 +82,31 @@ func TestWhatASidecarHoldsIsShown(t *testing.T) {
 	for name, h := range map[string]held{"held.txt": good, "held-expired.txt": expired, "held-none.txt": {ID: good.ID}} {
 		text := describeHeld(newTerminal(&strings.Builder{}), "books/bookbuyer-1", h, state, noon())
 		sameAs(t, name, strings.ReplaceAll(text, fingerprint, "FINGERPRINT"))
+	}
+}
+
+// TestWhoMayNotReadTheRootsIsToldNothingOfThem: a namespace's administrator may
+// ask its sidecars, and not read the mesh namespace.
+func TestWhoMayNotReadTheRootsIsToldNothingOfThem(t *testing.T) {
+	fingerprint := strings.Repeat("0", 64)
+	text := describeHeld(newTerminal(&strings.Builder{}), "books/bookbuyer-1", held{Roots: []string{fingerprint}}, trust.State{}, noon())
+	if !strings.Contains(text, "sha256:"+fingerprint+"\n") {
+		t.Errorf("shown is\n%s", text)
+	}
+}
+
+func TestAMissingRightIsToldWithWhatToDo(t *testing.T) {
+	right := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "", errors.New(`User "jane" cannot list resource "pods" in API group "" in the namespace "osm-system"`))
+	if got := advice(fmt.Errorf("find osm-controller: %w", right)); !strings.Contains(got, "ask an administrator") {
+		t.Errorf("the advice is %q", got)
+	}
+	for _, err := range []error{
+		errors.New("no file"),
+		apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "app", errors.New("exceeded quota: compute, requested: pods=1, used: pods=1, limited: pods=1")),
+	} {
+		if got := advice(err); got != "" {
+			t.Errorf("%v: the advice is %q", err, got)
+		}
 	}
 }
 

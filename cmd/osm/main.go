@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 const name = "osm"
@@ -21,9 +23,18 @@ func main() {
 	err := newCommand().ExecuteContext(ctx)
 	stop()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		fmt.Fprintf(os.Stderr, "%s: %v%s\n", name, err, advice(err))
 		os.Exit(exitCode(err))
 	}
+}
+
+// advice is what to do about a right that the user lacks, which the API server
+// names. Quotas and Pod Security forbid, too, with other words.
+func advice(err error) string {
+	if apierrors.IsForbidden(err) && strings.Contains(err.Error(), " cannot ") && strings.Contains(err.Error(), " resource ") {
+		return "; ask an administrator of the cluster for this right, or to run the command"
+	}
+	return ""
 }
 
 // exitCode is 1 unless the error says another.

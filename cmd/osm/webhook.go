@@ -66,24 +66,47 @@ func (w *webhook) inject(d document) (changed bool, err error) {
 	return changed, err
 }
 
+// injectOne changes the pods of an object, and says of one that it does not know
+// that it did not look at it.
 func (w *webhook) injectOne(u *unstructured.Unstructured) (changed bool, err error) {
-	path, has := podPath(u.GroupVersionKind().GroupKind())
-	if !has {
+	namespace := w.namespaceOf(u)
+	name := fmt.Sprintf("%s %s/%s", u.GetKind(), namespace.Name, nameOf(u))
+	places, looked, err := podsOf(u)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", name, err)
+	}
+	if !looked {
+		fmt.Fprintf(w.report, "%s: not looked at: the kind %s is unknown, and no pod template was found in it\n", name, u.GroupVersionKind().GroupKind())
+	}
+	var problems []error
+	for _, p := range places {
+		name := name
+		if p.found != "" {
+			name += ", " + p.found
+		}
+		did, err := w.injectPod(p, name, namespace)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", name, err))
+		}
+		changed = changed || did
+	}
+	return changed, errors.Join(problems...)
+}
+
+// injectPod does with one pod, or with what is made of a template, what the
+// webhook does.
+func (w *webhook) injectPod(p place, name string, namespace *corev1.Namespace) (changed bool, err error) {
+	raw, err := p.encode()
+	if err == nil {
+		err = readable(raw)
+	}
+	if err != nil && p.found != "" {
+		// It looks like a template only.
+		fmt.Fprintf(w.report, "%s: not looked at: %v\n", name, err)
 		return false, nil
 	}
-	namespace := w.namespaceOf(u)
-	name := fmt.Sprintf("%s %s/%s", u.GetKind(), namespace.Name, u.GetName()+u.GetGenerateName())
-	pod, err := podAt(u, path)
 	if err != nil {
-		return false, fmt.Errorf("%s: %w", name, err)
-	}
-	owner := ""
-	if len(path) > 0 {
-		owner = u.GetName()
-	}
-	raw, err := encodePod(pod, owner)
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", name, err)
+		return false, err
 	}
 	result := w.config.Inject(raw, namespace, w.newProxyID())
 	for _, warning := range result.Warnings {
@@ -91,13 +114,13 @@ func (w *webhook) injectOne(u *unstructured.Unstructured) (changed bool, err err
 	}
 	fmt.Fprintf(w.report, "%s: %s: %s\n", name, result.Decision, result.Reason)
 	if result.Err != nil {
-		return false, fmt.Errorf("%s: %w", name, result.Err)
+		return false, result.Err
 	}
 	if len(result.Patch) == 0 {
 		return false, nil
 	}
-	if err := apply(result, raw, pod); err != nil {
-		return false, fmt.Errorf("%s: change the pod: %w", name, err)
+	if err := p.apply(result, raw); err != nil {
+		return false, fmt.Errorf("change the pod: %w", err)
 	}
 	return true, nil
 }
@@ -116,31 +139,4 @@ func (w *webhook) namespaceOf(u *unstructured.Unstructured) *corev1.Namespace {
 	namespace.Name = name
 	namespace.Labels = manifests.MonitoredBy(w.meshName)
 	return namespace
-}
-
-// each calls do with an object, or with those of a List. It goes on after an
-// error, and returns all of them with their source.
-func each(source string, object map[string]any, do func(*unstructured.Unstructured) error) error {
-	u := &unstructured.Unstructured{Object: object}
-	if u.GroupVersionKind().GroupKind().String() != "List" {
-		if err := do(u); err != nil {
-			return fmt.Errorf("%s: %w", source, err)
-		}
-		return nil
-	}
-	items, ok := object["items"].([]any)
-	if !ok && object["items"] != nil {
-		return fmt.Errorf("%s: items: want a list", source)
-	}
-	var problems []error
-	for n, item := range items {
-		source := fmt.Sprintf("%s, items[%d]", source, n)
-		object, ok := item.(map[string]any)
-		if !ok {
-			problems = append(problems, fmt.Errorf("%s: want an object of Kubernetes", source))
-			continue
-		}
-		problems = append(problems, each(source, object, do))
-	}
-	return errors.Join(problems...)
 }

@@ -5,66 +5,48 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
+	"regexp"
 
 	jsonpatch "github.com/evanphx/json-patch"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
+	corev1 "k8s.io/api/core/v1"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/osm-edge/osm/injector"
 )
 
-// podPath is where an object of a kind has its pod or its pods' template; it
-// tells nothing of kinds that make no pods. Versions of a group agree on it.
-func podPath(kind schema.GroupKind) (path []string, has bool) {
-	switch kind.String() {
-	case "Pod":
-		return nil, true
-	case "PodTemplate":
-		return []string{"template"}, true
-	case "ReplicationController", "Deployment.apps", "StatefulSet.apps", "DaemonSet.apps", "ReplicaSet.apps", "Job.batch":
-		return []string{"spec", "template"}, true
-	case "CronJob.batch":
-		return []string{"spec", "jobTemplate", "spec", "template"}, true
+// encode returns a pod, or what is made of a template, as it is sent to the
+// webhook.
+func (p place) encode() ([]byte, error) {
+	if !p.template {
+		return json.Marshal(p.pod)
 	}
-	return nil, false
-}
-
-// podAt returns the pod or template of object, to be changed in place.
-func podAt(object *unstructured.Unstructured, path []string) (map[string]any, error) {
-	if len(path) == 0 {
-		return object.Object, nil
-	}
-	field, _, err := unstructured.NestedFieldNoCopy(object.Object, path...)
-	if err != nil {
-		return nil, err
-	}
-	template, ok := field.(map[string]any)
-	if !ok {
-		return nil, fmt.Errorf("%s: missing", strings.Join(path, "."))
-	}
-	return template, nil
-}
-
-// encodePod returns a pod, or what is made of the template of an owner, as it
-// is sent to the webhook.
-func encodePod(pod map[string]any, owner string) ([]byte, error) {
-	if owner == "" {
-		return json.Marshal(pod)
-	}
-	metadata, ok := pod["metadata"].(map[string]any)
-	if !ok && pod["metadata"] != nil {
+	metadata, ok := p.pod["metadata"].(map[string]any)
+	if !ok && p.pod["metadata"] != nil {
 		return nil, errors.New("metadata of the pod template: want an object")
 	}
 	named := map[string]any{}
 	maps.Copy(named, metadata)
-	named["generateName"] = owner + "-"
-	return json.Marshal(map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": named, "spec": pod["spec"]})
+	named["generateName"] = p.owner + "-"
+	return json.Marshal(map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": named, "spec": p.pod["spec"]})
 }
 
-// apply changes pod as the result for raw says, which encodePod returned for it.
-func apply(result injector.Result, raw []byte, pod map[string]any) error {
+// endless are quantities that take minutes to be read, as 1e-1000000000 does.
+var endless = regexp.MustCompile(`"[-+0-9.]+[eE][-+]?[0-9]{4,}"`)
+
+// readable tells what an API server cannot read, and refuses before it calls any
+// webhook. It is more than the injector reads of a pod.
+func readable(pod []byte) error {
+	if endless.Match(pod) {
+		return nil
+	}
+	if err := utiljson.Unmarshal(pod, &corev1.Pod{}); err != nil {
+		return fmt.Errorf("decoding the pod: %w", err)
+	}
+	return nil
+}
+
+// apply changes the pod as the result for raw says, which encode returned for it.
+func (p place) apply(result injector.Result, raw []byte) error {
 	operations, err := json.Marshal(result.Patch)
 	if err != nil {
 		return err
@@ -81,9 +63,9 @@ func apply(result injector.Result, raw []byte, pod map[string]any) error {
 	if err := utiljson.Unmarshal(patched, &after); err != nil {
 		return err
 	}
-	if _, isPod := pod["kind"]; !isPod {
-		delete(after["metadata"].(map[string]any), "generateName") // which encodePod gave it
+	if p.template {
+		delete(after["metadata"].(map[string]any), "generateName") // which encode gave it
 	}
-	pod["metadata"], pod["spec"] = after["metadata"], after["spec"]
+	p.pod["metadata"], p.pod["spec"] = after["metadata"], after["spec"]
 	return nil
 }

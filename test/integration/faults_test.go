@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -102,6 +103,34 @@ var faults = []fault{
 		func(p *patient) func() {
 			p.patch(types.MergePatchType, configMaps, mesh.Namespace, "osm-trust-bundle", `{"data":{"rotation.json":"%s"}}`, "garbage")
 			return func() { p.drop(configMaps, mesh.Namespace, "osm-trust-bundle") }
+		}},
+	{"a firewall is before the injector", "reachability", check.Error, "Service osm-system/osm-injector", "deadline exceeded", "port 9090 of the nodes",
+		func(p *patient) func() { return p.silent("osm-injector", "osm-injector", 9090) }},
+	{"a firewall is before the validator", "reachability", check.Error, "Service osm-system/osm-validator", "a firewall or a network policy", "port 9093 of the nodes",
+		func(p *patient) func() { return p.silent("osm-controller", "osm-validator", 9093) }},
+	{"a firewall is before the converter", "reachability", check.Error, "Service osm-system/osm-bootstrap", "a firewall or a network policy", "port 9443 of the nodes",
+		func(p *patient) func() { return p.silent("osm-bootstrap", "osm-bootstrap", 9443) }},
+	{"nothing serves the injector's webhook", "reachability", check.Error, "Service osm-system/osm-injector", "no replica is ready", "kubectl get pods -n osm-system -l app=osm-injector",
+		func(p *patient) func() { return p.away("osm-injector") }},
+	{"the API server goes on without the injector", "reachability", check.Error, "Service osm-system/osm-injector", "went on without it, for a pod in namespace books", "osm upgrade, and osm check again",
+		func(p *patient) func() {
+			right, back := p.webhook("/failurePolicy", "Ignore", "Fail"), p.away("osm-injector")
+			return func() { back(); right() }
+		}},
+	{"the API server goes on without the validator", "reachability", check.Error, "Service osm-system/osm-validator", "went on without it, for a MeshConfig with a mistake", "osm upgrade",
+		func(p *patient) func() {
+			set := func(policy string) {
+				p.patch(types.JSONPatchType, validators, "", "osm-validator-mesh-osm", `[{"op":"replace","path":"/webhooks/0/failurePolicy","value":"%s"}]`, policy)
+			}
+			set("Ignore")
+			back := p.silent("osm-controller", "osm-validator", 9093)
+			return func() { back(); set("Fail") }
+		}},
+	{"the API server does not accept the injector's certificate", "reachability", check.Error, "Service osm-system/osm-injector", "x509: ", "kubectl rollout restart deployment/osm-bootstrap",
+		func(p *patient) func() {
+			back := p.away("osm-bootstrap")
+			p.webhook("/clientConfig/caBundle", newPair(p.t, nil).cert, nil)
+			return back
 		}},
 	{"the clock is wrong", "clocks", check.Error, "API server", "ahead of that of this machine", "NTP", plantClock},
 	{"a namespace is of a mesh that is not there", "namespaces", check.Warning, "Namespace default", `mesh "osn"`, "osm namespace add default",
@@ -246,6 +275,28 @@ func (p *patient) root(provider string) func() {
 	p.create(rootsOfMesh, mesh.Namespace,
 		`{"apiVersion":"config.openservicemesh.io/v1","kind":"MeshRootCertificate","metadata":{"name":"planted"},"spec":{"role":"Passive","provider":`+provider+`}}`)
 	return func() { p.drop(rootsOfMesh, mesh.Namespace, "planted") }
+}
+
+// silent has what is sent to a Service of a component go where nothing answers, as
+// behind a firewall. Connections that are there end with the component's pods.
+func (p *patient) silent(component, service string, port int) func() {
+	listener, err := new(net.ListenConfig).Listen(p.t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	name := mesh.Namespace + "/" + service
+	back := func() { p.cluster.Serve(name, port) }
+	p.t.Cleanup(back) // of a test that fails
+	p.cluster.Serve(name, port, listener.Addr().String())
+	if err := mesh.Restart(within(p.t, time.Minute), p.client, mesh.Namespace, component); err != nil {
+		p.t.Fatal(err)
+	}
+	return func() {
+		back()
+		if err := listener.Close(); err != nil {
+			p.t.Error(err)
+		}
+	}
 }
 
 func (p *patient) label(namespace, kind, key, value string) func() {

@@ -79,11 +79,15 @@ func (s *Survey) Snapshot(ctx context.Context) (*check.Snapshot, error) {
 	if err := s.Objects(ctx, snapshot); err != nil {
 		return nil, err
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, reading := errgroup.WithContext(ctx)
 	for _, read := range []func(context.Context, *check.Snapshot) error{s.replicas, s.rights, s.namespaces, s.leftovers} {
-		group.Go(func() error { return read(ctx, snapshot) })
+		group.Go(func() error { return read(reading, snapshot) })
 	}
-	return snapshot, group.Wait()
+	err := group.Wait()
+	if err == nil {
+		s.calls(ctx, snapshot)
+	}
+	return snapshot, err
 }
 
 // Open reads the mesh's own objects alone.
