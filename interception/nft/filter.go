@@ -19,6 +19,9 @@ import (
 // always open. It is the last of 128 bits: other software counts from the first.
 func proof() []byte { return append(make([]byte, 15), 0x80) }
 
+// statusTranslated is IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h.
+const statusTranslated = 1 << 5
+
 // directionReply is IP_CT_DIR_REPLY of linux/netfilter/nf_conntrack_tuple_common.h.
 const directionReply = 1
 
@@ -42,7 +45,14 @@ func inboundFilterRules() []rule {
 // The last rule is for packets that the kernel sends without a socket that a
 // process holds, and so without a user: the end of a connection is such.
 func outboundFilterRules(uid uint32, port uint16, protocols []protocol) []rule {
+	toContainer := []expr.Any{
+		&expr.Ct{Key: expr.CtKeySTATUS, Register: register},
+		masked(binaryutil.NativeEndian.PutUint32(statusTranslated)), is(binaryutil.NativeEndian.PutUint32(statusTranslated)),
+	}
 	rules := []rule{
+		// Docker leads what the pod sends to a published port of its own on to
+		// the container, whose replies come over another interface.
+		prove(append([]expr.Any{meta(expr.MetaKeyOIFNAME), is(interfaceKey(loopback))}, toContainer...)...),
 		accept(meta(expr.MetaKeyOIFNAME), is(interfaceKey(loopback))),
 		accept(meta(expr.MetaKeyL4PROTO), isNot([]byte{unix.IPPROTO_TCP})),
 		prove(meta(expr.MetaKeyOIFNAME), in(leftAloneInterfaces)),

@@ -79,12 +79,15 @@ func rulesetOf(c interception.Config, family nftables.TableFamily) ruleset {
 	return r
 }
 
+// natChain has the first priority that the kernel allows for address translation.
+// Of several chains the first that translates an address decides: the sidecar
+// takes a connection before Docker leads it to a container that publishes a port.
 func natChain(name string, hook *nftables.ChainHook, rules []rule) chain {
 	return chain{
 		name:     name,
 		kind:     nftables.ChainTypeNAT,
 		hook:     *hook,
-		priority: *nftables.ChainPriorityNATDest,
+		priority: *nftables.ChainPriorityConntrack + 1,
 		policy:   nftables.ChainPolicyAccept,
 		rules:    rules,
 	}
