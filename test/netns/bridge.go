@@ -16,9 +16,7 @@ func (n *Namespace) AddBridge(t *testing.T, name string, addresses ...netip.Pref
 	t.Helper()
 	n.addLink(t, name, "bridge", nil)
 	for _, address := range addresses {
-		if err := n.Do(func() error { return addAddress(name, address) }); err != nil {
-			t.Fatal(err)
-		}
+		n.AddAddress(t, name, address)
 	}
 }
 
@@ -36,9 +34,7 @@ func (n *Namespace) AddMACVLAN(t *testing.T, parent string, end End) {
 		return nil
 	})
 	for _, address := range end.Addresses {
-		if err := end.Namespace.Do(func() error { return addAddress(end.Name, address) }); err != nil {
-			t.Fatal(err)
-		}
+		end.Namespace.AddAddress(t, end.Name, address)
 	}
 }
 
