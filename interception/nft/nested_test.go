@@ -14,6 +14,7 @@ import (
 
 	"github.com/osm-edge/osm/interception"
 	"github.com/osm-edge/osm/test/netns"
+	"github.com/osm-edge/osm/test/segment"
 )
 
 // The ports of a nested container: one that it publishes at the pod's address,
@@ -225,4 +226,30 @@ func TestWhatThePodSendsToItsContainersGoesByTheLists(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWhateverComesFirstTheSidecarTakesWhatComesToAPublishedPort sends a segment
+// that opens no connection, which only Docker's rules look at, and then connects
+// from the same port.
+func TestWhateverComesFirstTheSidecarTakesWhatComesToAPublishedPort(t *testing.T) {
+	forEachNesting(t, config(), func(t *testing.T, p pod, _ *netns.Namespace) {
+		port := uint16(20000)
+		for _, loose := range []string{"0", "1"} {
+			p.inside.Set(t, "net/netfilter/nf_conntrack_tcp_loose", loose)
+			for family, addresses := range hosts {
+				for _, kind := range segment.Strays() {
+					port++
+					s := kind.Between(
+						netip.AddrPortFrom(netip.MustParseAddr(addresses["peer"]), port),
+						netip.AddrPortFrom(netip.MustParseAddr(addresses["pod"]), publishedPort))
+					if err := p.outside.Do(s.Send); err != nil {
+						t.Fatal(err)
+					}
+					if _, got := dialFrom(t, p.outside, s.From, s.To.String()); got != "inbound sidecar "+s.To.String() {
+						t.Errorf("after %s by %s, loose=%s: %s", kind.Name, family, loose, got)
+					}
+				}
+			}
+		}
+	})
 }

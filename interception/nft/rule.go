@@ -31,7 +31,7 @@ func inboundRules(port uint16) []rule {
 	return append(onlyNewTCP(),
 		leaveAlone(meta(expr.MetaKeyIIFNAME), in(leftAloneInterfaces)),
 		leaveAlone(destinationType(), isNot(binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL))),
-		leaveAlone(destinationPort(), in(leftAloneInboundPorts)),
+		leaveAlone(append([]expr.Any{destinationPort(), in(leftAloneInboundPorts)}, setLabel(exclusion())...)...),
 		redirect(port),
 	)
 }

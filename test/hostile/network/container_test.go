@@ -14,6 +14,7 @@ import (
 
 	"github.com/osm-edge/osm/test/attack"
 	"github.com/osm-edge/osm/test/netns"
+	"github.com/osm-edge/osm/test/segment"
 )
 
 const (
@@ -82,6 +83,25 @@ func TestWhatAContainerInThePodIsCalledForTheSidecarTakes(t *testing.T) {
 				}
 			}
 			return "taken by " + byInbound, nil
+		})
+	}
+	for _, kind := range append(segment.Strays(), segment.Openings()...) {
+		attack.Refused(t, area, kind.Name+" before the connection to a published port", func(t *testing.T) (string, error) {
+			p := interceptPod(t)
+			p.nest(t)
+			takers := map[string]int{}
+			for _, f := range ipFamilies {
+				s := kind.Between(f.peer(20000), f.pod(publishedPort))
+				if err := p.outside.Do(s.Send); err != nil {
+					return "", err
+				}
+				taker := p.takerFrom(p.outside, s.From, s.To)
+				if taker == byContainer {
+					return "", fmt.Errorf("by %s: the container takes the connection", f.name)
+				}
+				takers[taker]++
+			}
+			return fmt.Sprintf("taken by %v", takers), nil
 		})
 	}
 	attack.Refused(t, area, "connection of a container to the application", func(t *testing.T) (string, error) {
