@@ -136,7 +136,7 @@ func explain(err error) error {
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.ENOENT):
 		return fmt.Errorf("%w: the kernel lacks what the rules need: Linux 5.2 or newer "+
 			"with CONFIG_NF_TABLES_INET, CONFIG_NFT_NAT, CONFIG_NFT_REDIR, CONFIG_NFT_CT, CONFIG_NFT_FIB_INET and CONFIG_NF_CONNTRACK_LABELS "+
-			"(modules nf_tables, nft_chain_nat, nft_redir, nft_ct and nft_fib_inet); nothing was changed: %w", errors.ErrUnsupported, err)
+			"(modules nf_tables, nft_chain_nat, nft_redir and nft_ct, and nft_fib_inet with nft_fib_ipv4 and nft_fib_ipv6); nothing was changed: %w", errors.ErrUnsupported, err)
 	}
 	return err
 }
