@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -62,7 +63,8 @@ func (n *Namespace) addLink(t *testing.T, name, kind string, attributes func(*ne
 	}
 }
 
-// Plug connects an interface of the namespace to one of its bridges.
+// Plug connects an interface of the namespace to one of its bridges, and waits
+// for the bridge to be up.
 func (n *Namespace) Plug(t *testing.T, name, bridge string) {
 	t.Helper()
 	err := n.Do(func() error {
@@ -76,11 +78,26 @@ func (n *Namespace) Plug(t *testing.T, name, bridge string) {
 		}
 		e := netlink.NewAttributeEncoder()
 		e.Uint32(unix.IFLA_MASTER, uint32(master.Index))
-		return request(unix.RTM_NEWLINK, 0, unix.IfInfomsg{Index: int32(link.Index)}, e)
+		if err := request(unix.RTM_NEWLINK, 0, unix.IfInfomsg{Index: int32(link.Index)}, e); err != nil {
+			return err
+		}
+		return awaitRunning(bridge)
 	})
 	if err != nil {
 		t.Fatalf("plug %s into %s: %v", name, bridge, err)
 	}
+}
+
+// awaitRunning waits for the kernel to notice that there is a carrier.
+func awaitRunning(name string) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); <-tick.C {
+		if i, err := net.InterfaceByName(name); err != nil || i.Flags&net.FlagRunning != 0 {
+			return err
+		}
+	}
+	return fmt.Errorf("%s is not up after ten seconds", name)
 }
 
 // AddRoute has the namespace reach a network by way of a neighbour.
