@@ -3,6 +3,7 @@ package nft
 import (
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -252,4 +253,27 @@ func TestWhateverComesFirstTheSidecarTakesWhatComesToAPublishedPort(t *testing.T
 			}
 		}
 	})
+}
+
+// TestContainersOfOneBridgeReachEachOther has the kernel show what crosses the
+// bridge to the rules, as Kubernetes and Docker do (br_netfilter).
+func TestContainersOfOneBridgeReachEachOther(t *testing.T) {
+	p := newPod(t)
+	p.nest(t, nestings["a bridge"])
+	for _, parameter := range []string{"net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"} {
+		if _, err := os.Stat("/proc/sys/" + parameter); err == nil {
+			p.inside.Set(t, parameter, "1")
+		}
+	}
+	other := netns.New(t)
+	netns.Connect(t, netns.End{Namespace: p.inside, Name: "veth2"},
+		netns.End{Namespace: other, Name: "eth0", Addresses: prefixes("172.17.0.3/16", "fdd0::3/64")})
+	p.inside.Plug(t, "veth2", "docker0")
+	p.apply(t, config())
+	for _, c := range container {
+		address := net.JoinHostPort(c.address, strconv.Itoa(containerPort))
+		if _, got := dial(t, other, address); got != "container "+address {
+			t.Errorf("to %s: %s", address, got)
+		}
+	}
 }
