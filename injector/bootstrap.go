@@ -65,6 +65,10 @@ type Bootstrap struct {
 type SDS struct {
 	// Address of the SDS server, host:port.
 	Address string `json:"address"`
+	// Fallbacks are other addresses of it, host:port. They are tried in order
+	// where Address does not lead to the server, be it that the pod's DNS does
+	// not know the name. How the server is verified does not depend on it.
+	Fallbacks []string `json:"fallbacks,omitempty"`
 	// ServerName is a DNS SAN that the server's certificate must have.
 	ServerName string `json:"serverName"`
 	// ServerIdentity is the SPIFFE ID that it must have as well.
@@ -177,6 +181,7 @@ func newBootstrap(config *Config, id identity, proxy string) Bootstrap {
 		Interception: config.settings.Interception,
 		SDS: SDS{
 			Address:        config.settings.SDSAddress,
+			Fallbacks:      config.settings.SDSFallbacks,
 			ServerName:     config.controller.commonName(),
 			ServerIdentity: config.controller.spiffeID.String(),
 			TokenFile:      tokenFile,

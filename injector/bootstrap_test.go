@@ -57,6 +57,7 @@ func TestABootstrapThatContradictsItselfIsRefusedByField(t *testing.T) {
 		"a server name of another server": {func(b *Bootstrap) { b.SDS.ServerName = "other" }, `not named "other"`},
 		"an address without a port":       {func(b *Bootstrap) { b.SDS.Address = "controller" }, "sds.address: "},
 		"port 0":                          {func(b *Bootstrap) { b.SDS.Address = "controller:0" }, "from 1 to 65535"},
+		"a fallback without a port":       {func(b *Bootstrap) { b.SDS.Fallbacks = []string{"10.96.0.5:15128", "fd00::5"} }, "sds.fallbacks[1]: "},
 		"a relative token file":           {func(b *Bootstrap) { b.SDS.TokenFile = "token" }, "sds.tokenFile: "},
 		"a roundabout CA file":            {func(b *Bootstrap) { b.SDS.CAFile = "/var/../ca.crt" }, "sds.caFile: "},
 		"an inbound port out of range":    {func(b *Bootstrap) { b.Inbound.Listen = []string{":70000"} }, "inbound.listen: "},

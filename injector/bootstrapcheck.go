@@ -30,6 +30,9 @@ func (b Bootstrap) check() error {
 	report("identity", b.checkIdentity())
 	report("sds.serverIdentity", b.checkServer())
 	report("sds.address", checkAddress(b.SDS.Address))
+	for i, address := range b.SDS.Fallbacks {
+		report(fmt.Sprintf("sds.fallbacks[%d]", i), checkAddress(address))
+	}
 	report("sds.tokenFile", checkFile(b.SDS.TokenFile))
 	report("sds.caFile", checkFile(b.SDS.CAFile))
 	report("inbound.listen", b.Inbound.check())

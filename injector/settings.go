@@ -51,9 +51,17 @@ type Settings struct {
 	// sidecars leave alone, such as "net1".
 	InterfaceExclusions []string
 
-	// SDSAddress is the host:port where sidecars get their certificates.
-	// Default: osm-controller.<Namespace>.svc:15128.
+	// ClusterDomain is what the names of the cluster's Services end in, such as
+	// "cluster.local" (kubelet, clusterDomain). Default: it is not known.
+	ClusterDomain string
+	// ControllerIPs are the cluster IPs of osm-controller's Service, which
+	// sidecars call where no DNS of the cluster's answers them. Default: none.
+	ControllerIPs []netip.Addr
+	// SDSAddress is the host:port where sidecars get their certificates. Default:
+	// osm-controller.<Namespace>.svc.<ClusterDomain>.:15128.
 	SDSAddress string
+	// SDSFallbacks are others, for where that does not lead. Default: they go with the default of SDSAddress.
+	SDSFallbacks []string
 	// LogLevel of the sidecar: debug, info, warn or error. Default: warn.
 	LogLevel string
 }
@@ -61,7 +69,7 @@ type Settings struct {
 // withDefaults shares nothing with s that could be changed.
 func (s Settings) withDefaults() Settings {
 	if s.SDSAddress == "" {
-		s.SDSAddress = fmt.Sprintf("osm-controller.%s.svc:15128", s.Namespace)
+		s.SDSAddress, s.SDSFallbacks = s.sds()
 	}
 	if s.LogLevel == "" {
 		s.LogLevel = "warn"
@@ -93,9 +101,12 @@ func (s Settings) check() error {
 	if !slices.Contains(policies, s.ImagePullPolicy) {
 		problems = append(problems, fmt.Errorf("image pull policy %q: want Always, IfNotPresent or Never", s.ImagePullPolicy))
 	}
-	if err := checkAddress(s.SDSAddress); err != nil {
-		problems = append(problems, fmt.Errorf("SDS address: %w", err))
+	for _, address := range append([]string{s.SDSAddress}, s.SDSFallbacks...) {
+		if err := checkAddress(address); err != nil {
+			problems = append(problems, fmt.Errorf("SDS address: %w", err))
+		}
 	}
+	problems = append(problems, s.checkClusterDomain())
 	problems = append(problems, checkLogLevel(s.LogLevel), checkResources(s.SidecarResources), s.Placement.check(), s.checkInterception())
 	return errors.Join(problems...)
 }

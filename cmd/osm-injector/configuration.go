@@ -52,6 +52,8 @@ type configuration struct {
 type choices struct {
 	placement injector.Placement // what auto comes to; none: not known yet
 	mesh      *v1.MeshConfig     // nil: there is none
+	// controllerIPs are the cluster IPs of osm-controller's Service, if it has any.
+	controllerIPs []netip.Addr
 }
 
 // newConfiguration fails if the flags make no valid configuration. The address
@@ -65,6 +67,25 @@ func newConfiguration(options *injection.Options, apiServer netip.Addr, versions
 // follow has a MeshConfig count; nil: the flags alone do.
 func (c *configuration) follow(mesh *v1.MeshConfig) error {
 	return c.change(func(next *choices) { next.mesh = mesh })
+}
+
+// call has new sidecars call osm-controller at these addresses where its name
+// does not lead to it.
+func (c *configuration) call(ips []netip.Addr) {
+	if slices.Equal(ips, c.called()) {
+		return
+	}
+	if err := c.change(func(next *choices) { next.controllerIPs = ips }); err != nil {
+		c.logger.Warn("the addresses of osm-controller stay as they are", "error", err)
+		return
+	}
+	c.logger.Info("new sidecars are told the addresses of osm-controller", "addresses", ips)
+}
+
+func (c *configuration) called() []netip.Addr {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.controllerIPs
 }
 
 // change makes another configuration. If that is invalid, the one before goes on
@@ -91,6 +112,7 @@ func (c *configuration) make(of choices) (*injector.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	settings.ControllerIPs = of.controllerIPs
 	if c.apiServer.IsValid() {
 		only := netip.PrefixFrom(c.apiServer, c.apiServer.BitLen())
 		settings.OutboundRangeExclusions = append(slices.Clone(settings.OutboundRangeExclusions), only)

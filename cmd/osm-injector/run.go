@@ -37,6 +37,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	collectLate()
 	logger, level := o.Logger(name)
+	assumeClusterDomain(o, logger)
 	config, err := component.RESTConfig(name)
 	if err != nil {
 		return err
@@ -60,6 +61,7 @@ type service struct {
 	factory       informers.SharedInformerFactory
 	cached        cache.InformerSynced
 	configuration *configuration
+	controllerIPs *controllerIPs
 	mesh          *meshconfig.Follower
 	events        *events
 	certificates  *webhook.SecretSource
@@ -85,6 +87,9 @@ func newService(o *injection.Options, client kubernetes.Interface, logger *slog.
 	}
 	versions := discovery.ToServerVersionInterfaceWithContext(client.Discovery())
 	if s.configuration, err = newConfiguration(o, apiServer(logger), versions, logger); err != nil {
+		return nil, err
+	}
+	if s.controllerIPs, err = followControllerIPs(client, o.Namespace, s.configuration.call, logger); err != nil {
 		return nil, err
 	}
 	registry := component.NewRegistry()
@@ -150,6 +155,9 @@ func (s *service) ready() error {
 	if !s.mesh.Known() {
 		return errors.New("the API server has not said yet whether there is a MeshConfig")
 	}
+	if !s.controllerIPs.Known() {
+		return errors.New("the API server has not said yet which addresses osm-controller has")
+	}
 	return errors.Join(s.configuration.Ready(), s.certificates.Ready(), s.clients.Ready())
 }
 
@@ -157,11 +165,11 @@ func (s *service) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	s.factory.StartWithContext(ctx)
 	defer s.factory.Shutdown()
-	for _, run := range []func(context.Context) error{s.ops.Run, s.certificates.Run, s.clients.Run, s.configuration.Run, s.mesh.Run, s.events.Run} {
+	for _, run := range []func(context.Context) error{s.ops.Run, s.certificates.Run, s.clients.Run, s.configuration.Run, s.controllerIPs.Run, s.mesh.Run, s.events.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	group.Go(func() error {
-		if !cache.WaitForCacheSync(ctx.Done(), s.cached, s.configuration.known, s.mesh.Known) {
+		if !cache.WaitForCacheSync(ctx.Done(), s.cached, s.configuration.known, s.controllerIPs.Known, s.mesh.Known) {
 			return nil // told to end
 		}
 		return s.server.Run(ctx)

@@ -30,10 +30,11 @@ Any other is taken as one of the mesh. The settings are those of the chart:
 give the values that the mesh was installed with.
 
 What only a cluster knows is assumed or left out. Sidecars are native unless
-osm.injector.sidecarPlacement is container, and the address of the API server is
-not among what osm-init is told to leave alone. What the API server adds before
-it calls the webhook, such as the limits of a LimitRange or the nodes of a
-RuntimeClass, is not there.
+osm.injector.sidecarPlacement is container, the address of the API server is
+not among what osm-init is told to leave alone, and sidecars are told the name of
+osm-controller alone, which ends in cluster.local unless osm.clusterDomain is set.
+What the API server adds before it calls the webhook, such as the limits of a
+LimitRange or the nodes of a RuntimeClass, is not there.
 
 It is meant for looking, not for applying: every pod of a template would have the
 same proxy's id, and the webhook gives each its own.`

@@ -68,9 +68,19 @@ const (
 // newMesh makes a mesh, if there is a Pipy to try out.
 func newMesh(t *testing.T) *mesh {
 	t.Helper()
+	needPipy(t)
+	return makeMesh(t)
+}
+
+func needPipy(t *testing.T) {
+	t.Helper()
 	if os.Getenv("PIPY") == "" {
 		t.Skip("name a Pipy to run the scripts with in PIPY")
 	}
+}
+
+func makeMesh(t *testing.T) *mesh {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("the sidecar has a user of its own, which takes root to become")
 	}
@@ -251,6 +261,12 @@ func (p *proxy) logged() string {
 // after change, and intercepts the connections of its pod.
 func (m *mesh) pipy(change func(*injector.Bootstrap)) *proxy {
 	m.t.Helper()
+	return m.sidecar(os.Getenv("PIPY"), change)
+}
+
+// sidecar does so with any program that takes the command line of Pipy.
+func (m *mesh) sidecar(program string, change func(*injector.Bootstrap)) *proxy {
+	m.t.Helper()
 	b := bootstrap(m.t, "/DIRECTORY", "bookbuyer/bookbuyer")
 	if change != nil {
 		change(&b)
@@ -260,7 +276,7 @@ func (m *mesh) pipy(change func(*injector.Bootstrap)) *proxy {
 		p.mount("pipy/"+name, []byte(content))
 	}
 	m.intercept(m.pipyPod, interception.Outbound{Port: 15001})
-	p.start(os.Getenv("PIPY"))
+	p.start(program)
 	return p
 }
 

@@ -28,6 +28,18 @@ func container(t *testing.T) corev1.Container {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, c := range injected(t, config).Spec.Containers {
+		if c.Name == injector.SidecarName {
+			return c
+		}
+	}
+	t.Fatal("no sidecar")
+	return corev1.Container{}
+}
+
+// injected is a pod of bookbuyer with its sidecar.
+func injected(t *testing.T, config *injector.Config) (pod corev1.Pod) {
+	t.Helper()
 	raw := []byte(`{"metadata": {"name": "a"}, "spec": {"containers": [{"name": "app", "image": "example.test/app:v1"}]}}`)
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bookbuyer", Labels: map[string]string{"openservicemesh.io/monitored-by": "osm"}}}
 	result := config.Inject(raw, namespace, "1f0c2d1e-93f6-4f3a-8a53-4a1c38f1c1a0")
@@ -42,17 +54,10 @@ func container(t *testing.T) corev1.Container {
 	if raw, err = patch.Apply(raw); err != nil {
 		t.Fatal(err)
 	}
-	var pod corev1.Pod
 	if err := json.Unmarshal(raw, &pod); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range pod.Spec.Containers {
-		if c.Name == injector.SidecarName {
-			return c
-		}
-	}
-	t.Fatalf("no sidecar in %s", raw)
-	return corev1.Container{}
+	return pod
 }
 
 // command is what runs in the container, with a program for its Pipy, and with

@@ -135,8 +135,8 @@ func explain(err error) error {
 		return fmt.Errorf("the capability NET_ADMIN is missing, or a security module forbids its use: %w", err)
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.ENOENT):
 		return fmt.Errorf("%w: the kernel lacks what the rules need: Linux 5.2 or newer "+
-			"with CONFIG_NF_TABLES_INET, CONFIG_NFT_NAT, CONFIG_NFT_REDIR, CONFIG_NFT_CT and CONFIG_NF_CONNTRACK_LABELS "+
-			"(modules nf_tables, nft_chain_nat, nft_redir and nft_ct); nothing was changed: %w", errors.ErrUnsupported, err)
+			"with CONFIG_NF_TABLES_INET, CONFIG_NFT_NAT, CONFIG_NFT_REDIR, CONFIG_NFT_CT, CONFIG_NFT_FIB_INET and CONFIG_NF_CONNTRACK_LABELS "+
+			"(modules nf_tables, nft_chain_nat, nft_redir and nft_ct, and nft_fib_inet with nft_fib_ipv4 and nft_fib_ipv6); nothing was changed: %w", errors.ErrUnsupported, err)
 	}
 	return err
 }

@@ -24,11 +24,14 @@ const (
 	tcpACK = 1 << 4
 )
 
-// inboundRules lead connections from outside to the sidecar's port.
+// inboundRules lead connections from outside to the sidecar's port. What is for
+// no address of the pod is on its way through it: a container of a Docker daemon
+// in the pod calls out, for instance. That is neither inbound nor the pod's own.
 func inboundRules(port uint16) []rule {
 	return append(onlyNewTCP(),
 		leaveAlone(meta(expr.MetaKeyIIFNAME), in(leftAloneInterfaces)),
-		leaveAlone(destinationPort(), in(leftAloneInboundPorts)),
+		leaveAlone(destinationType(), isNot(binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL))),
+		leaveAlone(append([]expr.Any{destinationPort(), in(leftAloneInboundPorts)}, setLabel(exclusion())...)...),
 		redirect(port),
 	)
 }
@@ -73,6 +76,13 @@ func (p protocol) destinationAddress() []expr.Any {
 		meta(expr.MetaKeyNFPROTO), is([]byte{p.number}),
 		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: p.destination, Len: p.address.Bytes},
 	}
+}
+
+// destinationType loads the type of the destination address (RTN_LOCAL and
+// others of linux/rtnetlink.h) as the routes of the moment have it, whichever
+// interface the address belongs to.
+func destinationType() expr.Any {
+	return &expr.Fib{Register: register, FlagDADDR: true, ResultADDRTYPE: true}
 }
 
 // flags loads those of a TCP header that the mask has.

@@ -63,8 +63,9 @@ func rulesetOf(c interception.Config, family nftables.TableFamily) ruleset {
 		chains: []chain{
 			natChain("inbound", nftables.ChainHookPrerouting, inboundRules(c.Inbound.Port)),
 			natChain("outbound", nftables.ChainHookOutput, outboundRules(c.UID, outbound.Port, protocols(family))),
-			filterChain("inbound_filter", nftables.ChainHookInput, inboundFilterRules()),
-			filterChain("outbound_filter", nftables.ChainHookOutput, outboundFilterRules(c.UID, outbound.Port, protocols(family))),
+			filterChain("inbound_filter", nftables.ChainHookInput, nftables.ChainPolicyDrop, inboundFilterRules()),
+			filterChain("forward_filter", nftables.ChainHookForward, nftables.ChainPolicyAccept, forwardFilterRules()),
+			filterChain("outbound_filter", nftables.ChainHookOutput, nftables.ChainPolicyDrop, outboundFilterRules(c.UID, outbound.Port, protocols(family))),
 		},
 	}
 	for _, p := range protocols(family) {
@@ -79,26 +80,29 @@ func rulesetOf(c interception.Config, family nftables.TableFamily) ruleset {
 	return r
 }
 
+// natChain has the first priority that the kernel allows for address translation.
+// Of several chains the first that translates an address decides: the sidecar
+// takes a connection before Docker leads it to a container that publishes a port.
 func natChain(name string, hook *nftables.ChainHook, rules []rule) chain {
 	return chain{
 		name:     name,
 		kind:     nftables.ChainTypeNAT,
 		hook:     *hook,
-		priority: *nftables.ChainPriorityNATDest,
+		priority: *nftables.ChainPriorityConntrack + 1,
 		policy:   nftables.ChainPolicyAccept,
 		rules:    rules,
 	}
 }
 
-// filterChain drops what no rule accepts. Its hook comes after the address
-// translation of the same hook, or of prerouting.
-func filterChain(name string, hook *nftables.ChainHook, rules []rule) chain {
+// filterChain drops or accepts by its policy what no rule says anything of. Its
+// hook comes after the address translation of the same hook, or of prerouting.
+func filterChain(name string, hook *nftables.ChainHook, policy nftables.ChainPolicy, rules []rule) chain {
 	return chain{
 		name:     name,
 		kind:     nftables.ChainTypeFilter,
 		hook:     *hook,
 		priority: *nftables.ChainPriorityFilter,
-		policy:   nftables.ChainPolicyDrop,
+		policy:   policy,
 		rules:    rules,
 	}
 }

@@ -67,7 +67,7 @@ func TestWhatATableOfOursHeldIsReplacedAndOtherTablesAreLeftAlone(t *testing.T) 
 		for _, c := range chains {
 			names = append(names, fmt.Sprint(c.Table.Family, " ", c.Table.Name, " ", c.Name))
 		}
-		want := "1 osm inbound, 1 osm inbound_filter, 1 osm outbound, 1 osm outbound_filter, 1 theirs old, 2 osm old"
+		want := "1 osm forward_filter, 1 osm inbound, 1 osm inbound_filter, 1 osm outbound, 1 osm outbound_filter, 1 theirs old, 2 osm old"
 		if got := strings.Join(distinct(names), ", "); got != want {
 			t.Errorf("there are the chains %s, want %s", got, want)
 		}

@@ -54,7 +54,7 @@ func TestWhatDiffersInTheKernelIsNamed(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			changed := rules[2]
+			changed := rules[3]
 			changed.Exprs[2].(*expr.Immediate).Data[0] = 1
 			completeSources(changed.Exprs)
 			conn.ReplaceRule(changed)

@@ -85,6 +85,18 @@ func TestAComponentFollowsTheOneMeshConfig(t *testing.T) {
 	}
 }
 
+func TestTheInjectorReadsTheServiceOfOsmControllerAndNoOther(t *testing.T) {
+	objects := mustRender(t, Options{Namespace: "osm-system"})
+	rules := find[rbacv1.Role](t, objects, "Role", "osm-injector").Rules
+	want := []string{"get osm-controller", "list osm-controller", "watch osm-controller"}
+	if got := rightsTo("services", rules); !slices.Equal(got, want) {
+		t.Errorf("of Services of the mesh namespace it may %q, want %q", got, want)
+	}
+	if got := rightsTo("services", find[rbacv1.ClusterRole](t, objects, "ClusterRole", "osm-injector-osm").Rules); len(got) > 0 {
+		t.Errorf("of other Services it may %q", got)
+	}
+}
+
 func TestOsmBootstrapCreatesTheMeshsObjectsAndChangesNone(t *testing.T) {
 	rules := find[rbacv1.Role](t, mustRender(t, Options{Namespace: "osm-system"}), "Role", "osm-bootstrap").Rules
 	for resource, want := range map[string][]string{

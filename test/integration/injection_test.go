@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -97,6 +98,33 @@ func testInjection(t *testing.T, client kubernetes.Interface) {
 			second.Labels[injector.ProxyLabel] != first.Labels[injector.ProxyLabel] {
 			t.Errorf("the pod has %d containers, %d init containers and %d volumes",
 				len(second.Spec.Containers), len(second.Spec.InitContainers), len(second.Spec.Volumes))
+		}
+	})
+	t.Run("a sidecar is told the addresses of osm-controller's Service beside its name", func(t *testing.T) {
+		service, err := client.CoreV1().Services("osm-system").Get(t.Context(), "osm-controller", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		namespace := createNamespace(t, client, map[string]string{monitored: "osm"}, "")
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: "app"},
+			Spec:       corev1.PodSpec{DNSPolicy: corev1.DNSDefault, Containers: []corev1.Container{{Name: "app", Image: "example/app:1"}}},
+		}
+		created, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bootstrap, err := injector.ParseBootstrap([]byte(created.Annotations[injector.BootstrapAnnotation]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name := "osm-controller.osm-system.svc.cluster.local.:15128"; bootstrap.SDS.Address != name {
+			t.Errorf("its name is %s, want %s", bootstrap.SDS.Address, name)
+		}
+		for _, ip := range service.Spec.ClusterIPs {
+			if address := net.JoinHostPort(ip, "15128"); !slices.Contains(bootstrap.SDS.Fallbacks, address) {
+				t.Errorf("its fallbacks are %q, want %s among them", bootstrap.SDS.Fallbacks, address)
+			}
 		}
 	})
 }

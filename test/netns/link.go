@@ -74,6 +74,14 @@ func setUp(name string) error {
 	return nil
 }
 
+// AddAddress gives an interface of the namespace another address.
+func (n *Namespace) AddAddress(t *testing.T, name string, address netip.Prefix) {
+	t.Helper()
+	if err := n.Do(func() error { return addAddress(name, address) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // addAddress adds an address that is used at once: nobody else has it.
 func addAddress(name string, address netip.Prefix) error {
 	i, err := net.InterfaceByName(name)

@@ -36,6 +36,20 @@ func (n *Namespace) AddRule(t *testing.T, hook *nftables.ChainHook, priority *nf
 	})
 }
 
+// AddNAT adds a rule that translates addresses, at the usual priority, before
+// those that others added there.
+func (n *Namespace) AddNAT(t *testing.T, hook *nftables.ChainHook, rule ...expr.Any) {
+	t.Helper()
+	n.change(t, func(conn *nftables.Conn) {
+		conn.AddTable(theirs)
+		chain := conn.AddChain(&nftables.Chain{
+			Name: "nat" + string('0'+rune(*hook)), Table: theirs, Type: nftables.ChainTypeNAT,
+			Hooknum: hook, Priority: nftables.ChainPriorityNATDest,
+		})
+		conn.AddRule(&nftables.Rule{Table: theirs, Chain: chain, Exprs: rule})
+	})
+}
+
 // RemoveTable removes a table of IPv4 and IPv6.
 func (n *Namespace) RemoveTable(t *testing.T, name string) {
 	t.Helper()

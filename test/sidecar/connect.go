@@ -16,9 +16,10 @@ import (
 	"github.com/osm-edge/osm/issuer"
 )
 
-// connect opens a connection to the SDS server with the token and the roots
-// that the pod has now. Both change while it runs.
-func (o Options) connect(pushed issuer.TrustBundle) (*grpc.ClientConn, error) {
+// connect opens a connection to the SDS server at one of its addresses, with the
+// token and the roots that the pod has now. Both change while it runs. proven is
+// called when what answers there has proved that it is the server.
+func (o Options) connect(address string, pushed issuer.TrustBundle, proven func()) (*grpc.ClientConn, error) {
 	sds := o.Bootstrap.SDS
 	token, err := o.ReadFile(sds.TokenFile)
 	if err != nil {
@@ -32,22 +33,27 @@ func (o Options) connect(pushed issuer.TrustBundle) (*grpc.ClientConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse the roots of the control plane in %s: %w", sds.CAFile, err)
 	}
-	return grpc.NewClient("passthrough:///"+sds.Address,
-		grpc.WithTransportCredentials(credentials.NewTLS(serverTLS(sds.ServerName, sds.ServerIdentity, mounted.Union(pushed)))),
+	return grpc.NewClient("passthrough:///"+address,
+		grpc.WithTransportCredentials(credentials.NewTLS(serverTLS(sds.ServerName, sds.ServerIdentity, mounted.Union(pushed), proven))),
 		grpc.WithPerRPCCredentials(bearer(bytes.TrimSpace(token))),
 		grpc.WithContextDialer(o.Dial),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
 	)
 }
 
-// serverTLS trusts the one server that has both the name and the SPIFFE ID.
-func serverTLS(name, identity string, roots issuer.TrustBundle) *tls.Config {
+// serverTLS trusts the one server that has both the name and the SPIFFE ID, and
+// calls proven when there is one that has.
+func serverTLS(name, identity string, roots issuer.TrustBundle, proven func()) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		ServerName: name,
 		RootCAs:    roots.Pool(),
 		VerifyConnection: func(c tls.ConnectionState) error {
-			return verifyIdentity(c.PeerCertificates, identity)
+			err := verifyIdentity(c.PeerCertificates, identity)
+			if err == nil {
+				proven()
+			}
+			return err
 		},
 	}
 }

@@ -61,19 +61,14 @@ func (s *Sidecar) note(what string, err error) {
 
 // session is one connection with one stream, as long as it lasts.
 func (s *Sidecar) session(ctx context.Context) error {
-	ctx, end := context.WithCancel(ctx)
-	defer end()
 	s.counters.sessions.Add(1)
-	conn, err := s.options.connect(s.State().bundle)
-	if err != nil {
-		return err
-	}
-	defer conn.Close() // nothing is lost with it
-	client := secretv3.NewSecretDiscoveryServiceClient(conn)
-	if s.options.Incremental {
-		return s.followDelta(ctx, client)
-	}
-	return s.followAll(ctx, client)
+	return s.options.reach(ctx, s.State().bundle, func(ctx context.Context, conn *grpc.ClientConn) error {
+		client := secretv3.NewSecretDiscoveryServiceClient(conn)
+		if s.options.Incremental {
+			return s.followDelta(ctx, client)
+		}
+		return s.followAll(ctx, client)
+	})
 }
 
 // followAll speaks the state-of-the-world protocol: every request has all names.

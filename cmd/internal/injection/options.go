@@ -5,6 +5,7 @@
 package injection
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -50,6 +51,13 @@ func Parse(name string, args []string) (*Options, error) {
 func (o *Options) addPodFlags(fs *flag.FlagSet) {
 	s := &o.settings
 	fs.StringVar(&s.TrustDomain, "trust-domain", "cluster.local", "trust domain of every identity")
+	fs.Func("cluster-domain", "DNS domain of the cluster, such as cluster.local (default: found out)", func(given string) error {
+		s.ClusterDomain = given
+		if given == "" {
+			return nil
+		}
+		return injector.CheckClusterDomain(given)
+	})
 	fs.StringVar(&s.SidecarImage, "sidecar-image", "", "image of the sidecar")
 	fs.StringVar(&s.InitImage, "init-image", "", "image of osm-init")
 	choice(fs, &s.ImagePullPolicy, "image-pull-policy", "when both images are pulled",
@@ -76,6 +84,15 @@ func (o *Options) addInterceptionFlags(fs *flag.FlagSet) {
 
 // Placed tells whether the placement is set, not left to the cluster.
 func (o *Options) Placed() bool { return o.settings.Placement != Auto }
+
+// AssumeClusterDomain has the cluster's domain be the one that the caller found
+// out, unless the flags say which it is.
+func (o *Options) AssumeClusterDomain(domain string) {
+	o.settings.ClusterDomain = cmp.Or(o.settings.ClusterDomain, domain)
+}
+
+// ClusterDomain is the cluster's domain, or nothing where it is not known.
+func (o *Options) ClusterDomain() string { return o.settings.ClusterDomain }
 
 // Settings returns what the flags say, with what Auto comes to.
 func (o *Options) Settings(auto injector.Placement) injector.Settings {

@@ -28,6 +28,8 @@ func TestFlagsBecomeSettings(t *testing.T) {
 		"none":                 {nil, func(*injector.Settings) {}},
 		"a mesh":               {[]string{"--mesh-name=mine", "--namespace=mesh"}, func(s *injector.Settings) { s.MeshName, s.Namespace = "mine", "mesh" }},
 		"a trust domain":       {[]string{"--trust-domain=mesh.example"}, func(s *injector.Settings) { s.TrustDomain = "mesh.example" }},
+		"a cluster's domain":   {[]string{"--cluster-domain=k8s.corp"}, func(s *injector.Settings) { s.ClusterDomain = "k8s.corp" }},
+		"no cluster's domain":  {[]string{"--cluster-domain="}, func(*injector.Settings) {}},
 		"a sidecar's image":    {[]string{"--sidecar-image=example/pipy:1"}, func(s *injector.Settings) { s.SidecarImage = "example/pipy:1" }},
 		"osm-init's image":     {[]string{"--init-image=example/osm-init:1"}, func(s *injector.Settings) { s.InitImage = "example/osm-init:1" }},
 		"a pull policy":        {[]string{"--image-pull-policy=Always"}, func(s *injector.Settings) { s.ImagePullPolicy = corev1.PullAlways }},
@@ -93,6 +95,8 @@ func TestFlagsThatAreWrongAreRefusedByNameAndValue(t *testing.T) {
 	tests := map[string]struct{ arg, flag, want string }{
 		"an unknown flag":             {"--privileged", "-privileged", ""},
 		"no namespace":                {"--namespace=", "-namespace", ""},
+		"a domain with its dot":       {"--cluster-domain=cluster.local.", "-cluster-domain", "without a final dot"},
+		"a domain that nobody set":    {"--cluster-domain=%!s(<nil>)", "-cluster-domain", "want a DNS domain"},
 		"an unknown pull policy":      {"--image-pull-policy=Sometimes", "-image-pull-policy", `"Sometimes"`},
 		"an unknown placement":        {"--sidecar-placement=first", "-sidecar-placement", "want auto, native or container"},
 		"an unknown interception":     {"--interception=iptables", "-interception", "want nftables or none"},
