@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/image"
+	"github.com/osm-edge/osm/test/pipy"
 )
 
 const (
@@ -33,7 +35,7 @@ func pack(t *testing.T, name func(binary string) string) []string {
 		binary := filepath.Join(dir, path.Base(p))
 		o := image.Options{Binary: binary, Name: name(path.Base(p))}
 		if path.Base(p) == "sidecar" {
-			o.Path = "/bin/sh" // what the injector has a sidecar's image run
+			o = sidecar(t, o)
 		}
 		if err := image.PackFile(binary+".tar", o); err != nil {
 			t.Fatal(err)
@@ -41,4 +43,30 @@ func pack(t *testing.T, name func(binary string) string) []string {
 		archives = append(archives, binary+".tar")
 	}
 	return archives
+}
+
+// sidecar is the image of the Pipy that PIPY names, with a shell as the injector
+// has its image run, or of the reference sidecar, which stands in for both.
+func sidecar(t *testing.T, o image.Options) image.Options {
+	t.Helper()
+	binary, err := pipy.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if binary == "" {
+		t.Log("the sidecar is the reference sidecar")
+		o.Path = "/bin/sh"
+		return o
+	}
+	version, err := pipy.Version(t.Context(), binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shell, err := cluster.BusyBox(t.Context(), t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the sidecar is Pipy %s, %s", version, binary)
+	o.Binary, o.Path, o.Beside = binary, "/usr/local/bin/pipy", map[string]string{"/bin/sh": shell}
+	return o
 }

@@ -1,0 +1,43 @@
+// Package pipy owns which Pipy tests run, if any: the binary that the environment
+// variable PIPY names. What a Pipy is run for, and with what, it does not know.
+package pipy
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Variable is the environment variable's name.
+const Variable = "PIPY"
+
+// Binary returns the path of the Pipy to run, "" if none is named. Tests run
+// the reference sidecar alone then.
+func Binary() (string, error) {
+	named := os.Getenv(Variable)
+	if named == "" {
+		return "", nil
+	}
+	path, err := exec.LookPath(named)
+	if err != nil {
+		return "", fmt.Errorf("%s=%s names no Pipy: %w", Variable, named, err)
+	}
+	return filepath.Abs(path)
+}
+
+// Version is what the binary says of itself, such as 1.5.18.
+func Version(ctx context.Context, binary string) (string, error) {
+	out, err := exec.CommandContext(ctx, binary, "--version").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s --version: %w\n%s", binary, err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "Version" {
+			return strings.TrimSpace(value), nil
+		}
+	}
+	return "", fmt.Errorf("%s is no Pipy: --version prints %q", binary, out)
+}

@@ -1,0 +1,43 @@
+package pipy
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// program writes one that prints the text, whatever it is asked for.
+func program(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "pipy")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\ncat <<'END'\n"+text+"\nEND\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestTheBinaryIsTheOneThatIsNamed(t *testing.T) {
+	path := program(t, "")
+	t.Setenv("PATH", filepath.Dir(path)+":"+os.Getenv("PATH"))
+	for named, want := range map[string]string{"": "", "pipy": path, path: path} {
+		t.Setenv(Variable, named)
+		if got, err := Binary(); got != want || err != nil {
+			t.Errorf("%q: %q, error %v, want %q", named, got, err, want)
+		}
+	}
+	t.Setenv(Variable, "/no/such/pipy")
+	if _, err := Binary(); err == nil || !strings.Contains(err.Error(), "PIPY=/no/such/pipy names no Pipy") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAPipyTellsItsVersion(t *testing.T) {
+	version, err := Version(t.Context(), program(t, "Version          : 1.5.18\nCommit           : 23ca70c\nOpenSSL Conf     : /a:b"))
+	if version != "1.5.18" || err != nil {
+		t.Errorf("%q, error %v", version, err)
+	}
+	if _, err := Version(t.Context(), program(t, "hello")); err == nil || !strings.Contains(err.Error(), "is no Pipy") {
+		t.Errorf("error %v", err)
+	}
+}
