@@ -18,7 +18,7 @@ import (
 )
 
 // container is the sidecar's in a pod, as the injector writes it.
-func container(t *testing.T) corev1.Container {
+func container(t testing.TB) corev1.Container {
 	t.Helper()
 	config, err := injector.NewConfig(injector.Settings{
 		MeshName: "osm", Namespace: "osm-system", TrustDomain: "cluster.local",
