@@ -1,5 +1,6 @@
 // Package pipy owns which Pipy tests run, if any: the binary that the environment
-// variable PIPY names. What a Pipy is run for, and with what, it does not know.
+// variable PIPY names or, where a container engine would run it, the image that
+// PIPY_IMAGE names. What a Pipy is run for, and with what, it does not know.
 package pipy
 
 import (
@@ -11,8 +12,11 @@ import (
 	"strings"
 )
 
-// Variable is the environment variable's name.
-const Variable = "PIPY"
+// The environment variables' names.
+const (
+	Variable      = "PIPY"
+	ImageVariable = "PIPY_IMAGE"
+)
 
 // Binary returns the path of the Pipy to run, "" if none is named. Tests run
 // the reference sidecar alone then.
@@ -26,6 +30,19 @@ func Binary() (string, error) {
 		return "", fmt.Errorf("%s=%s names no Pipy: %w", Variable, named, err)
 	}
 	return filepath.Abs(path)
+}
+
+// Image returns the path of an archive with a whole image of Pipy, "" if none is
+// named. Published images may have a Pipy that needs the libraries beside it.
+func Image() (string, error) {
+	named := os.Getenv(ImageVariable)
+	if named == "" {
+		return "", nil
+	}
+	if _, err := os.Stat(named); err != nil {
+		return "", fmt.Errorf("%s=%s names no archive of an image: %w", ImageVariable, named, err)
+	}
+	return filepath.Abs(named)
 }
 
 // Version is what the binary says of itself, such as 1.5.18.

@@ -32,6 +32,20 @@ func TestTheBinaryIsTheOneThatIsNamed(t *testing.T) {
 	}
 }
 
+func TestTheImageIsTheOneThatIsNamed(t *testing.T) {
+	archive := program(t, "")
+	for named, want := range map[string]string{"": "", archive: archive} {
+		t.Setenv(ImageVariable, named)
+		if got, err := Image(); got != want || err != nil {
+			t.Errorf("%q: %q, error %v, want %q", named, got, err, want)
+		}
+	}
+	t.Setenv(ImageVariable, "/no/such.tar")
+	if _, err := Image(); err == nil || !strings.Contains(err.Error(), "PIPY_IMAGE=/no/such.tar names no archive") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestAPipyTellsItsVersion(t *testing.T) {
 	version, err := Version(t.Context(), program(t, "Version          : 1.5.18\nCommit           : 23ca70c\nOpenSSL Conf     : /a:b"))
 	if version != "1.5.18" || err != nil {
