@@ -4,6 +4,7 @@
 package pipy
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -45,16 +46,29 @@ func Image() (string, error) {
 	return filepath.Abs(named)
 }
 
-// Version is what the binary says of itself, such as 1.5.18.
+// Version is what the binary says of itself, such as 1.5.18. Now and then a Pipy
+// stands still after it has said that: it is ended then.
 func Version(ctx context.Context, binary string) (string, error) {
-	out, err := exec.CommandContext(ctx, binary, "--version").CombinedOutput()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	command := exec.CommandContext(ctx, binary, "--version")
+	out, err := command.StdoutPipe()
 	if err != nil {
-		return "", fmt.Errorf("%s --version: %w\n%s", binary, err, out)
+		return "", err
 	}
-	for line := range strings.Lines(string(out)) {
-		if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "Version" {
-			return strings.TrimSpace(value), nil
+	if err := command.Start(); err != nil {
+		return "", fmt.Errorf("%s --version: %w", binary, err)
+	}
+	found := ""
+	for lines := bufio.NewScanner(out); found == "" && lines.Scan(); {
+		if key, value, _ := strings.Cut(lines.Text(), ":"); strings.TrimSpace(key) == "Version" {
+			found = strings.TrimSpace(value)
 		}
 	}
-	return "", fmt.Errorf("%s is no Pipy: --version prints %q", binary, out)
+	cancel()
+	err = command.Wait() // by that, if it has not ended
+	if found == "" {
+		return "", fmt.Errorf("%s is no Pipy: --version names no version: %w", binary, err)
+	}
+	return found, nil
 }

@@ -7,11 +7,12 @@ import (
 	"testing"
 )
 
-// program writes one that prints the text, whatever it is asked for.
-func program(t *testing.T, text string) string {
+// program writes one that prints the text, whatever it is asked for, and then does
+// as it is told.
+func program(t *testing.T, text string, then ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "pipy")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\ncat <<'END'\n"+text+"\nEND\n"), 0o755); err != nil {
+	if err := os.WriteFile(path, []byte("#!/bin/sh\ncat <<'END'\n"+text+"\nEND\n"+strings.Join(then, "\n")), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -47,9 +48,11 @@ func TestTheImageIsTheOneThatIsNamed(t *testing.T) {
 }
 
 func TestAPipyTellsItsVersion(t *testing.T) {
-	version, err := Version(t.Context(), program(t, "Version          : 1.5.18\nCommit           : 23ca70c\nOpenSSL Conf     : /a:b"))
-	if version != "1.5.18" || err != nil {
-		t.Errorf("%q, error %v", version, err)
+	const said = "Version          : 1.5.18\nCommit           : 23ca70c\nOpenSSL Conf     : /a:b"
+	for _, binary := range []string{program(t, said), program(t, said, "exec sleep 1000")} {
+		if version, err := Version(t.Context(), binary); version != "1.5.18" || err != nil {
+			t.Errorf("%q, error %v", version, err)
+		}
 	}
 	if _, err := Version(t.Context(), program(t, "hello")); err == nil || !strings.Contains(err.Error(), "is no Pipy") {
 		t.Errorf("error %v", err)
