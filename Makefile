@@ -109,8 +109,11 @@ browser: kubernetes ## show the status page to a chromium, with JavaScript and w
 screenshots: build kubernetes ## take the pictures of docs/ anew, with a chromium
 	$(GO) run ./test/screenshots
 
-soak: build kubernetes vault cert-manager ## replace the root under load for a quarter of an hour, with everything killed on the way (SOAK=short: a tenth of it)
-	@$(GO) build -o bin/soak ./test/soak && exec bin/soak $(if $(filter short,$(SOAK)),-short)
+# How long to soak, and for how many handshakes at least if that is long.
+SOAK_FLAGS := $(if $(filter short,$(SOAK)),-short) $(if $(filter long,$(SOAK)),-long -out dist/soak $(if $(HANDSHAKES),-handshakes $(HANDSHAKES)))
+
+soak: build kubernetes vault cert-manager ## replace the root under load for a quarter of an hour, with everything killed on the way (SOAK=short: a tenth of it; SOAK=long: hours, with faults of every kind; PIPY=/path/to/pipy: with Pipys)
+	@$(GO) build -o bin/soak ./test/soak && exec bin/soak $(SOAK_FLAGS)
 
 clean: ## remove bin/ and dist/
 	rm -rf bin dist
