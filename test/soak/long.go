@@ -16,10 +16,10 @@ type fault struct {
 
 // faults come by turns, as often as there is time.
 var faults = []fault{
+	{"clocks are ahead", (*soak).runAhead},
 	{"every process is killed", (*soak).killEach},
 	{"the API server stands still", (*soak).stopAPIServer},
 	{"an osm-controller is cut off", (*soak).partition},
-	{"clocks are ahead", (*soak).runAhead},
 	{"clocks are behind", (*soak).fallBehind},
 }
 

@@ -87,7 +87,14 @@ func (s *soak) awaitAPIServer(ctx context.Context) error {
 func (s *soak) runAhead(ctx context.Context) error   { return s.shiftSome(ctx, skew) }
 func (s *soak) fallBehind(ctx context.Context) error { return s.shiftSome(ctx, -skew) }
 
+// shiftSome has clocks off for a while. What was issued while others were off the
+// other way has to be older than that: clocks may be apart by skew, not by twice
+// as much.
 func (s *soak) shiftSome(ctx context.Context, by time.Duration) error {
+	if s.skewed.by == -by {
+		pass(ctx, skew-time.Since(s.skewed.until))
+	}
+	defer func() { s.skewed.by, s.skewed.until = by, time.Now() }()
 	processes, err := children()
 	if err != nil {
 		return err

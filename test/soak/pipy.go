@@ -172,7 +172,7 @@ func (s *soak) startPipy(ctx context.Context, binary string, pod *corev1.Pod) (*
 	if p.log, err = os.Create(filepath.Join(s.cluster.LogDir(), pod.Name+".pipy.log")); err != nil {
 		return nil, err
 	}
-	p.command = exec.Command(binary, "--log-level=error", filepath.Join(dir, "main.js"), "--", filepath.Join(dir, "bootstrap.json"))
+	p.command = exec.Command(binary, "--log-level=warn", filepath.Join(dir, "main.js"), "--", filepath.Join(dir, "bootstrap.json"))
 	p.command.Stdout, p.command.Stderr = p.log, p.log
 	if err := p.command.Start(); err != nil {
 		return nil, err
@@ -251,15 +251,16 @@ func (s *soak) loadPipys(ctx context.Context) error {
 			continue
 		}
 		s.still.RLock()
-		near := client.now()
+		near, began := client.now(), time.Now()
 		_, err := s.callPipy(near, p)
+		took := time.Since(began)
 		err2 := s.callThrough(p, q)
 		s.still.RUnlock()
 		s.tally.handshakes.Add(1)
 		s.tally.pipy.Add(1)
 		s.tally.requests.Add(1)
 		if err != nil {
-			s.tally.failHandshake(err, "%s\n  client %s\n  server is the Pipy of pod %s", err, near, p.pod.Name)
+			s.tally.failHandshake(err, "%s, after %s\n  client %s\n  server is the Pipy of pod %s", err, took, near, p.pod.Name)
 		}
 		if err2 != nil {
 			s.tally.failHandshake(err2, "the Pipy of pod %s calls that of %s: %s", p.pod.Name, q.pod.Name, err2)

@@ -31,10 +31,14 @@ type soak struct {
 	pipys   *pipys // nil where there is no Pipy
 	gate    gate
 
-	round   sync.Mutex    // held for a round of rotations
-	still   sync.RWMutex  // held for a handshake, and while clocks jump
-	waiting atomic.Bool   // whether Pipys are not to be called yet
-	shifted atomic.Bool   // whether the clocks of all that runs have jumped
+	round   sync.Mutex   // held for a round of rotations
+	still   sync.RWMutex // held for a handshake, and while clocks jump
+	waiting atomic.Bool  // whether Pipys are not to be called yet
+	shifted atomic.Bool  // whether the clocks of all that runs have jumped
+	skewed  struct {
+		by    time.Duration // of the last clocks that were off
+		until time.Time
+	}
 	resumed time.Duration // after a suspension, until every proxy was ready
 
 	vault       *authority.Vault       // nil until it is needed
