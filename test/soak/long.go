@@ -29,6 +29,10 @@ var suspended = fault{"the node is suspended", (*soak).suspend}
 // longStory replaces the root all the while. After the faults, nothing goes wrong
 // for as long as a quarter of the handshakes takes: memory is to be flat then.
 func (s *soak) longStory(ctx context.Context) error {
+	// It does not wait at the gate, and so starts before anything goes wrong.
+	if err := s.startCertManager(ctx); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
