@@ -14,8 +14,20 @@ IMAGE_LABELS := -label org.opencontainers.image.version=$(VERSION) \
 FUZZ ?= $(shell git grep -l '^func Fuzz' -- '*_test.go' | xargs -n 1 dirname | sort -u)
 FUZZTIME ?= 60s
 
-# Of the tests with real pods, those that attack.
+# Of the tests with real pods, those that attack, and those to run.
 HOSTILE := ^TestARootPod
+RUN ?= .
+
+# A Pipy to test beside the reference sidecar or, with real pods, in its place.
+ifdef PIPY
+override PIPY := $(abspath $(or $(shell command -v '$(PIPY)'),$(error PIPY=$(PIPY) names no Pipy: give the path of a Pipy binary)))
+export PIPY
+endif
+# An image of Pipy, for real pods.
+ifdef PIPY_IMAGE
+override PIPY_IMAGE := $(abspath $(PIPY_IMAGE))
+export PIPY_IMAGE
+endif
 
 COMPONENTS := osm-bootstrap osm-injector osm-controller osm-init
 LDFLAGS := -s -w -X github.com/osm-edge/osm/cmd/internal/component.version=$(VERSION)
@@ -60,8 +72,9 @@ verify: ## fail if a generated file or go.mod is stale
 	$(GO) mod tidy -diff
 	$(GO) test -count 1 ./manifests ./cmd/osm-controller ./manifests/render ./injector ./cmd/osm
 
-bench: vault cert-manager ## measure what the budgets are about
+bench: vault cert-manager ## measure what the budgets are about (PIPY=/path/to/pipy: that Pipy with the mesh's scripts, too)
 	$(GO) test -run '^$$' -bench . -benchmem ./issuer ./issuer/vault ./issuer/certmanager ./injector ./sds ./cmd/osm-injector
+	@$(if $(PIPY),$(GO) test -run '^$$' -bench . ./injector/pipy,echo 'PIPY=/path/to/pipy measures that Pipy, too: none is given')
 
 fuzz: ## run every fuzz target of FUZZ (all packages) for FUZZTIME (60s)
 	@for package in $(FUZZ); do \
@@ -78,8 +91,8 @@ images: ## pack an OCI image archive of each of the cluster's binaries, for all 
 	    -label org.opencontainers.image.title=$$c $(PLATFORMS:%=bin/%/$$c) || exit 1; done
 	@ls -l dist
 
-e2e: kubernetes vault cert-manager ## run the tests that need root: real pods on a full node
-	$(GO) test -p 1 -count 1 -timeout 40m -tags e2e -v -skip '$(HOSTILE)' ./test/cluster ./test/e2e
+e2e: kubernetes vault cert-manager ## run the tests that need root: real pods on a full node (PIPY=/path/to/pipy: with that static Pipy as their sidecar)
+	$(GO) test -p 1 -count 1 -timeout 40m -tags e2e -v -skip '$(HOSTILE)' -run '$(RUN)' ./test/cluster ./test/e2e
 
 hostile: kubernetes vault cert-manager ## attack the mesh as any pod and anything on the network can; a line an attack
 	@mkdir -p bin && for room in hostile/network hostile/controlplane e2e; do \
@@ -96,8 +109,11 @@ browser: kubernetes ## show the status page to a chromium, with JavaScript and w
 screenshots: build kubernetes ## take the pictures of docs/ anew, with a chromium
 	$(GO) run ./test/screenshots
 
-soak: build kubernetes vault cert-manager ## replace the root under load for a quarter of an hour, with everything killed on the way (SOAK=short: a tenth of it)
-	@$(GO) build -o bin/soak ./test/soak && exec bin/soak $(if $(filter short,$(SOAK)),-short)
+# How long to soak, and for how many handshakes at least if that is long.
+SOAK_FLAGS := $(if $(filter short,$(SOAK)),-short) $(if $(filter long,$(SOAK)),-long -out dist/soak $(if $(HANDSHAKES),-handshakes $(HANDSHAKES)))
+
+soak: build kubernetes vault cert-manager ## replace the root under load for a quarter of an hour, with everything killed on the way (SOAK=short: a tenth of it; SOAK=long: hours, with faults of every kind; PIPY=/path/to/pipy: with Pipys)
+	@$(GO) build -o bin/soak ./test/soak && exec bin/soak $(SOAK_FLAGS)
 
 clean: ## remove bin/ and dist/
 	rm -rf bin dist

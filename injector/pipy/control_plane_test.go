@@ -21,7 +21,7 @@ import (
 )
 
 // certificate of an identity that the CA signs, for peers that are none.
-func certificate(t *testing.T, ca *tresor.CA, trustDomain string) tls.Certificate {
+func certificate(t testing.TB, ca *tresor.CA, trustDomain string) tls.Certificate {
 	t.Helper()
 	id, err := issuer.NewIdentity(trustDomain, "bookstore", "bookstore-v2")
 	if err != nil {

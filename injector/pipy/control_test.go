@@ -24,7 +24,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/osm-edge/osm/injector"
-	"github.com/osm-edge/osm/injector/pipy"
 	"github.com/osm-edge/osm/interception"
 	"github.com/osm-edge/osm/interception/nft"
 	"github.com/osm-edge/osm/issuer"
@@ -46,7 +45,7 @@ const (
 // one with Pipy, whose connections are intercepted in both directions, and one
 // with the reference sidecar, which takes what is intercepted on its way in.
 type mesh struct {
-	t       *testing.T
+	t       testing.TB
 	manager *issuer.Manager
 	serving func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	group   errgroup.Group
@@ -66,20 +65,13 @@ const (
 )
 
 // newMesh makes a mesh, if there is a Pipy to try out.
-func newMesh(t *testing.T) *mesh {
+func newMesh(t testing.TB) *mesh {
 	t.Helper()
-	needPipy(t)
+	pipyBinary(t)
 	return makeMesh(t)
 }
 
-func needPipy(t *testing.T) {
-	t.Helper()
-	if os.Getenv("PIPY") == "" {
-		t.Skip("name a Pipy to run the scripts with in PIPY")
-	}
-}
-
-func makeMesh(t *testing.T) *mesh {
+func makeMesh(t testing.TB) *mesh {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("the sidecar has a user of its own, which takes root to become")
@@ -112,7 +104,7 @@ func prefixes(texts ...string) (prefixes []netip.Prefix) {
 	return prefixes
 }
 
-func newCA(t *testing.T) *tresor.CA {
+func newCA(t testing.TB) *tresor.CA {
 	t.Helper()
 	root, key, err := tresor.NewRoot()
 	if err != nil {
@@ -125,7 +117,7 @@ func newCA(t *testing.T) *tresor.CA {
 	return ca
 }
 
-func identity(t *testing.T, namespace, account string) issuer.Identity {
+func identity(t testing.TB, namespace, account string) issuer.Identity {
 	t.Helper()
 	id, err := issuer.NewIdentity("cluster.local", namespace, account)
 	if err != nil {
@@ -142,7 +134,7 @@ func (m *mesh) setRoots(roots ...issuer.Root) {
 }
 
 // listen opens a listener of the namespace.
-func listen(t *testing.T, n *netns.Namespace, address string) net.Listener {
+func listen(t testing.TB, n *netns.Namespace, address string) net.Listener {
 	t.Helper()
 	var l net.Listener
 	err := n.Do(func() (err error) {
@@ -210,7 +202,7 @@ func (m *mesh) setToken(token string) {
 }
 
 // bootstrap is what the injector tells the sidecar of a service account.
-func bootstrap(t *testing.T, directory, account string) injector.Bootstrap {
+func bootstrap(t testing.TB, directory, account string) injector.Bootstrap {
 	t.Helper()
 	name := strings.ReplaceAll(account, "/", "/sa/")
 	b, err := injector.ParseBootstrap([]byte(strings.NewReplacer("NAME", name, "ACCOUNT", account, "DIRECTORY", directory).Replace(`{
@@ -234,7 +226,7 @@ func bootstrap(t *testing.T, directory, account string) injector.Bootstrap {
 
 // proxy is a sidecar that runs.
 type proxy struct {
-	t         *testing.T
+	t         testing.TB
 	n         *netns.Namespace
 	directory string
 	process   *exec.Cmd
@@ -261,7 +253,7 @@ func (p *proxy) logged() string {
 // after change, and intercepts the connections of its pod.
 func (m *mesh) pipy(change func(*injector.Bootstrap)) *proxy {
 	m.t.Helper()
-	return m.sidecar(os.Getenv("PIPY"), change)
+	return m.sidecar(pipyBinary(m.t), change)
 }
 
 // sidecar does so with any program that takes the command line of Pipy.
@@ -272,10 +264,8 @@ func (m *mesh) sidecar(program string, change func(*injector.Bootstrap)) *proxy 
 		change(&b)
 	}
 	p := &proxy{t: m.t, n: m.pipyPod, directory: m.volume(b), ended: make(chan error, 1)}
-	for name, content := range pipy.Scripts() {
-		p.mount("pipy/"+name, []byte(content))
-	}
-	m.intercept(m.pipyPod, interception.Outbound{Port: 15001})
+	p.mountScripts()
+	m.intercept(m.pipyPod, everything)
 	p.start(program)
 	return p
 }
@@ -322,7 +312,13 @@ func (p *proxy) mount(name string, content []byte) {
 // start starts a sidecar as its container does.
 func (p *proxy) start(program string) {
 	p.t.Helper()
-	p.process = p.command(program)
+	p.startCommand(p.command(program))
+}
+
+// startCommand starts a command as the sidecar's user, in its pod.
+func (p *proxy) startCommand(command *exec.Cmd) {
+	p.t.Helper()
+	p.process = command
 	p.process.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: sidecarUID, Gid: sidecarUID}, Setpgid: true}
 	p.process.Stdout, p.process.Stderr = p, p
 	if err := p.n.Do(p.process.Start); err != nil {
@@ -360,18 +356,10 @@ func (m *mesh) intercept(n *netns.Namespace, outbound interception.Outbound) {
 // pod, and returns another of that identity without listeners, to call from.
 func (m *mesh) reference() *sidecar.Sidecar {
 	m.t.Helper()
-	m.intercept(m.otherPod, interception.Outbound{Port: 15001, ExcludeRanges: prefixes("0.0.0.0/0", "::/0")})
-	directory := m.volume(bootstrap(m.t, "/DIRECTORY", "bookstore/bookstore-v2"))
-	program := filepath.Join(directory, "sidecar")
-	build := exec.Command("go", "build", "-o", program, "github.com/osm-edge/osm/test/sidecar/cmd/sidecar")
-	if output, err := build.CombinedOutput(); err != nil {
-		m.t.Fatalf("build the reference sidecar: %v\n%s", err, output)
-	}
-	p := &proxy{t: m.t, n: m.otherPod, directory: directory, ended: make(chan error, 1)}
-	p.start(program)
+	p := m.run(m.otherPod, "bookstore/bookstore-v2", reference(m.t), nothing)
 	p.waitReady(otherAddress)
 
-	b := bootstrap(m.t, directory, "bookstore/bookstore-v2")
+	b := bootstrap(m.t, p.directory, "bookstore/bookstore-v2")
 	b.Inbound, b.Outbound, b.Admin, b.Readiness, b.Metrics = injector.Listener{}, injector.Listener{}, injector.Listener{}, injector.Listener{}, injector.Listener{}
 	s, err := sidecar.New(sidecar.Options{
 		Bootstrap: b,

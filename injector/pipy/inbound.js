@@ -23,6 +23,7 @@ var $kind       // what the connection carries, null until that is known
 var $sniffer    // of that, by its first bytes
 var $watch      // over a connection that is not HTTP
 var $strict     // over one that has to be
+var $pair       // our certificate with its key: one for all of a handshake
 var $secured    // whether the client has proved who it is
 var $gone       // whether it left
 var $late       // the end of the time for that
@@ -46,7 +47,8 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
   function acceptor(trusted) {
     return pipeline($=>$
       .acceptTLS({
-        certificate: () => secrets.current(),
+        // Pipy asks twice, and fails if it gets another one then.
+        certificate: () => $pair,
         trusted,
         minVersion: 'TLS1.2',
         verify: (ok, cert) => {
@@ -209,6 +211,7 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
       $strict = !isIntercepted || declared.isHTTP($port) ? strict() : null
       $count = $strict ? null : counters.undeclared.connection($port)
       $open = revocation.begin()
+      $pair = secrets.current()
       $secured = false
       $gone = false
       $late = new Timeout(HANDSHAKE)

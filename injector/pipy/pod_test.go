@@ -18,7 +18,7 @@ import (
 )
 
 // container is the sidecar's in a pod, as the injector writes it.
-func container(t *testing.T) corev1.Container {
+func container(t testing.TB) corev1.Container {
 	t.Helper()
 	config, err := injector.NewConfig(injector.Settings{
 		MeshName: "osm", Namespace: "osm-system", TrustDomain: "cluster.local",
@@ -38,7 +38,7 @@ func container(t *testing.T) corev1.Container {
 }
 
 // injected is a pod of bookbuyer with its sidecar.
-func injected(t *testing.T, config *injector.Config) (pod corev1.Pod) {
+func injected(t testing.TB, config *injector.Config) (pod corev1.Pod) {
 	t.Helper()
 	raw := []byte(`{"metadata": {"name": "a"}, "spec": {"containers": [{"name": "app", "image": "example.test/app:v1"}]}}`)
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bookbuyer", Labels: map[string]string{"openservicemesh.io/monitored-by": "osm"}}}

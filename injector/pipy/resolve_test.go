@@ -118,7 +118,7 @@ func forEachSidecar(t *testing.T, f func(*testing.T, func(*mesh, func(*injector.
 		t.Skip("the sidecar has a user of its own, which takes root to become")
 	}
 	t.Run("Pipy", func(t *testing.T) {
-		needPipy(t)
+		pipyBinary(t)
 		f(t, (*mesh).pipy)
 	})
 	t.Run("reference", func(t *testing.T) {

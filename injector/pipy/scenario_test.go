@@ -16,7 +16,7 @@ import (
 )
 
 // eventually asks until the answer is yes.
-func eventually(t *testing.T, what string, yes func() bool) {
+func eventually(t testing.TB, what string, yes func() bool) {
 	t.Helper()
 	within(t, patience, what, yes)
 }
@@ -86,7 +86,7 @@ func (p *proxy) waitReady(address string) {
 }
 
 // application serves HTTP/1 and HTTP/2, and says who calls.
-func application(t *testing.T, n *netns.Namespace, address string) {
+func application(t testing.TB, n *netns.Namespace, address string) {
 	t.Helper()
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -114,7 +114,7 @@ func application(t *testing.T, n *netns.Namespace, address string) {
 }
 
 // upgrade leaves HTTP as for WebSocket, the one protocol that Pipy leaves it for.
-func upgrade(t *testing.T, w http.ResponseWriter) {
+func upgrade(t testing.TB, w http.ResponseWriter) {
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
 		t.Error(err)
@@ -126,9 +126,14 @@ func upgrade(t *testing.T, w http.ResponseWriter) {
 }
 
 // accept hands every connection to serve.
-func accept(t *testing.T, n *netns.Namespace, address string, serve func(net.Conn)) {
+func accept(t testing.TB, n *netns.Namespace, address string, serve func(net.Conn)) {
 	t.Helper()
-	l := listen(t, n, address)
+	acceptFrom(t, listen(t, n, address), serve)
+}
+
+// acceptFrom hands every connection of the listener to serve.
+func acceptFrom(t testing.TB, l net.Listener, serve func(net.Conn)) {
+	t.Helper()
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -318,7 +323,7 @@ func silence() func() bool {
 }
 
 // talk connects and speaks.
-func talk(t *testing.T, n *netns.Namespace, address, greeting, line string) {
+func talk(t testing.TB, n *netns.Namespace, address, greeting, line string) {
 	t.Helper()
 	conn, err := dial(n, address)
 	if err != nil {
@@ -329,7 +334,7 @@ func talk(t *testing.T, n *netns.Namespace, address, greeting, line string) {
 }
 
 // speak waits for the greeting, sends the line and gets it back.
-func speak(t *testing.T, conn net.Conn, greeting, line string) {
+func speak(t testing.TB, conn net.Conn, greeting, line string) {
 	t.Helper()
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)

@@ -46,7 +46,8 @@ func nodeStatus(now metav1.Time, kubelet int) corev1.NodeStatus {
 	}
 }
 
-// beat renews the node's lease. Without it the node controller takes the node for dead after 50 seconds.
+// beat renews the node's lease. Without it the node controller takes the node for dead after 50 seconds, as it does when
+// the API server was away: then, as a kubelet does, it says again that the node is ready.
 func (n *fakeNode) beat(ctx context.Context) {
 	tick := time.NewTicker(10 * time.Second)
 	defer tick.Stop()
@@ -54,12 +55,32 @@ func (n *fakeNode) beat(ctx context.Context) {
 		if err := n.renewLease(ctx); err != nil && ctx.Err() == nil {
 			n.log.Warn("renewing the node's lease failed", "error", err)
 		}
+		if err := n.beReady(ctx); err != nil && ctx.Err() == nil {
+			n.log.Warn("saying that the node is ready failed", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// beReady writes the node's status if somebody has written another.
+func (n *fakeNode) beReady(ctx context.Context) error {
+	nodes := n.client.CoreV1().Nodes()
+	node, err := nodes.Get(ctx, nodeName, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	for _, c := range node.Status.Conditions {
+		if c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue {
+			return nil
+		}
+	}
+	node.Status = nodeStatus(metav1.Now(), n.listener.Addr().(*net.TCPAddr).Port)
+	_, err = nodes.UpdateStatus(ctx, node, metav1.UpdateOptions{})
+	return err
 }
 
 func (n *fakeNode) renewLease(ctx context.Context) error {

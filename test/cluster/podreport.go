@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -29,10 +30,10 @@ func (p *podLife) act(ctx context.Context, end func()) error {
 	})
 }
 
-// report writes the pod's status if it has changed.
+// report writes the pod's status if it has changed, or the node controller has written another.
 func (p *podLife) report(ctx context.Context) error {
 	status := p.status(metav1.Now())
-	if equality.Semantic.DeepEqual(status, p.sent) {
+	if equality.Semantic.DeepEqual(status, p.sent) && (isReady(p.current.Status) || !isReady(status)) {
 		return nil
 	}
 	// The status belongs to others too, such as the scheduler, whose conditions this kind of patch leaves alone.
@@ -45,6 +46,12 @@ func (p *podLife) report(ctx context.Context) error {
 		p.sent = status
 	}
 	return err
+}
+
+func isReady(status corev1.PodStatus) bool {
+	return slices.ContainsFunc(status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
 }
 
 func deletionGrace(pod *corev1.Pod) time.Duration {

@@ -40,11 +40,7 @@ func packAuthorities(t *testing.T) []string {
 		},
 		{Binary: controllers, Name: imageOf("cert-manager-controllers")},
 	} {
-		archive := filepath.Join(dir, filepath.Base(o.Binary)+".tar")
-		if err := image.PackFile(archive, o); err != nil {
-			t.Fatal(err)
-		}
-		archives = append(archives, archive)
+		archives = append(archives, packFile(t, o))
 	}
 	return archives
 }

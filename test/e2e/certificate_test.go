@@ -8,8 +8,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	"strings"
+	"os"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -76,16 +77,24 @@ func (tr *trial) checkAnonymous(ctx context.Context) error {
 	return tr.anonymous(ctx, addressOf(tr.store, meshPort))
 }
 
-// anonymous reads the store's sidecar's answer to a handshake without
-// certificate.
+// anonymous asks for what the store sells, without a certificate. The sidecar is
+// to end the connection, with an alert or without one, and answer nothing.
 func (tr *trial) anonymous(ctx context.Context, address string) error {
 	conn, err := tr.connect(ctx, address, commonName(tr.store))
 	if err != nil {
 		return err
 	}
 	defer conn.NetConn().Close() // the sidecar is done with it
-	if _, err := conn.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "certificate required") {
-		return fmt.Errorf("a client without certificate was told: %v", err)
+	if err := conn.SetDeadline(time.Now().Add(attemptTimeout)); err != nil {
+		return err
+	}
+	_, sent := io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n") // it may have ended already
+	answer, err := io.ReadAll(conn)
+	if len(answer) > 0 {
+		return wrongAnswer{fmt.Errorf("a client without certificate is answered %q", answer)}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("the connection of a client without certificate stays open for %s: %w", attemptTimeout, errors.Join(sent, err))
 	}
 	return nil
 }

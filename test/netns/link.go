@@ -24,7 +24,7 @@ type End struct {
 const vethInfoPeer = 1
 
 // Connect lays a cable between two namespaces.
-func Connect(t *testing.T, a, b End) {
+func Connect(t testing.TB, a, b End) {
 	t.Helper()
 	if err := a.Namespace.Do(func() error { return addCable(a, b) }); err != nil {
 		t.Fatalf("join %s and %s: %v", a.Name, b.Name, err)
@@ -35,10 +35,16 @@ func Connect(t *testing.T, a, b End) {
 		}
 	}
 	for _, end := range []End{a, b} {
-		for _, address := range end.Addresses {
-			if err := end.Namespace.Do(func() error { return addAddress(end.Name, address) }); err != nil {
-				t.Fatal(err)
-			}
+		end.Namespace.AddAddresses(t, end.Name, end.Addresses...)
+	}
+}
+
+// AddAddresses adds addresses to an interface of the namespace.
+func (n *Namespace) AddAddresses(t testing.TB, name string, addresses ...netip.Prefix) {
+	t.Helper()
+	for _, address := range addresses {
+		if err := n.Do(func() error { return addAddress(name, address) }); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -23,7 +23,7 @@ type Namespace struct {
 }
 
 // New makes a namespace for the time of the test, whose TestMain must be Run.
-func New(t *testing.T) *Namespace {
+func New(t testing.TB) *Namespace {
 	t.Helper()
 	n := &Namespace{work: make(chan func())}
 	made, ended := make(chan error, 1), make(chan struct{})

@@ -14,16 +14,20 @@ const (
 	certManagerRoots  = "cert-manager-roots"
 )
 
-// useCertManager has a cert-manager sign, which is started for that. Its roots
-// are in a Secret of their own, for the mesh's has the built-in root.
-func (s *soak) useCertManager(ctx context.Context) (*x509.Certificate, error) {
+// startCertManager starts a cert-manager, unless it runs. Its roots are in a
+// Secret of their own, for the mesh's has the built-in root.
+func (s *soak) startCertManager(ctx context.Context) (err error) {
 	if s.certManager == nil {
-		var err error
 		s.certManager, err = authority.StartCertManager(context.WithoutCancel(ctx), s.cluster,
 			authority.CertManagerOptions{Namespace: mesh.Namespace, RootSecret: certManagerRoots})
-		if err != nil {
-			return nil, err
-		}
+	}
+	return err
+}
+
+// useCertManager has a cert-manager sign, which is started for that.
+func (s *soak) useCertManager(ctx context.Context) (*x509.Certificate, error) {
+	if err := s.startCertManager(ctx); err != nil {
+		return nil, err
 	}
 	return s.sign(ctx, certManagerObject, s.certManager.Root(), map[string]any{"certManager": map[string]any{
 		"issuerRef":      map[string]any{"name": authority.IssuerName},

@@ -19,7 +19,7 @@ const (
 	trustDomain = "cluster.local"
 	// churnPeriod is how long it takes until another pod is replaced.
 	churnPeriod = 3 * time.Second
-	// arrival bounds the time from a pod's creation to its certificate.
+	// arrival is what a pod may take to its certificate, unless something stands still.
 	arrival = 2 * time.Minute
 	// retryPeriod is for what a webhook may be away for.
 	retryPeriod = 200 * time.Millisecond
@@ -87,7 +87,7 @@ func unlessOver(ctx context.Context, err error) error {
 
 // join makes a pod, and has its proxy take part once it has its certificate.
 func (s *soak) join(ctx context.Context, place int, mute bool) (*proxy, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, arrival, fmt.Errorf("not there after %s", arrival))
+	ctx, cancel := context.WithTimeoutCause(ctx, s.size.arrival, fmt.Errorf("not there after %s", s.size.arrival))
 	defer cancel()
 	pod, err := s.createPod(ctx, place)
 	if err != nil {

@@ -113,11 +113,14 @@ func serverConfig(own *view, peer issuer.Identity) *tls.Config {
 	return c
 }
 
+// wrongIdentity is the error of a peer that is another than was meant.
+type wrongIdentity struct{ error }
+
 // verifyIdentity is for chains that crypto/tls has verified.
 func verifyIdentity(leaf *x509.Certificate, want issuer.Identity) error {
 	id, err := x509svid.IDFromCert(leaf)
 	if err == nil && id != want.SPIFFEID() {
-		err = fmt.Errorf("the peer is %s, not %s", id, want.SPIFFEID())
+		err = wrongIdentity{fmt.Errorf("the peer is %s, not %s", id, want.SPIFFEID())}
 	}
 	return err
 }

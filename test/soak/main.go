@@ -5,6 +5,10 @@
 // it kills a program of the mesh at every step that a root takes, cuts one off
 // from the API server, and has one proxy acknowledge nothing.
 //
+// With -long it goes through faults by turns, while the root is replaced: all of
+// that, an API server that stands still, a sealed Vault, clocks that are off, and
+// a node that is suspended. Where PIPY names one, Pipys take part.
+//
 // It ends with status 0 only if no handshake failed and there were as many of
 // everything as it was to do.
 package main
@@ -32,6 +36,9 @@ import (
 func main() {
 	bin := flag.String("bin", "bin", "`directory` of the mesh's binaries")
 	short := flag.Bool("short", false, "do a tenth of everything")
+	isLong := flag.Bool("long", false, "go on through faults of every kind")
+	handshakes := flag.Int64("handshakes", 0, "`number` of handshakes of -long, if not all")
+	out := flag.String("out", "", "`directory` for soak.json and soak.svg; by default none is written")
 	proxies := flag.Int("proxies", 24, "`number` of proxies")
 	flag.Parse()
 	if *proxies < 2 {
@@ -45,9 +52,18 @@ func main() {
 	if *short {
 		size = tenth
 	}
+	if *isLong {
+		size = long
+	}
+	if *isLong && *handshakes > 0 {
+		size = size.scaled(*handshakes)
+	}
 	size.proxies = *proxies
 	soak := &soak{size: size, steps: make(chan struct{}, 1)}
 	err := soak.perform(ctx, *bin)
+	if *out != "" {
+		err = errors.Join(err, soak.write(*out))
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 	}

@@ -16,9 +16,16 @@ func (s *soak) partition(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	name := pods[rand.IntN(len(pods))].Name
-	mend, err := s.cluster.Cut(pods[0].Namespace, name)
-	if err != nil {
+	var name string
+	var mend func()
+	for _, i := range rand.Perm(len(pods)) {
+		name = pods[i].Name
+		// One that was killed is not there to be cut off.
+		if mend, err = s.cluster.Cut(pods[i].Namespace, name); err == nil {
+			break
+		}
+	}
+	if mend == nil {
 		return err
 	}
 	defer mend()

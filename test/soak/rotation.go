@@ -37,7 +37,7 @@ func (s *soak) awaitRoot(ctx context.Context, root *x509.Certificate) error {
 				missing = append(missing, p)
 			}
 		}
-		return len(missing) == 0, nil
+		return len(missing) == 0 && s.pipysLeadTo(root), nil
 	})
 	if err != nil {
 		return fmt.Errorf("%d proxies are not of root %s: %w\n  %s", len(missing), keyName(root.SubjectKeyId), context.Cause(ctx), names(missing))

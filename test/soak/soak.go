@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/dynamic"
@@ -25,6 +27,19 @@ type soak struct {
 	bundles *bundles
 	crowd   crowd
 	tally   tally
+	record  record
+	pipys   *pipys // nil where there is no Pipy
+	gate    gate
+
+	round   sync.Mutex   // held for a round of rotations
+	still   sync.RWMutex // held for a handshake, and while clocks jump
+	waiting atomic.Bool  // whether Pipys are not to be called yet
+	shifted atomic.Bool  // whether the clocks of all that runs have jumped
+	skewed  struct {
+		by    time.Duration // of the last clocks that were off
+		until time.Time
+	}
+	resumed time.Duration // after a suspension, until every proxy was ready
 
 	vault       *authority.Vault       // nil until it is needed
 	certManager *authority.CertManager // nil until it is needed
@@ -36,16 +51,18 @@ type soak struct {
 }
 
 func (s *soak) run(ctx context.Context) (err error) {
-	if s.client, err = kubernetes.NewForConfig(s.cluster.Config()); err != nil {
+	config := s.cluster.Config()
+	config.Wrap(s.gate.wrap)
+	if s.client, err = kubernetes.NewForConfig(config); err != nil {
 		return err
 	}
-	if s.objects, err = dynamic.NewForConfig(s.cluster.Config()); err != nil {
+	if s.objects, err = dynamic.NewForConfig(config); err != nil {
 		return err
 	}
 	if s.bundles, err = newBundles(s.client, s.step); err != nil {
 		return err
 	}
-	if err := mesh.Install(ctx, s.cluster.Config(), values()); err != nil {
+	if err := mesh.Install(ctx, s.cluster.Config(), s.values()); err != nil {
 		return err
 	}
 	beside, stop := context.WithCancel(ctx)
@@ -60,6 +77,7 @@ func (s *soak) run(ctx context.Context) (err error) {
 	for _, p := range s.crowd.all() {
 		p.end()
 	}
+	err = errors.Join(err, s.pipys.end())
 	if cause := context.Cause(ctx); cause != nil {
 		return errors.Join(cause, err)
 	}
@@ -72,13 +90,23 @@ func (s *soak) story(ctx context.Context, beside *errgroup.Group) error {
 		return err
 	}
 	fmt.Printf("%d proxies of %d service accounts have certificates\n", s.size.proxies, accounts)
+	if err := s.gatherPipys(ctx); err != nil {
+		return err
+	}
 	for range runtime.NumCPU() {
 		beside.Go(func() error { return s.load(ctx) })
 	}
+	for range s.pipys.count() {
+		beside.Go(func() error { return s.loadPipys(ctx) })
+	}
+	beside.Go(func() error { return s.record.watch(ctx, &s.tally) })
 	if err := s.calm(ctx); err != nil {
 		return err
 	}
 	beside.Go(func() error { return s.churn(ctx) })
+	if s.size.pace > 0 {
+		return s.longStory(ctx)
+	}
 	if err := s.quietHalf(ctx); err != nil {
 		return err
 	}
@@ -86,10 +114,10 @@ func (s *soak) story(ctx context.Context, beside *errgroup.Group) error {
 }
 
 // values are the chart's.
-func values() map[string]any {
+func (s *soak) values() map[string]any {
 	two := map[string]any{"replicaCount": 2}
 	return map[string]any{"osm": map[string]any{
-		"certificateProvider": map[string]any{"serviceCertValidityDuration": lifetime.String()},
+		"certificateProvider": map[string]any{"serviceCertValidityDuration": s.size.lifetime.String()},
 		"osmBootstrap":        two, "injector": two, "osmController": two,
 	}}
 }
@@ -105,6 +133,15 @@ func (s *soak) verdict() error {
 	}
 	if n := s.tally.kills.Load(); n < s.size.kills {
 		problems = append(problems, fmt.Errorf("only %d of %d kills", n, s.size.kills))
+	}
+	if n := s.tally.wrong.Load(); n > 0 {
+		problems = append(problems, fmt.Errorf("%d wrong identities", n))
+	}
+	if s.size.pace > 0 {
+		problems = append(problems, s.record.flat()...)
+	}
+	if s.pipys.count() > 0 && s.tally.pipy.Load() == 0 {
+		problems = append(problems, errors.New("no handshake with a Pipy"))
 	}
 	return errors.Join(problems...)
 }

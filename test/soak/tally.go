@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,10 @@ const shown = 20
 type tally struct {
 	handshakes, failures atomic.Int64
 	kills                atomic.Int64
+	pipy                 atomic.Int64 // of the handshakes, those of a Pipy
+	requests             atomic.Int64 // from a Pipy to another
+	wrong                atomic.Int64 // of the failures, those with another identity
+	unready              atomic.Int64 // pairs that were passed over after a suspension
 
 	mu        sync.Mutex
 	rotations int
@@ -25,6 +30,14 @@ func (t *tally) fail(format string, args ...any) {
 	if t.failures.Add(1) <= shown {
 		fmt.Printf("FAILURE "+format+"\n", args...)
 	}
+}
+
+// failHandshake counts a handshake that failed.
+func (t *tally) failHandshake(err error, format string, args ...any) {
+	if errors.As(err, new(wrongIdentity)) {
+		t.wrong.Add(1)
+	}
+	t.fail(format, args...)
 }
 
 // snapshot is what there was up to a moment.
@@ -50,6 +63,6 @@ func (t *tally) rotated(took time.Duration) {
 func (t *tally) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return fmt.Sprintf("handshakes=%d failures=%d rotations=%d slowest=%s",
-		t.handshakes.Load(), t.failures.Load(), t.rotations, t.slowest.Round(100*time.Millisecond))
+	return fmt.Sprintf("handshakes=%d pipy=%d pipy-requests=%d failures=%d wrong=%d rotations=%d slowest=%s kills=%d",
+		t.handshakes.Load(), t.pipy.Load(), t.requests.Load(), t.failures.Load(), t.wrong.Load(), t.rotations, t.slowest.Round(100*time.Millisecond), t.kills.Load())
 }

@@ -34,6 +34,8 @@ const (
 	back       = "it is made Passive again"
 	vaultSigns = "a MeshRootCertificate of Vault is made Active"
 	cmSigns    = "one of cert-manager is made Active"
+	sealed     = "Vault is sealed, and another one made Active"
+	unsealed   = "Vault is unsealed, and signs again"
 )
 
 // triggers each have another root sign, and return it.
@@ -46,6 +48,8 @@ var triggers = map[string]func(*soak, context.Context) (*x509.Certificate, error
 	back:       (*soak).goBack,
 	vaultSigns: (*soak).useVault,
 	cmSigns:    (*soak).useCertManager,
+	sealed:     (*soak).sealVault,
+	unsealed:   (*soak).unsealVault,
 }
 
 // ownRoot reads the root of the Secret.

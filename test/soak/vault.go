@@ -47,3 +47,19 @@ func (s *soak) keepToken(ctx context.Context) error {
 	_, err := s.client.CoreV1().Secrets(mesh.Namespace).Create(ctx, secret, metav1.CreateOptions{})
 	return err
 }
+
+// sealVault seals the Vault that signs, and has another root take its place.
+func (s *soak) sealVault(ctx context.Context) (*x509.Certificate, error) {
+	if err := s.vault.Seal(ctx); err != nil {
+		return nil, err
+	}
+	return s.makeSecond(ctx)
+}
+
+// unsealVault has it sign again.
+func (s *soak) unsealVault(ctx context.Context) (*x509.Certificate, error) {
+	if err := s.vault.Unseal(ctx); err != nil {
+		return nil, err
+	}
+	return s.goBack(ctx)
+}
