@@ -21,7 +21,7 @@ func eventually(t testing.TB, what string, yes func() bool) {
 	within(t, patience, what, yes)
 }
 
-func within(t *testing.T, limit time.Duration, what string, yes func() bool) {
+func within(t testing.TB, limit time.Duration, what string, yes func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
