@@ -2,10 +2,14 @@ package netns
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -104,7 +108,25 @@ func addAddress(name string, address netip.Prefix) error {
 	if err := request(unix.RTM_NEWADDR, netlink.Create|netlink.Excl, header, e); err != nil {
 		return fmt.Errorf("add %s to %s: %w", address, name, err)
 	}
+	if address.Addr().Is6() {
+		return awaitLocal(address.Addr())
+	}
 	return nil
+}
+
+// awaitLocal waits for the kernel to take for its own what is sent to an address
+// of IPv6, which it does in the background.
+func awaitLocal(address netip.Addr) error {
+	route := hex.EncodeToString(address.AsSlice()) + " 80 "
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); <-tick.C {
+		routes, err := os.ReadFile("/proc/thread-self/net/ipv6_route")
+		if err != nil || strings.Contains(string(routes), route) {
+			return err
+		}
+	}
+	return fmt.Errorf("%s is no local address after ten seconds", address)
 }
 
 // request asks the kernel for something, in the namespace of the thread (rtnetlink(7)).
