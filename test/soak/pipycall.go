@@ -20,7 +20,6 @@ func (s *soak) loadPipys(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if s.waiting.Load() {
 			pass(ctx, retryPeriod)
-			continue
 		}
 		p, q := s.pipys.all[rand.IntN(s.pipys.count())], s.pipys.all[rand.IntN(s.pipys.count())]
 		client, _ := s.crowd.pair()
@@ -28,6 +27,10 @@ func (s *soak) loadPipys(ctx context.Context) error {
 			continue
 		}
 		s.still.RLock()
+		if s.waiting.Load() { // clocks have jumped just now
+			s.still.RUnlock()
+			continue
+		}
 		near, began := client.now(), time.Now()
 		_, err := s.callPipy(near, p)
 		took := time.Since(began)
