@@ -79,6 +79,8 @@ type Pod struct {
 	// Workload is what to restart for a new pod, as in "deployment/books"; empty
 	// if nothing would make a new one.
 	Workload string
+	// Container is the name of the sidecar's; empty if none is known.
+	Container string
 	// Sidecar is set in pods that have one, and Exempt in those that rightly have
 	// none.
 	Sidecar, Exempt bool

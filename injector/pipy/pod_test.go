@@ -47,7 +47,7 @@ func container(t *testing.T) corev1.Container {
 		t.Fatal(err)
 	}
 	for _, c := range pod.Spec.Containers {
-		if c.Name == injector.SidecarName {
+		if c.Name == "sidecar" {
 			return c
 		}
 	}
