@@ -20,7 +20,9 @@ var all = [...]struct {
 	{"webhooks", (*Snapshot).webhooks},
 	{"clocks", (*Snapshot).clocks},
 	{"namespaces", (*Snapshot).namespaces},
+	{"workloads", (*Snapshot).workloads},
 	{"pods", (*Snapshot).pods},
+	{"registries", (*Snapshot).registries},
 	{"ports", (*Snapshot).ports},
 }
 

@@ -55,6 +55,11 @@ type Snapshot struct {
 	Leftovers map[string][]string
 	// Pods are those of monitored namespaces.
 	Pods []Pod
+	// Stuck are workloads of monitored namespaces whose pods are not created.
+	Stuck []Stuck
+	// Pulling are the namespaces that have each of the Secrets that PullSecrets
+	// returns.
+	Pulling map[string][]string
 }
 
 // Replica is a running pod of the control plane, and what it says of itself.
@@ -84,6 +89,8 @@ type Pod struct {
 	// Sidecar is set in pods that have one, and Exempt in those that rightly have
 	// none.
 	Sidecar, Exempt bool
+	// PullSecrets are those that the pod names.
+	PullSecrets []string
 	// NotReady is why the sidecar is not ready; empty if it is, or may be yet.
 	NotReady string
 	// Intercepted is set if connections to the pod are led to its sidecar, and
@@ -91,6 +98,13 @@ type Pod struct {
 	// is known of them.
 	Intercepted bool
 	Ports       []Port
+}
+
+// Stuck is a workload whose pods the API server does not create.
+type Stuck struct {
+	Kind, Namespace, Name string
+	// Reason is what the API server answered.
+	Reason string
 }
 
 // Port is one of an application.

@@ -52,6 +52,13 @@ func (s *Survey) pods(ctx context.Context, snapshot *check.Snapshot) error {
 			if err != nil {
 				return err
 			}
+			stuck, err := s.creation(reading, ns.Name, snapshot.Now)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			snapshot.Stuck = append(snapshot.Stuck, stuck...)
+			mu.Unlock()
 			return s.EachPod(reading, ns.Name, "", func(pod *corev1.Pod) {
 				one := describe(pod, ns, snapshot.Now)
 				exposed.describe(pod, &one)
@@ -64,6 +71,13 @@ func (s *Survey) pods(ctx context.Context, snapshot *check.Snapshot) error {
 	err := group.Wait()
 	slices.SortFunc(snapshot.Pods, func(a, b check.Pod) int {
 		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	})
+	slices.SortFunc(snapshot.Stuck, func(a, b check.Stuck) int {
+		return strings.Compare(a.Namespace+"/"+a.Kind+"/"+a.Name, b.Namespace+"/"+b.Kind+"/"+b.Name)
+	})
+	// During a rollout, several ReplicaSets of a Deployment may be refused pods.
+	snapshot.Stuck = slices.CompactFunc(snapshot.Stuck, func(a, b check.Stuck) bool {
+		return a.Namespace == b.Namespace && a.Kind == b.Kind && a.Name == b.Name
 	})
 	if err == nil {
 		s.sidecars(ctx, snapshot.Pods)

@@ -23,6 +23,9 @@ const (
 
 func describe(pod *corev1.Pod, ns *corev1.Namespace, now time.Time) check.Pod {
 	one := check.Pod{Namespace: pod.Namespace, Name: pod.Name, Workload: workload(pod), Exempt: exempt(pod, ns), Container: mesh.SidecarName(pod)}
+	for _, secret := range pod.Spec.ImagePullSecrets {
+		one.PullSecrets = append(one.PullSecrets, secret.Name)
+	}
 	_, one.Sidecar = pod.Labels[injector.ProxyLabel]
 	if one.Sidecar && !ended(pod) {
 		one.NotReady = notReady(pod, now)
