@@ -57,6 +57,8 @@ type Snapshot struct {
 	Pods []Pod
 	// Stuck are workloads of monitored namespaces whose pods are not created.
 	Stuck []Stuck
+	// StuckUnknown is why Stuck may lack some; empty if it does not.
+	StuckUnknown string
 	// Pulling are the namespaces that have each of the Secrets that PullSecrets
 	// returns.
 	Pulling map[string][]string

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -13,6 +14,10 @@ func (s *Snapshot) workloads(c *Check) {
 	if len(s.Stuck) > 0 {
 		c.Summary = count(len(s.Stuck), "workload") + " without all of its pods"
 	}
+	if s.StuckUnknown != "" {
+		c.Summary = "not all workloads were looked at"
+		c.warn("Mesh "+s.Mesh, "have it run by an account that may get and list replicasets, statefulsets, daemonsets, jobs, replicationcontrollers and events", "whether pods can be created is not known: %s", s.StuckUnknown)
+	}
 	for _, w := range s.Stuck {
 		c.fail(fmt.Sprintf("%s %s/%s", w.Kind, w.Namespace, w.Name), s.remedy(w), "its pods cannot be created: %s", w.Reason)
 	}
@@ -20,8 +25,9 @@ func (s *Snapshot) workloads(c *Check) {
 
 var (
 	exceeded    = regexp.MustCompile(`exceeded quota: ([^,]+),`)
-	unspecified = regexp.MustCompile(`failed quota: ([^:]+): must specify (.*)`)
-	ranged      = regexp.MustCompile(`(maximum|minimum) \S+ usage per (Container|Pod)|max limit to request ratio`)
+	unspecified = regexp.MustCompile(`failed quota: [^:]+: must specify (?:(limits|requests)\.)?(cpu|memory)`)
+	tooLarge    = regexp.MustCompile(`maximum (\S+) usage per (?:Container|Pod)`)
+	tooSmall    = regexp.MustCompile(`minimum (\S+) usage per (?:Container|Pod)|(\S+) max limit to request ratio`)
 	calling     = regexp.MustCompile(`failed calling webhook "([^"]+)"`)
 	denied      = regexp.MustCompile(`admission webhook "([^"]+)" denied the request`)
 	noAccount   = regexp.MustCompile(`error looking up service account [^:]*: serviceaccount "([^"]+)" not found`)
@@ -36,14 +42,17 @@ func (s *Snapshot) remedy(w Stuck) string {
 	if m := find(exceeded); m != nil {
 		return fmt.Sprintf("raise the quota, or lower what pods ask for (docs/guide.md#resources): kubectl describe resourcequota -n %s %s", w.Namespace, m[1])
 	}
-	if find(unspecified) != nil {
-		return fmt.Sprintf("set what is missing for the containers that are named, for those of the mesh (docs/guide.md#resources) by %s", s.annotate(w.Namespace, "cpu=500m"))
+	if m := find(unspecified); m != nil {
+		return fmt.Sprintf("set what is missing for each container that is named, for osm-init and the sidecar (docs/guide.md#resources) by %s", annotate(w.Namespace, cmp.Or(m[1], "requests"), m[2]))
 	}
 	if strings.Contains(w.Reason, "violates PodSecurity") {
 		return fmt.Sprintf("install the mesh with osm.injector.interception=none, or, if it is about a container of the mesh: kubectl label --overwrite namespace %s pod-security.kubernetes.io/enforce=privileged", w.Namespace)
 	}
-	if find(ranged) != nil {
-		return fmt.Sprintf("compare what the containers ask for with kubectl describe limitrange -n %s, and set the sidecar's by %s", w.Namespace, s.annotate(w.Namespace, "cpu=100m"))
+	if m := find(tooLarge); m != nil {
+		return ranged(w.Namespace, "limits", m[1])
+	}
+	if m := find(tooSmall); m != nil {
+		return ranged(w.Namespace, "requests", m[1]+m[2])
 	}
 	if m := find(calling); m != nil {
 		return s.unreachable(m[1])
@@ -59,9 +68,18 @@ func (s *Snapshot) remedy(w Stuck) string {
 	return fmt.Sprintf("kubectl describe -n %s %s %s", w.Namespace, strings.ToLower(w.Kind), w.Name)
 }
 
-// annotate sets a limit of all sidecars of a namespace.
-func (s *Snapshot) annotate(namespace, limit string) string {
-	return fmt.Sprintf("kubectl annotate namespace %s openservicemesh.io/sidecar-resource-limits-%s", namespace, limit)
+func ranged(namespace, kind, resource string) string {
+	return fmt.Sprintf("compare what each container asks for with kubectl describe limitrange -n %s, and set what osm-init and the sidecar ask for by %s", namespace, annotate(namespace, kind, resource))
+}
+
+// annotate sets limits or requests of all sidecars of a namespace. The amount is
+// one that a sidecar can work with.
+func annotate(namespace, kind, resource string) string {
+	amount := "128Mi"
+	if resource == "cpu" {
+		amount = "100m"
+	}
+	return fmt.Sprintf("kubectl annotate namespace %s openservicemesh.io/sidecar-resource-%s-%s=%s", namespace, kind, resource, amount)
 }
 
 // unreachable is about a webhook that the API server cannot call.

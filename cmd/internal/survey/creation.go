@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -136,8 +137,16 @@ func jobLacksPods(job *batchv1.Job) bool {
 	return !over && !suspended && job.Status.Active == 0
 }
 
-// refusal is the API server's answer within what controllers make of it.
+// maxRefusal is the longest answer that is told, in bytes.
+const maxRefusal = 1 << 10
+
+// refusal is the API server's answer within what controllers make of it, in one
+// line. Webhooks of others may have written it.
 func refusal(message string) string {
+	message = strings.Join(strings.FieldsFunc(message, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
+	if len(message) > maxRefusal {
+		message = strings.ToValidUTF8(message[:maxRefusal], "") + " …"
+	}
 	for _, before := range []string{"Error creating: ", " failed error: "} {
 		if _, after, found := strings.Cut(message, before); found {
 			return after

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/osm-edge/osm/check"
@@ -53,11 +54,14 @@ func (s *Survey) pods(ctx context.Context, snapshot *check.Snapshot) error {
 				return err
 			}
 			stuck, err := s.creation(reading, ns.Name, snapshot.Now)
-			if err != nil {
+			if err != nil && !apierrors.IsForbidden(err) {
 				return err
 			}
 			mu.Lock()
 			snapshot.Stuck = append(snapshot.Stuck, stuck...)
+			if err != nil {
+				snapshot.StuckUnknown = err.Error()
+			}
 			mu.Unlock()
 			return s.EachPod(reading, ns.Name, "", func(pod *corev1.Pod) {
 				one := describe(pod, ns, snapshot.Now)
