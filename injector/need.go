@@ -29,13 +29,19 @@ func need(pod *corev1.Pod, chosen overrides, ranges []*corev1.LimitRange) (corev
 	needed := corev1.ResourceRequirements{Limits: corev1.ResourceList{}, Requests: corev1.ResourceList{}}
 	guaranteed := isGuaranteed(pod)
 	for _, u := range usualResources() {
+		r := roomOf(u, ranges, pod)
 		if ofWholePod(pod, u.name) {
+			if r.defaulted {
+				// Without a word, the API server would take a default of a whole
+				// container out of what the pod has.
+				needed.Requests[u.name] = r.within(resource.Quantity{})
+			}
 			continue
 		}
 		before := share{request: quantityOf(chosen.resources.Requests, u.name), limit: quantityOf(chosen.resources.Limits, u.name)}
 		u.guaranteed = guaranteed && u.name != corev1.ResourceEphemeralStorage
 		u.asked = before.limit != nil && quantityOf(chosen.podRequests, u.name) != nil
-		after := before.complete(u, ownOf(pod, u.name), roomOf(u, ranges, pod))
+		after := before.complete(u, ownOf(pod, u.name), r)
 		if after.request != nil {
 			needed.Requests[u.name] = *after.request
 		}

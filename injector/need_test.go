@@ -87,6 +87,8 @@ func TestASidecarHasWhatItsPodNeedsItToHave(t *testing.T) {
 		"resources of the pod as a whole":                 {pod: whole("cpu 1, memory 1Gi", ""), set: set("cpu 1", "memory 1Gi")},
 		"CPU of the pod as a whole":                       {pod: whole("", "cpu 1"), requests: "memory 32Mi"},
 		"empty resources of the pod as a whole":           {pod: whole("", ""), requests: idle},
+		"CPU of the pod as a whole, and a default":        {pod: whole("", "cpu 1"), ranges: ranging(corev1.LimitRangeItem{Default: listOf(t, "cpu 2")}), requests: "cpu 0, memory 32Mi"},
+		"CPU of the pod as a whole, and a minimum":        {pod: whole("", "cpu 1"), ranges: ranging(corev1.LimitRangeItem{Min: listOf(t, "cpu 20m"), DefaultRequest: listOf(t, "cpu 1")}), requests: "cpu 20m, memory 32Mi"},
 		"a request that is set":                           {pod: container("", ""), set: set("cpu 50m", ""), requests: "cpu 50m, memory 32Mi"},
 		"requests of zero":                                {pod: container("", ""), set: set("cpu 0, memory 0", ""), requests: "cpu 0, memory 0"},
 		"a limit that is set is the request":              {pod: container("", ""), set: set("", "cpu 50m"), requests: "memory 32Mi", limits: "cpu 50m"},

@@ -15,6 +15,8 @@ type room struct {
 	min, max *resource.Quantity
 	// ratio is how many times its request a limit may be, and positive.
 	ratio *resource.Quantity
+	// defaulted is set if containers without any are given some.
+	defaulted bool
 }
 
 // roomOf is the room for a container beside those of pod. Where they leave too
@@ -25,6 +27,7 @@ func roomOf(u usual, ranges []*corev1.LimitRange, pod *corev1.Pod) room {
 		for i := range limits.Spec.Limits {
 			switch item := &limits.Spec.Limits[i]; item.Type {
 			case corev1.LimitTypeContainer:
+				r.defaulted = r.defaulted || quantityOf(item.Default, name) != nil || quantityOf(item.DefaultRequest, name) != nil
 				r.min = bound(r.min, item.Min, name, 1)
 				r.max = bound(r.max, item.Max, name, -1)
 				r.ratio = bound(r.ratio, item.MaxLimitRequestRatio, name, -1)
