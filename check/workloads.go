@@ -8,7 +8,7 @@ import (
 )
 
 // workloads looks for pods that are not there, because the API server refuses
-// them. Who created their workload was not told.
+// them. The creators of their workloads are not told.
 func (s *Snapshot) workloads(c *Check) {
 	c.Summary = "all pods are created"
 	if len(s.Stuck) > 0 {

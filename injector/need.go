@@ -95,7 +95,7 @@ func (s share) complete(u usual, own own, r room) share {
 	return share{&request, &limit}
 }
 
-// warning is for who creates the pod.
+// warning is what the creator of the pod is shown.
 func (u usual) warning(before, after share) string {
 	switch {
 	case !u.guaranteed || before.request == nil || after.limit == nil:
