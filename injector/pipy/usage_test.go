@@ -133,7 +133,7 @@ func (l demand) run(ctx context.Context) error {
 	var group errgroup.Group
 	for range clients {
 		// A client of its own for each, so that each holds its connection.
-		client := &http.Client{Transport: transport.Clone(), Timeout: patience}
+		client := &http.Client{Transport: transport.Clone(), Timeout: time.Minute} // on a machine that is busy
 		group.Go(func() error {
 			defer client.CloseIdleConnections()
 			for {
