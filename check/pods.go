@@ -1,9 +1,12 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 func (s *Snapshot) pods(c *Check) {
@@ -25,9 +28,14 @@ func (s *Snapshot) pods(c *Check) {
 			"%s without a sidecar, for they were there before the namespace was of the mesh, or no webhook was called: %s", count(len(pods), "pod"), names(podNames(pods)))
 	}
 	for namespace, pods := range broken {
-		c.fail("Namespace "+namespace, fmt.Sprintf("kubectl logs -n %s %s -c sidecar", namespace, pods[0].Name),
+		c.fail("Namespace "+namespace, logsOf(pods[0]),
 			"%s whose sidecar is not ready: %s: %s", count(len(pods), "pod"), names(podNames(pods)), pods[0].NotReady)
 	}
+}
+
+// logsOf is the command that shows what a pod's sidecar wrote.
+func logsOf(pod Pod) string {
+	return fmt.Sprintf("kubectl logs -n %s %s -c %s", pod.Namespace, pod.Name, cmp.Or(pod.Container, mesh.SidecarNames()[0]))
 }
 
 func podNames(pods []Pod) (all []string) {

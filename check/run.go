@@ -21,7 +21,9 @@ var all = [...]struct {
 	{"reachability", (*Snapshot).reachability},
 	{"clocks", (*Snapshot).clocks},
 	{"namespaces", (*Snapshot).namespaces},
+	{"workloads", (*Snapshot).workloads},
 	{"pods", (*Snapshot).pods},
+	{"registries", (*Snapshot).registries},
 	{"ports", (*Snapshot).ports},
 }
 

@@ -57,6 +57,13 @@ type Snapshot struct {
 	Leftovers map[string][]string
 	// Pods are those of monitored namespaces.
 	Pods []Pod
+	// Stuck are workloads of monitored namespaces whose pods are not created.
+	Stuck []Stuck
+	// StuckUnknown is why Stuck may lack some; empty if it does not.
+	StuckUnknown string
+	// Pulling are the namespaces that have each of the Secrets that PullSecrets
+	// returns.
+	Pulling map[string][]string
 }
 
 // Replica is a running pod of the control plane, and what it says of itself.
@@ -81,9 +88,13 @@ type Pod struct {
 	// Workload is what to restart for a new pod, as in "deployment/books"; empty
 	// if nothing would make a new one.
 	Workload string
+	// Container is the name of the sidecar's; empty if none is known.
+	Container string
 	// Sidecar is set in pods that have one, and Exempt in those that rightly have
 	// none.
 	Sidecar, Exempt bool
+	// PullSecrets are those that the pod names.
+	PullSecrets []string
 	// NotReady is why the sidecar is not ready; empty if it is, or may be yet.
 	NotReady string
 	// Intercepted is set if connections to the pod are led to its sidecar, and
@@ -91,6 +102,13 @@ type Pod struct {
 	// is known of them.
 	Intercepted bool
 	Ports       []Port
+}
+
+// Stuck is a workload whose pods the API server does not create.
+type Stuck struct {
+	Kind, Namespace, Name string
+	// Reason is what the API server answered.
+	Reason string
 }
 
 // Port is one of an application.

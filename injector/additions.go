@@ -34,11 +34,6 @@ func (c *Config) additions(pod *corev1.Pod, chosen overrides, bootstrap Bootstra
 		volumes:     []corev1.Volume{c.volume},
 	}
 	a.annotations[BootstrapAnnotation] = string(encoded)
-	if pod.Spec.Resources != nil {
-		// What a pod has as a whole must cover all of its containers together:
-		// ours share it, with none of their own.
-		chosen.resources = corev1.ResourceRequirements{}
-	}
 	inits, err := c.initContainers(chosen)
 	if err != nil {
 		return additions{}, err

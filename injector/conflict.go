@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 // conflicts names all that pod, which is without a sidecar, has of what is the
@@ -23,12 +26,15 @@ func conflicts(pod *corev1.Pod) error {
 		report("annotation %s: only the mesh sets it: remove it", BootstrapAnnotation)
 	}
 	for _, volume := range pod.Spec.Volumes {
-		if volume.Name == identityVolumeName {
-			report("volume %s: the mesh adds one of this name: rename it", identityVolumeName)
+		if volume.Name == mesh.IdentityVolume {
+			report("volume %s: the mesh adds one of this name: rename it", mesh.IdentityVolume)
 		}
 	}
 	if security := pod.Spec.SecurityContext; security != nil && isSidecarUser(security.RunAsUser) {
 		report("spec.securityContext.runAsUser: %s", userMend)
+	}
+	if mesh.FreeSidecarName(pod) == "" {
+		report("containers %s: the mesh adds one that has one of these names: rename one of yours", strings.Join(mesh.SidecarNames(), " and "))
 	}
 	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 		for _, problem := range containerConflicts(container) {
@@ -46,8 +52,11 @@ func isSidecarUser(user *int64) bool { return user != nil && *user == sidecarID 
 
 func containerConflicts(container corev1.Container) []error {
 	var problems []error
-	if container.Name == SidecarName || container.Name == osmInitName {
+	if container.Name == mesh.InitContainer {
 		problems = append(problems, errors.New("the mesh adds one of this name: rename it"))
+	}
+	if mesh.MountsIdentity(&container) {
+		problems = append(problems, fmt.Errorf("volumeMounts: %s is the sidecar's alone: mount a volume of another name", mesh.IdentityVolume))
 	}
 	if security := container.SecurityContext; security != nil && isSidecarUser(security.RunAsUser) {
 		problems = append(problems, fmt.Errorf("securityContext.runAsUser: %s", userMend))

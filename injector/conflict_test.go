@@ -21,9 +21,22 @@ func TestWhatIsTheSidecarsIsRefusedByNameWithTheMend(t *testing.T) {
 		want string
 	}
 	tests := map[string]conflicting{
-		"a container named sidecar":        {func(pod *corev1.Pod) { pod.Spec.Containers[0].Name = "sidecar" }, "container sidecar: the mesh adds one of this name: rename it"},
+		"containers of both names": {func(pod *corev1.Pod) {
+			pod.Spec.Containers = []corev1.Container{{Name: "sidecar"}, {Name: "osm-sidecar"}}
+		}, "containers sidecar and osm-sidecar: the mesh adds one that has one of these names: rename one of yours"},
+		"a container of one name, an init container of the other": {func(pod *corev1.Pod) {
+			pod.Spec.InitContainers, pod.Spec.Containers[0].Name = []corev1.Container{{Name: "osm-sidecar"}}, "sidecar"
+		}, "containers sidecar and osm-sidecar: the mesh adds one"},
+		"a container that mounts the sidecar's volume": {func(pod *corev1.Pod) {
+			pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "osm-identity", MountPath: "/stolen"}}
+		}, "container app: volumeMounts: osm-identity is the sidecar's alone: mount a volume of another name"},
+		"a container named sidecar that mounts it": {func(pod *corev1.Pod) {
+			pod.Spec.Containers[0] = corev1.Container{Name: "sidecar", VolumeMounts: []corev1.VolumeMount{{Name: "osm-identity"}}}
+		}, "container sidecar: volumeMounts: osm-identity is"},
+		"a container named sidecar":        {func(pod *corev1.Pod) { pod.Spec.Containers[0].Name = "sidecar" }, ""},
+		"an init container named sidecar":  {func(pod *corev1.Pod) { pod.Spec.InitContainers = []corev1.Container{{Name: "sidecar"}} }, ""},
+		"a container named osm-sidecar":    {func(pod *corev1.Pod) { pod.Spec.Containers[0].Name = "osm-sidecar" }, ""},
 		"a container named osm-init":       {func(pod *corev1.Pod) { pod.Spec.Containers[0].Name = "osm-init" }, "container osm-init: the mesh adds one"},
-		"an init container named sidecar":  {func(pod *corev1.Pod) { pod.Spec.InitContainers = []corev1.Container{{Name: "sidecar"}} }, "container sidecar: the mesh adds one"},
 		"an init container named osm-init": {func(pod *corev1.Pod) { pod.Spec.InitContainers = []corev1.Container{{Name: "osm-init"}} }, "container osm-init: the mesh adds one"},
 		"a volume named osm-identity": {func(pod *corev1.Pod) { pod.Spec.Volumes = []corev1.Volume{{Name: "osm-identity"}} },
 			"volume osm-identity: the mesh adds one of this name: rename it"},
@@ -77,10 +90,10 @@ func TestWhatIsTheSidecarsIsRefusedByNameWithTheMend(t *testing.T) {
 }
 
 func TestEveryConflictIsNamedAtOnce(t *testing.T) {
-	pod := podWith(corev1.Container{Name: "sidecar"}, corev1.Container{Name: "osm-init"})
+	pod := podWith(corev1.Container{Name: "sidecar"}, corev1.Container{Name: "osm-sidecar"}, corev1.Container{Name: "osm-init"})
 	pod.Spec.Volumes = []corev1.Volume{{Name: "osm-identity"}}
 	err := conflicts(pod)
-	for _, want := range []string{"container sidecar", "container osm-init", "volume osm-identity"} {
+	for _, want := range []string{"containers sidecar", "container osm-init", "volume osm-identity"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v lacks %q", err, want)
 		}

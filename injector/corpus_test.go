@@ -37,6 +37,9 @@ func variants() map[string]func(*Settings) {
 		"native":    func(*Settings) {},
 		"container": func(s *Settings) { s.Placement = Container },
 		"direct":    func(s *Settings) { s.Interception = NoInterception },
+		"usual": func(s *Settings) {
+			s.SidecarResources, s.ImagePullSecrets = corev1.ResourceRequirements{}, []string{"registry"}
+		},
 	}
 }
 

@@ -40,6 +40,9 @@ type Options struct {
 	Config func() *Config
 	// Namespaces is asked once a pod. Required.
 	Namespaces Namespaces
+	// LimitRanges returns those of a namespace, which are only read. Default:
+	// there are none.
+	LimitRanges func(namespace string) ([]*corev1.LimitRange, error)
 	// Registerer takes the handler's metrics. Required.
 	Registerer prometheus.Registerer
 	// Refusals is told of refused pods. Default: nobody is.
@@ -66,6 +69,9 @@ func NewHandler(options Options) (*Handler, error) {
 	}
 	if options.NewProxyID == nil {
 		options.NewProxyID = uuid.NewString
+	}
+	if options.LimitRanges == nil {
+		options.LimitRanges = func(string) ([]*corev1.LimitRange, error) { return nil, nil }
 	}
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
@@ -115,7 +121,11 @@ func (h *Handler) admit(request admission.Request) Result {
 		// safe, and whoever creates pods tries again.
 		return failed(unknownNamespace, fmt.Errorf("looking up the pod's namespace: %w: try again", err))
 	}
-	return h.options.Config().Inject(request.Object.Raw, namespace, h.options.NewProxyID())
+	ranges, err := h.options.LimitRanges(request.Namespace)
+	if err != nil {
+		return failed(internal, fmt.Errorf("listing the limit ranges of namespace %s: %w", request.Namespace, err))
+	}
+	return h.options.Config().Inject(request.Object.Raw, namespace, h.options.NewProxyID(), ranges...)
 }
 
 // log writes of a pod only what names it.

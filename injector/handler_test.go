@@ -83,10 +83,10 @@ func TestAnswersToWhatIsNotInjected(t *testing.T) {
 		"a pod that declines": {annotate("disabled"), true, http.StatusOK, ""},
 		"a pod that says neither": {annotate("maybe"), false, http.StatusForbidden,
 			`pod bookstore/bookstore-v2-6c9d8b7f5c-*: annotation openservicemesh.io/sidecar-injection is "maybe"`},
-		"a pod with a container named sidecar": {
+		"a pod with a container named osm-init": {
 			func(t *testing.T, review *admissionv1.AdmissionReview) {
-				withPod(t, review, func(pod *corev1.Pod) { pod.Spec.Containers[0].Name = "sidecar" })
-			}, false, http.StatusForbidden, "pod bookstore/bookstore-v2-6c9d8b7f5c-*: container sidecar: the mesh adds one of this name: rename it"},
+				withPod(t, review, func(pod *corev1.Pod) { pod.Spec.Containers[0].Name = "osm-init" })
+			}, false, http.StatusForbidden, "pod bookstore/bookstore-v2-6c9d8b7f5c-*: container osm-init: the mesh adds one of this name: rename it"},
 		"a service account whose certificate could not be named": {
 			func(t *testing.T, review *admissionv1.AdmissionReview) {
 				withPod(t, review, func(pod *corev1.Pod) { pod.Spec.ServiceAccountName = strings.Repeat("a", 240) })

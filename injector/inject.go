@@ -6,10 +6,10 @@ import (
 )
 
 // Inject tells what becomes of a pod, given as JSON, that is about to be created
-// in namespace; proxy is the id of its sidecar, a UUID, if it gets one. The
-// Patch of the Result says what changes, so fields that this package does not
+// in namespace; proxy is the id of its sidecar, a UUID, if it gets one, and ranges
+// are the LimitRanges of the namespace, as far as they are known. The Patch of the Result says what changes, so fields that this package does not
 // know stay. This is all that a Handler does with a pod, and needs no cluster.
-func (c *Config) Inject(raw []byte, namespace *corev1.Namespace, proxy string) Result {
+func (c *Config) Inject(raw []byte, namespace *corev1.Namespace, proxy string, ranges ...*corev1.LimitRange) Result {
 	if reason := outside(namespace, c); reason != "" {
 		return skipped(reason) // the pod is not even read
 	}
@@ -17,7 +17,7 @@ func (c *Config) Inject(raw []byte, namespace *corev1.Namespace, proxy string) R
 	if err != nil {
 		return failed(badRequest, err)
 	}
-	result := c.inject(pod, namespace, proxy)
+	result := c.inject(pod, surroundings{namespace, ranges}, proxy)
 	result.Pod = podName(pod, namespace.Name)
 	result.decoded = pod
 	if result.Decision == Injected && lacksMetadata(pod, raw) {
@@ -26,9 +26,15 @@ func (c *Config) Inject(raw []byte, namespace *corev1.Namespace, proxy string) R
 	return result
 }
 
+// surroundings are what a pod is about to be created in.
+type surroundings struct {
+	namespace *corev1.Namespace
+	ranges    []*corev1.LimitRange
+}
+
 // inject decides about pod and, if it is to join the mesh, has it join.
-func (c *Config) inject(pod *corev1.Pod, namespace *corev1.Namespace, proxy string) Result {
-	verdict, err := decide(pod, namespace, c)
+func (c *Config) inject(pod *corev1.Pod, in surroundings, proxy string) Result {
+	verdict, err := decide(pod, in.namespace, c)
 	if err != nil {
 		return refused(badAnnotation, err)
 	}
@@ -41,7 +47,7 @@ func (c *Config) inject(pod *corev1.Pod, namespace *corev1.Namespace, proxy stri
 		result.Warnings = skipWarnings(verdict.reason)
 		return result
 	}
-	result := c.join(pod, namespace, proxy)
+	result := c.join(pod, in, proxy)
 	if result.Decision == Injected {
 		result.Reason = verdict.reason
 	}

@@ -8,7 +8,8 @@ import (
 )
 
 // join gives pod its sidecar, if it does not have it yet.
-func (c *Config) join(pod *corev1.Pod, namespace *corev1.Namespace, proxy string) Result {
+func (c *Config) join(pod *corev1.Pod, in surroundings, proxy string) Result {
+	namespace := in.namespace
 	name := podName(pod, namespace.Name)
 	id, err := podIdentity(pod, namespace.Name, c)
 	if err != nil {
@@ -30,7 +31,7 @@ func (c *Config) join(pod *corev1.Pod, namespace *corev1.Namespace, proxy string
 	if err := conflicts(bare); err != nil {
 		return refused(conflict, fmt.Errorf("pod %s: %w", name, err))
 	}
-	result := c.equip(bare, namespace, newBootstrap(c, id, proxy))
+	result := c.equip(bare, in, newBootstrap(c, id, proxy))
 	if result.Decision == Injected {
 		result.Patch = append(removal, result.Patch...)
 		result.Warnings = shown(append(warnings, result.Warnings...))
@@ -39,7 +40,8 @@ func (c *Config) join(pod *corev1.Pod, namespace *corev1.Namespace, proxy string
 }
 
 // equip gives a pod that has none the sidecar that bootstrap is for.
-func (c *Config) equip(pod *corev1.Pod, namespace *corev1.Namespace, bootstrap Bootstrap) Result {
+func (c *Config) equip(pod *corev1.Pod, in surroundings, bootstrap Bootstrap) Result {
+	namespace := in.namespace
 	chosen, err := readOverrides(pod, namespace, c)
 	if err != nil {
 		return refused(badAnnotation, err)
@@ -52,6 +54,8 @@ func (c *Config) equip(pod *corev1.Pod, namespace *corev1.Namespace, bootstrap B
 	if err != nil {
 		return refused(badProbe, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err))
 	}
+	needed, warnings := need(pod, chosen, in.ranges)
+	chosen.resources, chosen.warnings = needed, append(chosen.warnings, warnings...)
 	additions, err := c.additions(pod, chosen, bootstrap)
 	if err != nil {
 		return failed(internal, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err))

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 // marks are what a pod bears of an injection: the API server may ask about a
@@ -15,7 +17,7 @@ import (
 type marks struct {
 	volume     bool // osm-identity, known by the audience of its token
 	scripts    bool // in that volume, of any version
-	sidecar    bool // known by its name and that volume
+	sidecar    bool // as mesh.IsSidecar knows it
 	osmInit    bool
 	label      bool
 	annotation bool
@@ -27,7 +29,7 @@ func marksOf(pod *corev1.Pod) marks {
 		m.volume = true
 		m.scripts = slices.ContainsFunc(pod.Spec.Volumes[i].Projected.Sources, isScripts)
 	}
-	m.sidecar = slices.ContainsFunc(pod.Spec.Containers, isSidecar) || slices.ContainsFunc(pod.Spec.InitContainers, isSidecar)
+	m.sidecar = mesh.SidecarName(pod) != ""
 	m.osmInit = slices.ContainsFunc(pod.Spec.InitContainers, isOSMInit)
 	_, m.label = pod.Labels[ProxyLabel]
 	_, m.annotation = pod.Annotations[BootstrapAnnotation]
@@ -56,7 +58,7 @@ func ownSidecar(pod *corev1.Pod, id identity) error {
 }
 
 func isIdentityVolume(volume corev1.Volume) bool {
-	return volume.Name == identityVolumeName && volume.Projected != nil &&
+	return volume.Name == mesh.IdentityVolume && volume.Projected != nil &&
 		slices.ContainsFunc(volume.Projected.Sources, func(source corev1.VolumeProjection) bool {
 			return source.ServiceAccountToken != nil && source.ServiceAccountToken.Audience == tokenAudience
 		})
@@ -79,9 +81,6 @@ func isScripts(source corev1.VolumeProjection) bool {
 	return source.ConfigMap != nil && strings.HasPrefix(source.ConfigMap.Name, scriptsPrefix)
 }
 
-func isSidecar(container corev1.Container) bool {
-	return container.Name == SidecarName &&
-		slices.ContainsFunc(container.VolumeMounts, func(mount corev1.VolumeMount) bool { return mount.Name == identityVolumeName })
-}
+func isSidecar(container corev1.Container) bool { return mesh.IsSidecar(&container) }
 
-func isOSMInit(container corev1.Container) bool { return container.Name == osmInitName }
+func isOSMInit(container corev1.Container) bool { return container.Name == mesh.InitContainer }

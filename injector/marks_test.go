@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 // copies are what becomes of an injected pod at the hands of others.
@@ -76,13 +78,13 @@ func checkWhole(t *testing.T, config *Config, copied *corev1.Pod) {
 	if config.settings.Interception == NFTables {
 		intercepts = 1
 	}
-	if count(SidecarName, all) != 1 || count(osmInitName, all) != intercepts || len(after.Spec.Volumes) != 1 {
+	if count(mesh.SidecarNames()[0], all) != 1 || count(mesh.InitContainer, all) != intercepts || len(after.Spec.Volumes) != 1 {
 		t.Errorf("containers %v and %d volumes", names(all), len(after.Spec.Volumes))
 	}
 	if got := names(slices.DeleteFunc(after.Spec.Containers, isSidecar)); !slices.Equal(got, kept) {
 		t.Errorf("containers %v, want %v", got, kept)
 	}
-	if find(t, become(t, config, copied), SidecarName).Image != config.settings.SidecarImage {
+	if find(t, become(t, config, copied), mesh.SidecarNames()[0]).Image != config.settings.SidecarImage {
 		t.Error("the sidecar is that of the copy")
 	}
 	raw, err := json.Marshal(become(t, config, copied))

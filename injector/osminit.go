@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-)
 
-const osmInitName = "osm-init"
+	"github.com/osm-edge/osm/manifests/mesh"
+)
 
 // initContainers are those that come with a sidecar.
 func (c *Config) initContainers(chosen overrides) ([]corev1.Container, error) {
@@ -27,7 +27,7 @@ func (c *Config) initContainers(chosen overrides) ([]corev1.Container, error) {
 // it ends before the sidecar starts.
 func (c *Config) osmInit(config string, resources corev1.ResourceRequirements) corev1.Container {
 	return corev1.Container{
-		Name:                     osmInitName,
+		Name:                     mesh.InitContainer,
 		Image:                    c.settings.InitImage,
 		ImagePullPolicy:          c.settings.ImagePullPolicy,
 		Args:                     []string{config},

@@ -18,6 +18,8 @@ type overrides struct {
 	// resources of the sidecar: each is the pod's, or else the namespace's, or
 	// else the mesh's.
 	resources corev1.ResourceRequirements
+	// podRequests are those of the sidecar that the pod itself asks for.
+	podRequests corev1.ResourceList
 	// inboundPorts and outboundPorts are left alone by the sidecar, as the mesh
 	// or the pod says, in order.
 	inboundPorts, outboundPorts []uint16
@@ -57,7 +59,7 @@ func readOverrides(pod *corev1.Pod, namespace *corev1.Namespace, config *Config)
 	if err != nil {
 		return overrides{}, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err)
 	}
-	o.metrics = metrics
+	o.metrics, o.podRequests = metrics, wanted.Requests
 	o.warnings = strays(pod, namespace)
 	return o, nil
 }

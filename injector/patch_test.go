@@ -8,6 +8,8 @@ import (
 	jsonpatch "github.com/evanphx/json-patch"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 // applied is document after a JSON Patch, as the API server applies it.
@@ -35,10 +37,10 @@ func applied(t testing.TB, document []byte, operations []operation) []byte {
 // questions of the kubelet.
 func without(pod *corev1.Pod) *corev1.Pod {
 	pod = pod.DeepCopy()
-	ours := func(c corev1.Container) bool { return c.Name == SidecarName || c.Name == osmInitName }
+	ours := func(c corev1.Container) bool { return mesh.IsSidecar(&c) || c.Name == mesh.InitContainer }
 	pod.Spec.Containers = slices.DeleteFunc(pod.Spec.Containers, ours)
 	pod.Spec.InitContainers = slices.DeleteFunc(pod.Spec.InitContainers, ours)
-	pod.Spec.Volumes = slices.DeleteFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == identityVolumeName })
+	pod.Spec.Volumes = slices.DeleteFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == mesh.IdentityVolume })
 	delete(pod.Labels, ProxyLabel)
 	for _, key := range []string{BootstrapAnnotation, defaultContainerAnnotation, scrapeAnnotation, scrapePortAnnotation, scrapePathAnnotation} {
 		delete(pod.Annotations, key)

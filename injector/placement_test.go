@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/osm-edge/osm/interception"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 func names(containers []corev1.Container) []string {
@@ -65,7 +66,7 @@ func find(t testing.TB, pod *corev1.Pod, name string) corev1.Container {
 }
 
 func TestANativeSidecarGoesOnRunningAndHoldsTheApplicationBack(t *testing.T) {
-	sidecar := find(t, become(t, testConfig(t), podWith(corev1.Container{Name: "app"})), SidecarName)
+	sidecar := find(t, become(t, testConfig(t), podWith(corev1.Container{Name: "app"})), mesh.SidecarNames()[0])
 	if sidecar.RestartPolicy == nil || *sidecar.RestartPolicy != corev1.ContainerRestartPolicyAlways {
 		t.Errorf("restart policy %v", sidecar.RestartPolicy)
 	}
@@ -79,7 +80,7 @@ func TestANativeSidecarGoesOnRunningAndHoldsTheApplicationBack(t *testing.T) {
 
 func TestAPlainSidecarOutlivesTheApplication(t *testing.T) {
 	config := testConfig(t, func(s *Settings) { s.Placement = Container })
-	sidecar := find(t, become(t, config, podWith(corev1.Container{Name: "app"})), SidecarName)
+	sidecar := find(t, become(t, config, podWith(corev1.Container{Name: "app"})), mesh.SidecarNames()[0])
 	if sidecar.RestartPolicy != nil || sidecar.StartupProbe != nil {
 		t.Errorf("restart policy %v and startup probe %v", sidecar.RestartPolicy, sidecar.StartupProbe)
 	}
@@ -105,7 +106,7 @@ func TestOSMInitIsToldWhatTheMeshAndThePodLeaveAlone(t *testing.T) {
 		excludedRangesAnnotation: "169.254.169.254/32",
 		includedRangesAnnotation: "10.0.0.0/8",
 	}
-	args := find(t, become(t, config, pod), osmInitName).Args
+	args := find(t, become(t, config, pod), mesh.InitContainer).Args
 	if len(args) != 1 {
 		t.Fatalf("arguments %q", args)
 	}
@@ -122,12 +123,12 @@ func TestOSMInitIsToldWhatTheMeshAndThePodLeaveAlone(t *testing.T) {
 
 func TestOSMInitHasOneCapabilityUnlessItIsToBePrivileged(t *testing.T) {
 	pod := podWith(corev1.Container{Name: "app"})
-	security := find(t, become(t, testConfig(t), pod), osmInitName).SecurityContext
+	security := find(t, become(t, testConfig(t), pod), mesh.InitContainer).SecurityContext
 	if security.Privileged != nil || *security.AllowPrivilegeEscalation || !slices.Equal(security.Capabilities.Add, []corev1.Capability{"NET_ADMIN"}) {
 		t.Errorf("security %v", security)
 	}
 	config := testConfig(t, func(s *Settings) { s.PrivilegedInit = true })
-	security = find(t, become(t, config, pod), osmInitName).SecurityContext
+	security = find(t, become(t, config, pod), mesh.InitContainer).SecurityContext
 	if !*security.Privileged || security.AllowPrivilegeEscalation != nil {
 		t.Errorf("security %v, which the API server refuses", security)
 	}
@@ -135,7 +136,7 @@ func TestOSMInitHasOneCapabilityUnlessItIsToBePrivileged(t *testing.T) {
 
 func TestTheSidecarTakesNoPortNameOfThePod(t *testing.T) {
 	pod := podWith(corev1.Container{Name: "app", Ports: []corev1.ContainerPort{{Name: "proxy-admin", ContainerPort: 9901}}})
-	for _, port := range find(t, become(t, testConfig(t), pod), SidecarName).Ports {
+	for _, port := range find(t, become(t, testConfig(t), pod), mesh.SidecarNames()[0]).Ports {
 		if port.Name == "proxy-admin" || (port.Name == "") != (port.ContainerPort == adminPort) {
 			t.Errorf("port %d is named %q", port.ContainerPort, port.Name)
 		}
@@ -147,7 +148,7 @@ func TestOnlyTheSidecarMountsTheIdentity(t *testing.T) {
 		pod := podOf(t, after)
 		for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 			for _, mount := range container.VolumeMounts {
-				if (mount.Name == identityVolumeName) != (container.Name == SidecarName) {
+				if (mount.Name == mesh.IdentityVolume) != (mesh.IsSidecar(&container)) {
 					t.Errorf("%s: container %s mounts %s", s.file, container.Name, mount.Name)
 				}
 			}

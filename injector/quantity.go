@@ -22,10 +22,7 @@ const (
 // parseQuantity reads how much of a resource a sidecar gets. The error says
 // what to write.
 func parseQuantity(name corev1.ResourceName, value string) (resource.Quantity, error) {
-	exponent := strings.IndexAny(value, "eE")
-	bounded := len(value) <= maxQuantityBytes && (exponent < 0 || len(value)-exponent <= maxExponentBytes)
-	// Without a digit it would be parsed as 0.
-	if !bounded || !strings.ContainsAny(value, "0123456789") {
+	if !parsesAtOnce(value) {
 		return resource.Quantity{}, wantQuantity(name, "not a quantity")
 	}
 	quantity, err := resource.ParseQuantity(value)
@@ -33,6 +30,14 @@ func parseQuantity(name corev1.ResourceName, value string) (resource.Quantity, e
 		return resource.Quantity{}, wantQuantity(name, "not a quantity")
 	}
 	return settleQuantity(name, quantity)
+}
+
+// parsesAtOnce tells what may be a quantity, and does not take long to parse.
+func parsesAtOnce(value string) bool {
+	exponent := strings.IndexAny(value, "eE")
+	bounded := len(value) <= maxQuantityBytes && (exponent < 0 || len(value)-exponent <= maxExponentBytes)
+	// Without a digit it would be parsed as 0.
+	return bounded && strings.ContainsAny(value, "0123456789")
 }
 
 // settleQuantity refuses what the API server would refuse, and what it would

@@ -28,7 +28,11 @@ type Settings struct {
 	InitImage string
 	// ImagePullPolicy of both. Default: what Kubernetes derives from the tag.
 	ImagePullPolicy corev1.PullPolicy
-	// SidecarResources are the sidecar's requests and limits. Default: none.
+	// ImagePullSecrets are the names of the Secrets that both are pulled with, where
+	// their registry wants one. Pods have to name one, and have it in their namespace.
+	ImagePullSecrets []string
+	// SidecarResources are the sidecar's requests and limits. Default: what need
+	// finds for a pod.
 	SidecarResources corev1.ResourceRequirements
 	// Placement of the sidecar in the pod. Default: Native.
 	Placement Placement
@@ -81,6 +85,7 @@ func (s Settings) withDefaults() Settings {
 		s.Interception = NFTables
 	}
 	s.SidecarResources = *s.SidecarResources.DeepCopy()
+	s.ImagePullSecrets = slices.Clone(s.ImagePullSecrets)
 	s.InboundPortExclusions = unionOfPorts(s.InboundPortExclusions)
 	s.OutboundPortExclusions = unionOfPorts(s.OutboundPortExclusions)
 	s.OutboundRangeExclusions = unionOfRanges(s.OutboundRangeExclusions)

@@ -5,11 +5,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 const (
-	// SidecarName is the sidecar's among the containers of a pod.
-	SidecarName = "sidecar"
 	// sidecarID is the sidecar's user and group. What redirects a pod's
 	// traffic to the sidecar knows the sidecar's own traffic by it.
 	sidecarID = 1500
@@ -30,7 +30,7 @@ const (
 // sidecar is that of pod, as far as it is the same wherever it is placed.
 func (c *Config) sidecar(pod *corev1.Pod, resources corev1.ResourceRequirements) corev1.Container {
 	return corev1.Container{
-		Name:            SidecarName,
+		Name:            mesh.FreeSidecarName(pod),
 		Image:           c.settings.SidecarImage,
 		ImagePullPolicy: c.settings.ImagePullPolicy,
 		Command:         []string{"/bin/sh", "-c", runScript, "pipy"},
@@ -39,7 +39,7 @@ func (c *Config) sidecar(pod *corev1.Pod, resources corev1.ResourceRequirements)
 		Ports:     sidecarPorts(pod),
 		Resources: resources,
 		VolumeMounts: []corev1.VolumeMount{
-			{Name: identityVolumeName, MountPath: identityDirectory, ReadOnly: true},
+			{Name: mesh.IdentityVolume, MountPath: identityDirectory, ReadOnly: true},
 		},
 		ReadinessProbe:           readinessProbe(),
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,

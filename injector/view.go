@@ -36,7 +36,8 @@ type view struct {
 		ServiceAccount     string               `json:"serviceAccount"` // its former name
 		RestartPolicy      corev1.RestartPolicy `json:"restartPolicy"`
 		SecurityContext    *userView            `json:"securityContext"`
-		Resources          *struct{}            `json:"resources"`
+		Resources          *resourcesView       `json:"resources"`
+		ImagePullSecrets   []nameView           `json:"imagePullSecrets"`
 		Volumes            []volumeView         `json:"volumes"`
 		InitContainers     []containerView      `json:"initContainers"`
 		Containers         []containerView      `json:"containers"`
@@ -66,9 +67,7 @@ type sourceView struct {
 	ServiceAccountToken *struct {
 		Audience string `json:"audience"`
 	} `json:"serviceAccountToken"`
-	ConfigMap *struct {
-		Name string `json:"name"`
-	} `json:"configMap"`
+	ConfigMap *nameView `json:"configMap"`
 }
 
 type containerView struct {
@@ -76,14 +75,15 @@ type containerView struct {
 	RestartPolicy   *corev1.ContainerRestartPolicy `json:"restartPolicy"`
 	SecurityContext *userView                      `json:"securityContext"`
 	Ports           []corev1.ContainerPort         `json:"ports"`
-	VolumeMounts    []mountView                    `json:"volumeMounts"`
+	Resources       resourcesView                  `json:"resources"`
+	VolumeMounts    []nameView                     `json:"volumeMounts"`
 	LivenessProbe   *corev1.Probe                  `json:"livenessProbe"`
 	ReadinessProbe  *corev1.Probe                  `json:"readinessProbe"`
 	StartupProbe    *corev1.Probe                  `json:"startupProbe"`
 	Lifecycle       *corev1.Lifecycle              `json:"lifecycle"`
 }
 
-type mountView struct {
+type nameView struct {
 	Name string `json:"name"`
 }
 
@@ -163,11 +163,12 @@ func (v *view) pod() *corev1.Pod {
 	if owner := v.controller(); owner != nil {
 		pod.OwnerReferences = []metav1.OwnerReference{*owner}
 	}
+	pod.Spec.ImagePullSecrets = convertAll(v.Spec.ImagePullSecrets, nameView.reference)
 	if v.Spec.SecurityContext != nil {
 		pod.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsUser: v.Spec.SecurityContext.RunAsUser}
 	}
 	if v.Spec.Resources != nil {
-		pod.Spec.Resources = &corev1.ResourceRequirements{}
+		pod.Spec.Resources = new(v.Spec.Resources.requirements())
 	}
 	return pod
 }
@@ -179,6 +180,10 @@ func (v *view) controller() *metav1.OwnerReference {
 		}
 	}
 	return nil
+}
+
+func (v nameView) reference() corev1.LocalObjectReference {
+	return corev1.LocalObjectReference{Name: v.Name}
 }
 
 func (v volumeView) volume() corev1.Volume {
@@ -194,15 +199,15 @@ func (v sourceView) source() (source corev1.VolumeProjection) {
 		source.ServiceAccountToken = &corev1.ServiceAccountTokenProjection{Audience: v.ServiceAccountToken.Audience}
 	}
 	if v.ConfigMap != nil {
-		source.ConfigMap = &corev1.ConfigMapProjection{LocalObjectReference: corev1.LocalObjectReference{Name: v.ConfigMap.Name}}
+		source.ConfigMap = &corev1.ConfigMapProjection{LocalObjectReference: v.ConfigMap.reference()}
 	}
 	return source
 }
 
 func (v containerView) container() corev1.Container {
 	c := corev1.Container{
-		Name: v.Name, RestartPolicy: v.RestartPolicy, Ports: v.Ports,
-		VolumeMounts:  convertAll(v.VolumeMounts, func(m mountView) corev1.VolumeMount { return corev1.VolumeMount{Name: m.Name} }),
+		Name: v.Name, RestartPolicy: v.RestartPolicy, Ports: v.Ports, Resources: v.Resources.requirements(),
+		VolumeMounts:  convertAll(v.VolumeMounts, func(m nameView) corev1.VolumeMount { return corev1.VolumeMount{Name: m.Name} }),
 		LivenessProbe: v.LivenessProbe, ReadinessProbe: v.ReadinessProbe, StartupProbe: v.StartupProbe, Lifecycle: v.Lifecycle,
 	}
 	if v.SecurityContext != nil {

@@ -101,7 +101,7 @@ func TestWhatAStrangerWritesIsNeitherRepeatedNorLoggedAtLength(t *testing.T) {
 	long := strings.Repeat("<x>", 100_000)
 	for name, edit := range map[string]func(*admissionv1.AdmissionReview){
 		"a pod's name": func(r *admissionv1.AdmissionReview) {
-			withPod(t, r, func(pod *corev1.Pod) { pod.Name = long; pod.Spec.Containers[0].Name = "sidecar" })
+			withPod(t, r, func(pod *corev1.Pod) { pod.Name = long; pod.Spec.Containers[0].Name = "osm-init" })
 		},
 		"an annotation": func(r *admissionv1.AdmissionReview) {
 			withPod(t, r, func(pod *corev1.Pod) { pod.Annotations["openservicemesh.io/sidecar-injection"] = long })

@@ -2,10 +2,11 @@ package injector
 
 import (
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 const (
-	identityVolumeName = "osm-identity"
 	// identityDirectory is where the sidecar, and it alone, mounts the volume.
 	identityDirectory = "/var/run/osm"
 	tokenFile         = identityDirectory + "/token"
@@ -45,7 +46,7 @@ const (
 // which are files of a ConfigMap.
 func identityVolume(scripts string, files []string) corev1.Volume {
 	return corev1.Volume{
-		Name: identityVolumeName,
+		Name: mesh.IdentityVolume,
 		VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 			DefaultMode: new(int32(identityMode)),
 			Sources: []corev1.VolumeProjection{

@@ -2,8 +2,11 @@ package injector
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 // maxWarningBytes is what API servers show of all warnings about an object.
@@ -30,11 +33,16 @@ func (c *Config) warnings(pod *corev1.Pod, namespace *corev1.Namespace) []string
 	if c.settings.Interception == NFTables && (standard == "baseline" || standard == "restricted") {
 		warnings = append(warnings, fmt.Sprintf(
 			"namespace %s enforces Pod Security %s, but %s needs capability NET_ADMIN and user 0: set osm.injector.interception=none or label it %s=privileged",
-			namespace.Name, standard, osmInitName, podSecurityLabel))
+			namespace.Name, standard, mesh.InitContainer, podSecurityLabel))
 	}
 	if c.settings.Placement == Container && ends(pod) {
 		warnings = append(warnings, fmt.Sprintf(
 			"the pod is to end, but its sidecar goes on: have the application end with POST http://127.0.0.1:%d/quit, or set osm.injector.sidecarPlacement=native", adminPort))
+	}
+	if secrets := c.settings.ImagePullSecrets; len(secrets) > 0 && !pullsWith(pod, secrets) {
+		warnings = append(warnings, fmt.Sprintf(
+			"the sidecar's image is pulled with Secret %.64s, which the pod does not name: add it to imagePullSecrets of the pod or its service account, and copy the Secret to namespace %s",
+			secrets[0], namespace.Name))
 	}
 	return warnings
 }
@@ -47,6 +55,12 @@ func (c *Config) versionWarnings(pod *corev1.Pod) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("the pod comes with the sidecar of another version of the mesh, and waits for ConfigMap %s where that is not: create it without what injection adds", clip(has))}
+}
+
+// pullsWith reports whether a pod names one of the Secrets. The API server has
+// added those of its service account before it calls webhooks.
+func pullsWith(pod *corev1.Pod, secrets []string) bool {
+	return slices.ContainsFunc(pod.Spec.ImagePullSecrets, func(of corev1.LocalObjectReference) bool { return slices.Contains(secrets, of.Name) })
 }
 
 // ends tells whether pod is done once its containers are, as those of Jobs.

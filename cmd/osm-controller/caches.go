@@ -16,6 +16,7 @@ import (
 
 	"github.com/osm-edge/osm/destination"
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 // caches hold what is looked up often: the namespaces, the pods that have a
@@ -159,8 +160,9 @@ func essentials(object any) (any, error) {
 }
 
 func phase(pod *corev1.Pod) corev1.PodPhase {
+	sidecar := mesh.SidecarName(pod)
 	for _, status := range pod.Status.InitContainerStatuses {
-		if status.Name == injector.SidecarName && status.State.Running != nil && pod.Status.Phase == corev1.PodPending {
+		if status.Name == sidecar && status.State.Running != nil && pod.Status.Phase == corev1.PodPending {
 			return corev1.PodRunning
 		}
 	}

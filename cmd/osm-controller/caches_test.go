@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/manifests/mesh"
 	"github.com/osm-edge/osm/trust"
 )
 
@@ -124,6 +125,29 @@ func drain(names <-chan string) []string {
 			all = append(all, name)
 		default:
 			return all
+		}
+	}
+}
+
+func TestAPodRunsOnceItsSidecarDoesUnderEitherName(t *testing.T) {
+	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	identity := []corev1.VolumeMount{{Name: mesh.IdentityVolume}}
+	for name, test := range map[string]struct {
+		init []corev1.Container
+		runs string
+		want corev1.PodPhase
+	}{
+		"the usual name":                    {[]corev1.Container{{Name: "sidecar", VolumeMounts: identity}}, "sidecar", corev1.PodRunning},
+		"the other name":                    {[]corev1.Container{{Name: "sidecar"}, {Name: "osm-sidecar", VolumeMounts: identity}}, "osm-sidecar", corev1.PodRunning},
+		"the application's, of the name":    {[]corev1.Container{{Name: "sidecar"}, {Name: "osm-sidecar", VolumeMounts: identity}}, "sidecar", corev1.PodPending},
+		"a pod without a sidecar of a mesh": {[]corev1.Container{{Name: "sidecar"}}, "sidecar", corev1.PodPending},
+	} {
+		pod := &corev1.Pod{
+			Spec:   corev1.PodSpec{InitContainers: test.init},
+			Status: corev1.PodStatus{Phase: corev1.PodPending, InitContainerStatuses: []corev1.ContainerStatus{{Name: test.runs, State: running}}},
+		}
+		if got := phase(pod); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
@@ -59,7 +61,7 @@ func run(ctx context.Context, args []string) error {
 // service is the parts of osm-injector, put together.
 type service struct {
 	factory       informers.SharedInformerFactory
-	cached        cache.InformerSynced
+	cached        []cache.InformerSynced
 	configuration *configuration
 	controllerIPs *controllerIPs
 	mesh          *meshconfig.Follower
@@ -73,7 +75,8 @@ type service struct {
 func newService(o *injection.Options, client kubernetes.Interface, logger *slog.Logger) (*service, error) {
 	s := &service{factory: informers.NewSharedInformerFactory(client, 0), events: newEvents(client)}
 	informer := s.factory.Core().V1().Namespaces()
-	s.cached = informer.Informer().HasSynced
+	ranges := s.factory.Core().V1().LimitRanges()
+	s.cached = []cache.InformerSynced{informer.Informer().HasSynced, ranges.Informer().HasSynced}
 	s.certificates = webhook.NewSecretSource(webhook.SecretSourceOptions{
 		Namespace:  o.Namespace,
 		Name:       servingSecret,
@@ -97,6 +100,9 @@ func newService(o *injection.Options, client kubernetes.Interface, logger *slog.
 	s.server, err = newServer(webhook.ServerOptions{Address: o.Listen(mutatePort), Certificates: s.certificates, Clients: s.clients}, injector.Options{
 		Config:     s.configuration.current.Load,
 		Namespaces: &namespaces{cached: informer.Lister(), live: client.CoreV1().Namespaces(), monitored: manifests.Monitored(o.MeshName)},
+		LimitRanges: func(namespace string) ([]*corev1.LimitRange, error) {
+			return ranges.Lister().LimitRanges(namespace).List(labels.Everything())
+		},
 		Refusals:   s.events,
 		Registerer: registry,
 		Logger:     logger,
@@ -149,8 +155,10 @@ func apiServer(logger *slog.Logger) netip.Addr {
 }
 
 func (s *service) ready() error {
-	if !s.cached() {
-		return errors.New("the namespaces are not cached yet")
+	for _, cached := range s.cached {
+		if !cached() {
+			return errors.New("the namespaces and limit ranges are not cached yet")
+		}
 	}
 	if !s.mesh.Known() {
 		return errors.New("the API server has not said yet whether there is a MeshConfig")
@@ -169,7 +177,7 @@ func (s *service) run(ctx context.Context) error {
 		group.Go(func() error { return run(ctx) })
 	}
 	group.Go(func() error {
-		if !cache.WaitForCacheSync(ctx.Done(), s.cached, s.configuration.known, s.controllerIPs.Known, s.mesh.Known) {
+		if !cache.WaitForCacheSync(ctx.Done(), append(s.cached, s.configuration.known, s.controllerIPs.Known, s.mesh.Known)...) {
 			return nil // told to end
 		}
 		return s.server.Run(ctx)

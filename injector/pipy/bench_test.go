@@ -94,7 +94,7 @@ func (p *route) round(b *testing.B) {
 		group.Go(func() error {
 			for range callsPerClient {
 				called := time.Now()
-				if err := get(c); err != nil {
+				if err := get(c, "http://"+net.JoinHostPort(otherAddress, "8080")+"/books"); err != nil {
 					return fmt.Errorf("%s: %w", p.name, err)
 				}
 				took[i] = append(took[i], time.Since(called))
@@ -111,8 +111,8 @@ func (p *route) round(b *testing.B) {
 
 func (p *route) rate() float64 { return float64(len(p.took)) / p.elapsed.Seconds() }
 
-func get(c *http.Client) error {
-	response, err := c.Get("http://" + net.JoinHostPort(otherAddress, "8080") + "/books")
+func get(c *http.Client, url string) error {
+	response, err := c.Get(url)
 	if err != nil {
 		return err
 	}

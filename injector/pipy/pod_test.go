@@ -29,7 +29,7 @@ func container(t testing.TB) corev1.Container {
 		t.Fatal(err)
 	}
 	for _, c := range injected(t, config).Spec.Containers {
-		if c.Name == injector.SidecarName {
+		if c.Name == "sidecar" {
 			return c
 		}
 	}

@@ -134,6 +134,7 @@ func TestValuesReachWhomTheyAreFor(t *testing.T) {
 		"a sidecar's digest":                     {map[string]any{"sidecarImage": "flomesh/pipy@" + pinned}, "osm-injector", "--sidecar-image=flomesh/pipy@" + pinned},
 		"where a token may be sent":              {vaultAt("https"), "osm-controller", "--vault-address=https://vault.example:8200"},
 		"which token may be sent there":          {vaultAt("https"), "osm-controller", "--vault-token-secret=token/key"},
+		"secrets that pods pull with":            {map[string]any{"imagePullSecrets": []any{map[string]any{"name": "a"}, map[string]any{"name": "b"}}}, "osm-injector", "--image-pull-secrets=a,b"},
 		"a sidecar's log level":                  {map[string]any{"sidecarLogLevel": "error"}, "osm-injector", "--sidecar-log-level=error"},
 		"a sidecar's resources":                  {map[string]any{"sidecarResources": map[string]any{"limits": map[string]any{"cpu": 1, "memory": "64Mi"}}}, "osm-injector", `--sidecar-resources={"limits":{"cpu":1,"memory":"64Mi"}}`},
 		"privileged init containers":             {map[string]any{"enablePrivilegedInitContainer": true}, "osm-injector", "--privileged-init=true"},

@@ -30,7 +30,7 @@ var arrows = []struct {
 }{
 	{"cmd/...", append([]string{"cmd/..."}, rooms...)},
 	{"bootstrap", []string{"issuer", "issuer/tresor", "issuer/trustbundle", "issuer/rootsecret", "manifests", "manifests/crd/v1"}},
-	{"check", []string{"issuer", "issuer/rootsecret", "issuer/trustbundle", "manifests", "manifests/crd/v1", "trust"}},
+	{"check", []string{"issuer", "issuer/rootsecret", "issuer/trustbundle", "manifests", "manifests/crd/v1", "manifests/mesh", "trust"}},
 	{"destination", []string{"issuer", "manifests/mesh"}},
 	{"sds", []string{"issuer"}},
 	{"trust", []string{"issuer"}},

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 const (
@@ -129,8 +130,63 @@ func testInjection(t *testing.T, client kubernetes.Interface) {
 	})
 }
 
+// testNames is of pods whose containers have the sidecar's name already, as those
+// of some operators do.
+func testNames(t *testing.T, client kubernetes.Interface) {
+	named := func(names ...string) (containers []corev1.Container) {
+		for _, name := range names {
+			containers = append(containers, corev1.Container{Name: name, Image: "example/app:1"})
+		}
+		return containers
+	}
+	tests := map[string]struct {
+		init, containers []corev1.Container
+		want, refused    string
+	}{
+		"no container of the name":        {containers: named("app"), want: "sidecar"},
+		"a container named sidecar":       {containers: named("mysql", "sidecar"), want: "osm-sidecar"},
+		"an init container named sidecar": {init: named("sidecar"), containers: named("mysql"), want: "osm-sidecar"},
+		"a container named osm-sidecar":   {containers: named("osm-sidecar"), want: "sidecar"},
+		"both names":                      {containers: named("sidecar", "osm-sidecar"), refused: "containers sidecar and osm-sidecar"},
+		"osm-init":                        {init: named("osm-init"), containers: named("app"), refused: "container osm-init"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			namespace := createNamespace(t, client, map[string]string{monitored: "osm"}, "")
+			create := func(pod *corev1.Pod) (*corev1.Pod, error) {
+				return client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			}
+			pod, err := create(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "app"}, Spec: corev1.PodSpec{InitContainers: test.init, Containers: test.containers}})
+			if test.refused != "" {
+				if err == nil || !strings.Contains(err.Error(), test.refused) {
+					t.Errorf("got %v, want a refusal that names %s", err, test.refused)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := mesh.SidecarName(pod); got != test.want {
+				t.Errorf("the sidecar is %q, want %q", got, test.want)
+			}
+			// The manifest of a pod that runs is that of an injected one.
+			again := pod.DeepCopy()
+			again.ResourceVersion, again.UID, again.Status = "", "", corev1.PodStatus{}
+			if again, err = create(again); err != nil || len(again.Spec.InitContainers) != len(pod.Spec.InitContainers) || mesh.SidecarName(again) != test.want {
+				t.Errorf("again: %v, %+v", err, again)
+			}
+			// kubectl debug --copy-to leaves labels and annotations out.
+			again = pod.DeepCopy()
+			again.ObjectMeta, again.Status = metav1.ObjectMeta{Name: "copy"}, corev1.PodStatus{}
+			if again, err = create(again); err != nil || len(again.Spec.InitContainers) != len(pod.Spec.InitContainers) || mesh.SidecarName(again) != test.want {
+				t.Errorf("a copy: %v, %+v", err, again)
+			}
+		})
+	}
+}
+
 func hasSidecar(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == "sidecar" })
+	return mesh.SidecarName(pod) != ""
 }
 
 // createNamespace creates a namespace and the default service account that a

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/manifests/mesh"
 	"github.com/osm-edge/osm/test/cluster"
 )
 
@@ -43,7 +44,7 @@ func testLaterWebhook(t *testing.T, c *cluster.Cluster, client kubernetes.Interf
 		created, err = client.CoreV1().Pods(namespace).Create(ctx, pod.DeepCopy(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err == nil && len(created.Spec.Containers) == 2 && created.Labels[injector.ProxyLabel] != "", nil
 	})
-	if inits := created.Spec.InitContainers; len(inits) != 2 || inits[1].Name != injector.SidecarName || inits[1].Image != "mirror.example/pipy" || inits[1].RestartPolicy == nil {
+	if inits := created.Spec.InitContainers; len(inits) != 2 || mesh.SidecarName(created) != inits[1].Name || inits[1].Image != "mirror.example/pipy" || inits[1].RestartPolicy == nil {
 		t.Errorf("the init containers are %+v", inits)
 	}
 	ports := map[string]int{}

@@ -37,6 +37,8 @@ func TestMesh(t *testing.T) {
 	t.Run("injects", func(t *testing.T) { testInjection(t, client) })
 	t.Run("keeps every pod what it is, but for its sidecar", func(t *testing.T) { testEveryPod(t, client) })
 	t.Run("lets webhooks that are called later change what it made", func(t *testing.T) { testLaterWebhook(t, c, client) })
+	t.Run("gives its sidecar a name that is free", func(t *testing.T) { testNames(t, client) })
+	t.Run("leaves pods what quotas and limit ranges let them be", func(t *testing.T) { testResources(t, client) })
 	t.Run("injects what controllers create", func(t *testing.T) { testWorkloads(t, client) })
 	t.Run("publishes its scripts, and those of another version beside them", func(t *testing.T) { testScripts(t, client) })
 	t.Run("serves metrics, health and version", func(t *testing.T) { testOps(t, c, client) })

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	kjson "sigs.k8s.io/json"
 
 	"github.com/osm-edge/osm/cmd/internal/component"
@@ -62,6 +63,7 @@ func (o *Options) addPodFlags(fs *flag.FlagSet) {
 	fs.StringVar(&s.InitImage, "init-image", "", "image of osm-init")
 	choice(fs, &s.ImagePullPolicy, "image-pull-policy", "when both images are pulled",
 		corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever)
+	list(fs, &s.ImagePullSecrets, "image-pull-secrets", "Secrets that both images are pulled with, such as registry,mirror", parseSecrets)
 	choice(fs, &s.LogLevel, "sidecar-log-level", "log level of the sidecar", "debug", "info", "warn", "error")
 	choice(fs, &s.Placement, "sidecar-placement", "what kind of container the sidecar is", Auto, injector.Native, injector.Container)
 	fs.Func("sidecar-resources", `requests and limits of the sidecar, as JSON: {"limits":{"cpu":"1"}}`, func(value string) (err error) {
@@ -137,6 +139,19 @@ func parseInterfaces(list string) ([]string, error) {
 	for _, name := range names {
 		if err := interception.CheckInterface(name); err != nil {
 			return nil, err
+		}
+	}
+	return names, nil
+}
+
+func parseSecrets(list string) ([]string, error) {
+	if list == "" {
+		return nil, nil
+	}
+	names := strings.Split(list, ",")
+	for _, name := range names {
+		if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
+			return nil, fmt.Errorf("%q is not the name of a Secret: %s", name, strings.Join(problems, "; "))
 		}
 	}
 	return names, nil

@@ -33,6 +33,7 @@ func TestFlagsBecomeSettings(t *testing.T) {
 		"a sidecar's image":    {[]string{"--sidecar-image=example/pipy:1"}, func(s *injector.Settings) { s.SidecarImage = "example/pipy:1" }},
 		"osm-init's image":     {[]string{"--init-image=example/osm-init:1"}, func(s *injector.Settings) { s.InitImage = "example/osm-init:1" }},
 		"a pull policy":        {[]string{"--image-pull-policy=Always"}, func(s *injector.Settings) { s.ImagePullPolicy = corev1.PullAlways }},
+		"pull secrets":         {[]string{"--image-pull-secrets=registry,mirror.example"}, func(s *injector.Settings) { s.ImagePullSecrets = []string{"registry", "mirror.example"} }},
 		"a log level":          {[]string{"--sidecar-log-level=debug"}, func(s *injector.Settings) { s.LogLevel = "debug" }},
 		"native sidecars":      {[]string{"--sidecar-placement=native"}, func(*injector.Settings) {}},
 		"ordinary containers":  {[]string{"--sidecar-placement=container"}, func(s *injector.Settings) { s.Placement = injector.Container }},

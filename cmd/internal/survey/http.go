@@ -56,7 +56,7 @@ func (e *exposure) describe(pod *corev1.Pod, one *check.Pod) {
 // fields.
 func exclusions(pod *corev1.Pod) (excluded []uint16, intercepted bool) {
 	for _, container := range pod.Spec.InitContainers {
-		if container.Name != osmInit || len(container.Args) == 0 {
+		if container.Name != mesh.InitContainer || len(container.Args) == 0 {
 			continue
 		}
 		var config interception.Config

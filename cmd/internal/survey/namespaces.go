@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/osm-edge/osm/check"
@@ -52,6 +53,16 @@ func (s *Survey) pods(ctx context.Context, snapshot *check.Snapshot) error {
 			if err != nil {
 				return err
 			}
+			stuck, err := s.creation(reading, ns.Name, snapshot.Now)
+			if err != nil && !apierrors.IsForbidden(err) {
+				return err
+			}
+			mu.Lock()
+			snapshot.Stuck = append(snapshot.Stuck, stuck...)
+			if err != nil {
+				snapshot.StuckUnknown = err.Error()
+			}
+			mu.Unlock()
 			return s.EachPod(reading, ns.Name, "", func(pod *corev1.Pod) {
 				one := describe(pod, ns, snapshot.Now)
 				exposed.describe(pod, &one)
@@ -64,6 +75,13 @@ func (s *Survey) pods(ctx context.Context, snapshot *check.Snapshot) error {
 	err := group.Wait()
 	slices.SortFunc(snapshot.Pods, func(a, b check.Pod) int {
 		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	})
+	slices.SortFunc(snapshot.Stuck, func(a, b check.Stuck) int {
+		return strings.Compare(a.Namespace+"/"+a.Kind+"/"+a.Name, b.Namespace+"/"+b.Kind+"/"+b.Name)
+	})
+	// During a rollout, several ReplicaSets of a Deployment may be refused pods.
+	snapshot.Stuck = slices.CompactFunc(snapshot.Stuck, func(a, b check.Stuck) bool {
+		return a.Namespace == b.Namespace && a.Kind == b.Kind && a.Name == b.Name
 	})
 	if err == nil {
 		s.sidecars(ctx, snapshot.Pods)

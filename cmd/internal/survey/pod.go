@@ -11,11 +11,10 @@ import (
 
 	"github.com/osm-edge/osm/check"
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 const (
-	sidecar             = "sidecar"
-	osmInit             = "osm-init"
 	injectionAnnotation = "openservicemesh.io/sidecar-injection"
 
 	// patience is how long a sidecar may take to become ready.
@@ -23,7 +22,10 @@ const (
 )
 
 func describe(pod *corev1.Pod, ns *corev1.Namespace, now time.Time) check.Pod {
-	one := check.Pod{Namespace: pod.Namespace, Name: pod.Name, Workload: workload(pod), Exempt: exempt(pod, ns)}
+	one := check.Pod{Namespace: pod.Namespace, Name: pod.Name, Workload: workload(pod), Exempt: exempt(pod, ns), Container: mesh.SidecarName(pod)}
+	for _, secret := range pod.Spec.ImagePullSecrets {
+		one.PullSecrets = append(one.PullSecrets, secret.Name)
+	}
 	_, one.Sidecar = pod.Labels[injector.ProxyLabel]
 	if one.Sidecar && !ended(pod) {
 		one.NotReady = notReady(pod, now)
@@ -45,19 +47,24 @@ func exempt(pod *corev1.Pod, ns *corev1.Namespace) bool {
 
 // notReady returns why the sidecar is not, of a pod that has had the time.
 func notReady(pod *corev1.Pod, now time.Time) string {
-	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
+	statuses, sidecar := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses), mesh.SidecarName(pod)
 	for _, status := range statuses {
 		waits := status.State.Waiting
-		failing := waits != nil && strings.HasSuffix(waits.Reason, "BackOff")
 		switch {
-		case status.Name != sidecar && status.Name != osmInit:
-		case failing:
+		case status.Name != sidecar && status.Name != mesh.InitContainer:
+		case waits != nil && failing(waits.Reason):
 			return fmt.Sprintf("container %s: %s", status.Name, waits.Reason)
 		case status.Name == sidecar && !status.Ready && pod.Status.StartTime != nil && now.Sub(pod.Status.StartTime.Time) > patience:
 			return fmt.Sprintf("it has no valid certificate, or does not run, %s after its pod started", now.Sub(pod.Status.StartTime.Time).Round(time.Second))
 		}
 	}
 	return ""
+}
+
+// failing tells what a container waits for in vain from what it waits for while
+// its pod starts.
+func failing(reason string) bool {
+	return reason != "" && reason != "PodInitializing" && reason != "ContainerCreating"
 }
 
 // workload names what made a pod, as kubectl rollout restart takes it.

@@ -20,6 +20,7 @@ import (
 	"github.com/osm-edge/osm/check"
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/interception"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 // injected is a pod that runs with a sidecar which was told so.
@@ -36,8 +37,8 @@ func injected(t testing.TB, b injector.Bootstrap, excluded ...uint16) *corev1.Po
 			Annotations: map[string]string{injector.BootstrapAnnotation: string(bootstrap)},
 		},
 		Spec: corev1.PodSpec{
-			InitContainers: []corev1.Container{{Name: osmInit, Args: []string{string(config)}}},
-			Containers:     []corev1.Container{{Name: "app"}, {Name: sidecar}},
+			InitContainers: []corev1.Container{{Name: mesh.InitContainer, Args: []string{string(config)}}},
+			Containers:     []corev1.Container{{Name: "app"}, {Name: mesh.SidecarNames()[0]}},
 		},
 		Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIPs: []corev1.PodIP{{IP: "10.0.0.1"}}},
 	}

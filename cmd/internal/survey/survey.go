@@ -80,7 +80,7 @@ func (s *Survey) Snapshot(ctx context.Context) (*check.Snapshot, error) {
 		return nil, err
 	}
 	group, reading := errgroup.WithContext(ctx)
-	for _, read := range []func(context.Context, *check.Snapshot) error{s.replicas, s.rights, s.namespaces, s.leftovers} {
+	for _, read := range []func(context.Context, *check.Snapshot) error{s.replicas, s.rights, s.namespaces, s.leftovers, s.registries} {
 		group.Go(func() error { return read(reading, snapshot) })
 	}
 	err := group.Wait()

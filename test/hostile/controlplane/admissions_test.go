@@ -374,7 +374,7 @@ func (a *anyone) asksOutside(t *testing.T) (string, error) {
 	asks := good.DeepCopy()
 	asks.Annotations = map[string]string{injection: "enabled"}
 	conflicts := good.DeepCopy()
-	conflicts.Spec.Containers[0].Name = "sidecar"
+	conflicts.Spec.Containers[0].Name = "osm-init"
 	pods := map[string]*corev1.Pod{"a pod": good, "one that asks": asks, "one that conflicts": conflicts, "one that is bad": a.bad(0)}
 	for _, namespace := range []string{"outside", "kube-system", mesh.Namespace, callersText} {
 		var first string
