@@ -118,9 +118,12 @@ func (f found) ofTheChart() bool {
 
 // list returns the objects of a kind that may be the mesh's.
 func (o *uninstallOptions) list(ctx context.Context, client metadata.Interface, k kind) ([]metav1.PartialObjectMetadata, error) {
-	options, namespace := metav1.ListOptions{LabelSelector: manifests.Owned(o.meshName).String()}, metav1.NamespaceAll
+	options, namespace := metav1.ListOptions{LabelSelector: manifests.Owned(o.meshName).String()}, o.cluster.meshNamespace
 	if slices.Contains(own, k) {
-		options, namespace = metav1.ListOptions{}, o.cluster.meshNamespace
+		options = metav1.ListOptions{}
+	}
+	if k.global || k == configMaps || k == roleBindings { // which a mesh has in other namespaces, too
+		namespace = metav1.NamespaceAll
 	}
 	list, err := client.Resource(k.GroupVersionResource).Namespace(namespace).List(ctx, options)
 	if apierrors.IsNotFound(err) {

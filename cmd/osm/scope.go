@@ -66,6 +66,25 @@ func (o *uninstallOptions) otherMeshes(ctx context.Context, namespace string) (b
 	return len(list.Items) > 0, nil
 }
 
+// tellOfOthers says why the definitions stay, and how another mesh comes to
+// convert what this one did.
+func (o *uninstallOptions) tellOfOthers(ctx context.Context, out *terminal) error {
+	client, err := o.cluster.client()
+	if err != nil {
+		return err
+	}
+	list, err := client.AppsV1().Deployments(metav1.NamespaceAll).List(ctx, metav1.ListOptions{LabelSelector: ofAnyMesh + ",app=osm-bootstrap"})
+	if err != nil {
+		return fmt.Errorf("look for other meshes: %w", err)
+	}
+	for _, d := range list.Items {
+		if d.Namespace != o.cluster.meshNamespace {
+			out.say(beware, "the definitions stay for the mesh in namespace %s, which is to convert their objects from now on: kubectl rollout restart deployment osm-bootstrap -n %[1]s", d.Namespace)
+		}
+	}
+	return nil
+}
+
 // othersIn names something in the namespace that is not of the mesh, and would
 // be lost with the namespace.
 func (o *uninstallOptions) othersIn(ctx context.Context, client metadata.Interface, namespace string) (string, error) {

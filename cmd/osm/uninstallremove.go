@@ -51,6 +51,9 @@ func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []fou
 		}
 	}
 	out.say(done, "its root and all that it knew are deleted")
+	if err := o.tellOfOthers(ctx, out); err != nil {
+		return err
+	}
 	return removal.awaitNamespace(ctx)
 }
 

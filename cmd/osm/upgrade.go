@@ -108,7 +108,7 @@ func (o *installOptions) plan(ctx context.Context, release *helmRelease, last *r
 	}
 	next, err := release.next(ctx, values, o.reset)
 	if err != nil {
-		return nil, fmt.Errorf("the chart does not take these values: %w", err)
+		return nil, fmt.Errorf("prepare the upgrade: %w", err)
 	}
 	plan, err := release.plan(ctx, former, next)
 	if err != nil {

@@ -187,7 +187,8 @@ func (l *lifecycle) anotherMesh(t *testing.T) {
 	}
 	before := of()
 	l.kubectl(t, "delete", "namespace", mesh.Namespace)
-	l.osm(t, "uninstall", "mesh", "--delete-ca", "--yes", patientLimit)
+	out := l.osm(t, "uninstall", "mesh", "--delete-ca", "--yes", patientLimit)
+	says(t, out, "the definitions stay for the mesh in namespace second")
 	if after := of(); after != before || !strings.Contains(l.kubectl(t, "get", "crd", "-o", "name"), "meshrootcertificates") {
 		t.Errorf("of the other mesh there is\n%s\nwant\n%s", after, before)
 	}
