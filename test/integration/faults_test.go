@@ -98,11 +98,6 @@ var faults = []fault{
 			p.patch(types.MergePatchType, configMaps, "books", "osm-trust-bundle", `{"metadata":{"labels":null},"data":{"ca.crt":"%s"}}`, "tampered")
 			return func() { p.drop(configMaps, "books", "osm-trust-bundle") }
 		}},
-	{"the record is malformed", "trust", check.Error, "ConfigMap osm-system/osm-trust-bundle", "malformed", "kubectl delete configmap -n osm-system osm-trust-bundle",
-		func(p *patient) func() {
-			p.patch(types.MergePatchType, configMaps, mesh.Namespace, "osm-trust-bundle", `{"data":{"rotation.json":"%s"}}`, "garbage")
-			return func() { p.drop(configMaps, mesh.Namespace, "osm-trust-bundle") }
-		}},
 	{"the clock is wrong", "clocks", check.Error, "API server", "ahead of that of this machine", "NTP", plantClock},
 	{"a namespace is of a mesh that is not there", "namespaces", check.Warning, "Namespace default", `mesh "osn"`, "osm namespace add default",
 		func(p *patient) func() { return p.label("default", "labels", monitored, "osn") }},
