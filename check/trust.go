@@ -27,8 +27,7 @@ func (s *Snapshot) trust(c *Check) {
 	case s.Record == nil:
 		c.fail(object, s.logs("osm-controller"), "it does not exist: osm-controller has not recorded a root yet")
 	case err != nil:
-		c.fail(object, fmt.Sprintf("kubectl delete configmap -n %s %s", s.Namespace, trust.ConfigMapName),
-			"it is malformed, and is written anew when it is deleted: %s", err)
+		c.fail(object, s.logs("osm-controller"), "it is malformed, and osm-controller has not written it anew: %s", err)
 	case state.Signing().IsEmpty():
 		c.fail(object, s.logs("osm-controller"), "no root of it may sign")
 	}

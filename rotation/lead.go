@@ -90,6 +90,7 @@ func (r *Rotation) evaluate(ctx context.Context, since time.Time) (trust.State, 
 		situation.Acknowledged, situation.Reissued = same && t.acknowledged(), same && t.reissued()
 		return recorded.Next(*wanted, situation)
 	}
+	r.announceWaiting(ctx, next(before), *wanted)
 	if next(before).Equal(before) && r.isRecorded() {
 		return before, nil
 	}
@@ -103,8 +104,11 @@ func (r *Rotation) evaluate(ctx context.Context, since time.Time) (trust.State, 
 	return after, nil
 }
 
-// isRecorded reports whether the record is there.
+// isRecorded reports whether the record is there, and can be read.
 func (r *Rotation) isRecorded() bool {
+	if r.malformed.Load() {
+		return false
+	}
 	_, exists, err := r.recorded.GetStore().GetByKey(r.Namespace + "/" + trust.ConfigMapName)
 	return exists && err == nil
 }

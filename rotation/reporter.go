@@ -35,6 +35,10 @@ func (r *Rotation) runReports(ctx context.Context) error {
 		if !sleep(ctx, pause) {
 			return r.withdraw(context.WithoutCancel(ctx), owner)
 		}
+		if err := r.repair(ctx); err != nil && ctx.Err() == nil {
+			r.Logger.Warn("cannot repair the record of the trusted roots; will try again", "error", err)
+			wake(r.report)
+		}
 		next, awaited := r.compose()
 		if !next.says(last) || written.IsZero() || awaited && time.Since(written) >= beat {
 			if err := r.write(ctx, next, owner); err != nil {
@@ -49,6 +53,23 @@ func (r *Rotation) runReports(ctx context.Context) error {
 		}
 		wait(ctx, r.report, map[bool]time.Duration{true: reportCheck, false: calm}[awaited])
 	}
+}
+
+// repair writes a record that is malformed anew, as this replica knew it last.
+func (r *Rotation) repair(ctx context.Context) error {
+	known, ok := r.State()
+	if !ok || !r.malformed.Load() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	_, err := r.record.Advance(ctx, func(recorded trust.State) trust.State {
+		if recorded.Bundle().IsEmpty() {
+			return known
+		}
+		return recorded
+	})
+	return err
 }
 
 // compose returns the report, and whether others wait for it.

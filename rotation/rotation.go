@@ -59,6 +59,11 @@ type Rotation struct {
 	signing  atomic.Pointer[issuer.TrustBundle] // what this replica signs with
 	progress atomic.Pointer[Progress]
 	leads    atomic.Bool
+	// malformed says that the record cannot be read.
+	malformed atomic.Bool
+	// waiting are the roots that were last announced to wait. The leader alone
+	// uses it.
+	waiting issuer.TrustBundle
 
 	mu     sync.Mutex
 	others map[string]sighting // reports, by replica

@@ -144,6 +144,64 @@ func TestARecordThatIsDeletedIsWrittenAgain(t *testing.T) {
 	})
 }
 
+func TestAMalformedRecordIsRepaired(t *testing.T) {
+	for name, restarted := range map[string]bool{"a replica knows it": false, "no replica is left that does": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, first, second := newMesh(), newCA(t), newCA(t)
+				one := m.start(t, "one", first)
+				settle()
+				web := m.addPod("web")
+				one.want(first, second)
+				settle()
+				one.acknowledge(web)
+				settle()
+				before := m.record(t)
+				if restarted {
+					one.kill()
+				}
+				client := m.client.CoreV1().ConfigMaps(namespace)
+				cm, err := client.Get(t.Context(), trust.ConfigMapName, metav1.GetOptions{})
+				must(t, err)
+				cm.Data[trust.BundleKey] += "and more"
+				_, err = client.Update(t.Context(), cm, metav1.UpdateOptions{})
+				must(t, err)
+				if restarted {
+					m.start(t, "two", first, second)
+				}
+				settle()
+				if after := m.record(t); !after.Equal(before) {
+					t.Errorf("it was %v and is %v", before.Bundle(), after.Bundle())
+				}
+			})
+		})
+	}
+}
+
+func TestARootThatWaitsIsAnnouncedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, root := newMesh(), newCA(t)
+		one := m.start(t, "one", root)
+		settle()
+		for range trust.MaxRoots + 3 {
+			one.want(root, newCA(t))
+			settle()
+		}
+		if n := len(m.record(t).Bundle().Roots()); n != trust.MaxRoots {
+			t.Errorf("%d roots are trusted", n)
+		}
+		waits := 0
+		for _, reason := range m.announced {
+			if reason == "RootWaits" {
+				waits++
+			}
+		}
+		if waits == 0 || waits > 4 {
+			t.Errorf("announced are %q", m.announced)
+		}
+	})
+}
+
 func TestOneReplicaLeadsAndAnotherFollowsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, root := newMesh(), newCA(t)

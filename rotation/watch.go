@@ -39,16 +39,22 @@ func (r *Rotation) configMaps(tweak func(*metav1.ListOptions)) cache.SharedIndex
 	return corev1informers.NewFilteredConfigMapInformer(r.Client, r.Namespace, 0, cache.Indexers{}, tweak)
 }
 
-// see takes in what was recorded. What is malformed changes nothing.
+// see takes in what was recorded. What is malformed changes nothing, and is
+// written anew by a replica that knows what was recorded before.
 func (r *Rotation) see(object any) {
 	cm, ok := object.(*corev1.ConfigMap)
 	if !ok {
 		return
 	}
 	state, err := trust.Parse(cm.Data)
+	r.malformed.Store(err != nil)
 	if err != nil {
-		r.Logger.Error("the record of the trusted roots is malformed; to mend it, delete it",
-			"configmap", cm.Namespace+"/"+cm.Name, "error", err)
+		r.Logger.Error("the record of the trusted roots is malformed, and is written anew", "configmap", cm.Namespace+"/"+cm.Name, "error", err)
+		if _, known := r.State(); !known {
+			r.salvage(cm)
+		}
+		wake(r.report)
+		wake(r.lead)
 		return
 	}
 	if state.Bundle().IsEmpty() {
@@ -60,6 +66,13 @@ func (r *Rotation) see(object any) {
 		wake(slot)
 	}
 	r.Changed()
+}
+
+// salvage takes in what can be read of a record that is malformed.
+func (r *Rotation) salvage(cm *corev1.ConfigMap) {
+	if state := trust.Salvage(cm.Data, time.Now()); !state.Bundle().IsEmpty() {
+		r.state.Store(&seen{state, cm.ResourceVersion})
+	}
 }
 
 // hear takes in another replica's report, or this one's own.

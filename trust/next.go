@@ -4,9 +4,11 @@ import (
 	"crypto/x509"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // Wanted is what a mesh is to come to.
@@ -27,6 +29,28 @@ func (w Wanted) Equal(other Wanted) bool {
 		maps.EqualFunc(w.Trusted, other.Trusted, issuer.TrustBundle.Equal)
 }
 
+// Source returns the name of the authority that a root is wanted for.
+func (w Wanted) Source(root *x509.Certificate) string {
+	for _, name := range w.inOrder() {
+		if slices.Contains(fingerprints(w.Trusted[name]), fingerprint(root)) {
+			return name
+		}
+	}
+	return ""
+}
+
+const (
+	// MaxRoots is how many roots a mesh trusts at once. A new one beyond that
+	// waits until a former one is dropped: every proxy gets all of them, and
+	// tries them in each handshake.
+	MaxRoots = 32
+	// maxBytes is what their PEM takes: that of as many RSA keys of 4096 bits with
+	// long names.
+	maxBytes = 96 << 10
+	// maxRecordable leaves room within what is read back.
+	maxRecordable = trustbundle.MaxBytes * 3 / 4
+)
+
 // Situation is what decides on the next step.
 type Situation struct {
 	Now time.Time
@@ -44,8 +68,8 @@ type Situation struct {
 // Next returns the state that follows. A new root is trusted at first and signs
 // nothing, until everybody has acknowledged it or patience ends. When it signs,
 // roots that are not wanted any more stay for the overlap, the time in which a
-// certificate of them can live, and are dropped then or when they expire. The
-// first root has nobody to wait for; neither has one that is to replace roots
+// certificate of them can live, and are dropped then or when they expire. A root
+// waits where MaxRoots are trusted. The first root has nobody to wait for; neither has one that is to replace roots
 // that nobody trusts any more.
 func (s State) Next(w Wanted, n Situation) State {
 	next := s.with(w, n)
@@ -65,27 +89,46 @@ func (s State) Next(w Wanted, n Situation) State {
 	return next
 }
 
-// with returns a copy in which all that is wanted is trusted for good.
+// with returns a copy in which all that is wanted is trusted for good, as far as
+// there is room for it.
 func (s State) with(w Wanted, n Situation) State {
-	next := State{stages: map[string]stage{}, signing: slices.Clone(s.signing)}
-	roots := s.bundle.Roots()
-	for _, root := range roots {
-		id := fingerprint(root)
+	next := State{bundle: s.bundle, stages: map[string]stage{}, signing: slices.Clone(s.signing)}
+	for _, id := range fingerprints(s.bundle) {
 		next.stages[id] = s.stages[id]
 	}
-	for _, name := range slices.Sorted(maps.Keys(w.Trusted)) {
-		for _, root := range w.Trusted[name].Roots() {
-			id := fingerprint(root)
+	for _, name := range w.inOrder() {
+		union := next.bundle.Union(w.Trusted[name])
+		if !union.Equal(next.bundle) && !next.hasRoom(union) {
+			continue // its roots wait
+		}
+		next.bundle = union
+		for _, id := range fingerprints(w.Trusted[name]) {
 			g, known := next.stages[id]
 			if !known {
-				g.Distributed, roots = wholeSecond(n.Now), append(roots, root)
+				g.Distributed = wholeSecond(n.Now)
 			}
 			g.Source, g.Until = name, time.Time{}
 			next.stages[id] = g
 		}
 	}
-	next.bundle = issuer.NewTrustBundle(roots...)
 	return next
+}
+
+// inOrder returns the names of the authorities, the one that is to sign first.
+func (w Wanted) inOrder() []string {
+	return slices.SortedFunc(maps.Keys(w.Trusted), func(a, b string) int {
+		if mine, others := w.Trusted[a].Equal(w.Signer), w.Trusted[b].Equal(w.Signer); mine != others {
+			return map[bool]int{true: -1, false: 1}[mine]
+		}
+		return strings.Compare(a, b)
+	})
+}
+
+// hasRoom reports whether the roots may be distributed. Where none of the roots
+// that signed is trusted any more, a mesh cannot wait for others to be dropped.
+func (s *State) hasRoom(roots issuer.TrustBundle) bool {
+	size := len(roots.PEM())
+	return len(roots.Roots()) <= MaxRoots && size <= maxBytes || s.bereft() && size <= maxRecordable
 }
 
 // revoke drops the roots of revoked authorities, unless nothing else would be

@@ -1,7 +1,9 @@
 package trust
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 
@@ -11,6 +13,9 @@ import (
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/util/retry"
 )
+
+// ErrMalformed says that what is recorded cannot be read.
+var ErrMalformed = errors.New("is malformed")
 
 // Record is the mesh namespace's ConfigMap. It outlives every process and the
 // root's Secret.
@@ -28,12 +33,13 @@ func (r *Record) Read(ctx context.Context) (State, error) {
 }
 
 // Advance records the state that follows from what is recorded, and returns it.
-// Whoever writes at the same time is not overwritten: next is asked again then.
+// What is malformed follows as nothing does. What another replica writes at the
+// same time is not overwritten: next is asked again then.
 func (r *Record) Advance(ctx context.Context, next func(State) State) (State, error) {
 	var after State
 	err := retry.OnError(retry.DefaultBackoff, lostRace, func() error {
 		cm, before, err := r.get(ctx)
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrMalformed) {
 			return err
 		}
 		after = next(before)
@@ -44,7 +50,8 @@ func (r *Record) Advance(ctx context.Context, next func(State) State) (State, er
 
 func lostRace(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
 
-// get returns a nil ConfigMap and the zero State where there is none.
+// get returns a nil ConfigMap and the zero State where there is none. The
+// ConfigMap is returned with ErrMalformed, too.
 func (r *Record) get(ctx context.Context) (*corev1.ConfigMap, State, error) {
 	cm, err := r.ConfigMaps.Get(ctx, ConfigMapName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -55,7 +62,7 @@ func (r *Record) get(ctx context.Context) (*corev1.ConfigMap, State, error) {
 	}
 	state, err := Parse(cm.Data)
 	if err != nil {
-		return nil, State{}, fmt.Errorf("configmap %s/%s is malformed: %w; to mend it, delete it", cm.Namespace, cm.Name, err)
+		return cm, State{}, fmt.Errorf("configmap %s/%s %w: %w; osm-controller writes it anew", cm.Namespace, cm.Name, ErrMalformed, err)
 	}
 	return cm, state, nil
 }
@@ -64,6 +71,9 @@ func (r *Record) put(ctx context.Context, cm *corev1.ConfigMap, state State) err
 	data, err := state.encode()
 	if err != nil {
 		return err
+	}
+	if read, err := Parse(data); err != nil || !read.Equal(state) {
+		return fmt.Errorf("%s is not written, as it could not be read back: %w", ConfigMapName, cmp.Or(err, errors.New("it would be another state")))
 	}
 	if cm == nil {
 		meta := metav1.ObjectMeta{Name: ConfigMapName, Labels: r.Labels}

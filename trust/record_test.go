@@ -81,17 +81,30 @@ func TestWhatIsRecordedIsNotWrittenAgain(t *testing.T) {
 	mustDo(t, client, "get create get get")
 }
 
-func TestAMalformedRecordIsNotOverwritten(t *testing.T) {
+func TestAMalformedRecordIsWrittenAnew(t *testing.T) {
 	roots := newRoots(t, "a")
 	client := fake.NewClientset(configMap("osm-system", meshLabels, map[string]string{BundleKey: "garbage"}))
-	_, err := advance(newRecord(client), t, roots.want("a"))
-	if err == nil {
-		t.Fatal("taken")
+	_, err := newRecord(client).Read(t.Context())
+	if !errors.Is(err, ErrMalformed) {
+		t.Fatalf("read with error %v", err)
 	}
-	for _, want := range []string{"configmap osm-system/osm-trust-bundle", `key "ca.crt"`, "to mend it, delete it"} {
+	for _, want := range []string{"configmap osm-system/osm-trust-bundle", `key "ca.crt"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q lacks %q", err, want)
 		}
+	}
+	mustAdvance(t, newRecord(client), roots, "a", "a")
+}
+
+func TestWhatCannotBeReadBackIsNotWritten(t *testing.T) {
+	roots, client := newRoots(t, "a"), fake.NewClientset()
+	_, err := newRecord(client).Advance(t.Context(), func(s State) State {
+		s = s.Next(roots.want("a"), Situation{Now: noon})
+		s.step = "dance"
+		return s
+	})
+	if err == nil || !strings.Contains(err.Error(), "could not be read back") {
+		t.Errorf("error %v", err)
 	}
 	mustDo(t, client, "get")
 }

@@ -85,6 +85,31 @@ func (s State) Source(root *x509.Certificate) string { return s.stages[fingerpri
 // Until returns when a root is dropped that has been replaced; zero if it stays.
 func (s State) Until(root *x509.Certificate) time.Time { return s.stages[fingerprint(root)].Until }
 
+// Waiting returns the wanted roots that are not trusted, since there is no room
+// for them before others are dropped.
+func (s State) Waiting(w Wanted) issuer.TrustBundle {
+	var roots []*x509.Certificate
+	for _, name := range w.inOrder() {
+		for _, root := range w.Trusted[name].Roots() {
+			if _, trusted := s.stages[fingerprint(root)]; !trusted {
+				roots = append(roots, root)
+			}
+		}
+	}
+	return issuer.NewTrustBundle(roots...)
+}
+
+// NextDropped returns when the next root is dropped that has been replaced; zero
+// if none was.
+func (s State) NextDropped() (next time.Time) {
+	for _, g := range s.stages {
+		if !g.Until.IsZero() && (next.IsZero() || g.Until.Before(next)) {
+			next = g.Until
+		}
+	}
+	return next
+}
+
 // MaySign reports whether certificates of these roots, that end by then, are
 // accepted by everybody as long as they live.
 func (s State) MaySign(roots issuer.TrustBundle, notAfter time.Time) bool {

@@ -44,6 +44,18 @@ func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
 	return certificates, nil
 }
 
+// Salvage returns the certificates that can be read in what ParseCertificates
+// refuses, as in a text that was cut off. It is for repairs of what only the mesh
+// itself writes.
+func Salvage(data []byte) (all []*x509.Certificate) {
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if certificate, err := x509.ParseCertificate(block.Bytes); err == nil && block.Type == certificateType {
+			all = append(all, certificate)
+		}
+	}
+	return all
+}
+
 // ParseKey reads one private key: PKCS #8, or one of the two older forms that
 // an operator's own tools may have made. Its errors never repeat what it read.
 func ParseKey(data []byte) (crypto.Signer, error) {

@@ -99,11 +99,6 @@ var faults = []fault{
 			p.patch(types.MergePatchType, configMaps, "books", "osm-trust-bundle", `{"metadata":{"labels":null},"data":{"ca.crt":"%s"}}`, "tampered")
 			return func() { p.drop(configMaps, "books", "osm-trust-bundle") }
 		}},
-	{"the record is malformed", "trust", check.Error, "ConfigMap osm-system/osm-trust-bundle", "malformed", "kubectl delete configmap -n osm-system osm-trust-bundle",
-		func(p *patient) func() {
-			p.patch(types.MergePatchType, configMaps, mesh.Namespace, "osm-trust-bundle", `{"data":{"rotation.json":"%s"}}`, "garbage")
-			return func() { p.drop(configMaps, mesh.Namespace, "osm-trust-bundle") }
-		}},
 	{"a firewall is before the injector", "reachability", check.Error, "Service osm-system/osm-injector", "deadline exceeded", "port 9090 of the nodes",
 		func(p *patient) func() { return p.silent("osm-injector", "osm-injector", 9090) }},
 	{"a firewall is before the validator", "reachability", check.Error, "Service osm-system/osm-validator", "a firewall or a network policy", "port 9093 of the nodes",

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/sidecar"
+	"github.com/osm-edge/osm/trust"
 )
 
 const firstRoot = "osm-mesh-root-certificate"
@@ -76,6 +78,25 @@ func TestAMeshFollowsItsRootCertificates(t *testing.T) {
 		roots.setRole(t, firstRoot, v1.Passive)
 		err := roots.Delete(t.Context(), firstRoot, metav1.DeleteOptions{})
 		wantRefusal(t, err, "there are certificates that were signed with this root")
+	})
+	t.Run("a record that is malformed is written anew", func(t *testing.T) {
+		record := trust.Record{ConfigMaps: client.CoreV1().ConfigMaps(mesh.Namespace)}
+		before, err := record.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		patch := fmt.Appendf(nil, `{"data":{%q:%q}}`, trust.BundleKey, strings.Repeat("garbage", 1<<17))
+		_, err = record.ConfigMaps.Patch(t.Context(), trust.ConfigMapName, types.MergePatchType, patch, metav1.PatchOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the record is as it was", func(ctx context.Context) (bool, error) {
+			after, err := record.Read(ctx)
+			if errors.Is(err, trust.ErrMalformed) {
+				return false, nil
+			}
+			return err == nil && after.Bundle().Equal(before.Bundle()) && after.Signing().Equal(before.Signing()), err
+		})
 	})
 	t.Run("one that is revoked is trusted by nobody within seconds", func(t *testing.T) {
 		roots.setRole(t, firstRoot, v1.Revoked)
