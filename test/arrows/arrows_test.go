@@ -33,7 +33,7 @@ var arrows = []struct {
 	{"check", []string{"issuer", "issuer/rootsecret", "issuer/trustbundle", "manifests", "manifests/crd/v1", "manifests/mesh", "trust"}},
 	{"destination", []string{"issuer", "manifests/mesh"}},
 	{"sds", []string{"issuer"}},
-	{"trust", []string{"issuer"}},
+	{"trust", []string{"issuer", "issuer/trustbundle"}},
 	{"rotation", []string{"issuer", "issuer/trustbundle", "trust"}},
 	{"publish", nil},
 	{"webhook/...", []string{"webhook/...", "issuer/trustbundle", "manifests", "manifests/crd/..."}},
