@@ -88,7 +88,7 @@ func TestNetAdminIsAllItTakes(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, log)
 	}
-	if got := strings.Join(chainsIn(t, n), ", "); got != "osm inbound, osm outbound, osm inbound_filter, osm outbound_filter" {
+	if got := strings.Join(chainsIn(t, n), ", "); got != "osm inbound, osm outbound, osm inbound_filter, osm forward_filter, osm outbound_filter" {
 		t.Errorf("there are the chains %s", got)
 	}
 	if message := messageOf(t, log); message["level"] != "INFO" || message["ipv6"] != true || message["inbound"] != 15003. {
