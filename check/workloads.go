@@ -79,7 +79,7 @@ func annotate(namespace, kind, resource string) string {
 	if resource == "cpu" {
 		amount = "100m"
 	}
-	return fmt.Sprintf("kubectl annotate namespace %s openservicemesh.io/sidecar-resource-%s-%s=%s", namespace, kind, resource, amount)
+	return fmt.Sprintf("kubectl annotate --overwrite namespace %s openservicemesh.io/sidecar-resource-%s-%s=%s", namespace, kind, resource, amount)
 }
 
 // uncalled is what to do about a webhook that the API server cannot call.

@@ -16,8 +16,7 @@ const checkHelp = `Look for all that can be wrong with the identities and certif
 the control plane and what it may do, the definitions and settings, the root and
 who signs, what namespaces and API servers trust, the certificates of webhooks
 and whether the API server reaches them, clocks, namespaces, workloads whose pods
-cannot be created, and pods without a
-sidecar or with one that does not work.
+cannot be created, and pods without a sidecar or with one that does not work.
 
 Each finding says what to do about it. Nothing is changed: what the API server is
 asked to create, so that it calls the webhooks, is a dry run.

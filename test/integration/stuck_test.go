@@ -39,7 +39,7 @@ var refusals = []refused{
 		"Deployment", "exceeded quota: beside", "kubectl describe resourcequota -n NAMESPACE beside"},
 	{"a quota wants limits", nil, `{"apiVersion":"v1","kind":"ResourceQuota","spec":{"hard":{"limits.cpu":"4"}}}`,
 		"StatefulSet", `{"containers":[{"name":"app","image":"a"}]}`,
-		"StatefulSet", "must specify limits.cpu for: app,osm-init,sidecar", "kubectl annotate namespace NAMESPACE openservicemesh.io/sidecar-resource-limits-cpu"},
+		"StatefulSet", "must specify limits.cpu for: app,osm-init,sidecar", "kubectl annotate --overwrite namespace NAMESPACE openservicemesh.io/sidecar-resource-limits-cpu"},
 	{"a limit range", nil, `{"apiVersion":"v1","kind":"LimitRange","spec":{"limits":[{"type":"Pod","max":{"cpu":"1"}}]}}`,
 		"DaemonSet", `{"containers":[{"name":"app","image":"a","resources":{"limits":{"cpu":"1"}}}]}`,
 		"DaemonSet", "maximum cpu usage per Pod is 1, but limit is", "kubectl describe limitrange -n NAMESPACE"},
