@@ -117,6 +117,8 @@ var changed = []string{
 	"ClusterRoleBinding osm-controller-osm: it is missing",
 	"ClusterRole osm-injector-osm: rules",
 	"Service osm-system/osm-injector: metadata.labels",
+	"Deployment osm-system/osm-controller: spec.paused: true",
+	"Deployment osm-system/osm-controller: metadata.labels[app.kubernetes.io/instance]: nothing",
 }
 
 func (l *lifecycle) listChanges(t *testing.T) {
@@ -125,6 +127,8 @@ func (l *lifecycle) listChanges(t *testing.T) {
 	l.kubectl(t, "set", "env", "deployment/osm-controller", "ADDED=by-hand")
 	l.kubectl(t, "annotate", "deployment", "osm-controller", "example.com/added=by-hand")
 	l.kubectl(t, "label", "service", "osm-controller", "example.com/added=by-hand")
+	l.kubectl(t, "label", "deployment", "osm-controller", "app.kubernetes.io/instance-")
+	l.kubectl(t, "rollout", "pause", "deployment/osm-controller")
 	l.kubectl(t, "label", "service", "osm-injector", "app.kubernetes.io/name=by-hand", "--overwrite")
 	l.kubectl(t, "patch", "clusterrole", "osm-injector-osm", "--type=json", "-p", `[{"op":"remove","path":"/rules/3"}]`)
 	l.kubectl(t, "delete", "configmap", "osm-preset")
