@@ -117,12 +117,14 @@ var changed = []string{
 	"ClusterRoleBinding osm-controller-osm: it is missing",
 	"ClusterRole osm-injector-osm: rules",
 	"Service osm-system/osm-injector: metadata.labels",
+	"MutatingWebhookConfiguration osm-webhook-osm: webhooks[osm-inject.k8s.io].objectSelector.matchLabels",
 	"Deployment osm-system/osm-controller: spec.paused: true",
 	"Deployment osm-system/osm-controller: metadata.labels[app.kubernetes.io/instance]: nothing",
 }
 
 func (l *lifecycle) listChanges(t *testing.T) {
 	l.kubectl(t, "patch", "validatingwebhookconfiguration", "osm-validator-mesh-osm", "--type=json", "-p", `[{"op":"replace","path":"/webhooks/0/failurePolicy","value":"Ignore"}]`)
+	l.kubectl(t, "patch", "mutatingwebhookconfiguration", "osm-webhook-osm", "--type=json", "-p", `[{"op":"add","path":"/webhooks/0/objectSelector","value":{"matchLabels":{"only":"these"}}}]`)
 	l.kubectl(t, "set", "image", "deployment/osm-controller", "osm-controller=flomesh/osm-controller:hotfix")
 	l.kubectl(t, "set", "env", "deployment/osm-controller", "ADDED=by-hand")
 	l.kubectl(t, "annotate", "deployment", "osm-controller", "example.com/added=by-hand")
