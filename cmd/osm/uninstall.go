@@ -128,6 +128,9 @@ func (o *uninstallOptions) mayUninstall(ctx context.Context, released bool) ([]f
 		return nil, err
 	}
 	tool, err := o.cluster.meshKeeper(ctx, o.meshName, deployments)
+	if err == nil && tool == nil && len(deployments) > 0 {
+		tool, err = o.webhookKeeper(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -155,6 +158,18 @@ func (o *uninstallOptions) mayUninstall(ctx context.Context, released bool) ([]f
 		return nil, o.noMesh(ctx)
 	}
 	return left, nil
+}
+
+// webhookKeeper tells which tool manages a webhook of the mesh. Without the control
+// plane that webhook would refuse all pods.
+func (o *uninstallOptions) webhookKeeper(ctx context.Context) (*keeper, error) {
+	webhooks, err := o.find(ctx, stages[0], chartOnly)
+	for _, one := range webhooks {
+		if tool, err := o.cluster.keeper(ctx, one.object, o.meshName); tool != nil || err != nil {
+			return tool, err
+		}
+	}
+	return nil, err
 }
 
 // noMesh tells apart a mesh that was uninstalled, of which the root is left, and
