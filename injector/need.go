@@ -29,11 +29,12 @@ func need(pod *corev1.Pod, chosen overrides, ranges []*corev1.LimitRange) (corev
 	needed := corev1.ResourceRequirements{Limits: corev1.ResourceList{}, Requests: corev1.ResourceList{}}
 	guaranteed := isGuaranteed(pod)
 	for _, u := range usualResources() {
-		r := roomOf(u, ranges, pod)
+		r := roomOf(u, ranges, taken(pod, u.name, chosen.placement))
 		if ofWholePod(pod, u.name) {
-			if r.defaulted {
+			if r.defaulted && r.ratio == nil {
 				// Without a word, the API server would take a default of a whole
-				// container out of what the pod has.
+				// container out of what the pod has. Where it wants a ratio, the
+				// sidecar needs both defaults: it refuses a request of 0.
 				needed.Requests[u.name] = r.within(resource.Quantity{})
 			}
 			continue

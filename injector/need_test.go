@@ -59,6 +59,13 @@ func TestASidecarHasWhatItsPodNeedsItToHave(t *testing.T) {
 	items := func(min, max, ratio string) []*corev1.LimitRange {
 		return ranging(corev1.LimitRangeItem{Min: listOf(t, min), Max: listOf(t, max), MaxLimitRequestRatio: listOf(t, ratio)})
 	}
+	withInit := func() *corev1.Pod {
+		p := container("cpu 1m", "cpu 100m")
+		native := having(t, "", "cpu 150m")
+		native.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
+		p.Spec.InitContainers = []corev1.Container{native, having(t, "", "cpu 800m")}
+		return p
+	}
 	tests := map[string]struct {
 		pod              *corev1.Pod
 		set              overrides
@@ -113,6 +120,9 @@ func TestASidecarHasWhatItsPodNeedsItToHave(t *testing.T) {
 		"a maximum of the pod":                            {pod: container("cpu 1", "cpu 900m"), ranges: ranging(corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: listOf(t, "cpu 1")}), requests: idle, limits: "cpu 100m"},
 		"a maximum of the pod that leaves little":         {pod: container("cpu 1", "cpu 950m"), ranges: ranging(corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: listOf(t, "cpu 1")}), requests: idle, limits: "cpu 50m"},
 		"a maximum of the pod that leaves nothing":        {pod: container("cpu 1m", "cpu 1"), ranges: ranging(corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: listOf(t, "cpu 1")}), requests: idle, limits: "cpu 500m"},
+		"a maximum of the pod beside an init container":   {pod: withInit(), set: overrides{placement: Native}, ranges: ranging(corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: listOf(t, "cpu 1")}), requests: idle, limits: "cpu 50m"},
+		"a maximum of the pod after an init container":    {pod: withInit(), set: overrides{placement: Container}, ranges: ranging(corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: listOf(t, "cpu 1")}), requests: idle, limits: "cpu 500m"},
+		"CPU of the pod as a whole, and a ratio":          {pod: whole("", "cpu 1"), ranges: ranging(corev1.LimitRangeItem{DefaultRequest: listOf(t, "cpu 1"), MaxLimitRequestRatio: listOf(t, "cpu 2")}), requests: "memory 32Mi"},
 		"a minimum of storage":                            {pod: container("", ""), ranges: items("ephemeral-storage 1Gi", "", ""), requests: idle + ", ephemeral-storage 1Gi"},
 		"a range of claims has no effect":                 {pod: container("", ""), ranges: ranging(corev1.LimitRangeItem{Type: corev1.LimitTypePersistentVolumeClaim, Min: listOf(t, "cpu 1")}), requests: idle},
 		"two ranges: the larger minimum, smaller maximum": {pod: container("", "cpu 2"), ranges: append(items("cpu 20m", "cpu 300m", ""), items("cpu 30m", "cpu 400m", "")...), requests: "cpu 30m, memory 32Mi", limits: "cpu 300m"},

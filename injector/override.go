@@ -32,6 +32,8 @@ type overrides struct {
 	includeRanges []netip.Prefix
 	// httpPorts are those that the pod's annotation declares HTTP, in order.
 	httpPorts []uint16
+	// placement is the mesh's.
+	placement Placement
 	// metrics tells whether the namespace has them scraped.
 	metrics bool
 	// warnings are for whoever creates the pod.
@@ -59,7 +61,7 @@ func readOverrides(pod *corev1.Pod, namespace *corev1.Namespace, config *Config)
 	if err != nil {
 		return overrides{}, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err)
 	}
-	o.metrics, o.podRequests = metrics, wanted.Requests
+	o.metrics, o.podRequests, o.placement = metrics, wanted.Requests, config.settings.Placement
 	o.warnings = strays(pod, namespace)
 	return o, nil
 }

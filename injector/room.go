@@ -19,9 +19,10 @@ type room struct {
 	defaulted bool
 }
 
-// roomOf is the room for a container beside those of pod. Where they leave too
-// little for a sidecar, the API server is to refuse the pod, and says why.
-func roomOf(u usual, ranges []*corev1.LimitRange, pod *corev1.Pod) room {
+// roomOf is the room for a container beside those that have limits of taken in
+// all. Where they leave too little for a sidecar, the API server is to refuse the
+// pod, and says why.
+func roomOf(u usual, ranges []*corev1.LimitRange, taken resource.Quantity) room {
 	name, r := u.name, room{name: u.name}
 	for _, limits := range ranges {
 		for i := range limits.Spec.Limits {
@@ -35,7 +36,7 @@ func roomOf(u usual, ranges []*corev1.LimitRange, pod *corev1.Pod) room {
 				// A pod keeps to a ratio that each of its containers keeps to.
 				r.ratio = bound(r.ratio, item.MaxLimitRequestRatio, name, -1)
 				if most, set := item.Max[name]; set {
-					most.Sub(limited(pod, name))
+					most.Sub(taken)
 					if most.Cmp(u.request) >= 0 {
 						r.max = bound(r.max, corev1.ResourceList{name: most}, name, -1)
 					}
@@ -59,18 +60,27 @@ func bound(there *resource.Quantity, list corev1.ResourceList, name corev1.Resou
 	return &quantity
 }
 
-// limited is the sum of the limits of what runs in pod at one time, once its init
-// containers are done.
-func limited(pod *corev1.Pod, name corev1.ResourceName) (sum resource.Quantity) {
+// taken is the largest sum of the limits of what runs in pod beside its sidecar at
+// one time. A native sidecar runs beside init containers, too, which start one
+// after the other (KEP-753, "Sidecar Containers").
+func taken(pod *corev1.Pod, name corev1.ResourceName, placement Placement) resource.Quantity {
+	var goingOn, most resource.Quantity
 	for i := range pod.Spec.InitContainers {
-		if c := &pod.Spec.InitContainers[i]; isNativeSidecar(c) {
-			sum.Add(c.Resources.Limits[name])
+		c := &pod.Spec.InitContainers[i]
+		during := goingOn.DeepCopy()
+		during.Add(c.Resources.Limits[name])
+		most = larger(most, during)
+		if isNativeSidecar(c) {
+			goingOn = during
 		}
 	}
 	for i := range pod.Spec.Containers {
-		sum.Add(pod.Spec.Containers[i].Resources.Limits[name])
+		goingOn.Add(pod.Spec.Containers[i].Resources.Limits[name])
 	}
-	return sum
+	if placement != Native {
+		return goingOn
+	}
+	return larger(most, goingOn)
 }
 
 // within returns the quantity that is nearest to q in the room.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
 
 	"github.com/osm-edge/osm/check"
 	"github.com/osm-edge/osm/cmd/internal/survey"
@@ -87,6 +88,8 @@ func (c *cluster) survey() (*survey.Survey, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The warnings are about the pods of its dry runs, which are nobody's.
+	config.WarningHandlerWithContext = rest.NoWarnings{}
 	return survey.New(config, c.meshNamespace)
 }
 

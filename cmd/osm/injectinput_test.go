@@ -211,6 +211,7 @@ RayCluster shop/ray, spec.headGroupSpec.template: injected: namespace-monitored
 RayCluster shop/ray, spec.workerGroupSpecs[0].template: skipped: pod-declines
 Elasticsearch shop/logs, spec.nodeSets[0].podTemplate: injected: namespace-monitored
 Object shop/remote, spec.forProvider.manifest: injected: namespace-monitored
+Cache shop/fast, spec.podTemplateSpec: injected: namespace-monitored
 Service shop/hello, spec.template: injected: namespace-monitored
 Workflow shop/build: not looked at: the kind Workflow.argoproj.io is unknown, and no pod template was found in it
 Prometheus shop/k8s: not looked at: the kind Prometheus.monitoring.coreos.com is unknown, and no pod template was found in it

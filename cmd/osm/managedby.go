@@ -134,11 +134,21 @@ func (c *cluster) meshKeeper(ctx context.Context, mesh string, deployments []app
 		if tool != nil || err != nil {
 			return tool, err
 		}
-		if label := d.Labels[instanceLabel]; label != mesh {
-			return newKeeper(fmt.Sprintf("what set the label %s=%s, as Argo CD's Application %[2]s does", instanceLabel, label)), nil
+		if tool := relabelled(&d, mesh); tool != nil {
+			return tool, nil
 		}
 	}
 	return nil, nil
+}
+
+// relabelled tells which tool uses the label of the mesh's name for its own. A
+// label that is missing was removed by hand.
+func relabelled(o metav1.Object, mesh string) *keeper {
+	label := o.GetLabels()[instanceLabel]
+	if label == "" || label == mesh {
+		return nil
+	}
+	return newKeeper(fmt.Sprintf("what set the label %s=%s, as Argo CD's Application %[2]s does", instanceLabel, label))
 }
 
 // elsewhere names the namespaces that a mesh of this name is in, but for its own.

@@ -48,6 +48,25 @@ func TestAToolIsKnownByItsMarks(t *testing.T) {
 	}
 }
 
+func TestALabelThatWasRemovedByHandIsOfNoTool(t *testing.T) {
+	tests := map[string]struct {
+		labels  map[string]string
+		managed bool
+	}{
+		"the mesh's":     {map[string]string{instanceLabel: "osm"}, false},
+		"none":           {nil, false},
+		"an empty one":   {map[string]string{instanceLabel: ""}, false},
+		"another's name": {map[string]string{instanceLabel: "mesh-prod"}, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if tool := relabelled(&metav1.ObjectMeta{Labels: test.labels}, "osm"); (tool != nil) != test.managed {
+				t.Errorf("got %v", tool)
+			}
+		})
+	}
+}
+
 func TestAReleaseThatIsBeingChangedIsNotUpgraded(t *testing.T) {
 	r := &helmRelease{name: "osm", namespace: "osm-system"}
 	for status, refused := range map[common.Status]bool{

@@ -110,10 +110,11 @@ func templatesIn(value any, path, owner string) (places []place) {
 }
 
 // isTemplate reports whether the last field of a path is named as templates are:
-// template, podTemplate, templates[0].
+// template, podTemplate, templates[0], podTemplateSpec.
 func isTemplate(path string) bool {
 	name, _, _ := strings.Cut(path[strings.LastIndex(path, ".")+1:], "[")
-	return strings.HasSuffix(strings.TrimSuffix(strings.ToLower(name), "s"), "template")
+	name = strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(name), "s"), "spec")
+	return strings.HasSuffix(name, "template")
 }
 
 // hasContainers reports whether spec.containers is a list of objects.

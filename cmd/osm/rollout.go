@@ -54,6 +54,10 @@ func (r *rollout) await(ctx context.Context, timeout time.Duration) error {
 	defer cancel()
 	var reasons []string
 	for _, name := range left {
+		d, err := r.client.AppsV1().Deployments(r.namespace).Get(explaining, name, metav1.GetOptions{})
+		if err == nil && rolledOut(d) {
+			continue // it comes after one that is not
+		}
 		reasons = append(reasons, fmt.Sprintf("%s is not ready: %s", name, r.explain(explaining, name)))
 	}
 	return fmt.Errorf("not ready after %s:\n  %s", timeout, strings.Join(reasons, "\n  "))

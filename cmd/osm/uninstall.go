@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/manifests"
@@ -128,6 +130,9 @@ func (o *uninstallOptions) mayUninstall(ctx context.Context, released bool) ([]f
 		return nil, err
 	}
 	tool, err := o.cluster.meshKeeper(ctx, o.meshName, deployments)
+	if err == nil && tool == nil && len(deployments) > 0 {
+		tool, err = o.webhookKeeper(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +162,18 @@ func (o *uninstallOptions) mayUninstall(ctx context.Context, released bool) ([]f
 	return left, nil
 }
 
+// webhookKeeper tells which tool manages a webhook of the mesh. Without the control
+// plane that webhook would refuse all pods.
+func (o *uninstallOptions) webhookKeeper(ctx context.Context) (*keeper, error) {
+	webhooks, err := o.find(ctx, stages[0], chartOnly)
+	for _, one := range webhooks {
+		if tool, err := o.cluster.keeper(ctx, one.object, o.meshName); tool != nil || err != nil {
+			return tool, err
+		}
+	}
+	return nil, err
+}
+
 // noMesh tells apart a mesh that was uninstalled, of which the root is left, and
 // one that never was.
 func (o *uninstallOptions) noMesh(ctx context.Context) error {
@@ -167,6 +184,16 @@ func (o *uninstallOptions) noMesh(ctx context.Context) error {
 	return fmt.Errorf("there is no mesh %s in namespace %s: name another with --mesh-name and --osm-namespace", o.meshName, o.cluster.meshNamespace)
 }
 
+// whatStays tells what --delete-ca would delete: the root is gone if its namespace
+// was deleted first.
+func (o *uninstallOptions) whatStays(ctx context.Context, client kubernetes.Interface) (string, error) {
+	_, err := client.CoreV1().Namespaces().Get(ctx, o.cluster.meshNamespace, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return "The root is gone with its namespace. To delete the definitions, too", nil
+	}
+	return "The root, the MeshConfig and the MeshRootCertificates stay. To delete them", err
+}
+
 // tellWhatStays says what is there after all, and how it is taken away.
 func (o *uninstallOptions) tellWhatStays(ctx context.Context, out *terminal) error {
 	client, err := o.cluster.client()
@@ -174,7 +201,11 @@ func (o *uninstallOptions) tellWhatStays(ctx context.Context, out *terminal) err
 		return err
 	}
 	if !o.deleteCA {
-		out.tell("\nThe root, the MeshConfig and the MeshRootCertificates stay. To delete them: osm uninstall mesh --delete-ca")
+		stay, err := o.whatStays(ctx, client)
+		if err != nil {
+			return err
+		}
+		out.tell("\n%s: osm uninstall mesh --delete-ca", stay)
 	}
 	namespaces, err := client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: manifests.Monitored(o.meshName).String()})
 	if err != nil {

@@ -38,7 +38,9 @@ func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []fou
 			}
 		}
 	}
-	out.say(done, "the webhooks and the control plane are gone")
+	if len(removal.left) == 0 {
+		out.say(done, "the webhooks and the control plane are gone")
+	}
 	if !o.deleteCA {
 		return nil
 	}

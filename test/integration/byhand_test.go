@@ -117,14 +117,20 @@ var changed = []string{
 	"ClusterRoleBinding osm-controller-osm: it is missing",
 	"ClusterRole osm-injector-osm: rules",
 	"Service osm-system/osm-injector: metadata.labels",
+	"MutatingWebhookConfiguration osm-webhook-osm: webhooks[osm-inject.k8s.io].objectSelector.matchLabels",
+	"Deployment osm-system/osm-controller: spec.paused: true",
+	"Deployment osm-system/osm-controller: metadata.labels[app.kubernetes.io/instance]: nothing",
 }
 
 func (l *lifecycle) listChanges(t *testing.T) {
 	l.kubectl(t, "patch", "validatingwebhookconfiguration", "osm-validator-mesh-osm", "--type=json", "-p", `[{"op":"replace","path":"/webhooks/0/failurePolicy","value":"Ignore"}]`)
+	l.kubectl(t, "patch", "mutatingwebhookconfiguration", "osm-webhook-osm", "--type=json", "-p", `[{"op":"add","path":"/webhooks/0/objectSelector","value":{"matchLabels":{"only":"these"}}}]`)
 	l.kubectl(t, "set", "image", "deployment/osm-controller", "osm-controller=flomesh/osm-controller:hotfix")
 	l.kubectl(t, "set", "env", "deployment/osm-controller", "ADDED=by-hand")
 	l.kubectl(t, "annotate", "deployment", "osm-controller", "example.com/added=by-hand")
 	l.kubectl(t, "label", "service", "osm-controller", "example.com/added=by-hand")
+	l.kubectl(t, "label", "deployment", "osm-controller", "app.kubernetes.io/instance-")
+	l.kubectl(t, "rollout", "pause", "deployment/osm-controller")
 	l.kubectl(t, "label", "service", "osm-injector", "app.kubernetes.io/name=by-hand", "--overwrite")
 	l.kubectl(t, "patch", "clusterrole", "osm-injector-osm", "--type=json", "-p", `[{"op":"remove","path":"/rules/3"}]`)
 	l.kubectl(t, "delete", "configmap", "osm-preset")

@@ -129,6 +129,12 @@ func (l *lifecycle) managedByTools(t *testing.T) {
 			l.kubectl(t, test.verb, kinds, test.unmark, "--overwrite", "-l", "app.kubernetes.io/name=openservicemesh.io")
 		})
 	}
+	t.Run("a webhook alone, which would refuse all pods", func(t *testing.T) {
+		const webhook, mark = "mutatingwebhookconfiguration/osm-webhook-osm", "argocd.argoproj.io/tracking-id"
+		l.kubectl(t, "annotate", webhook, mark+"=mesh-prod:x")
+		l.refused(t, []string{"uninstall", "mesh", "--yes"}, "Argo CD's Application mesh-prod")
+		l.kubectl(t, "annotate", webhook, mark+"-")
+	})
 	l.osm(t, "uninstall", "mesh", "--yes", "--delete-ca", patientLimit)
 	l.gone(t)
 }

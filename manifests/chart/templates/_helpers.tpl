@@ -123,6 +123,7 @@ metadata:
   annotations:
     openservicemesh.io/replicas: {{ include "osm.wantedReplicas" . | quote }}
 spec:
+  paused: false
   {{- with include "osm.replicas" . }}
   replicas: {{ . }}
   {{- end }}
