@@ -33,8 +33,8 @@ func (s *Snapshot) reachability(c *Check) {
 			c.fail(object, s.upgrade()+", and osm check again, which then says why",
 				"the API server went on without it, for %s: it does not reach it and its webhook's failurePolicy is Ignore, or its webhook is not for that", call.Asked)
 		case call.Problem != "":
-			because, mend := s.unreachable(call)
-			c.fail(object, mend, "the API server could not call it for %s: %s: %s", call.Asked, call.Problem, because)
+			because, fix := s.unreachable(call)
+			c.fail(object, fix, "the API server could not call it for %s: %s: %s", call.Asked, call.Problem, because)
 		default:
 			reached = append(reached, call.Service)
 		}
@@ -52,8 +52,8 @@ func (s *Snapshot) reachability(c *Check) {
 type hindrance struct {
 	words   []string
 	because string
-	// mend is for a Deployment and its port.
-	mend func(s *Snapshot, deployment string, port int32) string
+	// fix is for a Deployment and its port.
+	fix func(s *Snapshot, deployment string, port int32) string
 }
 
 // hindrances are in the order in which their words are looked for.
@@ -89,7 +89,7 @@ func hindrances() []hindrance {
 }
 
 // unreachable returns why a call failed, as far as the API server's words tell.
-func (s *Snapshot) unreachable(call Call) (because, mend string) {
+func (s *Snapshot) unreachable(call Call) (because, fix string) {
 	deployment, port := "osm-injector", injection.port
 	switch call.Service {
 	case validation.service:
@@ -99,7 +99,7 @@ func (s *Snapshot) unreachable(call Call) (because, mend string) {
 	}
 	for _, h := range hindrances() {
 		if slices.ContainsFunc(h.words, func(words string) bool { return strings.Contains(call.Problem, words) }) {
-			return h.because, h.mend(s, deployment, port)
+			return h.because, h.fix(s, deployment, port)
 		}
 	}
 	return "its log may say why", s.logs(deployment)

@@ -12,7 +12,7 @@ import (
 // TestWhyTheAPIServerDoesNotReachAWebhook has the words of API servers.
 func TestWhyTheAPIServerDoesNotReachAWebhook(t *testing.T) {
 	const post = `Post "https://osm-injector.osm-system.svc:9090/mutate-pod-creation?timeout=5s": `
-	tests := map[string]struct{ service, says, because, mend string }{
+	tests := map[string]struct{ service, says, because, fix string }{
 		"a firewall":                 {"osm-injector", post + "context deadline exceeded", "a firewall", "port 9090 of the nodes"},
 		"a firewall, of another":     {"osm-injector", post + "dial tcp 10.8.0.7:9090: i/o timeout", "a firewall", `kubectl patch deployment -n osm-system osm-injector -p '{"spec":{"template":{"spec":{"hostNetwork":true`},
 		"a firewall, the validator":  {"osm-validator", "context deadline exceeded", "a firewall", "kubectl patch deployment -n osm-system osm-controller"},
@@ -39,8 +39,8 @@ func TestWhyTheAPIServerDoesNotReachAWebhook(t *testing.T) {
 			}
 			f := found.Findings[0]
 			if f.Severity != Error || f.Object != "Service osm-system/"+test.service || !strings.Contains(f.Problem, test.says+": ") ||
-				!strings.Contains(f.Problem, test.because) || !strings.Contains(f.Mend, test.mend) {
-				t.Errorf("found %+v, want %q and %q", f, test.because, test.mend)
+				!strings.Contains(f.Problem, test.because) || !strings.Contains(f.Mend, test.fix) {
+				t.Errorf("found %+v, want %q and %q", f, test.because, test.fix)
 			}
 		})
 	}

@@ -108,9 +108,11 @@ func (r *Rotation) State() (trust.State, bool) {
 
 // Signs says which roots this replica signs with; none if the bundle is empty.
 func (r *Rotation) Signs(roots issuer.TrustBundle) {
-	r.signing.Store(&roots)
+	before := r.signing.Swap(&roots)
 	wake(r.report)
-	wake(r.keep) // what could not be issued before can be now
+	if before == nil || !before.Equal(roots) {
+		wake(r.keep) // what could not be issued before can be now
+	}
 }
 
 // Leads reports whether this replica is the one that moves the State on.
