@@ -42,12 +42,15 @@ func (p *Publisher) update(ctx context.Context, cm *corev1.ConfigMap, data map[s
 }
 
 // replace deletes the ConfigMap, unless it is no longer the one that was read, and
-// makes it anew.
+// makes it anew. Finalizers would keep it, so they go first.
 func (p *Publisher) replace(ctx context.Context, cm *corev1.ConfigMap, data map[string]string) error {
 	p.Logger.Warn("a configmap of the mesh was made immutable by somebody else; it is deleted and made anew, and pods that have mounted it follow when they are restarted",
 		"namespace", cm.Namespace, "configmap", cm.Name)
-	read := metav1.Preconditions{UID: &cm.UID, ResourceVersion: &cm.ResourceVersion}
-	err := p.Client.ConfigMaps(cm.Namespace).Delete(ctx, cm.Name, metav1.DeleteOptions{Preconditions: &read})
+	err := p.free(ctx, &cm)
+	if err == nil {
+		read := metav1.Preconditions{UID: &cm.UID, ResourceVersion: &cm.ResourceVersion}
+		err = p.Client.ConfigMaps(cm.Namespace).Delete(ctx, cm.Name, metav1.DeleteOptions{Preconditions: &read})
+	}
 	switch {
 	case apierrors.IsConflict(err):
 		return nil // by another replica, or somebody else; the cache will say with what
@@ -55,6 +58,20 @@ func (p *Publisher) replace(ctx context.Context, cm *corev1.ConfigMap, data map[
 		return fmt.Errorf("delete configmap %s/%s, which is immutable: %w", cm.Namespace, cm.Name, err)
 	}
 	return p.create(ctx, cm.Namespace, data)
+}
+
+// free removes the finalizers, and returns the ConfigMap as it is then.
+func (p *Publisher) free(ctx context.Context, cm **corev1.ConfigMap) error {
+	if len((*cm).Finalizers) == 0 {
+		return nil
+	}
+	freed := (*cm).DeepCopy()
+	freed.Finalizers = nil
+	freed, err := p.Client.ConfigMaps(freed.Namespace).Update(ctx, freed, metav1.UpdateOptions{})
+	if err == nil {
+		*cm = freed
+	}
+	return err
 }
 
 func (p *Publisher) immutable() *bool {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/publish"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/trust"
 )
 
 func testScripts(t *testing.T, client kubernetes.Interface) {
@@ -51,6 +53,8 @@ func testScripts(t *testing.T, client kubernetes.Interface) {
 		t.Errorf("published scripts can be changed: %v", err)
 	}
 
+	testHeldBundle(t, client, pod.Namespace)
+
 	next := map[string]string{"main.js": "// of another version"}
 	publishOther(t, client, "osm-sidecar-fedcba987654", next)
 	eventually(t, "the scripts of another version are published beside them", func(ctx context.Context) (bool, error) {
@@ -67,6 +71,24 @@ func testScripts(t *testing.T, client kubernetes.Interface) {
 	if _, err := client.CoreV1().ConfigMaps(outside).Get(t.Context(), pipy.ConfigMapName(), metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("a namespace outside of the mesh has scripts: %v", err)
 	}
+}
+
+// testHeldBundle has a tenant make the namespace's osm-trust-bundle immutable, and
+// keep it from being deleted.
+func testHeldBundle(t *testing.T, client kubernetes.Interface, namespace string) {
+	t.Helper()
+	held := []byte(`{"immutable":true,"metadata":{"finalizers":["example.com/held"]}}`)
+	before, err := client.CoreV1().ConfigMaps(namespace).Patch(t.Context(), trust.ConfigMapName, types.MergePatchType, held, metav1.PatchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a bundle that a tenant holds is replaced", func(ctx context.Context) (bool, error) {
+		cm, err := client.CoreV1().ConfigMaps(namespace).Get(ctx, trust.ConfigMapName, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil && cm.UID != before.UID && cm.Immutable == nil && maps.Equal(cm.Data, before.Data), err
+	})
 }
 
 // publishOther is an osm-controller of another version, until the test's end.
