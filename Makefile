@@ -57,7 +57,8 @@ vault: ## build the Vault of the tests, once
 cert-manager: ## build the cert-manager of the tests, once
 	@$(GO) run ./test/build $@ >/dev/null
 
-lint: ## gofmt, go vet and staticcheck
+lint: ## gofmt, go vet and staticcheck, and no large files
+	@large=$$(git ls-tree -rl HEAD | awk '$$4 > 1000000 { print $$5 }'); test -z "$$large" || { echo "over 1 MB: $$large"; exit 1; }
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags e2e,cli,hostile ./test/...
