@@ -16,7 +16,9 @@ import (
 )
 
 // components are the Deployments of a mesh, in the order in which they get ready.
-var components = [...]string{"osm-bootstrap", "osm-injector", "osm-controller"}
+var components = [...]string{bootstrapName, injectorName, controllerName}
+
+const bootstrapName = "osm-bootstrap"
 
 // rollout waits for the Deployments of a mesh, and tells how it goes.
 type rollout struct {

@@ -13,6 +13,9 @@ import (
 	"github.com/osm-edge/osm/manifests"
 )
 
+// rootSecretFlag is how the components are told the name of the root's Secret.
+const rootSecretFlag = "--ca-bundle-secret-name="
+
 // remove uninstalls the release, and takes away what else there is of the mesh
 // but what is to be kept.
 func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []found) error {
@@ -107,7 +110,7 @@ func (o *uninstallOptions) findRootSecret(ctx context.Context, release *helmRele
 	deployments, err := o.cluster.controlPlane(ctx, o.meshName)
 	for _, d := range deployments {
 		for _, argument := range d.Spec.Template.Spec.Containers[0].Args {
-			if name, says := strings.CutPrefix(argument, "--ca-bundle-secret-name="); says {
+			if name, says := strings.CutPrefix(argument, rootSecretFlag); says {
 				o.rootSecret = name
 			}
 		}
