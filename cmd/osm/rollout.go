@@ -44,6 +44,11 @@ func (r *rollout) await(ctx context.Context, timeout time.Duration) error {
 				r.out.moment("%s: %d of %d ready, for %s", name, d.Status.ReadyReplicas, *d.Spec.Replicas, time.Since(began).Round(time.Second))
 				break
 			}
+			if *d.Spec.Replicas == 0 {
+				r.out.say(beware, "%s has no replicas, and does nothing\n    to change it: kubectl scale deployment %[1]s -n %[2]s --replicas=1", name, r.namespace)
+				left = slices.DeleteFunc(left, func(n string) bool { return n == name })
+				continue
+			}
 			r.out.say(done, "%s is ready: %d of %d, after %s", name, d.Status.ReadyReplicas, *d.Spec.Replicas, seconds(time.Since(began)))
 			left = slices.DeleteFunc(left, func(n string) bool { return n == name })
 		}

@@ -16,8 +16,8 @@ import (
 // rootSecretFlag is how the components are told the name of the root's Secret.
 const rootSecretFlag = "--ca-bundle-secret-name="
 
-// remove uninstalls the release, and takes away what else there is of the mesh
-// but what is to be kept.
+// remove takes away what there is of the mesh but what is to be kept, and then its
+// release: what was interrupted, or cannot be deleted yet, is found again by it.
 func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []found) error {
 	release, err := o.cluster.release(o.meshName, o.timeout)
 	if err != nil {
@@ -27,9 +27,6 @@ func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []fou
 		return err
 	}
 	out.moment("the webhooks and the control plane end")
-	if err := release.uninstall(); err != nil {
-		return fmt.Errorf("uninstall the release: %w", err)
-	}
 	removal := &removal{uninstallOptions: o, out: out, keep: keep}
 	for i, kinds := range stages {
 		if err := removal.clear(ctx, kinds, chartOnly); err != nil {
@@ -40,6 +37,9 @@ func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []fou
 				return err
 			}
 		}
+	}
+	if err := release.uninstall(); err != nil {
+		return fmt.Errorf("uninstall the release: %w; osm uninstall mesh can be repeated", err)
 	}
 	if len(removal.left) == 0 {
 		out.say(done, "the webhooks and the control plane are gone")
@@ -73,7 +73,7 @@ func (o *uninstallOptions) awaitEnd(ctx context.Context, out *terminal) error {
 	err = wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		pods, err := client.CoreV1().Pods(o.cluster.meshNamespace).List(ctx, of)
 		if err != nil {
-			return false, err
+			return false, unlessPassing(err)
 		}
 		left = pods.Items
 		out.moment("%s of the control plane left", countOf(len(left), "pod"))
@@ -81,6 +81,9 @@ func (o *uninstallOptions) awaitEnd(ctx context.Context, out *terminal) error {
 	})
 	if err == nil || ctx.Err() == nil || len(left) == 0 {
 		return err
+	}
+	if interrupted(ctx) {
+		return errInterrupted
 	}
 	return fmt.Errorf("pod %s of the control plane has not ended after %s: see kubectl describe pod %[1]s -n %[3]s; osm uninstall mesh can be repeated", left[0].Name, o.timeout, left[0].Namespace)
 }

@@ -84,7 +84,9 @@ func (o *installOptions) upgrade(ctx context.Context, out *terminal) error {
 		out.tell("\nnothing was changed: this was a --dry-run")
 		return nil
 	}
-	if err := plan.prepare(ctx); err != nil {
+	preparing, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	if err := plan.prepare(preparing); err != nil {
 		return err
 	}
 	began := time.Now()
