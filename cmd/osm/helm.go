@@ -67,6 +67,7 @@ func (r *helmRelease) install(ctx context.Context, values map[string]any) error 
 	install := action.NewInstall(r.config)
 	install.ReleaseName, install.Namespace, install.Timeout = r.name, r.namespace, r.timeout
 	install.WaitStrategy = kube.HookOnlyStrategy
+	install.Replace = true // what was looked at before, too
 	// Whose the objects are that there are was looked at before.
 	install.ServerSideApply, install.ForceConflicts, install.TakeOwnership = true, true, true
 	_, err = install.RunWithContext(ctx, chart, values)
@@ -156,11 +157,11 @@ func (r *helmRelease) uninstall() error {
 	return err
 }
 
-// neverDeployed tells whether a release is what is left of an installation that
-// did not come to its end, and that nothing goes on with.
-func (r *helmRelease) neverDeployed(last *release.Release) (bool, error) {
+// replaceable tells whether a release is what is left of an installation that did
+// not come to its end, or of one that is no more, and that nothing goes on with.
+func (r *helmRelease) replaceable(last *release.Release) (bool, error) {
 	if last == nil || last.Info.Status != common.StatusFailed {
-		return false, nil
+		return last != nil && last.Info.Status == common.StatusUninstalled, nil
 	}
 	_, err := r.config.Releases.Deployed(r.name)
 	if errors.Is(err, driver.ErrNoDeployedReleases) || errors.Is(err, driver.ErrReleaseNotFound) {
@@ -188,7 +189,10 @@ func (r *helmRelease) forget() error {
 // unfinished refuses a release that is being changed, or was by one that was
 // killed: Helm never ends that by itself.
 func (r *helmRelease) unfinished(last *release.Release) error {
-	if last.Info.Status == common.StatusUninstalling {
+	switch last.Info.Status {
+	case common.StatusUninstalled:
+		return fmt.Errorf("release %s in namespace %s is uninstalled, and Helm has kept its history: osm install makes it anew", r.name, r.namespace)
+	case common.StatusUninstalling:
 		return fmt.Errorf("release %s in namespace %s is being uninstalled: osm uninstall mesh brings that to its end", r.name, r.namespace)
 	}
 	if !last.Info.Status.IsPending() {

@@ -111,15 +111,8 @@ func (o *installOptions) install(ctx context.Context, out *terminal) error {
 	if err != nil {
 		return err
 	}
-	last, err := release.last()
-	if err != nil {
-		return err
-	}
 	began := time.Now()
 	err = o.createNamespace(ctx, client)
-	if err == nil && last != nil {
-		err = release.forget() // what is repeated
-	}
 	if err == nil {
 		err = o.start(ctx, out, client, func() error { return release.install(ctx, values) })
 	}

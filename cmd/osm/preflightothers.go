@@ -21,12 +21,12 @@ func (p *preflight) others(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	again, err := p.release.neverDeployed(last)
+	again, err := p.release.replaceable(last)
 	switch {
 	case err != nil:
 		return err
 	case again:
-		p.out.say(beware, "an installation of mesh %s did not come to its end, and is repeated", p.mesh)
+		p.out.say(beware, "the last installation of mesh %s is %s, and is repeated", p.mesh, last.Info.Status)
 		return p.leftBehind(ctx)
 	case last != nil && last.Info.Status.IsPending():
 		p.refuse("wait until it has come to its end; if what began it was killed, osm uninstall mesh, which keeps the root, and install it again",

@@ -72,10 +72,13 @@ func (l *lifecycle) repeatInstallation(t *testing.T) {
 		_, err := l.client.AppsV1().Deployments("default").Create(ctx, deploymentNamed("osm-controller"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err == nil, nil
 	})
-	says(t, l.osm(t, "install", patientLimit), "an installation of mesh osm did not come to its end, and is repeated", "is installed in namespace osm-system")
+	says(t, l.osm(t, "install", patientLimit), "the last installation of mesh osm is failed, and is repeated", "is installed in namespace osm-system")
 
 	before := l.root(t)
-	l.setStatus(t, 1, "pending-install")
+	l.helm(t, "uninstall", "osm", "--keep-history")
+	l.refused(t, []string{"upgrade"}, "is uninstalled, and Helm has kept its history: osm install makes it anew")
+	l.osm(t, "install", patientLimit)
+	l.setStatus(t, 3, "pending-install")
 	l.refused(t, []string{"install", patientLimit}, "its release is pending-install since", "if what began it was killed, osm uninstall mesh")
 	l.osm(t, "uninstall", "mesh", "--yes", patientLimit)
 	l.osm(t, "install", patientLimit)
