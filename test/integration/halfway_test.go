@@ -40,6 +40,7 @@ func TestAMeshIsNotLeftHalfWay(t *testing.T) {
 		{"an installation over what another identity left is refused", l.keepIdentityThatWasLeft},
 		{"an installation is signed by what it says, or refused", l.keepProvider},
 		{"values that do not take effect are named, with what does it", l.nameValues},
+		{"helm refuses another identity, too", l.keepIdentityByHelm},
 	} {
 		if !t.Run(step.sentence, step.take) {
 			showLogs(t, c)
@@ -64,8 +65,6 @@ func (l *lifecycle) keepIdentity(t *testing.T) {
 	l.refused(t, []string{"upgrade", "--set", "osm.caBundleSecretName=other"}, "is in Secret osm-ca-bundle", "--set osm.caBundleSecretName=osm-ca-bundle")
 	l.refused(t, []string{"upgrade", "--set", "osm.certificateProvider.kind=vault,osm.vault.host=v.example,osm.vault.token=s.t0ken"}, "osm.certificateProvider.kind is vault", "by tresor")
 	l.refused(t, []string{"upgrade", "--set", "osm.meshName=other"}, "--mesh-name alone")
-	l.helmRefused(t, []string{"upgrade", "osm", chart, "--reset-then-reuse-values", "--set", "osm.trustDomain=prod.example"}, "osm.trustDomain is prod.example, and the mesh's is cluster.local", "set osm.trustDomain=cluster.local")
-	l.helmRefused(t, []string{"upgrade", "osm", chart, "--reset-then-reuse-values", "--set", "osm.meshName=other"}, "osm.meshName is other, and the mesh in namespace osm-system is osm")
 	if after := l.state(t); after != before {
 		t.Errorf("something was changed:\n%s\nbefore:\n%s", after, before)
 	}
@@ -74,7 +73,6 @@ func (l *lifecycle) keepIdentity(t *testing.T) {
 func (l *lifecycle) keepIdentityThatWasLeft(t *testing.T) {
 	l.osm(t, "uninstall", "mesh", "--yes", patientLimit)
 	l.refused(t, []string{"install", "--set", "osm.trustDomain=prod.example"}, "osm.trustDomain is prod.example, and the mesh's is cluster.local", "nothing was installed")
-	l.helmRefused(t, []string{"install", "osm", chart, "--set", "osm.trustDomain=prod.example"}, "osm.trustDomain is prod.example, and the mesh's is cluster.local")
 	if left := l.kubectl(t, "get", "deployment", "-o", "name"); left != "" {
 		t.Errorf("there is %s", left)
 	}
@@ -106,6 +104,19 @@ func (l *lifecycle) nameValues(t *testing.T) {
 	if got := l.kubectl(t, "get", "meshconfig", "osm-mesh-config", "-o", "jsonpath={.spec.certificate.serviceCertValidityDuration}"); got != "1h" {
 		t.Errorf("the MeshConfig says %q", got)
 	}
+}
+
+func (l *lifecycle) keepIdentityByHelm(t *testing.T) {
+	before := l.state(t)
+	l.helmRefused(t, []string{"upgrade", "osm", chart, "--reset-then-reuse-values", "--set", "osm.trustDomain=prod.example"}, "osm.trustDomain is prod.example, and the mesh's is cluster.local", "set osm.trustDomain=cluster.local")
+	l.helmRefused(t, []string{"upgrade", "osm", chart, "--reset-then-reuse-values", "--set", "osm.meshName=other"}, "osm.meshName is other, and the mesh in namespace osm-system is osm")
+	if after := l.state(t); after != before {
+		t.Errorf("something was changed:\n%s\nbefore:\n%s", after, before)
+	}
+	l.helm(t, "upgrade", "osm", chart, "--reset-then-reuse-values", "--set", "osm.trustDomain=cluster.local")
+	l.osm(t, "uninstall", "mesh", "--yes", patientLimit)
+	l.helmRefused(t, []string{"install", "osm", chart, "--set", "osm.trustDomain=prod.example"}, "osm.trustDomain is prod.example, and the mesh's is cluster.local")
+	l.helm(t, "install", "osm", chart)
 }
 
 // shell runs what a message says.
