@@ -144,6 +144,7 @@ func (c *controller) follow(o *options, config *rest.Config, level *slog.LevelVa
 		Namespace: o.Namespace,
 		Level:     level,
 		Apply:     (&certificates{o, c.manager, c.overlap}).follow,
+		Overruled: o.overruled,
 		Report:    (&meshStatus{client.Resource(meshconfig.Resource()).Namespace(o.Namespace)}).write,
 		Logger:    logger,
 	})

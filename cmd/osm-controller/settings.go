@@ -67,3 +67,19 @@ func (o *options) overlay(mesh *v1.MeshConfig) (validity time.Duration, algorith
 	}
 	return validity, algorithm, err
 }
+
+// overruled names the flags that a MeshConfig takes precedence over, and that say
+// something else.
+func (o *options) overruled(mesh *v1.MeshConfig) (flags []string) {
+	validity, algorithm, err := o.overlay(mesh)
+	if err != nil {
+		return nil // it does not count
+	}
+	if validity != o.validity {
+		flags = append(flags, "-service-cert-validity-duration")
+	}
+	if algorithm != o.keyAlgorithm {
+		flags = append(flags, "-key-algorithm")
+	}
+	return flags
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,4 +76,20 @@ func TestReplacedRootsAreTrustedForTheLifetimeThatTheMeshConfigSays(t *testing.T
 			}
 		}
 	})
+}
+
+func TestFlagsThatTheMeshConfigOverrulesAreNamed(t *testing.T) {
+	o := &options{validity: time.Hour, keyAlgorithm: issuer.DefaultKeyAlgorithm}
+	for name, test := range map[string]struct {
+		said v1.Certificate
+		want string
+	}{
+		"nothing":  {v1.Certificate{}, ""},
+		"the same": {v1.Certificate{ServiceCertValidityDuration: "60m", KeyAlgorithm: v1.KeyAlgorithm(issuer.DefaultKeyAlgorithm)}, ""},
+		"others":   {v1.Certificate{ServiceCertValidityDuration: "24h", KeyAlgorithm: "ed25519"}, "-service-cert-validity-duration -key-algorithm"},
+	} {
+		if got := strings.Join(o.overruled(&v1.MeshConfig{Spec: v1.MeshConfigSpec{Certificate: test.said}}), " "); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
 }

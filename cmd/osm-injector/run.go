@@ -23,6 +23,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/meshconfig"
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/manifests"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/webhook"
 )
 
@@ -122,6 +123,7 @@ func (s *service) follow(o *injection.Options, config *rest.Config, level *slog.
 		Namespace: o.Namespace,
 		Level:     level,
 		Apply:     s.configuration.follow,
+		Overruled: func(mesh *v1.MeshConfig) []string { return injection.Overruled(o.Settings(injector.Native), mesh) },
 		Logger:    logger,
 	})
 	return nil

@@ -109,6 +109,9 @@ func replaceable(snapshot *check.Snapshot, state trust.State) (string, error) {
 	if secret == nil {
 		return "", fmt.Errorf("secret %s/%s does not exist: osm-bootstrap is about to make a root; see osm check", snapshot.Namespace, name)
 	}
+	if len(secret.Finalizers) > 0 {
+		return "", fmt.Errorf("secret %s/%s would not be gone once it is deleted: it %s", snapshot.Namespace, name, waitsForFinalizers(secrets.GroupVersionResource, secret))
+	}
 	parsed, err := rootsecret.Parse(secret, snapshot.Now)
 	if err != nil {
 		return "", err

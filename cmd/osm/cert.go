@@ -33,7 +33,7 @@ service account: of all namespaces, or that of -n. Each replica of osm-controlle
 has a certificate of its own for a service account, and a line if it has issued it.`
 
 func newCertListCommand() *cobra.Command {
-	c := newCluster()
+	c := newCluster().withNamespace()
 	command := &cobra.Command{
 		Use:   "list",
 		Short: "List the certificates of service accounts, with the time left",

@@ -30,7 +30,7 @@ a pod, or of the pods of a service account. The sidecar itself is asked. It does
 not tell its key.`
 
 func newCertGetCommand() *cobra.Command {
-	c := newCluster()
+	c := newCluster().withNamespace()
 	command := &cobra.Command{
 		Use:   "get POD|SERVICEACCOUNT",
 		Short: "Show the certificate that a sidecar holds",

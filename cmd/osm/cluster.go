@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -25,13 +26,26 @@ func newCluster() *cluster {
 	// --request-timeout. The rest belongs into a kubeconfig.
 	flags.CacheDir, flags.ClusterName, flags.AuthInfoName, flags.APIServer, flags.TLSServerName = none, none, none, none, none
 	flags.CAFile, flags.CertFile, flags.KeyFile, flags.BearerToken, flags.ImpersonateUID = none, none, none, none, none
-	flags.Insecure, flags.DisableCompression = nil, nil
+	flags.Insecure, flags.DisableCompression, flags.Namespace = nil, nil, none
 	return &cluster{flags: flags}
+}
+
+// withNamespace is for commands that -n means something to.
+func (c *cluster) withNamespace() *cluster {
+	c.flags.Namespace = new(string)
+	return c
 }
 
 func (c *cluster) addFlags(command *cobra.Command) {
 	c.flags.AddFlags(command.Flags())
 	command.Flags().StringVar(&c.meshNamespace, "osm-namespace", defaultMeshNamespace, "the `namespace` that the mesh is installed in")
+	if c.flags.Namespace == nil {
+		command.Flags().FuncP("namespace", "n", "", func(string) error {
+			return errors.New("it has no effect on this command; --osm-namespace names the namespace of the mesh")
+		})
+		// It fails only for a flag that is not there.
+		_ = command.Flags().MarkHidden("namespace")
+	}
 	for _, flag := range []string{"namespace", "osm-namespace"} {
 		// It fails only for a flag that is not there.
 		_ = command.RegisterFlagCompletionFunc(flag, func(command *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -7,12 +7,15 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/kube"
+	"helm.sh/helm/v4/pkg/release/common"
 	release "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage/driver"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/osm-edge/osm/manifests/render"
 )
@@ -64,6 +67,7 @@ func (r *helmRelease) install(ctx context.Context, values map[string]any) error 
 	install := action.NewInstall(r.config)
 	install.ReleaseName, install.Namespace, install.Timeout = r.name, r.namespace, r.timeout
 	install.WaitStrategy = kube.HookOnlyStrategy
+	install.Replace = true // what was looked at before, too
 	// Whose the objects are that there are was looked at before.
 	install.ServerSideApply, install.ForceConflicts, install.TakeOwnership = true, true, true
 	_, err = install.RunWithContext(ctx, chart, values)
@@ -135,19 +139,62 @@ func (r *helmRelease) rollback(revision int) error {
 	return rollback.Run(r.name)
 }
 
-// uninstall deletes what the chart consists of, webhooks first, and the release.
-// It does not wait until all is gone.
+// uninstall deletes what of the chart is not gone yet, as what has lost its labels,
+// and the release. It does not wait until all is gone. Of kinds that the cluster
+// does not know any more, there is nothing.
 func (r *helmRelease) uninstall() error {
+	last, err := r.last()
+	if err != nil || last == nil {
+		return err
+	}
+	if _, err := r.config.KubeClient.Build(strings.NewReader(last.Manifest), false); meta.IsNoMatchError(err) {
+		return r.forget()
+	}
 	uninstall := action.NewUninstall(r.config)
 	uninstall.Timeout, uninstall.WaitStrategy = r.timeout, kube.HookOnlyStrategy
 	uninstall.DeletionPropagation, uninstall.IgnoreNotFound = "background", true
-	_, err := uninstall.Run(r.name)
+	_, err = uninstall.Run(r.name)
 	return err
+}
+
+// replaceable tells whether a release is what is left of an installation that did
+// not come to its end, or of one that is no more, and that nothing goes on with.
+func (r *helmRelease) replaceable(last *release.Release) (bool, error) {
+	if last == nil || last.Info.Status != common.StatusFailed {
+		return last != nil && last.Info.Status == common.StatusUninstalled, nil
+	}
+	_, err := r.config.Releases.Deployed(r.name)
+	if errors.Is(err, driver.ErrNoDeployedReleases) || errors.Is(err, driver.ErrReleaseNotFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+// forget deletes all that is recorded of the release, and none of its objects.
+func (r *helmRelease) forget() error {
+	revisions, err := r.config.Releases.History(r.name)
+	if err != nil {
+		return fmt.Errorf("read release %s in namespace %s: %w", r.name, r.namespace, err)
+	}
+	for _, one := range revisions {
+		if revision, ok := one.(*release.Release); ok {
+			if _, err := r.config.Releases.Delete(r.name, revision.Version); err != nil {
+				return fmt.Errorf("delete revision %d of release %s in namespace %s: %w", revision.Version, r.name, r.namespace, err)
+			}
+		}
+	}
+	return nil
 }
 
 // unfinished refuses a release that is being changed, or was by one that was
 // killed: Helm never ends that by itself.
 func (r *helmRelease) unfinished(last *release.Release) error {
+	switch last.Info.Status {
+	case common.StatusUninstalled:
+		return fmt.Errorf("release %s in namespace %s is uninstalled, and Helm has kept its history: osm install makes it anew", r.name, r.namespace)
+	case common.StatusUninstalling:
+		return fmt.Errorf("release %s in namespace %s is being uninstalled: osm uninstall mesh brings that to its end", r.name, r.namespace)
+	}
 	if !last.Info.Status.IsPending() {
 		return nil
 	}

@@ -30,6 +30,8 @@ type preflight struct {
 	mesh     string
 	values   meshValues
 	objects  []*unstructured.Unstructured // of the chart
+	given    map[string]any
+	effects  *effects
 	out      *terminal
 	problems []error
 }
@@ -49,8 +51,8 @@ func (o *installOptions) preflight(ctx context.Context, out *terminal, release *
 	if err != nil {
 		return err
 	}
-	p := &preflight{client: client, cluster: o.cluster, release: release, mesh: o.meshName, values: values, objects: objects, out: out}
-	for _, look := range []func(context.Context) error{p.version, p.rights, p.namespace, p.others, p.authority, p.ranges} {
+	p := &preflight{client: client, cluster: o.cluster, release: release, mesh: o.meshName, values: values, objects: objects, given: given, out: out}
+	for _, look := range []func(context.Context) error{p.version, p.rights, p.namespace, p.others, p.left, p.authority, p.ranges} {
 		if err := look(ctx); err != nil {
 			return fmt.Errorf("look at the cluster: %w", err)
 		}
@@ -130,6 +132,23 @@ func (p *preflight) namespace(ctx context.Context) error {
 	return err
 }
 
+// left compares the values with what an earlier mesh left, which takes precedence.
+func (p *preflight) left(ctx context.Context) error {
+	found, err := p.cluster.inForce(ctx)
+	if err != nil {
+		return err
+	}
+	if p.effects, err = newEffects(p.cluster.meshNamespace, p.given, p.given, found); err != nil {
+		return err
+	}
+	refusals, err := p.effects.refusals(ctx, p.cluster, p.values, p.given, nil)
+	for _, r := range refusals {
+		p.refuse(r.fix, "%s", r.problem)
+	}
+	p.effects.tell(p.out)
+	return err
+}
+
 // ranges warns of a mesh whose pods reach nobody but each other.
 func (p *preflight) ranges(ctx context.Context) error {
 	if len(p.values.Inclusions)+len(p.values.Exclusions) > 0 {
@@ -182,19 +201,6 @@ type meshValues struct {
 	Provider      struct {
 		Kind string `json:"kind"`
 	} `json:"certificateProvider"`
-	Vault struct {
-		Protocol    string `json:"protocol"`
-		RootsSecret string `json:"rootsSecret"`
-		Secret      struct {
-			Name string `json:"name"`
-			Key  string `json:"key"`
-		} `json:"secret"`
-	} `json:"vault"`
-	CertManager struct {
-		Name  string `json:"issuerName"`
-		Kind  string `json:"issuerKind"`
-		Group string `json:"issuerGroup"`
-	} `json:"certmanager"`
 }
 
 // coalesce lays values over the chart's own.

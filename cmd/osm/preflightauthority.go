@@ -24,17 +24,18 @@ const certManagerGroup = "cert-manager.io"
 // authority looks for what the one that is to sign needs.
 func (p *preflight) authority(ctx context.Context) error {
 	before := len(p.problems)
-	var err error
-	switch p.values.Provider.Kind {
-	case "vault":
-		err = errors.Join(p.vault(ctx), p.vaultRoots(ctx))
-	case "cert-manager":
-		err = errors.Join(p.roots(ctx, p.values.RootSecret), p.issuer(ctx))
+	provider, err := p.effects.provider()
+	switch {
+	case err != nil:
+	case provider.Vault != nil:
+		err = errors.Join(p.vault(ctx, *provider.Vault), p.vaultRoots(ctx, *provider.Vault))
+	case provider.CertManager != nil:
+		err = errors.Join(p.roots(ctx, provider.CertManager.RootsSecret(p.values.RootSecret)), p.issuer(ctx, provider.CertManager.IssuerRef))
 	default:
-		err = p.root(ctx)
+		err = p.root(ctx, provider.Tresor.SecretRef.Name)
 	}
 	if err == nil && len(p.problems) == before {
-		p.out.say(done, "%s can sign, as far as the cluster tells", p.values.Provider.Kind)
+		p.out.say(done, "%s can sign, as far as the cluster tells", kindOf(provider))
 	}
 	return err
 }
@@ -48,8 +49,8 @@ func (p *preflight) secret(ctx context.Context, name string) (*corev1.Secret, er
 }
 
 // root refuses one that is there and that osm-bootstrap would refuse.
-func (p *preflight) root(ctx context.Context) error {
-	secret, err := p.secret(ctx, p.values.RootSecret)
+func (p *preflight) root(ctx context.Context, name string) error {
+	secret, err := p.secret(ctx, name)
 	if err != nil || secret == nil {
 		return err
 	}
@@ -95,9 +96,9 @@ func (p *preflight) refused(err error) {
 	p.refuse(mend, "%s", problem)
 }
 
-func (p *preflight) vault(ctx context.Context) error {
-	ref := p.values.Vault.Secret
-	if ref.Name == "" {
+func (p *preflight) vault(ctx context.Context, vault v1.Vault) error {
+	ref := vault.Auth.TokenSecretRef
+	if ref == nil || p.effects.outcome.makes("Secret", ref.Name) {
 		return nil // the chart has seen to the other ways to log in
 	}
 	secret, err := p.secret(ctx, ref.Name)
@@ -117,11 +118,7 @@ func (p *preflight) vault(ctx context.Context) error {
 
 // vaultRoots demands those of Vault, where what Vault says of them is not
 // believed, and warns of what the network can read.
-func (p *preflight) vaultRoots(ctx context.Context) error {
-	vault := v1.Vault{Address: p.values.Vault.Protocol + "://"}
-	if name := p.values.Vault.RootsSecret; name != "" {
-		vault.RootsSecretRef = &v1.SecretReference{Name: name}
-	}
+func (p *preflight) vaultRoots(ctx context.Context, vault v1.Vault) error {
 	if vault.Plain() {
 		p.out.say(beware, "Vault is asked over http: whoever is on the way reads the token, and can have certificates signed for any name\n    to change it: --set osm.vault.protocol=https")
 	}
@@ -133,7 +130,7 @@ func (p *preflight) vaultRoots(ctx context.Context) error {
 
 // issuer looks whether cert-manager is there and the issuer ready. One of
 // another group may be of any form.
-func (p *preflight) issuer(ctx context.Context) error {
+func (p *preflight) issuer(ctx context.Context, ref v1.IssuerReference) error {
 	config, err := p.cluster.config()
 	if err != nil {
 		return err
@@ -147,10 +144,9 @@ func (p *preflight) issuer(ctx context.Context) error {
 		p.refuse("install cert-manager: https://cert-manager.io/docs/installation", "cert-manager is not installed")
 		return nil
 	}
-	if err != nil || p.values.CertManager.Group != certManagerGroup {
+	if err != nil || ref.Group != certManagerGroup {
 		return err
 	}
-	ref := p.values.CertManager
 	resource, namespace := "issuers", p.cluster.meshNamespace
 	if ref.Kind == "ClusterIssuer" {
 		resource, namespace = "clusterissuers", ""

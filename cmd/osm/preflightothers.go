@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -20,7 +21,18 @@ func (p *preflight) others(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if last != nil {
+	again, err := p.release.replaceable(last)
+	switch {
+	case err != nil:
+		return err
+	case again:
+		p.out.say(beware, "the last installation of mesh %s is %s, and is repeated", p.mesh, last.Info.Status)
+		return p.leftBehind(ctx)
+	case last != nil && last.Info.Status.IsPending():
+		p.refuse("wait until it has come to its end; if what began it was killed, osm uninstall mesh, which keeps the root, and install it again",
+			"mesh %s in namespace %s is being installed or changed: its release is %s since %s", p.mesh, p.cluster.meshNamespace, last.Info.Status, last.Info.LastDeployed.Format(time.RFC3339))
+		return nil
+	case last != nil:
 		p.refuse("osm upgrade, or osm uninstall mesh and install it again",
 			"mesh %s is installed in namespace %s: its release is %s", p.mesh, p.cluster.meshNamespace, last.Info.Status)
 		return nil
@@ -68,9 +80,6 @@ func (p *preflight) leftBehind(ctx context.Context) error {
 	}
 	taken := 0
 	for _, object := range p.objects {
-		if object.GetKind() == definitions.name {
-			continue // they are shared, and osm-bootstrap brings them up to date
-		}
 		mapping, err := mapper.RESTMapping(object.GroupVersionKind().GroupKind(), object.GroupVersionKind().Version)
 		if meta.IsNoMatchError(err) {
 			p.refuse("install what defines it, or do without it", "%s %s cannot be made: the cluster does not know the kind", object.GetKind(), object.GetName())
@@ -87,6 +96,13 @@ func (p *preflight) leftBehind(ctx context.Context) error {
 			return err
 		}
 		one := leftover{kind{mapping.Resource, object.GetKind(), false}, there.Namespace, there.Name}
+		if there.DeletionTimestamp != nil {
+			p.refuse("it "+waitsForFinalizers(mapping.Resource, there), "%s is being deleted", one)
+			continue
+		}
+		if object.GetKind() == definitions.name {
+			continue // they are shared, and osm-bootstrap brings them up to date
+		}
 		tool, err := p.cluster.keeper(ctx, there, p.mesh)
 		switch {
 		case err != nil:

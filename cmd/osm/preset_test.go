@@ -60,6 +60,9 @@ func TestTheFirstMeshConfigSaysWhatTheFlagsSay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if overruled := injection.Overruled(flags, preset(t, values)); len(overruled) > 0 {
+				t.Errorf("%q are said to be overruled", overruled)
+			}
 			if !reflect.DeepEqual(both, flags) {
 				t.Errorf("with the MeshConfig %+v, want %+v", both, flags)
 			}

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
@@ -34,6 +35,7 @@ func (r *removal) clear(ctx context.Context, kinds []kind, all extent) error {
 	}
 	var remaining []found
 	var refusals map[leftover]error
+	again := map[leftover]bool{}
 	err = wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		objects, err := r.find(ctx, kinds, all)
 		if unconverted(err) {
@@ -43,15 +45,19 @@ func (r *removal) clear(ctx context.Context, kinds []kind, all extent) error {
 			objects, err = r.withoutKept(ctx, objects)
 		}
 		if err != nil {
-			return false, err
+			return false, unlessPassing(err)
 		}
 		r.sayGone(remaining, objects)
+		noteAgain(again, remaining, objects)
 		remaining = objects
 		refusals, err = deleteAll(ctx, client, objects)
 		return len(objects) == 0, err
 	})
-	if err != nil && ctx.Err() != nil && len(remaining) > 0 {
-		return r.stuck(remaining, refusals)
+	switch {
+	case err != nil && interrupted(ctx):
+		return errInterrupted
+	case err != nil && ctx.Err() != nil && len(remaining) > 0:
+		return r.stuck(remaining, refusals, again)
 	}
 	if err != nil {
 		return fmt.Errorf("delete what is left of the mesh: %w", err)
@@ -89,6 +95,15 @@ func (r *removal) sayGone(before, now []found) {
 	}
 }
 
+// noteAgain notes what was deleted and is there again, as another object.
+func noteAgain(again map[leftover]bool, before, now []found) {
+	for _, one := range now {
+		if slices.ContainsFunc(before, func(other found) bool { return other.leftover == one.leftover && other.object.UID != one.object.UID }) {
+			again[one.leftover] = true
+		}
+	}
+}
+
 // deleteAll returns the refusals that may end. It fails if the user may not.
 func deleteAll(ctx context.Context, client metadata.Interface, objects []found) (map[leftover]error, error) {
 	refusals := map[leftover]error{}
@@ -112,20 +127,46 @@ func deleteAll(ctx context.Context, client metadata.Interface, objects []found) 
 }
 
 // stuck says of each object that is there after all why it is.
-func (r *removal) stuck(objects []found, refusals map[leftover]error) error {
+func (r *removal) stuck(objects []found, refusals map[leftover]error, again map[leftover]bool) error {
 	var lines []string
 	for _, one := range objects {
 		line := fmt.Sprintf("%s is not deleted yet", one)
 		if refusal := refusals[one.leftover]; refusal != nil {
 			line = fmt.Sprintf("%s is not deleted: %v", one, refusal)
 		}
-		if finalizers := one.object.Finalizers; len(finalizers) > 0 {
-			line = fmt.Sprintf("%s waits for its finalizer %s: start what removes it, or\n    kubectl patch %s.%s.%s %s%s --type=merge -p '{\"metadata\":{\"finalizers\":null}}'", one, strings.Join(finalizers, ", "),
-				one.kind.Resource, one.kind.Version, one.kind.Group, one.name, inNamespace(one.namespace))
+		if again[one.leftover] {
+			line = fmt.Sprintf("%s is made again each time that it is deleted, by %s: stop that first", one, makersOf(one.object))
+		}
+		if len(one.object.Finalizers) > 0 {
+			line = fmt.Sprintf("%s %s", one, waitsForFinalizers(one.kind.GroupVersionResource, one.object))
 		}
 		lines = append(lines, line)
 	}
 	return fmt.Errorf("not gone after %s:\n  %s\nosm uninstall mesh can be repeated", r.timeout, strings.Join(lines, "\n  "))
+}
+
+// waitsForFinalizers says what an object waits for, and how that is ended by hand.
+func waitsForFinalizers(resource schema.GroupVersionResource, o metav1.Object) string {
+	kind := resource.Resource
+	if resource.Group != "" {
+		kind += "." + resource.Version + "." + resource.Group
+	}
+	return fmt.Sprintf("waits for its finalizer %s: start what removes it, or\n    kubectl patch %s %s%s --type=merge -p '{\"metadata\":{\"finalizers\":null}}'",
+		strings.Join(o.GetFinalizers(), ", "), kind, o.GetName(), inNamespace(o.GetNamespace()))
+}
+
+// makersOf names the programs that have written an object.
+func makersOf(o metav1.Object) string {
+	var names []string
+	for _, entry := range o.GetManagedFields() {
+		if !slices.Contains(names, entry.Manager) {
+			names = append(names, entry.Manager)
+		}
+	}
+	if len(names) == 0 {
+		return "a program unknown"
+	}
+	return strings.Join(names, ", ")
 }
 
 func inNamespace(namespace string) string {
@@ -148,12 +189,18 @@ func (r *removal) awaitNamespace(ctx context.Context) error {
 		if apierrors.IsNotFound(err) || err == nil && found.DeletionTimestamp == nil {
 			return true, nil
 		}
+		if err != nil {
+			return false, unlessPassing(err)
+		}
 		last = found
 		r.out.moment("namespace %s ends", r.cluster.meshNamespace)
-		return false, err
+		return false, nil
 	})
 	if err == nil || ctx.Err() == nil || last == nil {
 		return err
+	}
+	if interrupted(ctx) {
+		return errInterrupted
 	}
 	var reasons []string
 	for _, c := range last.Status.Conditions {
@@ -161,7 +208,7 @@ func (r *removal) awaitNamespace(ctx context.Context) error {
 			reasons = append(reasons, c.Message)
 		}
 	}
-	return fmt.Errorf("namespace %s does not end: %s", last.Name, strings.Join(reasons, "; "))
+	return fmt.Errorf("namespace %s has not ended after %s: %s\nosm uninstall mesh can be repeated", last.Name, r.timeout, strings.Join(reasons, "; "))
 }
 
 // endConversions has the definitions convert nothing, for who converted is gone,

@@ -16,7 +16,9 @@ import (
 )
 
 // components are the Deployments of a mesh, in the order in which they get ready.
-var components = [...]string{"osm-bootstrap", "osm-injector", "osm-controller"}
+var components = [...]string{bootstrapName, injectorName, controllerName}
+
+const bootstrapName = "osm-bootstrap"
 
 // rollout waits for the Deployments of a mesh, and tells how it goes.
 type rollout struct {
@@ -42,6 +44,11 @@ func (r *rollout) await(ctx context.Context, timeout time.Duration) error {
 				r.out.moment("%s: %d of %d ready, for %s", name, d.Status.ReadyReplicas, *d.Spec.Replicas, time.Since(began).Round(time.Second))
 				break
 			}
+			if *d.Spec.Replicas == 0 {
+				r.out.say(beware, "%s has no replicas, and does nothing\n    to change it: kubectl scale deployment %[1]s -n %[2]s --replicas=1", name, r.namespace)
+				left = slices.DeleteFunc(left, func(n string) bool { return n == name })
+				continue
+			}
 			r.out.say(done, "%s is ready: %d of %d, after %s", name, d.Status.ReadyReplicas, *d.Spec.Replicas, seconds(time.Since(began)))
 			left = slices.DeleteFunc(left, func(n string) bool { return n == name })
 		}
@@ -64,7 +71,7 @@ func (r *rollout) await(ctx context.Context, timeout time.Duration) error {
 }
 
 func rolledOut(d *appsv1.Deployment) bool {
-	return d.Status.ObservedGeneration >= d.Generation && d.Status.UpdatedReplicas == *d.Spec.Replicas &&
+	return d.DeletionTimestamp == nil && d.Status.ObservedGeneration >= d.Generation && d.Status.UpdatedReplicas == *d.Spec.Replicas &&
 		d.Status.Replicas == *d.Spec.Replicas && d.Status.AvailableReplicas == *d.Spec.Replicas
 }
 

@@ -72,8 +72,6 @@ func newUninstallMeshCommand() *cobra.Command {
 }
 
 func (o *uninstallOptions) run(ctx context.Context, in io.Reader, out *terminal) error {
-	ctx, cancel := context.WithTimeout(ctx, o.timeout)
-	defer cancel()
 	release, err := o.cluster.release(o.meshName, o.timeout)
 	if err != nil {
 		return err
@@ -96,6 +94,8 @@ func (o *uninstallOptions) run(ctx context.Context, in io.Reader, out *terminal)
 	if err := o.confirm(in, out); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
 	if err := o.remove(ctx, out, nil); err != nil {
 		return err
 	}

@@ -13,8 +13,11 @@ import (
 	"github.com/osm-edge/osm/manifests"
 )
 
-// remove uninstalls the release, and takes away what else there is of the mesh
-// but what is to be kept.
+// rootSecretFlag is how the components are told the name of the root's Secret.
+const rootSecretFlag = "--ca-bundle-secret-name="
+
+// remove takes away what there is of the mesh but what is to be kept, and then its
+// release: what was interrupted, or cannot be deleted yet, is found again by it.
 func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []found) error {
 	release, err := o.cluster.release(o.meshName, o.timeout)
 	if err != nil {
@@ -24,9 +27,6 @@ func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []fou
 		return err
 	}
 	out.moment("the webhooks and the control plane end")
-	if err := release.uninstall(); err != nil {
-		return fmt.Errorf("uninstall the release: %w", err)
-	}
 	removal := &removal{uninstallOptions: o, out: out, keep: keep}
 	for i, kinds := range stages {
 		if err := removal.clear(ctx, kinds, chartOnly); err != nil {
@@ -37,6 +37,9 @@ func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []fou
 				return err
 			}
 		}
+	}
+	if err := release.uninstall(); err != nil {
+		return fmt.Errorf("uninstall the release: %w; osm uninstall mesh can be repeated", err)
 	}
 	if len(removal.left) == 0 {
 		out.say(done, "the webhooks and the control plane are gone")
@@ -70,7 +73,7 @@ func (o *uninstallOptions) awaitEnd(ctx context.Context, out *terminal) error {
 	err = wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		pods, err := client.CoreV1().Pods(o.cluster.meshNamespace).List(ctx, of)
 		if err != nil {
-			return false, err
+			return false, unlessPassing(err)
 		}
 		left = pods.Items
 		out.moment("%s of the control plane left", countOf(len(left), "pod"))
@@ -78,6 +81,9 @@ func (o *uninstallOptions) awaitEnd(ctx context.Context, out *terminal) error {
 	})
 	if err == nil || ctx.Err() == nil || len(left) == 0 {
 		return err
+	}
+	if interrupted(ctx) {
+		return errInterrupted
 	}
 	return fmt.Errorf("pod %s of the control plane has not ended after %s: see kubectl describe pod %[1]s -n %[3]s; osm uninstall mesh can be repeated", left[0].Name, o.timeout, left[0].Namespace)
 }
@@ -107,7 +113,7 @@ func (o *uninstallOptions) findRootSecret(ctx context.Context, release *helmRele
 	deployments, err := o.cluster.controlPlane(ctx, o.meshName)
 	for _, d := range deployments {
 		for _, argument := range d.Spec.Template.Spec.Containers[0].Args {
-			if name, says := strings.CutPrefix(argument, "--ca-bundle-secret-name="); says {
+			if name, says := strings.CutPrefix(argument, rootSecretFlag); says {
 				o.rootSecret = name
 			}
 		}

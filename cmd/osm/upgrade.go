@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	releasev1 "helm.sh/helm/v4/pkg/release/v1"
 
 	"github.com/osm-edge/osm/cmd/internal/component"
@@ -71,6 +72,9 @@ func (o *installOptions) upgrade(ctx context.Context, out *terminal) error {
 	}
 	out.say(done, "mesh %s is of chart %s, revision %d; this is %s, with chart %s",
 		o.meshName, last.Chart.Metadata.Version, last.Version, component.Version(), chart.Metadata.Version)
+	if err := o.compare(ctx, out, release, last, values); err != nil {
+		return err
+	}
 	plan, err := o.plan(ctx, release, last, values)
 	if err != nil {
 		return err
@@ -80,7 +84,9 @@ func (o *installOptions) upgrade(ctx context.Context, out *terminal) error {
 		out.tell("\nnothing was changed: this was a --dry-run")
 		return nil
 	}
-	if err := plan.prepare(ctx); err != nil {
+	preparing, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	if err := plan.prepare(preparing); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -93,6 +99,47 @@ func (o *installOptions) upgrade(ctx context.Context, out *terminal) error {
 		return fmt.Errorf("%w\nosm upgrade can be repeated; helm rollback %s %d -n %s goes back", err, o.meshName, last.Version, o.cluster.meshNamespace)
 	}
 	out.tell("\nmesh %s is upgraded, after %s", out.in(bold, o.meshName), seconds(time.Since(began)))
+	return nil
+}
+
+// compare says which values do not take effect, and refuses those that would leave
+// half of the mesh behind.
+func (o *installOptions) compare(ctx context.Context, out *terminal, release *helmRelease, last *releasev1.Release, given map[string]any) error {
+	current, err := release.current(last)
+	if err != nil {
+		return err
+	}
+	all := given
+	if !o.reset {
+		all = loader.MergeMaps(current.Config, given)
+	}
+	found, err := o.cluster.inForce(ctx)
+	if err != nil {
+		return err
+	}
+	effects, err := newEffects(o.cluster.meshNamespace, given, all, found)
+	if err != nil {
+		return err
+	}
+	values, err := coalesce(all)
+	if err != nil {
+		return err
+	}
+	former, err := formerOutcome(current)
+	if err != nil {
+		return err
+	}
+	refusals, err := effects.refusals(ctx, o.cluster, values, given, former)
+	if err != nil {
+		return err
+	}
+	effects.tell(out)
+	for _, r := range refusals {
+		out.say(failed, "%s\n    to fix it: %s", r.problem, r.fix)
+	}
+	if n := len(refusals); n > 0 {
+		return fmt.Errorf("nothing was changed: %s to fix first", countOf(n, "thing"))
+	}
 	return nil
 }
 

@@ -78,6 +78,9 @@ func (p *upgradePlan) look(r *helmRelease, originals []kube.ResourceList, target
 	if err != nil {
 		return err
 	}
+	if live != nil && live.GetDeletionTimestamp() != nil {
+		return fmt.Errorf("%s is being deleted, and what is applied to it is lost with it: it %s", naming(target), waitsForFinalizers(target.Mapping.Resource, live))
+	}
 	var former []*resource.Info
 	for _, list := range originals {
 		if original := list.Get(target); original != nil {

@@ -7,6 +7,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/cli-runtime/pkg/resource"
@@ -37,7 +38,7 @@ func (p *upgradePlan) prepare(ctx context.Context) error {
 	}
 	for _, info := range p.replaced {
 		if err := deleteNow(ctx, info); err != nil {
-			return fmt.Errorf("replace %s: %w", naming(info), err)
+			return fmt.Errorf("replace %s: %w\nosm upgrade can be repeated", naming(info), err)
 		}
 	}
 	return nil
@@ -74,8 +75,22 @@ func deleteNow(ctx context.Context, info *resource.Info) error {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
-	return wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(context.Context) (bool, error) {
+	var last *unstructured.Unstructured
+	err = wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(context.Context) (bool, error) {
 		live, err := liveForm(info)
-		return live == nil, err
+		if err != nil {
+			return false, unlessPassing(err)
+		}
+		last = live
+		return live == nil, nil
 	})
+	switch {
+	case err == nil || ctx.Err() == nil:
+		return err
+	case interrupted(ctx):
+		return errInterrupted
+	case last != nil && len(last.GetFinalizers()) > 0:
+		return fmt.Errorf("it %s", waitsForFinalizers(info.Mapping.Resource, last))
+	}
+	return fmt.Errorf("it is deleted, and is still there: %w", err)
 }

@@ -32,6 +32,11 @@ type Options struct {
 	Namespace string
 	// Values are set over the chart's defaults and checked against its schema.
 	Values map[string]any
+	// Unchecked leaves out the schema: what becomes of a value can be seen from one
+	// that is not allowed, too.
+	Unchecked bool
+	// WithoutCRDs leaves out the custom resource definitions, which no value changes.
+	WithoutCRDs bool
 }
 
 // Chart returns the objects of the chart, custom resource definitions first,
@@ -46,7 +51,7 @@ func Chart(o Options) ([]*unstructured.Unstructured, error) {
 		if !strings.HasSuffix(name, ".yaml") {
 			continue
 		}
-		decoded, err := decode(files[name])
+		decoded, err := Decode(files[name])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -62,7 +67,7 @@ func templates(o Options) (map[string]string, error) {
 		return nil, err
 	}
 	release := common.ReleaseOptions{Name: "osm", Namespace: o.Namespace, IsInstall: true, Revision: 1}
-	values, err := util.ToRenderValues(chart, o.Values, release, common.DefaultCapabilities)
+	values, err := util.ToRenderValuesWithSchemaValidation(chart, o.Values, release, common.DefaultCapabilities, o.Unchecked)
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +75,10 @@ func templates(o Options) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, crd := range chart.CRDObjects() {
-		files[crd.Filename] = string(crd.File.Data)
+	if !o.WithoutCRDs {
+		for _, crd := range chart.CRDObjects() {
+			files[crd.Filename] = string(crd.File.Data)
+		}
 	}
 	return files, nil
 }
@@ -116,7 +123,8 @@ func Load() (*chartv2.Chart, error) {
 	return chart, nil
 }
 
-func decode(manifest string) ([]*unstructured.Unstructured, error) {
+// Decode returns the objects of rendered files, or of a release.
+func Decode(manifest string) ([]*unstructured.Unstructured, error) {
 	var objects []*unstructured.Unstructured
 	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewBufferString(manifest), 4096)
 	for {

@@ -116,7 +116,7 @@ func renderParent(t *testing.T, dependency, given string, sets []string) ([]*uns
 	if err != nil {
 		return nil, err
 	}
-	objects, err := decode(released.(*release.Release).Manifest)
+	objects, err := Decode(released.(*release.Release).Manifest)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/interception"
@@ -29,6 +30,37 @@ func Overlay(settings injector.Settings, config *v1.MeshConfig) (injector.Settin
 		settings.PrivilegedInit = *privileged
 	}
 	return settings, overlayTraffic(&settings, config.Spec.Traffic)
+}
+
+// Overruled names the flags that a MeshConfig takes precedence over, and that say
+// something else.
+func Overruled(settings injector.Settings, config *v1.MeshConfig) (flags []string) {
+	overlaid, err := Overlay(settings, config)
+	if err != nil {
+		return nil // it does not count
+	}
+	for _, one := range []struct {
+		flag    string
+		was, is any
+	}{
+		{"-sidecar-image", settings.SidecarImage, overlaid.SidecarImage},
+		{"-init-image", settings.InitImage, overlaid.InitImage},
+		{"-sidecar-log-level", settings.LogLevel, overlaid.LogLevel},
+		{"-privileged-init", settings.PrivilegedInit, overlaid.PrivilegedInit},
+		{"-inbound-port-exclusion-list", settings.InboundPortExclusions, overlaid.InboundPortExclusions},
+		{"-outbound-port-exclusion-list", settings.OutboundPortExclusions, overlaid.OutboundPortExclusions},
+		{"-outbound-ip-range-exclusion-list", settings.OutboundRangeExclusions, overlaid.OutboundRangeExclusions},
+		{"-outbound-ip-range-inclusion-list", settings.OutboundRangeInclusions, overlaid.OutboundRangeInclusions},
+		{"-network-interface-exclusion-list", settings.InterfaceExclusions, overlaid.InterfaceExclusions},
+	} {
+		if fmt.Sprint(one.was) != fmt.Sprint(one.is) { // no list is an empty one
+			flags = append(flags, one.flag)
+		}
+	}
+	if !equality.Semantic.DeepEqual(settings.SidecarResources, overlaid.SidecarResources) {
+		flags = append(flags, "-sidecar-resources")
+	}
+	return flags
 }
 
 func overlayTraffic(settings *injector.Settings, traffic v1.Traffic) error {

@@ -3,6 +3,7 @@ package injection
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -109,5 +110,16 @@ func TestAListThatCannotBeReadIsAnError(t *testing.T) {
 		if _, err := Overlay(ofFlags(), &v1.MeshConfig{Spec: v1.MeshConfigSpec{Traffic: traffic}}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+func TestFlagsThatTheMeshConfigOverrulesAreNamed(t *testing.T) {
+	settings := injector.Settings{SidecarImage: "pipy:1", LogLevel: "warn", InboundPortExclusions: []uint16{80}}
+	mesh := &v1.MeshConfig{Spec: v1.MeshConfigSpec{
+		Sidecar: v1.Sidecar{Image: "pipy:2", LogLevel: "warn"},
+		Traffic: v1.Traffic{InboundPortExclusions: []v1.Port{443}, OutboundPortExclusions: []v1.Port{}},
+	}}
+	if got := Overruled(settings, mesh); !slices.Equal(got, []string{"-sidecar-image", "-inbound-port-exclusion-list"}) {
+		t.Errorf("%q", got)
 	}
 }

@@ -29,6 +29,9 @@ type Options struct {
 	// with. What it refuses leaves everything as it is. Default: the log level
 	// is all that counts.
 	Apply func(*v1.MeshConfig) error
+	// Overruled names the flags, beside -log-level, that settings take precedence
+	// over. Default: none.
+	Overruled func(*v1.MeshConfig) []string
 	// Report tells of an object whether it counts, and why it does not. It is
 	// called again after an error. Default: nobody is told.
 	Report func(ctx context.Context, object *unstructured.Unstructured, invalid error) error
@@ -52,6 +55,9 @@ type Follower struct {
 func NewFollower(o Options) *Follower {
 	if o.Apply == nil {
 		o.Apply = func(*v1.MeshConfig) error { return nil }
+	}
+	if o.Overruled == nil {
+		o.Overruled = func(*v1.MeshConfig) []string { return nil }
 	}
 	if o.Report == nil {
 		o.Report = func(context.Context, *unstructured.Unstructured, error) error { return nil }
@@ -133,7 +139,18 @@ func (f *Follower) use(object *unstructured.Unstructured) {
 	default:
 		f.options.Level.Set(logLevel(config, f.first))
 		f.options.Logger.Info("the settings are those of the MeshConfig", "generation", f.last.generation)
+		if flags := f.overruled(config); len(flags) > 0 {
+			f.options.Logger.Warn("the MeshConfig takes precedence over flags that differ from it", "flags", flags)
+		}
 	}
+}
+
+func (f *Follower) overruled(config *v1.MeshConfig) []string {
+	flags := f.options.Overruled(config)
+	if f.options.Level.Level() != f.first {
+		flags = append(flags, "-log-level")
+	}
+	return flags
 }
 
 func read(object *unstructured.Unstructured) (*v1.MeshConfig, error) {

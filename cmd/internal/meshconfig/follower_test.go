@@ -252,3 +252,14 @@ func TestAReportThatFailsIsRepeated(t *testing.T) {
 		})
 	})
 }
+
+func TestFlagsThatTheMeshConfigOverrulesAreLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDaemon(meshConfig(1, "pipy:1", "debug"))
+		d.follower.options.Overruled = func(*v1.MeshConfig) []string { return []string{"-key-algorithm"} }
+		d.run(t, func() {})
+		if want := `the MeshConfig takes precedence over flags that differ from it" flags="[-key-algorithm -log-level]"`; !strings.Contains(d.log.String(), want) {
+			t.Errorf("it does not log %s:\n%s", want, &d.log)
+		}
+	})
+}

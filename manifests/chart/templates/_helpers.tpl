@@ -4,6 +4,34 @@ app.kubernetes.io/instance: {{ .Values.osm.meshName | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 
+{{/*
+A mesh keeps its name and its trust domain: pods that have the one would refuse those that
+have the other. helm template sees no cluster. What is stored in an older version can be read
+only while osm-bootstrap converts it.
+*/}}
+{{- define "osm.keepIdentity" -}}
+{{- $osm := .Values.osm -}}
+{{- $bootstrap := lookup "apps/v1" "Deployment" .Release.Namespace "osm-bootstrap" | default dict -}}
+{{- range (dig "spec" "template" "spec" "containers" list $bootstrap) -}}
+{{- range .args -}}
+{{- if and (hasPrefix "--mesh-name=" .) (ne . (printf "--mesh-name=%s" $osm.meshName)) -}}
+{{- fail (printf "osm.meshName is %s, and the mesh in namespace %s is %s: set osm.meshName=%s, or uninstall that mesh first" $osm.meshName $.Release.Namespace (trimPrefix "--mesh-name=" .) (trimPrefix "--mesh-name=" .)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $definition := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "meshrootcertificates.config.openservicemesh.io" | default dict -}}
+{{- $stored := dig "status" "storedVersions" list $definition -}}
+{{- if and (has "v1" $stored) (or (eq (len $stored) 1) (dig "status" "availableReplicas" 0 $bootstrap)) -}}
+{{- $domains := list -}}
+{{- range (lookup "config.openservicemesh.io/v1" "MeshRootCertificate" .Release.Namespace "" | default dict).items -}}
+{{- if eq .spec.role "Active" }}{{ $domains = append $domains .spec.trustDomain }}{{ end -}}
+{{- end -}}
+{{- if and $domains (not (has $osm.trustDomain $domains)) -}}
+{{- fail (printf "osm.trustDomain is %s, and the mesh's is %s, as its MeshRootCertificate says: set osm.trustDomain=%s; for another trust domain, uninstall the mesh with osm uninstall mesh --delete-ca first" $osm.trustDomain (first $domains) (first $domains)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The image of a component: a dict of root and component. A digest says what the image is, and goes before a tag. */}}
 {{- define "osm.image" -}}
 {{- $image := .root.Values.osm.image -}}
