@@ -31,6 +31,7 @@ func (c *controller) addRotation(o *options, client kubernetes.Interface, self i
 		Manager:   c.manager,
 		Self:      self,
 		Patience:  o.patience,
+		ClockSkew: o.clockSkew,
 		Overlap:   c.overlap.Now,
 		Changed:   c.rotated,
 		Shed:      func() { c.sds.Shed() },
