@@ -179,14 +179,17 @@ func TestAnotherRootsCertificatesAreHeldBackAndCountAsOnesOfTheFormer(t *testing
 		if current, total := m.Progress(); current != 0 || total != 1 {
 			t.Errorf("%d of %d are of the root that signs", current, total)
 		}
+		if n := m.HeldBack(); n != 1 {
+			t.Errorf("%d are held back", n)
+		}
 		pass(2 * time.Second)
 		if u := receive(t, s); u.Certificate == first.Certificate {
 			t.Error("the former certificate was announced")
 		} else {
 			mustVerify(t, u.Certificate, bundleOf(t, b))
 		}
-		if current, _ := m.Progress(); current != 1 || b.asked.Load() != 1 {
-			t.Errorf("%d are of the root that signs, which was asked %d times", current, b.asked.Load())
+		if current, _ := m.Progress(); current != 1 || b.asked.Load() != 1 || m.HeldBack() != 0 {
+			t.Errorf("%d are of the root that signs, which was asked %d times; %d are held back", current, b.asked.Load(), m.HeldBack())
 		}
 	})
 }
