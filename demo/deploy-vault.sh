@@ -122,7 +122,7 @@ vault write 'pki/roles/$VAULT_ROLE' \\
   allowed_uri_sans='spiffe://*' enforce_hostnames=false require_cn=false \\
   key_type=any not_before_duration=5m max_ttl=24h
 vault read -field=certificate pki/cert/ca 2>/dev/null | grep -q CERTIFICATE ||
-  vault write -field=certificate pki/root/generate/internal common_name=osm.root ttl=87600h key_type=ec key_bits=256
+  vault write -field=certificate pki/root/generate/internal common_name=osm.root ttl=87600h key_type=ec key_bits=256 not_before_duration=5m
 SH
 }
 

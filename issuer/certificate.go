@@ -21,7 +21,8 @@ import (
 type Certificate struct {
 	chainPEM []byte
 	keyPEM   []byte
-	notAfter time.Time
+
+	notBefore, notAfter time.Time
 }
 
 // Certificate joins the request's key with the chain that an issuer returned
@@ -35,9 +36,10 @@ func (r *Request) Certificate(chain []*x509.Certificate) (*Certificate, error) {
 		return nil, fmt.Errorf("encode the key of %s: %w", r.commonName, err)
 	}
 	return &Certificate{
-		chainPEM: encodeCertificates(chain),
-		keyPEM:   encodePEM("PRIVATE KEY", keyDER),
-		notAfter: earliestEnd(chain),
+		chainPEM:  encodeCertificates(chain),
+		keyPEM:    encodePEM("PRIVATE KEY", keyDER),
+		notBefore: latestBegin(chain),
+		notAfter:  earliestEnd(chain),
 	}, nil
 }
 
@@ -64,6 +66,17 @@ func earliestEnd(chain []*x509.Certificate) time.Time {
 		}
 	}
 	return end
+}
+
+// latestBegin is when the chain begins to verify.
+func latestBegin(chain []*x509.Certificate) time.Time {
+	begin := chain[0].NotBefore
+	for _, intermediate := range chain[1:] {
+		if intermediate.NotBefore.After(begin) {
+			begin = intermediate.NotBefore
+		}
+	}
+	return begin
 }
 
 func (r *Request) check(leaf *x509.Certificate, end time.Time) error {

@@ -34,16 +34,19 @@ func (m *Manager) Configure(ttl time.Duration, algorithm KeyAlgorithm) error {
 
 // hasten has a certificate renewed soon that lives longer than one that is asked
 // for now, and reports whether it did. Renewals of a lifetime fall into a sixth
-// of it, so that these crowd no more.
+// of it, so that these crowd no more. What is held back is served before that.
 func (m *Manager) hasten(e *entry) bool {
-	now := time.Now().Round(0)
-	if e.certificate == nil || e.certificate.NotAfter().Sub(now) <= m.ttl {
+	i, now := &e.issued, time.Now().Round(0)
+	if e.next != nil {
+		i = &e.next.issued
+	}
+	if i.certificate == nil || i.certificate.NotAfter().Sub(now) <= m.ttl {
 		return false
 	}
 	soon := now.Add(time.Duration(spread(e.identity) * float64(m.ttl) / 6))
-	if !soon.Before(e.renewAt) {
+	if !soon.Before(i.renewAt) {
 		return false
 	}
-	e.renewAt = soon
+	i.renewAt = soon
 	return true
 }

@@ -10,22 +10,32 @@ import (
 // entry is what a Manager holds for an identity. The Manager's lock guards it.
 type entry struct {
 	identity      Identity
-	certificate   *Certificate               // nil before the first
-	root          *x509.Certificate          // that it leads to; nil if that is not known
-	epoch         uint64                     // of the root that signed it
-	renewAt       time.Time                  // zero before the first
+	issued                                   // what is served; zero before the first
+	next          *successor                 // what is held back; nil if nothing is
 	failures      int                        // in a row
 	due           time.Time                  // when Run is to look at it, by the wall clock
+	queue         *queue                     // that it is in; nil outside of both
 	place         int                        // in the queue
 	version       uint64                     // of its latest Update
 	subscriptions map[*Subscription]struct{} // nil before the first
 }
 
+// issued is a certificate and what is known of it.
+type issued struct {
+	certificate *Certificate
+	root        *x509.Certificate // that it leads to; nil if that is not known
+	signer      string            // the name of the root that signed it
+	epoch       uint64            // of that root
+	renewAt     time.Time         // by the wall clock
+}
+
 // valid reports whether the entry's certificate is accepted by those who trust
 // the bundle.
-func (m *Manager) valid(e *entry) bool {
-	return e.certificate != nil && time.Now().Before(e.certificate.NotAfter()) &&
-		(e.root == nil || slices.ContainsFunc(m.bundle.roots, e.root.Equal))
+func (m *Manager) valid(e *entry) bool { return m.accepts(e.issued) }
+
+func (m *Manager) accepts(i issued) bool {
+	return i.certificate != nil && time.Now().Before(i.certificate.NotAfter()) &&
+		(i.root == nil || slices.ContainsFunc(m.bundle.roots, i.root.Equal))
 }
 
 // rootOf returns which of the roots a chain leads to that was verified with
@@ -45,14 +55,15 @@ func rootOf(chain []*x509.Certificate, roots TrustBundle) *x509.Certificate {
 // the first Update.
 func (m *Manager) newEntry(id Identity) *entry {
 	m.version++
-	e := &entry{identity: id, version: m.version, place: outside}
+	e := &entry{identity: id, version: m.version}
 	m.entries[id] = e
 	return e
 }
 
-// fresh reports whether the entry needs no other certificate yet.
+// fresh reports whether the entry needs no other certificate yet, or has it
+// already.
 func (m *Manager) fresh(e *entry) bool {
-	return m.valid(e) && e.epoch == m.epoch && time.Now().Before(e.renewAt)
+	return m.valid(e) && (e.next != nil || e.epoch == m.epoch && time.Now().Before(e.renewAt))
 }
 
 // plan schedules what is next for the entry: to be given up when nobody
@@ -61,6 +72,8 @@ func (m *Manager) plan(e *entry) {
 	switch {
 	case len(e.subscriptions) == 0:
 		m.schedule(e, time.Now().Add(m.options.Linger))
+	case e.next != nil:
+		m.schedule(e, e.next.servedAt)
 	case m.fresh(e):
 		m.schedule(e, e.renewAt)
 	default:

@@ -36,7 +36,7 @@ func (m *Manager) holdings() []Holding {
 		}
 		h := Holding{Identity: e.identity}
 		if m.valid(e) {
-			h.Certificate, h.Root, h.RenewAt = e.certificate, e.root, e.renewAt
+			h.Certificate, h.Root, h.RenewAt = e.certificate, e.root, e.replacedAt()
 		}
 		held = append(held, h)
 	}

@@ -33,7 +33,7 @@ func (m *Manager) inventory() (i inventory) {
 		case !m.valid(e):
 			i.missing++
 			continue
-		case now.After(e.renewAt):
+		case now.After(e.replacedAt()):
 			i.overdue++
 		default:
 			i.fresh++

@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"context"
-	"crypto/x509"
 	"time"
 )
 
@@ -12,14 +11,23 @@ type issuance struct {
 	done        chan struct{}
 	certificate *Certificate
 	err         error
-	abandoned   bool // by the first, who gave up or never came back
+	abandoned   bool   // by the first, who gave up or never came back
+	when        moment // the soonest of those who wait; the Manager's lock guards it
 }
+
+// moment is when a certificate is served that replaces one.
+type moment int
+
+const (
+	inTime moment = iota // when clocks that are behind accept it
+	atOnce
+)
 
 // issueOnce carries out the identity's issuance, or waits while somebody else
 // does. When that one gives up, another takes over. The check, under the
 // Manager's lock, tells whether there still is something to do, so that nobody
 // who saw no certificate misses the issuance that has just made it.
-func (m *Manager) issueOnce(ctx context.Context, id Identity, check func() (*Certificate, bool)) (*Certificate, error) {
+func (m *Manager) issueOnce(ctx context.Context, id Identity, when moment, check func() (*Certificate, bool)) (*Certificate, error) {
 	for {
 		m.mu.Lock()
 		if cert, done := check(); done {
@@ -28,12 +36,13 @@ func (m *Manager) issueOnce(ctx context.Context, id Identity, check func() (*Cer
 		}
 		i := m.issuing[id]
 		if i == nil {
-			i = &issuance{done: make(chan struct{}), abandoned: true}
+			i = &issuance{done: make(chan struct{}), abandoned: true, when: when}
 			m.issuing[id] = i
 			m.mu.Unlock()
 			m.carryOut(ctx, id, i)
 			return i.certificate, i.err
 		}
+		i.when = max(i.when, when)
 		m.mu.Unlock()
 		select {
 		case <-i.done:
@@ -55,30 +64,30 @@ func (m *Manager) carryOut(ctx context.Context, id Identity, i *issuance) {
 		}
 		close(i.done)
 	}()
-	i.certificate, i.err = m.issue(ctx, id)
+	i.certificate, i.err = m.issue(ctx, id, i)
 	i.abandoned = i.err != nil && ctx.Err() != nil
 }
 
 // issue asks the signing root, and asks again if another root signs by the time
 // the answer is there.
-func (m *Manager) issue(ctx context.Context, id Identity) (*Certificate, error) {
+func (m *Manager) issue(ctx context.Context, id Identity, i *issuance) (*Certificate, error) {
 	for {
 		t, err := m.admit()
 		if err != nil {
 			return nil, err
 		}
-		cert, root, err := m.issueOn(ctx, t, id)
+		made, err := m.issueOn(ctx, t, id)
 		if err != nil {
 			return nil, err
 		}
-		if m.keep(id, cert, root, t) {
-			return cert, nil
+		if m.keep(id, made, t, i) {
+			return made.certificate, nil
 		}
 	}
 }
 
 // issueOn returns the certificate and the root that it leads to.
-func (m *Manager) issueOn(ctx context.Context, t terms, id Identity) (cert *Certificate, root *x509.Certificate, err error) {
+func (m *Manager) issueOn(ctx context.Context, t terms, id Identity) (made issued, err error) {
 	started, out := time.Now(), abandoned
 	defer func() {
 		m.options.Metrics.observe(t.root.Name, time.Since(started), out)
@@ -86,27 +95,32 @@ func (m *Manager) issueOn(ctx context.Context, t terms, id Identity) (cert *Cert
 	}()
 	req, err := NewServiceRequest(t.keyAlgorithm, id)
 	if err != nil {
-		return nil, nil, err
+		return issued{}, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, issueTimeout, errUnanswered)
 	defer cancel()
 	chain, err := t.root.Issuer.Issue(ctx, req, t.ttl)
 	if err != nil {
 		out, err = outcomeOf(ctx, err)
-		return nil, nil, err
+		return issued{}, err
 	}
-	if cert, err = req.Certificate(chain); err != nil {
+	cert, err := req.Certificate(chain)
+	if err != nil {
 		out = unusable
-		return nil, nil, err
+		return issued{}, err
 	}
-	out = issued
-	return cert, rootOf(chain, t.trusted), nil
+	out = granted
+	return issued{
+		certificate: cert, root: rootOf(chain, t.trusted), signer: t.root.Name, epoch: t.epoch,
+		renewAt: renewalTime(id, time.Now(), cert.NotAfter()),
+	}, nil
 }
 
-// keep stores and announces the certificate; false if its root signs no more.
-// The issuance ends with it: whoever has seen the certificate and asks for
-// another must not be handed the same one again.
-func (m *Manager) keep(id Identity, cert *Certificate, root *x509.Certificate, t terms) bool {
+// keep stores the certificate, and serves it now or holds it back until clocks
+// that are behind accept it; false if its root signs no more. The issuance ends
+// with it: whoever has seen the certificate and asks for another must not be
+// handed the same one again.
+func (m *Manager) keep(id Identity, made issued, t terms, i *issuance) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t.epoch != m.epoch {
@@ -116,16 +130,16 @@ func (m *Manager) keep(id Identity, cert *Certificate, root *x509.Certificate, t
 	if e == nil {
 		e = m.newEntry(id)
 	}
-	if e.certificate != nil {
-		m.options.Metrics.replaced(t.root.Name)
-	}
-	e.certificate, e.root, e.epoch, e.failures = cert, root, t.epoch, 0
-	e.renewAt = renewalTime(id, time.Now(), cert.NotAfter())
+	e.failures = 0
+	e.next = &successor{made, m.servedAt(e, made, i.when)}
 	if t.ttl > m.ttl { // Configure came between
 		m.hasten(e)
 	}
 	delete(m.issuing, id)
-	m.plan(e)
-	m.announce(e)
+	if time.Now().Before(e.next.servedAt) {
+		m.plan(e)
+	} else {
+		m.takeOver(e)
+	}
 	return true
 }

@@ -25,6 +25,10 @@ type Options struct {
 	// timers follow the monotonic clock, which stands still then, and
 	// certificates end by the wall clock. 30 seconds when zero.
 	LongestSleep time.Duration
+	// ClockSkew is how far clocks of the mesh may be apart: for that long from its
+	// begin a certificate is held back that replaces another which is valid. None
+	// is when zero.
+	ClockSkew time.Duration
 	// Metrics counts what is issued; nothing is counted when nil.
 	Metrics *Metrics
 	// Logger gets what went wrong in the background; slog.Default when nil.
@@ -54,6 +58,7 @@ type Manager struct {
 	version      uint64    // of the last Update
 	entries      map[Identity]*entry
 	queue        queue // of those entries that no worker looks at
+	handovers    queue // of those whose next certificate is held back
 	issuing      map[Identity]*issuance
 }
 
@@ -104,7 +109,7 @@ func (m *Manager) Run(ctx context.Context) error {
 // there is none. Callers that ask at the same time share one issuance. While the
 // issuer fails (see Health), they are told so at once.
 func (m *Manager) IssueCertificate(ctx context.Context, id Identity) (*Certificate, error) {
-	return m.issueOnce(ctx, id, func() (*Certificate, bool) { return m.current(id) })
+	return m.issueOnce(ctx, id, inTime, func() (*Certificate, bool) { return m.current(id) })
 }
 
 // GetCertificate returns the identity's certificate if there is one and it has
@@ -117,14 +122,17 @@ func (m *Manager) GetCertificate(id Identity) (*Certificate, bool) {
 
 func (m *Manager) current(id Identity) (*Certificate, bool) {
 	e := m.entries[id]
-	if e == nil || !m.valid(e) {
+	if e == nil {
+		return nil, false
+	}
+	if m.review(e); !m.valid(e) {
 		return nil, false
 	}
 	return e.certificate, true
 }
 
 // RotateCertificate replaces the identity's certificate with a new one and
-// announces it. The old one stays in use if that fails.
+// announces it at once. The old one stays in use if that fails.
 func (m *Manager) RotateCertificate(ctx context.Context, id Identity) (*Certificate, error) {
-	return m.issueOnce(ctx, id, func() (*Certificate, bool) { return nil, false })
+	return m.issueOnce(ctx, id, atOnce, func() (*Certificate, bool) { return nil, false })
 }

@@ -49,7 +49,7 @@ func (m *Metrics) observe(root string, took time.Duration, out outcome) {
 		return
 	}
 	m.latency.WithLabelValues(root).Observe(took.Seconds())
-	if out != issued {
+	if out != granted {
 		m.issued.WithLabelValues(root, "failed", string(out)).Inc()
 		return
 	}

@@ -11,7 +11,7 @@ import (
 type outcome string
 
 const (
-	issued    outcome = "issued"
+	granted   outcome = "issued"
 	refused   outcome = "refused"     // this request; others may fare better
 	abandoned outcome = "abandoned"   // whoever asked gave up, which says nothing of the issuer
 	timedOut  outcome = "timeout"     // no answer in the time that an issuer has
@@ -20,7 +20,7 @@ const (
 )
 
 // answered reports whether the issuer works.
-func (o outcome) answered() bool { return o == issued || o == refused }
+func (o outcome) answered() bool { return o == granted || o == refused }
 
 // failed reports whether the issuer, and not this request, is to blame.
 func (o outcome) failed() bool { return !o.answered() && o != abandoned }

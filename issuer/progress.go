@@ -16,3 +16,16 @@ func (m *Manager) Progress() (current, total int) {
 	}
 	return current, total
 }
+
+// HeldBack counts the identities that somebody subscribes to and that have a
+// certificate of the root that signs which is not served yet.
+func (m *Manager) HeldBack() (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.entries {
+		if len(e.subscriptions) > 0 && e.next != nil && e.next.epoch == m.epoch {
+			n++
+		}
+	}
+	return n
+}

@@ -3,31 +3,33 @@ package issuer
 import (
 	"container/heap"
 	"context"
+	"math"
 	"time"
 )
 
 // queue holds entries in the order in which they fall due. The Manager's lock
-// guards it.
+// guards it. An entry is in one queue at most.
 type queue []*entry
 
 // put places the entry by when it falls due now.
 func (q *queue) put(e *entry, due time.Time) {
+	if e.queue != q {
+		e.leaveQueue()
+	}
 	e.due = due.Round(0) // without the reading of the monotonic clock
-	if e.place == outside {
+	if e.queue == nil {
 		heap.Push(q, e)
 		return
 	}
 	heap.Fix(q, e.place)
 }
 
-func (q *queue) remove(e *entry) {
-	if e.place != outside {
-		heap.Remove(q, e.place)
+// leaveQueue takes the entry out of the queue that it is in.
+func (e *entry) leaveQueue() {
+	if e.queue != nil {
+		heap.Remove(e.queue, e.place)
 	}
 }
-
-// outside is the place of an entry that is not in the queue.
-const outside = -1
 
 // Len implements heap.Interface.
 func (q queue) Len() int { return len(q) }
@@ -44,7 +46,7 @@ func (q queue) Swap(i, j int) {
 // Push implements heap.Interface.
 func (q *queue) Push(x any) {
 	e := x.(*entry)
-	e.place = len(*q)
+	e.queue, e.place = q, len(*q)
 	*q = append(*q, e)
 }
 
@@ -54,13 +56,18 @@ func (q *queue) Pop() any {
 	e := (*q)[last]
 	(*q)[last] = nil
 	*q = (*q)[:last]
-	e.place = outside
+	e.queue = nil
 	return e
 }
 
-// schedule has Run look at the entry when it falls due.
+// schedule has Run look at the entry when it falls due. One that has its next
+// certificate does not wait with those that need one.
 func (m *Manager) schedule(e *entry, due time.Time) {
-	m.queue.put(e, due)
+	q := &m.queue
+	if e.next != nil {
+		q = &m.handovers
+	}
+	q.put(e, due)
 	if e.place == 0 {
 		m.wakeWorker()
 	}
@@ -89,20 +96,35 @@ func (m *Manager) next(ctx context.Context) (*entry, bool) {
 	return nil, false
 }
 
-// takeDue takes the first entry out of the queue, or says when to look again.
-// While the issuer fails, the queue stands still but for its probes.
+// takeDue takes the first entry out of a queue, or says when to look again.
+// While the issuer fails, the queue of those that need it stands still but for
+// its probes.
 func (m *Manager) takeDue() (*entry, time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.queue) == 0 {
-		return nil, m.options.LongestSleep
+	first, wait := m.handovers.takeDue(0)
+	if first == nil {
+		var other time.Duration
+		first, other = m.queue.takeDue(m.circuit.wait(time.Now()))
+		wait = min(wait, other)
 	}
-	first := m.queue[0]
-	wait := max(time.Until(first.due), m.circuit.wait(time.Now()))
-	if wait > 0 {
+	if first == nil {
 		return nil, min(wait, m.options.LongestSleep)
 	}
-	m.queue.remove(first)
 	m.wakeWorker() // another one, for what is first now
+	return first, 0
+}
+
+// takeDue takes out the first entry if it is due and the queue not closed, or
+// returns how long that takes.
+func (q *queue) takeDue(closed time.Duration) (*entry, time.Duration) {
+	if len(*q) == 0 {
+		return nil, math.MaxInt64
+	}
+	first := (*q)[0]
+	if wait := max(time.Until(first.due), closed); wait > 0 {
+		return nil, wait
+	}
+	first.leaveQueue()
 	return first, 0
 }

@@ -26,7 +26,7 @@ func (m *Manager) work(ctx context.Context) {
 
 // refresh issues a certificate for the identity if that is due.
 func (m *Manager) refresh(ctx context.Context, id Identity) {
-	_, err := m.issueOnce(ctx, id, func() (*Certificate, bool) { return nil, !m.isDue(id) })
+	_, err := m.issueOnce(ctx, id, inTime, func() (*Certificate, bool) { return nil, !m.isDue(id) })
 	if err == nil {
 		return
 	}
@@ -37,8 +37,9 @@ func (m *Manager) refresh(ctx context.Context, id Identity) {
 	}
 }
 
-// isDue reports whether the identity needs a new certificate now, and gives it
-// up if nobody subscribes to it any more.
+// isDue reports whether the identity needs a new certificate now. It serves the
+// one that was held back until now, and gives the identity up if nobody subscribes
+// to it any more.
 func (m *Manager) isDue(id Identity) bool {
 	e := m.entries[id]
 	switch {
@@ -48,8 +49,11 @@ func (m *Manager) isDue(id Identity) bool {
 		m.schedule(e, e.due) // it may be outside of the queue
 		return false
 	case len(e.subscriptions) == 0:
-		m.queue.remove(e)
+		e.leaveQueue()
 		delete(m.entries, id)
+		return false
+	case e.next != nil:
+		m.takeOver(e)
 		return false
 	}
 	return true

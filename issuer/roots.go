@@ -68,10 +68,11 @@ func (m *Manager) replaceRoots(signing Root, trusted, bundle TrustBundle) {
 		m.spreadOver = min(time.Duration(max(0, len(m.entries)-spreadFree))*spreadEach, spreadMost)
 	}
 	for _, e := range m.entries {
+		m.review(e)
 		if retrust {
 			m.announce(e)
 		}
-		if askNow && !m.fresh(e) {
+		if askNow && !m.fresh(e) || retrust && !m.valid(e) {
 			m.plan(e)
 		}
 	}

@@ -103,14 +103,18 @@ func TestTheSameRootsChangeNothing(t *testing.T) {
 }
 
 func TestASignerIsAnotherByItsNameOrItsCertificates(t *testing.T) {
-	a, b := newCA(t), newCA(t)
-	for name, next := range map[string]issuer.Root{"name": active("other", a), "certificates": active("a", b)} {
+	tests := map[string]func(a, b issuer.Issuer) issuer.Root{
+		"name":         func(a, _ issuer.Issuer) issuer.Root { return active("other", a) },
+		"certificates": func(_, b issuer.Issuer) issuer.Root { return active("a", b) },
+	}
+	for name, next := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				a, b := newCA(t), newCA(t)
 				m := startManager(t, issuer.Options{}, active("a", a))
 				s := subscribe(t, m, identity(t, "bookstore-v1"))
 				before := receive(t, s)
-				setRoots(t, m, next)
+				setRoots(t, m, next(a, b))
 				if after := receive(t, s); after.Certificate == before.Certificate {
 					t.Error("nothing was issued")
 				}

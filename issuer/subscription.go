@@ -65,6 +65,7 @@ func (m *Manager) Subscribe(id Identity) *Subscription {
 	if len(e.subscriptions) == 1 {
 		m.plan(e)
 	}
+	m.review(e)
 	if m.valid(e) || m.stalled() {
 		s.announce(m.update(e))
 	}

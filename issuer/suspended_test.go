@@ -9,7 +9,7 @@ import (
 // A machine that is suspended has its monotonic clock stand still, and its wall
 // clock does not. Go compares by the first wherever both times have it.
 func TestWhatIsDueIsComparedByTheWallClock(t *testing.T) {
-	e := &entry{place: outside}
+	e := &entry{}
 	new(queue).put(e, time.Now())
 	m := NewManager(Options{})
 	m.Confirm(time.Now())

@@ -2,6 +2,8 @@ package rotation
 
 import (
 	"context"
+	"crypto"
+	"crypto/rand"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -26,6 +28,7 @@ import (
 const (
 	namespace = "osm-system"
 	patience  = 5 * time.Minute
+	clockSkew = 5 * time.Minute
 	overlap   = 10 * time.Minute // short, for the fake API server keeps all requests
 )
 
@@ -33,6 +36,31 @@ const (
 type ca struct {
 	*tresor.CA
 	bundle issuer.TrustBundle
+	key    crypto.Signer
+	sharp  bool // certificates begin when they are issued
+}
+
+// Issue implements issuer.Issuer.
+func (c ca) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration) ([]*x509.Certificate, error) {
+	chain, err := c.CA.Issue(ctx, req, ttl)
+	if err != nil || !c.sharp {
+		return chain, err
+	}
+	template := *chain[0]
+	template.NotBefore = time.Now()
+	der, err := x509.CreateCertificate(rand.Reader, &template, c.Root(), req.PublicKey(), c.key)
+	if err != nil {
+		return nil, err
+	}
+	chain[0], err = x509.ParseCertificate(der)
+	return chain, err
+}
+
+func newSharpCA(t *testing.T) ca {
+	t.Helper()
+	c := newCA(t)
+	c.sharp = true
+	return c
 }
 
 func newCA(t *testing.T) ca {
@@ -41,7 +69,7 @@ func newCA(t *testing.T) ca {
 	must(t, err)
 	c, err := tresor.New(root, key)
 	must(t, err)
-	return ca{c, issuer.NewTrustBundle(root)}
+	return ca{CA: c, bundle: issuer.NewTrustBundle(root), key: key}
 }
 
 func (c ca) wanted(name string) trust.Wanted {
@@ -108,7 +136,7 @@ func (m *mesh) start(t *testing.T, name string, holds ...ca) *replica {
 	r := &replica{manager: issuer.NewManager(issuer.Options{Logger: logger}), holds: holds}
 	r.Rotation, err = New(Options{
 		Client: m.client, Namespace: namespace, Replica: name, Labels: map[string]string{"app": "osm"},
-		Pods: m.list, Manager: r.manager, Self: self, Patience: patience,
+		Pods: m.list, Manager: r.manager, Self: self, Patience: patience, ClockSkew: clockSkew,
 		Overlap: func() time.Duration { return overlap }, Changed: r.follow, Announce: m.announce, Logger: logger,
 		Shed: func() { r.shed++ },
 	})

@@ -27,8 +27,8 @@ type Progress struct {
 	Pods    int
 	Missing []string
 	// Current counts the certificates of the root that signs, of the Total in
-	// use.
-	Current, Total int
+	// use. HeldBack counts those that are issued and not served yet.
+	Current, Total, HeldBack int
 }
 
 // Progress returns how far the replacement has come. Only who leads knows.
@@ -116,14 +116,14 @@ func (r *Rotation) isRecorded() bool {
 // note keeps how far the replacement has come for those who ask.
 func (r *Rotation) note(state trust.State, t tally) {
 	step, since := state.Step()
-	p := Progress{Step: step, Since: since, Pods: t.pods, Missing: t.missing, Current: t.current, Total: t.total}
+	p := Progress{Step: step, Since: since, Pods: t.pods, Missing: t.missing, Current: t.current, Total: t.total, HeldBack: t.heldBack}
 	if step == trust.Distribute {
 		p.Deadline = state.Deadline(r.Patience)
 	} else {
 		p.Missing = nil
 	}
 	before := r.progress.Swap(&p)
-	if before == nil || before.Step != p.Step || len(before.Missing) != len(p.Missing) || before.Current != p.Current {
+	if before == nil || before.Step != p.Step || len(before.Missing) != len(p.Missing) || before.Current != p.Current || before.HeldBack != p.HeldBack {
 		r.Changed()
 	}
 	r.Metrics.progress(p)

@@ -30,6 +30,8 @@ type report struct {
 	// Total that proxies use.
 	Current int `json:"current"`
 	Total   int `json:"total"`
+	// HeldBack is how many have such a certificate that is not served yet.
+	HeldBack int `json:"heldBack,omitempty"`
 	// Beat is when it was written. Nobody compares it with his own clock.
 	Beat time.Time `json:"beat"`
 
@@ -44,7 +46,7 @@ type sighting struct {
 
 // says reports whether two reports say the same, whenever they do.
 func (r report) says(other report) bool {
-	return r.Bundle == other.Bundle && r.Signing == other.Signing && r.Current == other.Current && r.Total == other.Total &&
+	return r.Bundle == other.Bundle && r.Signing == other.Signing && r.Current == other.Current && r.Total == other.Total && r.HeldBack == other.HeldBack &&
 		slices.Equal(r.pods, other.pods)
 }
 

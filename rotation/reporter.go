@@ -77,6 +77,7 @@ func (r *Rotation) compose() (next report, awaited bool) {
 	r.acks.prune(r.gone(), time.Now())
 	next.Beat = time.Now().UTC().Truncate(time.Second)
 	next.Current, next.Total = r.Manager.Progress()
+	next.HeldBack = r.Manager.HeldBack()
 	if signing := r.signing.Load(); signing != nil && !signing.IsEmpty() {
 		next.Signing = signing.Digest()
 	}

@@ -33,6 +33,9 @@ type Options struct {
 	Self issuer.Identity
 	// Patience is how long to wait for proxies that do not acknowledge a root.
 	Patience time.Duration
+	// ClockSkew is how far clocks of the mesh may be apart: for that long from its
+	// begin a serving certificate is held back that replaces one which is valid.
+	ClockSkew time.Duration
 	// Overlap returns how long a certificate can live that is signed now.
 	Overlap func() time.Duration
 	// Changed is called when the State has changed, or who moves it on.
@@ -64,6 +67,9 @@ type Rotation struct {
 	// waiting are the roots that were last announced to wait. The leader alone
 	// uses it.
 	waiting issuer.TrustBundle
+	// nextServed is the serving certificate that is held back, if one is. The
+	// leader alone uses it.
+	nextServed *issuer.Certificate
 
 	mu     sync.Mutex
 	others map[string]sighting // reports, by replica

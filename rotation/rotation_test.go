@@ -241,6 +241,41 @@ func TestTheServingCertificateFollowsWhenMountedBundlesHave(t *testing.T) {
 	})
 }
 
+func TestTheServingCertificateIsHeldBackUntilClocksThatAreBehindAcceptIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, first, second, third := newMesh(), newSharpCA(t), newSharpCA(t), newSharpCA(t)
+		one := m.start(t, "one", first)
+		settle()
+		before := serving(t, m) // there is none to be held back for
+		one.want(first, second)
+		time.Sleep(mountDelay + time.Minute)
+		synctest.Wait()
+		if !serving(t, m).Equal(before) {
+			t.Error("it was replaced by one that clocks which are behind refuse")
+		}
+		one.kill()
+		two := m.start(t, "two", first, second) // which makes another
+		time.Sleep(clockSkew - time.Minute)
+		synctest.Wait()
+		if !serving(t, m).Equal(before) {
+			t.Error("another replica replaced it")
+		}
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		after := serving(t, m)
+		must(t, after.CheckSignatureFrom(second.Root()))
+
+		two.want(third)
+		settle()
+		must(t, serving(t, m).CheckSignatureFrom(second.Root()))
+		revoke := third.wanted("other")
+		revoke.Revoked = []string{"root"}
+		two.Want(revoke)
+		settle()
+		must(t, serving(t, m).CheckSignatureFrom(third.Root()))
+	})
+}
+
 func TestTheServingCertificateIsIssuedAsSoonAsAReplicaSigns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMesh()

@@ -32,6 +32,7 @@ const (
 
 // keepServing keeps the serving certificate of SDS until ctx ends.
 func (r *Rotation) keepServing(ctx context.Context) error {
+	r.nextServed = nil // another may have led since
 	for ctx.Err() == nil {
 		next, err := r.serve(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -56,21 +57,44 @@ func (r *Rotation) serve(ctx context.Context) (time.Duration, error) {
 	if err != nil && !missing {
 		return 0, err
 	}
+	var former time.Time // when the present one ends
+	reason := errors.New("there is none")
 	if !missing {
-		left, err := due(secret, state, r.Self, time.Now())
-		if left > 0 {
+		var left time.Duration
+		if left, former, reason = due(secret, state, r.Self, time.Now()); left > 0 {
 			return min(left, calm), nil
 		}
-		r.Logger.Info("the serving certificate of SDS is issued anew", "reason", err)
 	}
-	certificate, err := r.Manager.RotateCertificate(ctx, r.Self)
+	next, root, err := r.nextServing(ctx, state, reason)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := verify(certificate.TLS(), state.Bundle(), time.Now()); err != nil {
-		return 0, fmt.Errorf("it is of a root that is not trusted throughout the mesh: %w", err)
+	if left := time.Until(next.ServeAt(root, former, r.ClockSkew)); left > 0 {
+		return min(left, calm), nil
 	}
-	return calm, r.writeServing(ctx, secret, missing, certificate)
+	r.nextServed = nil
+	return calm, r.writeServing(ctx, secret, missing, next)
+}
+
+// nextServing returns the certificate that is to be served next, and its root: the
+// one that is held back, or a new one.
+func (r *Rotation) nextServing(ctx context.Context, state trust.State, reason error) (*issuer.Certificate, *x509.Certificate, error) {
+	if next := r.nextServed; next != nil {
+		if root, err := verifyIssued(next, state.Bundle()); err == nil {
+			return next, root, nil
+		}
+	}
+	r.Logger.Info("the serving certificate of SDS is issued anew", "reason", reason)
+	next, err := r.Manager.RotateCertificate(ctx, r.Self)
+	if err != nil {
+		return nil, nil, err
+	}
+	root, err := verifyIssued(next, state.Bundle())
+	if err != nil {
+		return nil, nil, fmt.Errorf("it is of a root that is not trusted throughout the mesh: %w", err)
+	}
+	r.nextServed = next
+	return next, root, nil
 }
 
 func (r *Rotation) writeServing(ctx context.Context, secret *corev1.Secret, missing bool, certificate *issuer.Certificate) error {
@@ -87,20 +111,20 @@ func (r *Rotation) writeServing(ctx context.Context, secret *corev1.Secret, miss
 	return err
 }
 
-// due returns for how long the Secret's certificate is right, or why it is not.
-// One of a root that signs no more is replaced when proxies have had time to
+// due returns for how long the Secret's certificate is right, or why it is not, and
+// when it ends, if it is valid. One of a root that signs no more is replaced when proxies have had time to
 // learn of the new one, and before that only if it is about to end.
-func due(secret *corev1.Secret, state trust.State, self issuer.Identity, now time.Time) (time.Duration, error) {
+func due(secret *corev1.Secret, state trust.State, self issuer.Identity, now time.Time) (left time.Duration, end time.Time, reason error) {
 	pair, err := trustbundle.ParseKeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	if err != nil {
-		return 0, errors.New("it is not a certificate and its key")
+		return 0, end, errors.New("it is not a certificate and its key")
 	}
 	if err := pair.Leaf.VerifyHostname(self.CommonName()); err != nil {
-		return 0, err
+		return 0, end, err
 	}
-	root, err := verify(pair, state.Bundle(), now)
+	root, err := verify(pair, state.Bundle(), issuer.VerifyTime(pair.Leaf, now))
 	if err != nil {
-		return 0, err
+		return 0, end, err
 	}
 	life := pair.Leaf.NotAfter.Sub(pair.Leaf.NotBefore)
 	renew := pair.Leaf.NotAfter.Add(-life / 2)
@@ -113,9 +137,16 @@ func due(secret *corev1.Secret, state trust.State, self issuer.Identity, now tim
 		renew = ready
 	}
 	if now.Before(renew) {
-		return renew.Sub(now), nil
+		return renew.Sub(now), pair.Leaf.NotAfter, nil
 	}
-	return 0, fmt.Errorf("it ends at %s, and its root is %q", pair.Leaf.NotAfter.UTC().Format(time.RFC3339), root.Subject)
+	return 0, pair.Leaf.NotAfter, fmt.Errorf("it ends at %s, and its root is %q", pair.Leaf.NotAfter.UTC().Format(time.RFC3339), root.Subject)
+}
+
+// verifyIssued returns the root that a certificate leads to which was issued now,
+// or not long ago.
+func verifyIssued(c *issuer.Certificate, bundle issuer.TrustBundle) (*x509.Certificate, error) {
+	pair := c.TLS()
+	return verify(pair, bundle, issuer.VerifyTime(pair.Leaf, time.Now()))
 }
 
 // verify returns the root that a certificate leads to.

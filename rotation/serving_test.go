@@ -54,7 +54,7 @@ func TestWhenTheServingCertificateIsReplaced(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			left, err := due(test.secret, test.state, self, start.Add(test.at))
+			left, _, err := due(test.secret, test.state, self, start.Add(test.at))
 			if (left <= 0) != test.due || (err != nil) != test.due {
 				t.Errorf("left is %s, error %v", left, err)
 			}

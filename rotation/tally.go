@@ -21,6 +21,7 @@ type tally struct {
 	lagging   []string // replicas that do not send the bundle yet
 	current   int      // identities with a certificate of the roots that sign
 	total     int
+	heldBack  int  // of those that are not current, the next one is issued
 	otherwise bool // a replica signs with other roots
 	alive     int  // replicas
 }
@@ -43,7 +44,7 @@ func count(state trust.State, pods []*corev1.Pod, reports map[string]sighting, s
 			continue
 		}
 		t.alive++
-		t.current, t.total = t.current+r.Current, t.total+r.Total
+		t.current, t.total, t.heldBack = t.current+r.Current, t.total+r.Total, t.heldBack+r.HeldBack
 		t.otherwise = t.otherwise || r.Signing != signing
 		if r.Bundle != bundle {
 			t.lagging = append(t.lagging, strings.TrimPrefix(name, reportPrefix))

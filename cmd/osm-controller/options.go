@@ -31,6 +31,7 @@ type options struct {
 	vaultToken   v1.SecretKeyReference
 	replica      string
 	patience     time.Duration
+	clockSkew    time.Duration
 	validity     time.Duration
 	keyAlgorithm issuer.KeyAlgorithm
 	// ignorePodCIDRs has addresses of pods count outside of the podCIDRs of their
@@ -56,6 +57,7 @@ func parse(args []string) (*options, error) {
 	})
 	fs.StringVar(&o.replica, "replica", hostname(), "name that tells this replica from others, as its Pod's does")
 	fs.DurationVar(&o.patience, "rotation-deadline", 5*time.Minute, "how long a new root waits for pods that have not acknowledged it, before it signs")
+	fs.DurationVar(&o.clockSkew, "clock-skew", issuer.ClockSkew, "how far apart the clocks of nodes may be: for that long from its begin a certificate is held back that replaces one which is valid; 0s holds none back")
 	fs.DurationVar(&o.validity, "service-cert-validity-duration", 24*time.Hour, "lifetime of a service certificate, at least one minute")
 	fs.BoolVar(&o.ignorePodCIDRs, "ignore-pod-cidrs", false, "have an address of a pod count outside of the podCIDRs of its node, too")
 	fs.Func("key-algorithm", "keys of service certificates (default "+string(issuer.DefaultKeyAlgorithm)+")", func(value string) (err error) {
@@ -70,6 +72,9 @@ func parse(args []string) (*options, error) {
 	}
 	if o.patience < minPatience {
 		return nil, fmt.Errorf("-rotation-deadline: %s is shorter than %s", o.patience, minPatience)
+	}
+	if o.clockSkew < 0 {
+		return nil, fmt.Errorf("-clock-skew: %s is below zero", o.clockSkew)
 	}
 	if problems := validation.IsDNS1123Subdomain(o.replica); len(problems) > 0 {
 		return nil, fmt.Errorf("-replica: %q cannot be part of an object's name: %s", o.replica, problems[0])

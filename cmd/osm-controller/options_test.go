@@ -18,6 +18,7 @@ func TestFlagsAreRead(t *testing.T) {
 		rootSecret:   "osm-ca-bundle",
 		replica:      hostname(),
 		patience:     5 * time.Minute,
+		clockSkew:    5 * time.Minute,
 		validity:     24 * time.Hour,
 		keyAlgorithm: issuer.DefaultKeyAlgorithm,
 	}
@@ -31,6 +32,8 @@ func TestFlagsAreRead(t *testing.T) {
 		"the shortest duration":   {[]string{"--service-cert-validity-duration=1m"}, func(o *options) { o.validity = time.Minute }},
 		"a replica's name":        {[]string{"--replica=one"}, func(o *options) { o.replica = "one" }},
 		"a deadline":              {[]string{"--rotation-deadline=2m"}, func(o *options) { o.patience = 2 * time.Minute }},
+		"a clock skew":            {[]string{"--clock-skew=30s"}, func(o *options) { o.clockSkew = 30 * time.Second }},
+		"no clock skew":           {[]string{"--clock-skew=0s"}, func(o *options) { o.clockSkew = 0 }},
 		"a key algorithm":         {[]string{"--key-algorithm=rsa-2048"}, func(o *options) { o.keyAlgorithm = "rsa-2048" }},
 		"a Vault and its token": {[]string{"--vault-address=https://vault:8200", "--vault-token-secret=vault-token/token"}, func(o *options) {
 			o.vaultAddress, o.vaultToken = "https://vault:8200", v1.SecretKeyReference{Name: "vault-token", Key: "token"}
@@ -66,6 +69,7 @@ func TestFlagsThatAreWrongAreRefusedByName(t *testing.T) {
 		"a duration below zero":    {[]string{"--service-cert-validity-duration=-24h"}, "-service-cert-validity-duration: -24h0m0s is shorter than 1m0s"},
 		"a duration too short":     {[]string{"--service-cert-validity-duration=59s"}, "-service-cert-validity-duration: 59s is shorter than 1m0s"},
 		"no time for a rotation":   {[]string{"--rotation-deadline=59s"}, "-rotation-deadline: 59s is shorter than 1m0s"},
+		"a clock skew below zero":  {[]string{"--clock-skew=-1s"}, "-clock-skew: -1s is below zero"},
 		"no name for an object":    {[]string{"--replica=One Two"}, "-replica"},
 		"an unknown key algorithm": {[]string{"--key-algorithm=dsa"}, "-key-algorithm"},
 		"an empty key algorithm":   {[]string{"--key-algorithm="}, "-key-algorithm"},

@@ -65,6 +65,7 @@ func (c *controller) rotating(state trust.State, patience time.Duration) status.
 			Missing:      slices.Clone(p.Missing[:min(len(p.Missing), maxMissing)]),
 			Certificates: p.Total,
 			Replaced:     p.Current,
+			HeldBack:     p.HeldBack,
 		}
 	}
 	return told

@@ -31,6 +31,7 @@ func (c *controller) addRotation(o *options, client kubernetes.Interface, self i
 		Manager:   c.manager,
 		Self:      self,
 		Patience:  o.patience,
+		ClockSkew: o.clockSkew,
 		Overlap:   c.overlap.Now,
 		Changed:   c.rotated,
 		Shed:      func() { c.sds.Shed() },
@@ -73,6 +74,7 @@ func (s staged) Status() *v1.RotationStatus {
 		Missing:      slices.Clone(p.Missing[:min(len(p.Missing), maxMissing)]),
 		Certificates: int32(p.Total),
 		Replaced:     int32(p.Current),
+		HeldBack:     int32(p.HeldBack),
 	}
 	if !p.Deadline.IsZero() {
 		deadline := metav1.NewTime(p.Deadline.Truncate(time.Second))

@@ -104,6 +104,7 @@ func newController(ctx context.Context, o *options, config *rest.Config, client 
 	c.manager = issuer.NewManager(issuer.Options{
 		TTL:          o.validity,
 		KeyAlgorithm: o.keyAlgorithm,
+		ClockSkew:    o.clockSkew,
 		Metrics:      issuer.NewMetrics(registry),
 		Logger:       logger,
 	})

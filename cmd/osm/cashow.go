@@ -112,11 +112,18 @@ func describeRotation(snapshot *check.Snapshot, state trust.State) string {
 	case trust.Distribute:
 		return fmt.Sprintf("distribute for %s: %d of %s acknowledged the new root%s", lasts, status.Acknowledged, countOf(int(status.Pods), "pod"), missing(status))
 	case trust.Sign:
-		return fmt.Sprintf("sign for %s: %d of %s replaced", lasts, status.Replaced, countOf(int(status.Certificates), "certificate"))
+		return fmt.Sprintf("sign for %s: %d of %s replaced%s", lasts, status.Replaced, countOf(int(status.Certificates), "certificate"), heldBack(status))
 	case trust.Retire:
 		return "is done, but that the former root stays trusted for a while"
 	}
 	return "none"
+}
+
+func heldBack(status v1.RotationStatus) string {
+	if status.HeldBack == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and %d more held back for clocks that are behind", status.HeldBack)
 }
 
 func missing(status v1.RotationStatus) string {

@@ -87,7 +87,7 @@ func (w *rotationWatch) follow(snapshot *check.Snapshot, state trust.State) (don
 		w.behind = status
 		w.say("  %d of %s acknowledged it%s", status.Acknowledged, countOf(int(status.Pods), "pod"), missing(status))
 	case step == trust.Sign && status.Step == string(step):
-		w.say("  %d of %s replaced", status.Replaced, countOf(int(status.Certificates), "certificate"))
+		w.say("  %d of %s replaced%s", status.Replaced, countOf(int(status.Certificates), "certificate"), heldBack(status))
 	}
 	if step == trust.Distribute || step == trust.Sign {
 		return false

@@ -95,11 +95,13 @@ func (m *CertManager) setUp(ctx context.Context, c *cluster.Cluster) (err error)
 	return m.Trust(ctx, m.Root())
 }
 
-// Values are the chart's values for a mesh that this cert-manager signs for.
+// Values are the chart's values for a mesh that this cert-manager signs for. Its
+// clock is everyone's: certificates are held back no longer than shows.
 func (m *CertManager) Values() map[string]any {
 	return map[string]any{"osm": map[string]any{
 		"certificateProvider": map[string]any{"kind": "cert-manager"},
 		"certmanager":         map[string]any{"issuerName": IssuerName},
+		"clockSkew":           "1s",
 	}}
 }
 

@@ -110,7 +110,7 @@ func (v *Vault) Root(ctx context.Context) (*x509.Certificate, error) {
 // PrepareRoot makes another root, which does not sign yet, and returns it.
 func (v *Vault) PrepareRoot(ctx context.Context) (*x509.Certificate, error) {
 	answer, err := v.Write(ctx, vault.Mount+"/root/rotate/internal", map[string]any{
-		"common_name": "osm.root", "ttl": "87600h", "key_type": "ec", "key_bits": 256,
+		"common_name": "osm.root", "ttl": "87600h", "key_type": "ec", "key_bits": 256, "not_before_duration": "5m",
 	})
 	if err != nil {
 		return nil, err

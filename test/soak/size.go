@@ -14,6 +14,7 @@ type size struct {
 	rotation   time.Duration // of one rotation
 	arrival    time.Duration // from a pod's creation to its certificate
 	lifetime   time.Duration // of service certificates
+	clockSkew  time.Duration // for which certificates are held back
 
 	// Of the long one alone.
 	pace   time.Duration // at least from one rotation to the next
@@ -25,6 +26,7 @@ var full = size{
 	calm:       lifetime * 7 / 10,
 	arrival:    arrival,
 	lifetime:   lifetime,
+	clockSkew:  time.Second, // no clock is off
 	quiet:      []string{deleted, restarted, crashed, replaced, second, back, vaultSigns, cmSigns, back, back},
 	killed:     []string{deleted, restarted, crashed, replaced, second, back},
 	kills:      100,
@@ -36,6 +38,7 @@ var tenth = size{
 	handshakes: 100_000,
 	arrival:    arrival,
 	lifetime:   lifetime,
+	clockSkew:  time.Second,
 	quiet:      []string{deleted, crashed, replaced},
 	killed:     []string{deleted, second, back},
 	kills:      10,
@@ -44,7 +47,8 @@ var tenth = size{
 }
 
 // long goes on through all that it can be expected to meet in years. Certificates
-// live for longer than clocks are off, and than a fault lasts.
+// live long enough to be held back for clocks that are off, and longer than a
+// fault lasts.
 var long = size{
 	handshakes: 10_000_000,
 	quiet:      []string{deleted, replaced, second, back},
@@ -52,7 +56,8 @@ var long = size{
 	limit:      8 * time.Hour,
 	rotation:   15 * time.Minute,
 	arrival:    15 * time.Minute,
-	lifetime:   4 * skew,
+	lifetime:   6 * skew,
+	clockSkew:  skew,
 	pace:       30 * time.Second,
 	outage:     2 * time.Minute,
 }

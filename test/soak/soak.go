@@ -118,6 +118,7 @@ func (s *soak) values() map[string]any {
 	two := map[string]any{"replicaCount": 2}
 	return map[string]any{"osm": map[string]any{
 		"certificateProvider": map[string]any{"serviceCertValidityDuration": s.size.lifetime.String()},
+		"clockSkew":           s.size.clockSkew.String(),
 		"osmBootstrap":        two, "injector": two, "osmController": two,
 	}}
 }

@@ -44,6 +44,7 @@ func TestTheDemosVaultIsDeployedWithoutTellingItsToken(t *testing.T) {
 	for _, setting := range []string{
 		"max-lease-ttl=87600h", "common_name=osm.root", "pki/roles/openservicemesh", "allow_any_name=true", "allow_subdomains=true",
 		"allow_bare_domains=true", "allow_localhost=true", "allowed_uri_sans='spiffe://*'", "key_type=any", "max_ttl=24h",
+		"key_type=any not_before_duration=5m", "key_bits=256 not_before_duration=5m",
 	} {
 		if !strings.Contains(setup, setting) {
 			t.Errorf("the script does not set %s", setting)

@@ -36,7 +36,7 @@ func (s *Server) SetUpPKI(ctx context.Context, mount string, changes map[string]
 		return err
 	}
 	_, err := s.Write(ctx, mount+"/root/generate/internal", map[string]any{
-		"common_name": "osm.root", "ttl": "87600h", "key_type": "ec", "key_bits": 256,
+		"common_name": "osm.root", "ttl": "87600h", "key_type": "ec", "key_bits": 256, "not_before_duration": "5m",
 	})
 	if err != nil {
 		return err

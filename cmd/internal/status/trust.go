@@ -54,4 +54,6 @@ type Progress struct {
 	// Certificates are in use; Replaced of them are of the root that signs.
 	Certificates int `json:"certificates"`
 	Replaced     int `json:"replaced"`
+	// HeldBack of them have one that is not served yet, for clocks that are behind.
+	HeldBack int `json:"heldBack,omitempty"`
 }

@@ -143,6 +143,10 @@ type RotationStatus struct {
 	Certificates int32 `json:"certificates"`
 	// +optional
 	Replaced int32 `json:"replaced"`
+	// heldBack is how many more are issued, and served when nodes whose clocks are
+	// behind accept them.
+	// +optional
+	HeldBack int32 `json:"heldBack,omitempty"`
 }
 
 // RootStatus describes a root certificate.

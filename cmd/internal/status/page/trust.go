@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -82,6 +83,9 @@ func progress(r status.Report) *html.Node {
 		}
 	case "sign":
 		told.AppendChild(share(p.Replaced, p.Certificates, "certificates are of the new root"))
+		if p.HeldBack > 0 {
+			told.AppendChild(el("p", class("note"), fmt.Sprintf("%d more are held back for clocks that are behind.", p.HeldBack)))
+		}
 	}
 	return told
 }
