@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -106,12 +107,16 @@ func (s *Snapshot) rootSecret(root *v1.MeshRootCertificate, c *Check) {
 	}
 }
 
-// issuers tells what replicas of osm-controller say though they are ready, such
-// as that an issuer is asked rarely because it fails.
+// issuers tells what replicas say though they are ready: osm-controller, that an
+// issuer is asked rarely because it fails, and osm-bootstrap, that a step fails.
 func (s *Snapshot) issuers(c *Check) {
 	for _, r := range s.Replicas {
 		for _, warning := range r.Warnings {
-			c.warn(s.object("Pod", r.Pod), fmt.Sprintf("kubectl get mrc -n %s -o yaml", s.Namespace), "%s", warning)
+			problem, remedy, found := strings.Cut(warning, "; to mend it, ")
+			if !found {
+				remedy = fmt.Sprintf("kubectl get mrc -n %s -o yaml", s.Namespace)
+			}
+			c.warn(s.object("Pod", r.Pod), remedy, "%s", problem)
 		}
 	}
 }

@@ -65,15 +65,12 @@ func (p *Provider) given(name string, secret *corev1.Secret, err error, i issuer
 		last.problem = &problem{reasonSecretMissing, rootsecret.Missing(p.options.Namespace, name)}
 		return last
 	}
-	roots, err := rootsecret.ParseRoots(secret, time.Now())
-	if err == nil {
-		err = rootsecret.CheckNames(secret, p.options.Self.TrustDomain(), roots.Roots()...)
-	}
+	roots, err := rootsecret.ParseRoots(secret, p.options.Self.TrustDomain(), time.Now())
 	if err != nil {
 		last.problem = &problem{reasonRefused, err}
 		return last
 	}
-	return state{issuer: publish(last.issuer, i, roots), roots: roots}
+	return state{issuer: publish(last.issuer, i, roots.TrustBundle), roots: roots.TrustBundle, notices: leftOut(secret, roots.LeftOut)}
 }
 
 // holder is whose requests they are: this process may have several authorities
