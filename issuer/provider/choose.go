@@ -1,7 +1,9 @@
 package provider
 
 import (
+	"context"
 	"crypto/x509"
+	"fmt"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/manifests/crd/v1"
@@ -24,20 +26,29 @@ func (r *root) canSign() bool { return r.state != nil && r.state.issuer != nil }
 func (r *root) is(other *root) bool { return other != nil && r.object.UID == other.object.UID }
 
 // choose returns the root that is to sign: of the newest object that is Active
-// and whose authority can, the roots being the newest first. An object whose
-// authority was replaced by one that cannot goes on with the former one; so does
-// the mesh, where no other can. It returns nil where none ever could.
-func choose(roots []*root, former *root) *root {
+// and whose authority can, as a trial shows, the roots being the newest first. An
+// object whose authority was replaced by one that cannot goes on with the former
+// one; so does the mesh, where no other can. It returns nil where none ever could.
+// The error is why the newest that was tried failed, whatever signs instead.
+func (p *Provider) choose(ctx context.Context, roots []*root, recorded trust.State) (chosen *root, failure error) {
 	for _, r := range roots {
-		switch {
-		case r.object.Spec.Role != v1.Active:
-		case r.canSign():
-			return r
-		case r.is(former):
-			return former
+		if r.object.Spec.Role != v1.Active {
+			continue
+		}
+		if r.canSign() {
+			err := p.try(ctx, r, recorded)
+			if err == nil {
+				return r, failure
+			}
+			if failure == nil {
+				failure = fmt.Errorf("MeshRootCertificate %s does not sign yet: %w", r.object.Name, err)
+			}
+		}
+		if r.is(p.signer) {
+			break
 		}
 	}
-	return former
+	return p.signer, failure
 }
 
 // wanted returns what the mesh is to come to. A root that is Revoked and chosen
