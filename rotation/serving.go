@@ -56,6 +56,9 @@ func (r *Rotation) serve(ctx context.Context) (time.Duration, error) {
 	if err != nil && !missing {
 		return 0, err
 	}
+	if !missing && secret.Type != corev1.SecretTypeTLS {
+		return 0, fmt.Errorf("secret %s/%s is of type %s, not %s, which cannot be changed; to mend it, delete it", r.Namespace, ServingSecret, secret.Type, corev1.SecretTypeTLS)
+	}
 	if !missing {
 		left, err := due(secret, state, r.Self, time.Now())
 		if left > 0 {
@@ -80,6 +83,9 @@ func (r *Rotation) writeServing(ctx context.Context, secret *corev1.Secret, miss
 		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: ServingSecret, Labels: r.Labels}, Type: corev1.SecretTypeTLS, Data: data}
 		_, err := client.Create(ctx, secret, metav1.CreateOptions{})
 		return err
+	}
+	if secret.Immutable != nil && *secret.Immutable {
+		return fmt.Errorf("secret %s/%s is immutable, and needs another certificate; to mend it, delete it", r.Namespace, ServingSecret)
 	}
 	secret = secret.DeepCopy()
 	secret.Data = data

@@ -88,6 +88,9 @@ func (r *Record) put(ctx context.Context, cm *corev1.ConfigMap, state State) err
 	if maps.Equal(cm.Data, data) {
 		return nil
 	}
+	if cm.Immutable != nil && *cm.Immutable {
+		return fmt.Errorf("configmap %s/%s is immutable, so that no root can be replaced; to mend it, delete it: osm-controller writes it anew", cm.Namespace, cm.Name)
+	}
 	cm = cm.DeepCopy()
 	cm.Data = data
 	_, err = r.ConfigMaps.Update(ctx, cm, metav1.UpdateOptions{})

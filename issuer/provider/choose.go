@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"slices"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/manifests/crd/v1"
@@ -51,9 +52,10 @@ func (p *Provider) choose(ctx context.Context, roots []*root, recorded trust.Sta
 	return p.signer, failure
 }
 
-// wanted returns what the mesh is to come to. A root that is Revoked and chosen
-// nevertheless is the only one there is.
-func wanted(roots []*root, chosen *root) trust.Wanted {
+// wanted returns what the mesh is to come to. Roots that are recorded for an object
+// stay while its own are not known, as after a start while its authority is away.
+// A root that is Revoked and chosen nevertheless is the only one there is.
+func wanted(roots []*root, chosen *root, recorded trust.State) trust.Wanted {
 	w := trust.Wanted{
 		Signer:  chosen.state.roots,
 		Trusted: map[string]issuer.TrustBundle{chosen.object.Name: chosen.state.roots},
@@ -63,9 +65,20 @@ func wanted(roots []*root, chosen *root) trust.Wanted {
 		switch {
 		case r.used() && !r.state.roots.IsEmpty():
 			w.Trusted[name] = w.Trusted[name].Union(r.state.roots)
+		case r.used() && !r.is(chosen):
+			if known := recordedFor(name, recorded); !known.IsEmpty() {
+				w.Trusted[name] = known
+			}
 		case r.object.Spec.Role == v1.Revoked && !r.is(chosen):
 			w.Revoked = append(w.Revoked, name)
 		}
 	}
 	return w
+}
+
+// recordedFor returns the roots that stay trusted for an object.
+func recordedFor(name string, recorded trust.State) issuer.TrustBundle {
+	return issuer.NewTrustBundle(slices.DeleteFunc(recorded.Current().Roots(), func(root *x509.Certificate) bool {
+		return recorded.Source(root) != name
+	})...)
 }

@@ -90,7 +90,7 @@ func (p *Provider) use(ctx context.Context, roots []*root) error {
 	case p.chosen == nil:
 		return failure
 	}
-	p.options.Rotation.Want(wanted(roots, p.chosen))
+	p.options.Rotation.Want(wanted(roots, p.chosen, recorded))
 	if !known {
 		return errors.Join(failure, &waiting{"it is not recorded yet which roots are trusted: the replica that leads does that"})
 	}
