@@ -9,7 +9,9 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
@@ -23,7 +25,24 @@ type Bootstrap struct {
 	revoked issuer.TrustBundle
 	// trustDomain is that of the root that signs, empty if it is not known.
 	trustDomain string
+	// asides are failures of the round, and unserved is that of the process's own
+	// serving certificate.
+	asides   []error
+	unserved error
 }
+
+// result is what has come of a round.
+type result struct {
+	// again is when something is to be done that has to wait; zero if nothing is.
+	again time.Duration
+	// err is what keeps the API server from calling what it has to call, or may.
+	err error
+	// asides are what has failed beside: the status of an object says it, or a
+	// component that is not ready.
+	asides []error
+}
+
+func (r result) failure() error { return errors.Join(r.err, errors.Join(r.asides...)) }
 
 // New returns a Bootstrap.
 func New(o Options) *Bootstrap { return &Bootstrap{Options: o} }
@@ -31,25 +50,41 @@ func New(o Options) *Bootstrap { return &Bootstrap{Options: o} }
 // Once carries out the steps until there is nothing left to do.
 func (b *Bootstrap) Once(ctx context.Context) error {
 	for {
-		again, err := b.round(ctx)
-		if err != nil || again == 0 {
+		r := b.round(ctx)
+		if err := r.failure(); err != nil || r.again == 0 {
 			return err
 		}
-		if err := pause(ctx, again); err != nil {
+		if err := pause(ctx, r.again); err != nil {
 			return err
 		}
 	}
 }
 
-// round carries out the steps in their order, and stops at the first that fails.
-// If something has to wait it returns for how long, and is to be called again.
-func (b *Bootstrap) round(ctx context.Context) (again time.Duration, err error) {
+// round carries out the steps in their order. Of those that the API server does
+// not depend on, one that fails does not keep the others from being carried out.
+func (b *Bootstrap) round(ctx context.Context) result {
+	b.asides, b.unserved = nil, nil
+	again, err := b.steps(ctx)
+	return result{again, errors.Join(err, b.unserved), b.asides}
+}
+
+// beside notes, once, that a step has failed which the API server does not
+// depend on.
+func (b *Bootstrap) beside(err error) {
+	same := func(other error) bool { return other.Error() == err.Error() }
+	if err != nil && !slices.ContainsFunc(b.asides, same) {
+		b.asides = append(b.asides, err)
+	}
+}
+
+func (b *Bootstrap) steps(ctx context.Context) (again time.Duration, err error) {
 	if err := b.applyCRDs(ctx); err != nil {
 		return 0, err
 	}
 	found, err := b.ownObjects(ctx)
 	if err != nil {
-		return 0, b.withoutObjects(ctx, err)
+		b.beside(err)
+		return 0, b.withoutObjects(ctx)
 	}
 	b.revoked = b.presentRoots(ctx, found.revoked...)
 	b.trustDomain = found.trustDomain
@@ -60,21 +95,27 @@ func (b *Bootstrap) round(ctx context.Context) (again time.Duration, err error) 
 	if found.signing.Tresor == nil {
 		return 0, b.signedElsewhere(ctx, found, trusted)
 	}
-	ca, err := b.ensureRoots(ctx, found.tresor, found.signing.Tresor.SecretRef.Name)
-	if err != nil {
-		return 0, err
+	ca := b.ensureRoots(ctx, found.tresor, found.signing.Tresor.SecretRef.Name)
+	if ca == nil {
+		return 0, b.serveFromOwnCA(ctx, trusted.All, trusted.All)
 	}
 	return b.serveFromRoot(ctx, ca, trusted.All)
 }
 
 // ownObjects creates the mesh's own objects where there are none, and reads
-// what they say of its roots.
+// what they say of its roots. It fails when they cannot be read.
 func (b *Bootstrap) ownObjects(ctx context.Context) (authorities, error) {
-	if err := b.presetConfig(ctx); err != nil {
+	err := b.presetConfig(ctx)
+	if isUnreadable(err) {
 		return authorities{}, err
 	}
+	b.beside(err)
 	roots, err := b.roots(ctx)
-	return authoritiesOf(roots), err
+	if isUnreadable(err) {
+		return authorities{}, err
+	}
+	b.beside(err)
+	return authoritiesOf(roots), nil
 }
 
 // signedElsewhere does without the root's key: the webhooks have a CA that does
@@ -83,21 +124,19 @@ func (b *Bootstrap) signedElsewhere(ctx context.Context, found authorities, trus
 	if err := b.serveFromOwnCA(ctx, trusted.All, issuer.TrustBundle{}); err != nil {
 		return err
 	}
-	if _, err := b.ensureRoots(ctx, found.tresor, ""); err != nil {
-		return err
-	}
+	b.ensureRoots(ctx, found.tresor, "")
 	b.reportEnds(ctx, trusted.Current)
 	switch {
 	case found.signing.Vault != nil:
 		name, given := found.signing.Vault.RootsSecret(b.RootSecret)
 		if given {
-			if err := b.demandRoots(ctx, name); err != nil || name == b.RootSecret {
-				return err
-			}
+			b.beside(b.demandRoots(ctx, name))
 		}
-		return b.copyRoots(ctx, trusted.Current)
+		if !given || name != b.RootSecret {
+			b.beside(b.copyRoots(ctx, trusted.Current))
+		}
 	case found.signing.CertManager != nil:
-		return b.demandRoots(ctx, found.signing.CertManager.RootsSecret(b.RootSecret))
+		b.beside(b.demandRoots(ctx, found.signing.CertManager.RootsSecret(b.RootSecret)))
 	}
 	return nil
 }
@@ -105,16 +144,13 @@ func (b *Bootstrap) signedElsewhere(ctx context.Context, found authorities, trus
 // withoutObjects does what can be done while the mesh's own objects cannot be
 // read: objects of an older release are not before they can be converted, which
 // takes a serving certificate.
-func (b *Bootstrap) withoutObjects(ctx context.Context, cause error) error {
+func (b *Bootstrap) withoutObjects(ctx context.Context) error {
 	trusted, err := b.trusted(ctx)
-	if err == nil {
-		known := trusted.All.Union(b.presentRoots(ctx, b.RootSecret))
-		err = b.serveFromOwnCA(ctx, known, known)
-	}
 	if err != nil {
-		return fmt.Errorf("%w, after: %v", err, cause) // which is no excuse then
+		return err
 	}
-	return cause
+	known := trusted.All.Union(b.presentRoots(ctx, b.RootSecret))
+	return b.serveFromOwnCA(ctx, known, known)
 }
 
 func (b *Bootstrap) trusted(ctx context.Context) (Trusted, error) {

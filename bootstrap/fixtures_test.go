@@ -46,7 +46,9 @@ type mesh struct {
 	current    issuer.TrustBundle
 	onPublish  func(issuer.TrustBundle)
 	published  []published
-	refused    []*rootsecret.RefusedError
+	// publishFails is how publishing comes out.
+	publishFails error
+	refused      []*rootsecret.RefusedError
 	// renewed and expiring name Secrets and roots.
 	renewed, expiring []string
 	logged            bytes.Buffer
@@ -153,7 +155,7 @@ func (m *mesh) Publish(ctx context.Context, bundle []byte) (bool, error) {
 	if m.onPublish != nil {
 		m.onPublish(parsed)
 	}
-	return changed, nil
+	return changed, m.publishFails
 }
 
 // Refused implements Reporter.

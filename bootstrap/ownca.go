@@ -25,9 +25,9 @@ const (
 // serveFromOwnCA sees to it that every webhook has a serving certificate of a
 // CA whose key nobody has any more, or of one of the accepted roots. It takes
 // three steps, each of which can be the last of a process that is killed: the
-// CA is proposed in the first Secret, where one replica wins; the API server is
-// told; and what has to be is signed, when the API server has had time to hear
-// of the CA where it takes what there is.
+// CA is proposed in the first Secret that can be written to, where one replica
+// wins; the API server is told; and what has to be is signed, when the API
+// server has had time to hear of the CA where it takes what there is.
 func (b *Bootstrap) serveFromOwnCA(ctx context.Context, trusted, accepted issuer.TrustBundle) error {
 	for {
 		servers, err := b.readServers(ctx)
@@ -38,25 +38,34 @@ func (b *Bootstrap) serveFromOwnCA(ctx context.Context, trusted, accepted issuer
 		if len(stale) == 0 {
 			return b.publish(ctx, trusted, servers)
 		}
-		if proposed(servers[0], proposalTime+b.Settle) {
+		first := servers[slices.IndexFunc(servers, (*server).writable)]
+		if proposed(first, proposalTime+b.Settle) {
 			if err := pause(ctx, proposalPoll); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := b.signOwn(ctx, trusted, servers, stale); err != nil && !lostRace(err) {
+		if err := b.signOwn(ctx, trusted, first, servers, stale); err != nil && !lostRace(err) {
 			return err
 		}
 	}
 }
 
-// stale returns the servers whose certificates have to be issued anew.
-func (b *Bootstrap) stale(servers []*server, accepted issuer.TrustBundle) []*server {
+// stale returns the servers whose certificates have to be issued anew, and can
+// be.
+func (b *Bootstrap) stale(servers []*server, accepted issuer.TrustBundle) (stale []*server) {
 	now := time.Now()
-	return slices.DeleteFunc(slices.Clone(servers), func(s *server) bool {
+	for _, s := range servers {
 		leaf, err := verifyServing(s.secret, s.ownCAs().Union(accepted), s.host, now)
-		return err == nil && checkAge(leaf, now) == nil
-	})
+		switch {
+		case err == nil && checkAge(leaf, now) == nil:
+		case s.writable():
+			stale = append(stale, s)
+		default:
+			_ = b.passOver(s, s.sealed())
+		}
+	}
+	return stale
 }
 
 // proposed tells whether another replica is about to sign, for which it has so
@@ -81,7 +90,7 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // signOwn signs for the stale servers by a new CA, and forgets its key.
-func (b *Bootstrap) signOwn(ctx context.Context, trusted issuer.TrustBundle, servers, stale []*server) error {
+func (b *Bootstrap) signOwn(ctx context.Context, trusted issuer.TrustBundle, first *server, servers, stale []*server) error {
 	root, key, err := tresor.NewNamedRoot(ownCommonName)
 	if err != nil {
 		return err
@@ -90,7 +99,7 @@ func (b *Bootstrap) signOwn(ctx context.Context, trusted issuer.TrustBundle, ser
 	if err != nil {
 		return err
 	}
-	if err := b.propose(ctx, servers[0], root); err != nil {
+	if err := b.propose(ctx, first, root); err != nil {
 		return fmt.Errorf("propose a CA for serving certificates: %w", err)
 	}
 	if err := b.publish(ctx, trusted, servers); err != nil {

@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,6 +31,11 @@ func (e *unreadableError) Error() string { return "read " + e.what + ": " + e.er
 
 func (e *unreadableError) Unwrap() error { return e.err }
 
+func isUnreadable(err error) bool {
+	_, is := errors.AsType[*unreadableError](err)
+	return is
+}
+
 // presetConfig creates the mesh's MeshConfig where there is none. One that is
 // there is its users', whatever the preset says.
 func (b *Bootstrap) presetConfig(ctx context.Context) error {
@@ -44,6 +50,7 @@ func (b *Bootstrap) presetConfig(ctx context.Context) error {
 }
 
 // roots returns the mesh's MeshRootCertificates, of which it creates the first.
+// One that is malformed is left out.
 func (b *Bootstrap) roots(ctx context.Context) ([]v1.MeshRootCertificate, error) {
 	roots, err := b.listRoots(ctx)
 	if err != nil || len(roots) > 0 {
@@ -60,11 +67,14 @@ func (b *Bootstrap) listRoots(ctx context.Context) ([]v1.MeshRootCertificate, er
 	if err != nil {
 		return nil, &unreadableError{"MeshRootCertificates", err}
 	}
-	roots := make([]v1.MeshRootCertificate, len(list.Items))
-	for i, item := range list.Items {
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.Object, &roots[i]); err != nil {
-			return nil, fmt.Errorf("read MeshRootCertificate %s: %w", item.GetName(), err)
+	var roots []v1.MeshRootCertificate
+	for _, item := range list.Items {
+		var root v1.MeshRootCertificate
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.Object, &root); err != nil {
+			b.beside(fmt.Errorf("read MeshRootCertificate %s: %w", item.GetName(), err))
+			continue
 		}
+		roots = append(roots, root)
 	}
 	return roots, nil
 }

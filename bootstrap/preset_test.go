@@ -1,7 +1,6 @@
 package bootstrap
 
 import (
-	"context"
 	"errors"
 	"maps"
 	"strings"
@@ -12,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/osm-edge/osm/issuer"
 )
 
 func TestTheFirstObjectsAreThoseOfThePreset(t *testing.T) {
@@ -120,20 +121,22 @@ func TestWhatCannotBeReadForAMomentChangesNothing(t *testing.T) {
 }
 
 func TestAReplicaThatCannotReadObjectsIsReadyToConvertThem(t *testing.T) {
-	tests := map[string]struct {
-		err   error
-		ready bool
+	for name, test := range map[string]struct {
+		unread bool
+		known  error
 	}{
-		"nothing failed":   {nil, true},
-		"reading failed":   {&unreadableError{"MeshConfig x", errors.New("conversion failed")}, true},
-		"the rest failed":  {errors.New("forbidden"), false},
-		"both have failed": {New(Options{Trusted: func(context.Context) (Trusted, error) { return Trusted{}, errForbidden }}).withoutObjects(t.Context(), &unreadableError{"x", errForbidden}), false},
-	}
-	for name, test := range tests {
+		"nothing failed":   {false, nil},
+		"reading failed":   {true, nil},
+		"the rest failed":  {false, errForbidden},
+		"both have failed": {true, errForbidden},
+	} {
 		t.Run(name, func(t *testing.T) {
-			r := &Runner{}
-			r.failure.Store(&test.err)
-			if err := r.Ready(); (err == nil) != test.ready {
+			m := newMesh()
+			if test.unread {
+				unreadable(m)
+			}
+			m.trusted = func() (issuer.TrustBundle, error) { return issuer.TrustBundle{}, test.known }
+			if err := m.once(t).Ready(); !errors.Is(err, test.known) {
 				t.Errorf("Ready returns %v", err)
 			}
 		})

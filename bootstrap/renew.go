@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
@@ -42,8 +43,9 @@ func fateOf(root *x509.Certificate, percent int, now time.Time) fate {
 }
 
 // renewRoot replaces a root whose time has come, and returns the one that counts
-// then. Everybody else follows, as when the Secret is deleted.
-func (b *Bootstrap) renewRoot(ctx context.Context, name string, root rootsecret.Root) (rootsecret.Root, error) {
+// then: the same, where it cannot be replaced. Everybody else follows, as when
+// the Secret is deleted.
+func (b *Bootstrap) renewRoot(ctx context.Context, name string, root rootsecret.Root) rootsecret.Root {
 	switch fateOf(root.Certificate, b.RenewalPercent, time.Now()) {
 	case warn:
 		b.reportEnd(ctx, name, root.Certificate)
@@ -51,17 +53,18 @@ func (b *Bootstrap) renewRoot(ctx context.Context, name string, root rootsecret.
 		next, renewed, err := b.store(name).Renew(ctx, root, newRoot)
 		if errors.Is(err, rootsecret.ErrForeign) {
 			b.reportEnd(ctx, name, root.Certificate)
-			return root, nil
+			return root
 		}
 		if err != nil {
-			return rootsecret.Root{}, b.reportRefusal(ctx, name, err)
+			b.beside(fmt.Errorf("renew the root: %w", b.reportRefusal(ctx, name, err)))
+			return root
 		}
 		if renewed {
 			b.reportRenewal(ctx, name, root.Certificate)
 		}
-		return next, nil
+		return next
 	}
-	return root, nil
+	return root
 }
 
 func (b *Bootstrap) reportRenewal(ctx context.Context, name string, old *x509.Certificate) {

@@ -2,10 +2,8 @@ package bootstrap
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -15,26 +13,24 @@ import (
 )
 
 // ensureRoots makes or adopts the root of every Secret, and returns the CA of
-// the one that is named signing, if any is. That one is renewed in time.
-func (b *Bootstrap) ensureRoots(ctx context.Context, names []string, signing string) (*tresor.CA, error) {
+// the one that is named signing, if any is, and can be used. That one is renewed
+// in time.
+func (b *Bootstrap) ensureRoots(ctx context.Context, names []string, signing string) *tresor.CA {
 	var ca *tresor.CA
-	var failures []error
 	for _, name := range names {
 		root, err := b.ensureRoot(ctx, name)
 		if err == nil && name == signing {
-			root, err = b.renewRoot(ctx, name, root)
-		}
-		if err == nil && name == signing {
+			root = b.renewRoot(ctx, name, root)
 			ca, err = tresor.New(root.Certificate, root.Key)
 		}
-		failures = append(failures, err)
+		b.beside(err)
 	}
-	return ca, errors.Join(failures...)
+	return ca
 }
 
 func (b *Bootstrap) ensureRoot(ctx context.Context, name string) (rootsecret.Root, error) {
 	store := b.store(name)
-	store.TrustDomain = b.trustDomain
+	store.TrustDomain, store.Unwritten = b.trustDomain, b.beside
 	root, err := store.Ensure(ctx, newRoot)
 	if err != nil {
 		return rootsecret.Root{}, b.reportRefusal(ctx, name, err)
@@ -71,20 +67,12 @@ func (b *Bootstrap) demandRoots(ctx context.Context, name string) error {
 	case apierrors.IsNotFound(err):
 		err = rootsecret.Missing(b.MeshNamespace, name)
 	case err == nil:
-		err = b.checkRoots(secret)
+		_, err = rootsecret.ParseRoots(secret, b.trustDomain, time.Now())
 	}
 	if err != nil {
 		return b.reportRefusal(ctx, name, err)
 	}
 	return nil
-}
-
-func (b *Bootstrap) checkRoots(secret *corev1.Secret) error {
-	roots, err := rootsecret.ParseRoots(secret, time.Now())
-	if err != nil || b.trustDomain == "" {
-		return err
-	}
-	return rootsecret.CheckNames(secret, b.trustDomain, roots.Roots()...)
 }
 
 // presentRoots are those that the Secrets show, as far as they can be read: one

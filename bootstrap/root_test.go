@@ -46,7 +46,7 @@ func TestTheRootsOfVaultAreShownWithoutAKey(t *testing.T) {
 		}
 		mustOnce(t, m)
 		secret := m.secret(t, "osm-ca-bundle")
-		shown, err := rootsecret.ParseRoots(secret, time.Now())
+		shown, err := rootsecret.ParseRoots(secret, "", time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,7 +23,7 @@ type Runner struct {
 	// set. It has one slot.
 	Changed <-chan struct{}
 
-	failure atomic.Pointer[error]
+	latest atomic.Pointer[result]
 }
 
 // Run carries out the steps now, and again after every change, until ctx ends.
@@ -31,16 +31,16 @@ type Runner struct {
 func (r *Runner) Run(ctx context.Context) error {
 	retry := firstRetry
 	for {
-		again, err := r.Bootstrap.round(ctx)
+		latest := r.Bootstrap.round(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		r.failure.Store(&err)
+		r.latest.Store(&latest)
 		next := resync
-		if again > 0 {
-			next = again
+		if latest.again > 0 {
+			next = latest.again
 		}
-		if err != nil {
+		if err := latest.failure(); err != nil {
 			r.Bootstrap.Logger.Error("bootstrap failed; will try again", "error", err, "in", retry)
 			next, retry = retry, min(2*retry, lastRetry)
 		} else {
@@ -65,17 +65,24 @@ func (r *Runner) wait(ctx context.Context, atMost time.Duration) bool {
 	return true
 }
 
-// Ready returns nil once the last attempt succeeded, or failed for objects
-// alone that cannot be read: they may wait for a conversion, which is nowhere
-// to be had while no replica is ready.
+// Ready returns nil once the last attempt did what the API server depends on to
+// call this process and the webhooks. Objects that cannot be read may wait for a
+// conversion, which is nowhere to be had while no replica is ready; and a root
+// that is refused is no reason to take conversions away.
 func (r *Runner) Ready() error {
-	failure := r.failure.Load()
-	if failure == nil {
+	latest := r.latest.Load()
+	if latest == nil {
 		return errors.New("bootstrap has not finished yet")
 	}
-	var unreadable *unreadableError
-	if errors.As(*failure, &unreadable) {
-		return nil
+	return latest.err
+}
+
+// Warnings returns what failed at the last attempt though Ready does not say so.
+func (r *Runner) Warnings() (warnings []string) {
+	if latest := r.latest.Load(); latest != nil {
+		for _, err := range latest.asides {
+			warnings = append(warnings, err.Error())
+		}
 	}
-	return *failure
+	return warnings
 }

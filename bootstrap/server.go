@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -49,20 +50,51 @@ type server struct {
 	missing       bool // the Secret is yet to be created
 }
 
+// self is the webhook that this process is itself.
+const self = "osm-bootstrap"
+
+// unusableError says that a Secret cannot hold a serving certificate.
+type unusableError struct{ problem string }
+
+func (e *unusableError) Error() string { return e.problem + "; to mend it, delete it" }
+
+// readServers leaves out webhooks whose Secret cannot be used: the others need
+// not wait for that.
 func (b *Bootstrap) readServers(ctx context.Context) ([]*server, error) {
 	var servers []*server
 	for _, service := range webhooks {
 		s, err := b.readServer(ctx, service)
-		if err != nil {
-			return nil, fmt.Errorf("serving certificate of %s: %w", service, err)
+		if err := b.passOver(s, err); err != nil {
+			return nil, err
 		}
-		servers = append(servers, s)
+		if err == nil {
+			servers = append(servers, s)
+		}
 	}
 	return servers, nil
 }
 
+// passOver notes that the Secret of a webhook cannot be used, and returns any
+// other error. This process depends on its own certificate, unless the API
+// server accepts the one that it has.
+func (b *Bootstrap) passOver(s *server, err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("serving certificate of %s: %w", s.service, err)
+	if _, unusable := errors.AsType[*unusableError](err); !unusable {
+		return err
+	}
+	if s.service == self && !b.accepted(s) {
+		b.unserved = err
+		return nil
+	}
+	b.beside(err)
+	return nil
+}
+
 func (b *Bootstrap) readServer(ctx context.Context, service string) (*server, error) {
-	s := &server{service: service, host: service + "." + b.MeshNamespace + ".svc"}
+	s := &server{service: service, host: service + "." + b.MeshNamespace + ".svc", secret: &corev1.Secret{}}
 	secret, err := b.Secrets.Get(ctx, ServingSecret(service), metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		meta := metav1.ObjectMeta{Name: ServingSecret(service), Labels: b.Labels}
@@ -70,14 +102,21 @@ func (b *Bootstrap) readServer(ctx context.Context, service string) (*server, er
 		return s, nil
 	}
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	if secret.Type != corev1.SecretTypeTLS {
-		return nil, fmt.Errorf("secret %s/%s is of type %s, not %s, which cannot be changed; to mend it, delete it",
-			secret.Namespace, secret.Name, secret.Type, corev1.SecretTypeTLS)
+		return s, &unusableError{fmt.Sprintf("secret %s/%s is of type %s, not %s, which cannot be changed", secret.Namespace, secret.Name, secret.Type, corev1.SecretTypeTLS)}
 	}
 	s.secret = secret
 	return s, nil
+}
+
+// writable tells whether the Secret can get another certificate.
+func (s *server) writable() bool { return s.secret.Immutable == nil || !*s.secret.Immutable }
+
+// sealed is the error of a Secret that is not writable.
+func (s *server) sealed() error {
+	return &unusableError{fmt.Sprintf("secret %s/%s is immutable, and needs another certificate", s.secret.Namespace, s.secret.Name)}
 }
 
 // authorities are all that the Secret names; none if they cannot be read, and

@@ -40,8 +40,8 @@ func (b *Bootstrap) serveFromRoot(ctx context.Context, ca *tresor.CA, trusted is
 			waits, err = b.serveOne(ctx, ca, s.service, settling > 0)
 			return err
 		})
-		if err != nil {
-			return 0, fmt.Errorf("serving certificate of %s: %w", s.service, err)
+		if err := b.passOver(s, err); err != nil {
+			return 0, err
 		}
 		if waits {
 			again = settling
@@ -89,8 +89,12 @@ func (b *Bootstrap) issueTo(ctx context.Context, s *server, ca *tresor.CA, autho
 	return b.write(ctx, s, data)
 }
 
-// write fails when somebody else has written since the Secret was read.
+// write fails when somebody else has written since the Secret was read, and if it
+// is immutable.
 func (b *Bootstrap) write(ctx context.Context, s *server, data map[string][]byte) error {
+	if !s.writable() {
+		return s.sealed()
+	}
 	secret := s.secret.DeepCopy()
 	secret.Data = data
 	var err error

@@ -3,7 +3,10 @@ package bootstrap
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/osm-edge/osm/issuer"
 )
@@ -16,12 +19,17 @@ type told struct {
 }
 
 // publish has the API server trust the roots, and the authorities that the
-// servers need.
+// servers need. A webhook without a configuration is not called, so that nothing
+// waits for it.
 func (b *Bootstrap) publish(ctx context.Context, roots issuer.TrustBundle, servers []*server) error {
 	for _, s := range servers {
 		roots = roots.Union(s.trusted(b.revoked, time.Now()))
 	}
 	changed, err := b.CABundles.Publish(ctx, roots.PEM())
+	if onlyMissing(err) {
+		b.beside(fmt.Errorf("publish the webhooks' roots: %w", err))
+		err = nil
+	}
 	if err != nil {
 		b.told = told{}
 		return fmt.Errorf("publish the webhooks' roots: %w", err)
@@ -42,4 +50,13 @@ func (b *Bootstrap) settling() time.Duration {
 func (b *Bootstrap) accepted(s *server) bool {
 	_, err := verifyServing(s.secret, b.told.bundle, s.host, time.Now())
 	return err == nil
+}
+
+// onlyMissing tells whether err is that objects do not exist, and nothing else.
+func onlyMissing(err error) bool {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return apierrors.IsNotFound(err)
+	}
+	return !slices.ContainsFunc(joined.Unwrap(), func(err error) bool { return !onlyMissing(err) })
 }

@@ -46,9 +46,9 @@ func (m *mesh) deleteSecret(t *testing.T, name string) {
 // mustRound carries out the steps once, and fails unless they have to wait so long.
 func (m *mesh) mustRound(t *testing.T, want time.Duration) {
 	t.Helper()
-	again, err := m.round(t.Context())
-	if err != nil || again != want {
-		t.Fatalf("again in %s, error %v, want %s", again, err, want)
+	r := m.round(t.Context())
+	if err := r.failure(); err != nil || r.again != want {
+		t.Fatalf("again in %s, error %v, want %s", r.again, err, want)
 	}
 }
 

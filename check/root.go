@@ -1,9 +1,11 @@
 package check
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -49,6 +51,8 @@ func (s *Snapshot) authority(root *v1.MeshRootCertificate, c *Check) {
 		c.warn(object, s.logs("osm-controller"), "osm-controller has not taken notice of it yet")
 	case ready.Status != metav1.ConditionTrue:
 		c.fail(object, s.mendAuthority(root), "it cannot be used (%s): %s", ready.Reason, ready.Message)
+	case ready.Reason == v1.ReasonRootsLeftOut, ready.Reason == v1.ReasonTokenEnds, ready.Reason == v1.ReasonLifetimesShortened:
+		c.warn(object, s.attend(root, ready.Reason), "%s", ready.Message)
 	case ready.Reason == v1.ReasonRootsRefused:
 		c.warn(object, "if nobody of yours added them, delete those issuers in Vault, and see who may add roots: kubectl get events -n "+s.Namespace+" --field-selector reason=RootRefused", "%s", ready.Message)
 	}
@@ -73,6 +77,18 @@ func (s *Snapshot) mendAuthority(root *v1.MeshRootCertificate) string {
 		return fmt.Sprintf("kubectl describe %s.%s -n %s %s", ref.Kind, ref.Group, s.Namespace, ref.Name)
 	}
 	return describe
+}
+
+// attend is what to do about an authority that can be used and needs attention.
+func (s *Snapshot) attend(root *v1.MeshRootCertificate, reason string) string {
+	p := root.Spec.Provider
+	switch {
+	case reason == v1.ReasonTokenEnds && p.Vault != nil && p.Vault.Auth.TokenSecretRef != nil:
+		return fmt.Sprintf("put a token with a period, of vault token create -period=24h, into key %s: kubectl edit secret -n %s %s", p.Vault.Auth.TokenSecretRef.Key, s.Namespace, p.Vault.Auth.TokenSecretRef.Name)
+	case reason == v1.ReasonLifetimesShortened && p.Vault != nil:
+		return fmt.Sprintf("vault patch %s/roles/%s max_ttl=24h, or the lifetime that the mesh asks for, and vault secrets tune -max-lease-ttl=87600h %[1]s", cmp.Or(p.Vault.Mount, "pki"), p.Vault.Role)
+	}
+	return fmt.Sprintf("kubectl describe mrc -n %s %s", s.Namespace, root.Name)
 }
 
 // RootSecret returns the name of the Secret that a root of the mesh's own is in.
@@ -106,12 +122,16 @@ func (s *Snapshot) rootSecret(root *v1.MeshRootCertificate, c *Check) {
 	}
 }
 
-// issuers tells what replicas of osm-controller say though they are ready, such
-// as that an issuer is asked rarely because it fails.
+// issuers tells what replicas say though they are ready: osm-controller, that an
+// issuer is asked rarely because it fails, and osm-bootstrap, that a step fails.
 func (s *Snapshot) issuers(c *Check) {
 	for _, r := range s.Replicas {
 		for _, warning := range r.Warnings {
-			c.warn(s.object("Pod", r.Pod), fmt.Sprintf("kubectl get mrc -n %s -o yaml", s.Namespace), "%s", warning)
+			problem, remedy, found := strings.Cut(warning, "; to mend it, ")
+			if !found {
+				remedy = fmt.Sprintf("kubectl get mrc -n %s -o yaml", s.Namespace)
+			}
+			c.warn(s.object("Pod", r.Pod), remedy, "%s", problem)
 		}
 	}
 }

@@ -57,6 +57,9 @@ func (r *Rotation) serve(ctx context.Context) (time.Duration, error) {
 	if err != nil && !missing {
 		return 0, err
 	}
+	if !missing && secret.Type != corev1.SecretTypeTLS {
+		return 0, fmt.Errorf("secret %s/%s is of type %s, not %s, which cannot be changed; to mend it, delete it", r.Namespace, ServingSecret, secret.Type, corev1.SecretTypeTLS)
+	}
 	var former time.Time // when the present one ends
 	reason := errors.New("there is none")
 	if !missing {
@@ -104,6 +107,9 @@ func (r *Rotation) writeServing(ctx context.Context, secret *corev1.Secret, miss
 		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: ServingSecret, Labels: r.Labels}, Type: corev1.SecretTypeTLS, Data: data}
 		_, err := client.Create(ctx, secret, metav1.CreateOptions{})
 		return err
+	}
+	if secret.Immutable != nil && *secret.Immutable {
+		return fmt.Errorf("secret %s/%s is immutable, and needs another certificate; to mend it, delete it", r.Namespace, ServingSecret)
 	}
 	secret = secret.DeepCopy()
 	secret.Data = data

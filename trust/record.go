@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,9 +27,13 @@ type Record struct {
 	Labels map[string]string
 }
 
-// Read returns what is recorded; nothing is, before the first Advance.
+// Read returns what is recorded; nothing is, before the first Advance. With
+// ErrMalformed it returns what can be read.
 func (r *Record) Read(ctx context.Context) (State, error) {
-	_, state, err := r.get(ctx)
+	cm, state, err := r.get(ctx)
+	if errors.Is(err, ErrMalformed) {
+		state = Salvage(cm.Data, time.Now())
+	}
 	return state, err
 }
 
@@ -82,6 +87,9 @@ func (r *Record) put(ctx context.Context, cm *corev1.ConfigMap, state State) err
 	}
 	if maps.Equal(cm.Data, data) {
 		return nil
+	}
+	if cm.Immutable != nil && *cm.Immutable {
+		return fmt.Errorf("configmap %s/%s is immutable, so that no root can be replaced; to mend it, delete it: osm-controller writes it anew", cm.Namespace, cm.Name)
 	}
 	cm = cm.DeepCopy()
 	cm.Data = data

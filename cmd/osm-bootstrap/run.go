@@ -98,6 +98,7 @@ func serve(ctx context.Context, o *options, config *rest.Config, steps *bootstra
 		Component: name,
 		Registry:  registry,
 		Ready:     func() error { return errors.Join(runner.Ready(), certificates.Ready()) },
+		Warnings:  runner.Warnings,
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, run := range []func(context.Context) error{changes.Run, runner.Run, certificates.Run, converter.Run, follower.Run, ops.Run} {
@@ -144,6 +145,9 @@ func newBootstrap(o *options, config *rest.Config, logger *slog.Logger) (*bootst
 		Labels:               labels,
 		Trusted: func(ctx context.Context) (bootstrap.Trusted, error) {
 			state, err := record.Read(ctx)
+			if errors.Is(err, trust.ErrMalformed) { // osm-controller repairs it
+				return bootstrap.Trusted{All: state.Bundle()}, nil
+			}
 			return bootstrap.Trusted{All: state.Bundle(), Current: state.Current()}, err
 		},
 		CABundles: webhook.NewCABundles(webhook.CABundlesOptions{

@@ -69,9 +69,12 @@ func (e *events) announce(ctx context.Context, a rotation.Announcement) {
 	e.write(ctx, event{action: "RotateRoot", reason: a.Reason, warning: a.Warning, root: a.Source, note: a.Note})
 }
 
-// refused tells of a root that an authority has and nobody trusts.
-func (e *events) refused(ctx context.Context, authority, note string) {
-	e.write(ctx, event{action: "ReadRoots", reason: "RootRefused", warning: true, root: authority, note: note})
+// warn tells what needs attention of an authority that can be used.
+func (e *events) warn(ctx context.Context, authority, reason, note string) {
+	if reason == v1.ReasonRootsRefused {
+		reason = "RootRefused" // each by itself
+	}
+	e.write(ctx, event{action: "ReadRoots", reason: reason, warning: true, root: authority, note: note})
 }
 
 func (e *events) object(about event) *eventsv1.Event {

@@ -46,7 +46,7 @@ func (c *controller) addRoots(o *options, config *rest.Config, client kubernetes
 		Manager:        c.manager,
 		Rotation:       staged{c.rotation},
 		Overlap:        c.overlap.Now,
-		RootRefused:    c.events.refused,
+		Warn:           c.events.warn,
 		Logger:         c.logger,
 	})
 	return err

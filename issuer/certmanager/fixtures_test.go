@@ -97,7 +97,8 @@ func (m *mesh) roots(ctx context.Context) (issuer.TrustBundle, error) {
 	if len(list.Items) == 0 {
 		return issuer.TrustBundle{}, rootsecret.Missing(m.namespace, bundle)
 	}
-	return rootsecret.ParseRoots(&list.Items[0], time.Now())
+	roots, err := rootsecret.ParseRoots(&list.Items[0], "", time.Now())
+	return roots.TrustBundle, err
 }
 
 // as is the configuration of a client with the rights of a service account.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync/atomic"
 
 	"github.com/osm-edge/osm/issuer"
@@ -28,6 +29,10 @@ type state struct {
 	roots  issuer.TrustBundle // empty before they are known
 	// refused are roots that lie beside them and are not trusted.
 	refused issuer.TrustBundle
+	// notices are what an operator should know though it can be used.
+	notices []problem
+	// signs says what signs, where that is more than a root.
+	signs string
 	// problem is why it cannot be used, or why what changed of it is not; nil
 	// if all is well.
 	problem *problem
@@ -43,7 +48,12 @@ type problem struct {
 
 func (s *state) same(other *state) bool {
 	return s.issuer == other.issuer && s.roots.Equal(other.roots) && s.refused.Equal(other.refused) && s.renewed == other.renewed &&
-		s.problem.text() == other.problem.text()
+		s.problem.text() == other.problem.text() && s.signs == other.signs &&
+		sameProblems(s.notices, other.notices)
+}
+
+func sameProblems(a, b []problem) bool {
+	return slices.EqualFunc(a, b, func(a, b problem) bool { return a.text() == b.text() })
 }
 
 func (p *problem) text() string {

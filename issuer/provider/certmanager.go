@@ -54,6 +54,15 @@ func (p *Provider) certManager(name string, spec v1.CertManager) (follower, erro
 	}, nil
 }
 
+// leftOut says of each certificate of a Secret that is not trusted why.
+func leftOut(secret *corev1.Secret, certificates []rootsecret.LeftOut) (notices []problem) {
+	for _, left := range certificates {
+		notices = append(notices, problem{reasonLeftOut, fmt.Errorf("key %q of secret %s/%s: %q is left out and not trusted: %w: remove it from there, or replace it",
+			rootsecret.CertificateKey, secret.Namespace, secret.Name, cut(left.Certificate.Subject.String(), mostSubject), left.Reason)})
+	}
+	return notices
+}
+
 // given returns the state that the Secret of the roots leads to.
 func (p *Provider) given(name string, secret *corev1.Secret, err error, i issuer.Issuer, last state) state {
 	last.problem = nil
@@ -65,15 +74,12 @@ func (p *Provider) given(name string, secret *corev1.Secret, err error, i issuer
 		last.problem = &problem{reasonSecretMissing, rootsecret.Missing(p.options.Namespace, name)}
 		return last
 	}
-	roots, err := rootsecret.ParseRoots(secret, time.Now())
-	if err == nil {
-		err = rootsecret.CheckNames(secret, p.options.Self.TrustDomain(), roots.Roots()...)
-	}
+	roots, err := rootsecret.ParseRoots(secret, p.options.Self.TrustDomain(), time.Now())
 	if err != nil {
 		last.problem = &problem{reasonRefused, err}
 		return last
 	}
-	return state{issuer: publish(last.issuer, i, roots), roots: roots}
+	return state{issuer: publish(last.issuer, i, roots.TrustBundle), roots: roots.TrustBundle, notices: leftOut(secret, roots.LeftOut)}
 }
 
 // holder is whose requests they are: this process may have several authorities

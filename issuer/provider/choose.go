@@ -1,7 +1,10 @@
 package provider
 
 import (
+	"context"
 	"crypto/x509"
+	"fmt"
+	"slices"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/manifests/crd/v1"
@@ -24,25 +27,35 @@ func (r *root) canSign() bool { return r.state != nil && r.state.issuer != nil }
 func (r *root) is(other *root) bool { return other != nil && r.object.UID == other.object.UID }
 
 // choose returns the root that is to sign: of the newest object that is Active
-// and whose authority can, the roots being the newest first. An object whose
-// authority was replaced by one that cannot goes on with the former one; so does
-// the mesh, where no other can. It returns nil where none ever could.
-func choose(roots []*root, former *root) *root {
+// and whose authority can, as a trial shows, the roots being the newest first. An
+// object whose authority was replaced by one that cannot goes on with the former
+// one; so does the mesh, where no other can. It returns nil where none ever could.
+// The error is why the newest that was tried failed, whatever signs instead.
+func (p *Provider) choose(ctx context.Context, roots []*root, recorded trust.State) (chosen *root, failure error) {
 	for _, r := range roots {
-		switch {
-		case r.object.Spec.Role != v1.Active:
-		case r.canSign():
-			return r
-		case r.is(former):
-			return former
+		if r.object.Spec.Role != v1.Active {
+			continue
+		}
+		if r.canSign() {
+			err := p.try(ctx, r, recorded)
+			if err == nil {
+				return r, failure
+			}
+			if failure == nil {
+				failure = fmt.Errorf("MeshRootCertificate %s does not sign yet: %w", r.object.Name, err)
+			}
+		}
+		if r.is(p.signer) {
+			break
 		}
 	}
-	return former
+	return p.signer, failure
 }
 
-// wanted returns what the mesh is to come to. A root that is Revoked and chosen
-// nevertheless is the only one there is.
-func wanted(roots []*root, chosen *root) trust.Wanted {
+// wanted returns what the mesh is to come to. Roots that are recorded for an object
+// stay while its own are not known, as after a start while its authority is away.
+// A root that is Revoked and chosen nevertheless is the only one there is.
+func wanted(roots []*root, chosen *root, recorded trust.State) trust.Wanted {
 	w := trust.Wanted{
 		Signer:  chosen.state.roots,
 		Trusted: map[string]issuer.TrustBundle{chosen.object.Name: chosen.state.roots},
@@ -52,9 +65,20 @@ func wanted(roots []*root, chosen *root) trust.Wanted {
 		switch {
 		case r.used() && !r.state.roots.IsEmpty():
 			w.Trusted[name] = w.Trusted[name].Union(r.state.roots)
+		case r.used() && !r.is(chosen):
+			if known := recordedFor(name, recorded); !known.IsEmpty() {
+				w.Trusted[name] = known
+			}
 		case r.object.Spec.Role == v1.Revoked && !r.is(chosen):
 			w.Revoked = append(w.Revoked, name)
 		}
 	}
 	return w
+}
+
+// recordedFor returns the roots that stay trusted for an object.
+func recordedFor(name string, recorded trust.State) issuer.TrustBundle {
+	return issuer.NewTrustBundle(slices.DeleteFunc(recorded.Current().Roots(), func(root *x509.Certificate) bool {
+		return recorded.Source(root) != name
+	})...)
 }

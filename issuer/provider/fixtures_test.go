@@ -55,8 +55,10 @@ type mesh struct {
 // newMesh returns one whose Provider does not run yet.
 func newMesh(t *testing.T) *mesh {
 	t.Helper()
-	return newMeshOn(t, fake.NewClientset(), &rest.Config{Host: "127.0.0.1:1"})
+	return newMeshOn(t, fake.NewClientset(), certManagerNowhere)
 }
+
+var certManagerNowhere = &rest.Config{Host: "127.0.0.1:1"}
 
 // newMeshOn returns one whose Secrets and certificate requests are elsewhere.
 func newMeshOn(t *testing.T, client kubernetes.Interface, config *rest.Config) *mesh {

@@ -53,10 +53,12 @@ type Options struct {
 	Rotation       Rotation
 	// Overlap returns how long certificates may live that are signed now.
 	Overlap func() time.Duration
-	// RootRefused is told, where this process leads, of a root that an authority
-	// has beside its own and that is not trusted. May be nil.
-	RootRefused func(ctx context.Context, name, note string)
-	Logger      *slog.Logger
+	// Warn is told, where this process leads, what an operator should know of a
+	// MeshRootCertificate that can be used, and the reason in a word: v1.ReasonRootsRefused
+	// for each root that an authority has beside its own and that is not trusted, or
+	// another of such a condition. May be nil.
+	Warn   func(ctx context.Context, name, reason, note string)
+	Logger *slog.Logger
 }
 
 // Rotation has roots trusted throughout the mesh before they sign, and as long
@@ -95,7 +97,8 @@ type Provider struct {
 	applied     applied
 	told        signs
 	said        map[types.UID]opinion
-	refused     map[types.UID]issuer.TrustBundle // that RootRefused was told of
+	refused     map[types.UID]issuer.TrustBundle // that Warn was told of
+	noticed     map[types.UID][]problem          // that Warn was told of last
 }
 
 // New returns a Provider.
@@ -106,6 +109,7 @@ func New(o Options) (*Provider, error) {
 		authorities: map[string]*authority{},
 		said:        map[types.UID]opinion{},
 		refused:     map[types.UID]issuer.TrustBundle{},
+		noticed:     map[types.UID][]problem{},
 	}
 	var err error
 	p.informer, err = newInformer(o.Objects, p.Look)

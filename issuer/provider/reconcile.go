@@ -82,16 +82,15 @@ func (p *Provider) signs(a *authority) bool { return p.signer != nil && p.signer
 func (p *Provider) use(ctx context.Context, roots []*root) error {
 	recorded, known := p.options.Rotation.State()
 	p.refresh(roots, recorded)
-	p.chosen = choose(roots, p.signer)
-	if p.chosen == nil {
+	var failure error
+	p.chosen, failure = p.choose(ctx, roots, recorded)
+	switch {
+	case p.chosen == nil && failure == nil:
 		return p.waiting(roots)
+	case p.chosen == nil:
+		return failure
 	}
-	failure := p.try(ctx, p.chosen)
-	if failure != nil {
-		failure = fmt.Errorf("MeshRootCertificate %s does not sign yet: %w", p.chosen.object.Name, failure)
-		p.chosen = p.signer
-	}
-	p.options.Rotation.Want(wanted(roots, p.chosen))
+	p.options.Rotation.Want(wanted(roots, p.chosen, recorded))
 	if !known {
 		return errors.Join(failure, &waiting{"it is not recorded yet which roots are trusted: the replica that leads does that"})
 	}

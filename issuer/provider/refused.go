@@ -41,12 +41,30 @@ func (p *Provider) tellRefused(ctx context.Context, r *root) {
 		note := fmt.Sprintf("root %s lies beside those of the authority and is not trusted: the issuer of its role does not chain to it. "+
 			"If nobody of yours added it, delete it, and see who may add roots. To have it trusted, make it sign for the role, or put it into the Secret of vault.rootsSecretRef",
 			nameRoots([]*x509.Certificate{certificate}))
-		p.options.Logger.Warn("a root is not trusted", "name", r.object.Name, "note", note)
-		if p.options.RootRefused != nil {
-			p.options.RootRefused(ctx, r.object.Name, note)
-		}
+		p.warn(ctx, r, reasonRootsRefused, note)
 	}
 	p.refused[r.object.UID] = told
+}
+
+// tellNotices tells of each notice, once.
+func (p *Provider) tellNotices(ctx context.Context, r *root) {
+	if !r.used() {
+		return
+	}
+	told := p.noticed[r.object.UID]
+	for _, notice := range r.state.notices {
+		if !slices.ContainsFunc(told, func(before problem) bool { return before.text() == notice.text() }) {
+			p.warn(ctx, r, notice.reason, notice.err.Error())
+		}
+	}
+	p.noticed[r.object.UID] = r.state.notices
+}
+
+func (p *Provider) warn(ctx context.Context, r *root, reason, note string) {
+	p.options.Logger.Warn("a MeshRootCertificate needs attention", "name", r.object.Name, "reason", reason, "note", note)
+	if p.options.Warn != nil {
+		p.options.Warn(ctx, r.object.Name, reason, note)
+	}
 }
 
 func nameRoots(roots []*x509.Certificate) string {

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,12 +22,15 @@ func (p *Provider) report(ctx context.Context, roots []*root) error {
 	if !p.options.Rotation.Leads() {
 		clear(p.said)
 		clear(p.refused)
+		clear(p.noticed)
 		return nil
 	}
 	health := p.options.Manager.Health()
+	var failures []error
 	for _, r := range roots {
 		r.refused = p.refusedBy(r)
 		p.tellRefused(ctx, r)
+		p.tellNotices(ctx, r)
 		next := judge(r, p.signer, health)
 		if r.is(p.chosen) {
 			next.rotation = p.options.Rotation.Status()
@@ -39,12 +43,13 @@ func (p *Provider) report(ctx context.Context, roots []*root) error {
 			continue // its change will be seen
 		}
 		if err != nil {
-			return fmt.Errorf("write the status of MeshRootCertificate %s: %w", r.object.Name, err)
+			failures = append(failures, fmt.Errorf("write the status of MeshRootCertificate %s: %w", r.object.Name, err))
+			continue
 		}
 		p.said[r.object.UID] = next
 	}
 	p.forget(roots)
-	return nil
+	return errors.Join(failures...)
 }
 
 func (p *Provider) say(ctx context.Context, object *v1.MeshRootCertificate, o opinion) error {
@@ -81,7 +86,7 @@ func (v verdict) write(status *v1.MeshRootCertificateStatus, kind string) {
 
 // forget drops what was said of objects that are gone.
 func (p *Provider) forget(roots []*root) {
-	for _, uid := range slices.Concat(slices.Collect(maps.Keys(p.said)), slices.Collect(maps.Keys(p.refused))) {
+	for _, uid := range slices.Concat(slices.Collect(maps.Keys(p.said)), slices.Collect(maps.Keys(p.refused)), slices.Collect(maps.Keys(p.noticed))) {
 		gone := true
 		for _, r := range roots {
 			gone = gone && r.object.UID != uid
@@ -89,6 +94,7 @@ func (p *Provider) forget(roots []*root) {
 		if gone {
 			delete(p.said, uid)
 			delete(p.refused, uid)
+			delete(p.noticed, uid)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -26,6 +27,9 @@ const (
 	reasonTrusted       = "Trusted"
 	reasonSuperseded    = "Superseded"
 	reasonUnknown       = "RootsUnknown"
+	reasonLeftOut       = v1.ReasonRootsLeftOut
+	reasonTokenEnds     = v1.ReasonTokenEnds
+	reasonShortened     = v1.ReasonLifetimesShortened
 )
 
 const (
@@ -81,10 +85,20 @@ func readiness(r *root) verdict {
 	case r.authority.tried == r.state && r.authority.trial != nil:
 		return verdict{metav1.ConditionFalse, r.authority.trial.reason, bounded(r.authority.trial.err.Error())}
 	}
-	if len(r.refused) > 0 {
-		return verdict{metav1.ConditionTrue, reasonRootsRefused, bounded("its roots are known; it has others, which are not trusted, for the issuer of its role does not chain to them: " + nameRoots(r.refused))}
+	reason, said := reasonReached, []string{"its roots are known"}
+	if r.state.signs != "" {
+		said = append(said, r.state.signs)
 	}
-	return verdict{metav1.ConditionTrue, reasonReached, "its roots are known"}
+	notices := r.state.notices
+	if len(r.refused) > 0 {
+		notices = append([]problem{{reasonRootsRefused, errors.New("it has others, which are not trusted, for the issuer of its role does not chain to them: " + nameRoots(r.refused))}}, notices...)
+	}
+	for i, notice := range notices {
+		if said = append(said, notice.err.Error()); i == 0 {
+			reason = notice.reason
+		}
+	}
+	return verdict{metav1.ConditionTrue, reason, bounded(strings.Join(said, "; "))}
 }
 
 func usage(r, signer *root) verdict {

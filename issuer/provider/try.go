@@ -4,18 +4,26 @@ import (
 	"context"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/trust"
 )
 
 // trialTimeout bounds the wait for an authority that is tried.
 const trialTimeout = 30 * time.Second
 
-// try has an authority certify this process before the mesh leaves the one that
-// signs for it: what is wrong with a token, a role or an approval shows by that
-// alone.
-func (p *Provider) try(ctx context.Context, r *root) error {
+// try has an authority certify this process before its root is distributed, or
+// the mesh leaves the one that signs for it: what is wrong with a token, a role
+// or an approval shows by that alone. One that signed before this process started
+// is taken as it is: while it is away, there are certificates to serve.
+func (p *Provider) try(ctx context.Context, r *root, recorded trust.State) error {
 	a := r.authority
-	if p.signer == nil || p.signer.authority == a {
+	switch {
+	case p.signer != nil && p.signer.authority == a:
+		return nil
+	case p.signer == nil && recorded.Signing().Equal(r.state.roots) && meta.IsStatusConditionTrue(r.object.Status.Conditions, v1.ConditionSigning):
 		return nil
 	}
 	if a.tried == r.state && a.trial == nil {

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"sync"
@@ -72,8 +73,8 @@ type vaultWatch struct {
 	trustDomain string
 }
 
-// run reads the roots until they are known, and again when they change. That
-// Vault is away later is no news here: whoever wants a certificate says so.
+// run reads the roots until they are known, and again when they change, or
+// whether Vault would sign.
 func (w *vaultWatch) run(ctx context.Context, tell func(state)) {
 	var last state
 	// Nothing is decided before it is known what the Secrets hold.
@@ -90,6 +91,8 @@ func (w *vaultWatch) run(ctx context.Context, tell func(state)) {
 		var due <-chan time.Time
 		if err != nil {
 			due, retry = time.After(retry), min(2*retry, lastRetry)
+		} else {
+			retry = firstRetry
 		}
 		select {
 		case <-due:
@@ -106,36 +109,69 @@ func (w *vaultWatch) run(ctx context.Context, tell func(state)) {
 // its roots are given or were known before.
 func (w *vaultWatch) look(ctx context.Context, last state) (state, error) {
 	next := state{issuer: last.issuer, roots: last.roots, refused: last.refused, renewed: last.renewed}
-	if next.problem = w.roots.problem(); next.problem == nil {
+	given, notices := w.roots.problem()
+	if next.problem = given; next.problem == nil {
 		next.problem = w.token.problem()
 	}
-	roots, err := w.ca.Roots(ctx)
-	if err != nil && next.problem == nil {
-		next.problem = &problem{reasonUnreachable, err}
-		if errors.Is(err, vault.ErrDenied) {
-			next.problem.reason = reasonFailing
-		}
-	}
+	all, err := w.ca.Roots(ctx)
 	if err != nil {
+		if next.problem == nil {
+			next.problem = &problem{reasonOf(err), err}
+		}
 		return next, err
 	}
-	if err := w.fit(roots); err != nil {
-		next.problem = &problem{reasonRefused, err}
-		return next, err
+	roots, unfit := w.fit(all)
+	if roots.IsEmpty() {
+		next.problem = &problem{reasonRefused, unfit[0].err}
+		return next, next.problem.err
 	}
-	next.roots, next.refused = roots, w.ca.Refused()
-	if next.problem == nil || next.issuer != nil {
+	next.roots, next.refused, next.notices = roots, w.ca.Refused(), append(notices, unfit...)
+	if next.problem == nil {
+		err = w.inspect(ctx, &next)
+	}
+	if next.problem == nil || next.problem.reason == reasonUnreachable || next.issuer != nil {
 		next.issuer = publish(last.issuer, w.ca, roots)
 	}
-	return next, nil
+	return next, err
 }
 
-// fit refuses roots that may not certify the mesh's names.
-func (w *vaultWatch) fit(roots issuer.TrustBundle) error {
+// inspect takes in whether Vault would sign, and for how long.
+func (w *vaultWatch) inspect(ctx context.Context, next *state) error {
+	standing := w.ca.Inspect(ctx)
+	if standing.Err != nil {
+		next.problem = &problem{reasonOf(standing.Err), standing.Err}
+	}
+	if standing.Issuer != nil {
+		next.signs = fmt.Sprintf("role %s signs with %q", w.ca.RolePath(), cut(standing.Issuer.Subject.String(), mostSubject))
+	}
+	if !standing.TokenEnds.IsZero() {
+		next.notices = append(next.notices, problem{reasonTokenEnds, fmt.Errorf("the token for Vault ends at %s and cannot be renewed beyond that: put another into secret %s before, such as one with a period",
+			standing.TokenEnds.UTC().Format(time.RFC3339), w.token.ref.Name)})
+	}
+	if standing.Granted != 0 {
+		next.notices = append(next.notices, problem{reasonShortened, fmt.Errorf("vault grants certificates %s of the %s that are asked for, so that they are renewed as much more often: raise max_ttl of the role or of the mount",
+			standing.Granted, standing.Asked)})
+	}
+	return standing.Err
+}
+
+// reasonOf tells whether Vault has answered.
+func reasonOf(err error) string {
+	if errors.Is(err, vault.ErrAway) || errors.Is(err, context.DeadlineExceeded) {
+		return reasonUnreachable
+	}
+	return reasonFailing
+}
+
+// fit returns the roots that may certify the mesh's names, and why others may not.
+func (w *vaultWatch) fit(roots issuer.TrustBundle) (fit issuer.TrustBundle, unfit []problem) {
+	var all []*x509.Certificate
 	for _, root := range roots.Roots() {
 		if err := issuer.CheckNames(root, issuer.Names{TrustDomain: w.trustDomain}); err != nil {
-			return fmt.Errorf("vault's root %q: %w", root.Subject, err)
+			unfit = append(unfit, problem{reasonLeftOut, fmt.Errorf("vault's root %q is not trusted: %w", root.Subject, err)})
+			continue
 		}
+		all = append(all, root)
 	}
-	return nil
+	return issuer.NewTrustBundle(all...), unfit
 }

@@ -257,7 +257,7 @@ func TestARootThatLiesBesideThatOfTheRoleIsToldOfOnce(t *testing.T) {
 	server := startVault(t)
 	m := newMesh(t)
 	told := make(chan string, 10)
-	m.options.RootRefused = func(_ context.Context, name, note string) { told <- name + ": " + note }
+	m.options.Warn = func(_ context.Context, name, _, note string) { told <- name + ": " + note }
 	m.giveToken(t, server, server.Token)
 	_, err := server.Write(t.Context(), "pki/root/rotate/internal", map[string]any{"common_name": "of somebody", "ttl": "87600h"})
 	must(t, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,9 +22,10 @@ type vaultRoots struct {
 	mend    string        // beside what the Secret's own refusal says
 	changed chan struct{} // one slot: they, or what is wrong with them, are others
 
-	mu    sync.Mutex
-	roots issuer.TrustBundle
-	wrong *problem
+	mu      sync.Mutex
+	roots   issuer.TrustBundle
+	leftOut []problem
+	wrong   *problem
 }
 
 func newVaultRoots(name string, spec v1.Vault) *vaultRoots {
@@ -38,7 +40,7 @@ func newVaultRoots(name string, spec v1.Vault) *vaultRoots {
 func (r *vaultRoots) follow(ctx context.Context, p *Provider) {
 	first := true
 	p.followSecret(ctx, r.name, func(secret *corev1.Secret, err error) {
-		var roots issuer.TrustBundle
+		var roots rootsecret.Roots
 		var wrong *problem
 		switch {
 		case err != nil:
@@ -46,11 +48,11 @@ func (r *vaultRoots) follow(ctx context.Context, p *Provider) {
 		case secret == nil:
 			wrong = &problem{reasonSecretMissing, r.explain(rootsecret.Missing(p.options.Namespace, r.name))}
 		default:
-			if roots, err = rootsecret.ParseRoots(secret, time.Now()); err != nil {
+			if roots, err = rootsecret.ParseRoots(secret, p.options.Self.TrustDomain(), time.Now()); err != nil {
 				wrong = &problem{reasonRefused, r.explain(err)}
 			}
 		}
-		if r.set(roots, wrong) || first {
+		if r.set(roots.TrustBundle, leftOut(secret, roots.LeftOut), wrong) || first {
 			first = false
 			wake(r.changed)
 		}
@@ -60,13 +62,13 @@ func (r *vaultRoots) follow(ctx context.Context, p *Provider) {
 func (r *vaultRoots) explain(err error) error { return fmt.Errorf("%w%s", err, r.mend) }
 
 // set takes in what the Secret says, and reports whether that is new.
-func (r *vaultRoots) set(roots issuer.TrustBundle, wrong *problem) bool {
+func (r *vaultRoots) set(roots issuer.TrustBundle, leftOut []problem, wrong *problem) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	changed := r.wrong.text() != wrong.text()
 	r.wrong = wrong
-	if wrong == nil && !roots.Equal(r.roots) {
-		r.roots, changed = roots, true
+	if wrong == nil && (!roots.Equal(r.roots) || !sameProblems(leftOut, r.leftOut)) {
+		r.roots, r.leftOut, changed = roots, leftOut, true
 	}
 	return changed
 }
@@ -80,14 +82,15 @@ func (r *vaultRoots) changes() <-chan struct{} {
 	return r.changed
 }
 
-// problem returns what is wrong with the roots, nothing without a Secret.
-func (r *vaultRoots) problem() *problem {
+// problem returns what is wrong with the roots, and what was left out of them;
+// nothing without a Secret.
+func (r *vaultRoots) problem() (wrong *problem, leftOut []problem) {
 	if r == nil {
-		return nil
+		return nil, nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.wrong
+	return r.wrong, slices.Clone(r.leftOut)
 }
 
 // read is what Vault's CA is given.

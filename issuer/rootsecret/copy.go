@@ -39,6 +39,9 @@ func (s *Store) copy(ctx context.Context, roots issuer.TrustBundle) error {
 	if hasKey || same {
 		return nil
 	}
+	if immutable(secret) {
+		return &RefusedError{secret.Namespace, secret.Name, CertificateKey, "it is immutable, and does not show the roots of today", "delete the secret, which is then made anew"}
+	}
 	// The resource version keeps it from touching a Secret that got a key meanwhile.
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]string{"resourceVersion": secret.ResourceVersion}, "data": data})
 	if err != nil {

@@ -37,7 +37,7 @@ func TestRootsWhoseKeysAreElsewhereAreShown(t *testing.T) {
 				t.Fatal(err)
 			}
 			mustDo(t, client, test.verbs)
-			got, err := ParseRoots(stored(t, client), time.Now())
+			got, err := ParseRoots(stored(t, client), "", time.Now())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,18 +8,11 @@ import (
 	"github.com/osm-edge/osm/issuer"
 )
 
-// CheckNames refuses a Secret whose roots may not certify the mesh's names. A
-// root whose key the Secret has signs for the mesh's webhooks too. The error is
-// a *RefusedError.
-func CheckNames(secret *corev1.Secret, trustDomain string, roots ...*x509.Certificate) error {
-	names, mend := issuer.Names{TrustDomain: trustDomain}, "delete the secret, and "+mendRoots(secret.Namespace, secret.Name)
-	if _, ok := secret.Data[PrivateKeyKey]; ok {
-		names.Servers, mend = secret.Namespace+".svc", mendCertificate
-	}
-	for _, root := range roots {
-		if err := issuer.CheckNames(root, names); err != nil {
-			return &RefusedError{secret.Namespace, secret.Name, CertificateKey, err.Error(), mend}
-		}
+// CheckNames refuses a Secret whose root may not certify the names of the mesh,
+// or of its webhooks: it signs for both. The error is a *RefusedError.
+func CheckNames(secret *corev1.Secret, trustDomain string, root *x509.Certificate) error {
+	if err := issuer.CheckNames(root, issuer.Names{TrustDomain: trustDomain, Servers: secret.Namespace + ".svc"}); err != nil {
+		return &RefusedError{secret.Namespace, secret.Name, CertificateKey, err.Error(), mendCertificate}
 	}
 	return nil
 }

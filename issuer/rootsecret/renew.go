@@ -13,8 +13,9 @@ import (
 	"k8s.io/client-go/util/retry"
 )
 
-// ErrForeign is returned for a Secret that somebody else than the mesh made.
-var ErrForeign = errors.New("the mesh did not make the secret")
+// ErrForeign is returned for a Secret that is not the mesh's to change: somebody
+// else made it, or made it immutable.
+var ErrForeign = errors.New("it is not the mesh's to change")
 
 // Renew replaces the Secret's root, if it is still the old one, and returns the
 // root that counts then. Of many that do so at the same time, one is told that
@@ -36,7 +37,7 @@ func (s *Store) renew(ctx context.Context, old Root, makeRoot func() (Root, erro
 	if err != nil || !present.Certificate.Equal(old.Certificate) {
 		return present, false, err
 	}
-	if !s.made(secret) {
+	if !s.made(secret) || immutable(secret) {
 		return Root{}, false, fmt.Errorf("secret %s: %w", s.Name, ErrForeign)
 	}
 	root, err := makeRoot()

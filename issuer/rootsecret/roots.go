@@ -15,16 +15,36 @@ import (
 // maxRoots is more than a change of the root needs.
 const maxRoots = 8
 
+// Roots are those that a Secret has for a certificate authority outside of the
+// mesh.
+type Roots struct {
+	issuer.TrustBundle
+	// LeftOut lie beside them in ca.crt, and are not trusted.
+	LeftOut []LeftOut
+}
+
+// LeftOut is a certificate that cannot be a root of the mesh now, and why.
+type LeftOut struct {
+	Certificate *x509.Certificate
+	Reason      error
+}
+
 // ParseRoots reads the roots of a Secret for a certificate authority outside of
 // the mesh: ca.crt, and at most an expiration beside it. Several roots are
-// those before and after a change. The error is a *RefusedError if they cannot
-// be used at the given time, or if something else is there: a key of the root
-// belongs nowhere in the cluster then.
-func ParseRoots(secret *corev1.Secret, now time.Time) (issuer.TrustBundle, error) {
-	refuse := func(key, mend string, err error) (issuer.TrustBundle, error) {
-		return issuer.TrustBundle{}, &RefusedError{secret.Namespace, secret.Name, key, err.Error(), mend}
+// those before and after a change: what has ended of them, or cannot be a root,
+// is left out while another is right. With a trust domain, roots have to be able
+// to certify its names. The error is a *RefusedError if no root can be used at
+// the given time, or if something else is there: a key of the root belongs
+// nowhere in the cluster then.
+func ParseRoots(secret *corev1.Secret, trustDomain string, now time.Time) (Roots, error) {
+	refuse := func(key, mend string, err error) (Roots, error) {
+		return Roots{}, &RefusedError{secret.Namespace, secret.Name, key, err.Error(), mend}
 	}
-	roots, err := parseRoots(secret.Data[CertificateKey], now)
+	certificates, err := parseAll(secret.Data[CertificateKey])
+	var roots Roots
+	if err == nil {
+		roots, err = sift(certificates, trustDomain, now)
+	}
 	if err != nil {
 		return refuse(CertificateKey, "delete the secret, and "+mendRoots(secret.Namespace, secret.Name), err)
 	}
@@ -33,33 +53,45 @@ func ParseRoots(secret *corev1.Secret, now time.Time) (issuer.TrustBundle, error
 			return refuse(key, "remove that key; the certificate authority alone needs it", errors.New("it does not belong there"))
 		}
 	}
-	errs := make([]error, len(roots))
-	for i, root := range roots {
-		errs[i] = checkExpiration(secret.Data, root.NotAfter)
+	errs := make([]error, len(certificates))
+	for i, certificate := range certificates {
+		errs[i] = checkExpiration(secret.Data, certificate.NotAfter)
 	}
 	if !slices.Contains(errs, nil) {
 		return refuse(ExpirationKey, "correct or remove that key", errs[0])
 	}
-	return issuer.NewTrustBundle(roots...), nil
+	return roots, nil
 }
 
-func parseRoots(data []byte, now time.Time) ([]*x509.Certificate, error) {
+func parseAll(data []byte) ([]*x509.Certificate, error) {
 	if len(data) == 0 {
 		return nil, errors.New("it is missing or empty")
 	}
-	roots, err := issuer.ParseCertificates(data)
-	if err != nil {
-		return nil, err
-	}
-	if len(roots) > maxRoots {
-		return nil, fmt.Errorf("it holds %d certificates, which is more than %d", len(roots), maxRoots)
-	}
-	for _, root := range roots {
-		if err := issuer.CheckRoot(root, now); err != nil {
-			return nil, fmt.Errorf("certificate of %q: %w", root.Subject, err)
+	return issuer.ParseCertificates(data)
+}
+
+// sift tells roots from what is left out. It fails where no root is left.
+func sift(certificates []*x509.Certificate, trustDomain string, now time.Time) (Roots, error) {
+	var roots []*x509.Certificate
+	var leftOut []LeftOut
+	for _, certificate := range certificates {
+		err := issuer.CheckRoot(certificate, now)
+		if err == nil && trustDomain != "" {
+			err = issuer.CheckNames(certificate, issuer.Names{TrustDomain: trustDomain})
 		}
+		if err != nil {
+			leftOut = append(leftOut, LeftOut{certificate, err})
+			continue
+		}
+		roots = append(roots, certificate)
 	}
-	return roots, nil
+	switch {
+	case len(roots) == 0:
+		return Roots{}, fmt.Errorf("certificate of %q: %w", leftOut[0].Certificate.Subject, leftOut[0].Reason)
+	case len(roots) > maxRoots:
+		return Roots{}, fmt.Errorf("it holds %d roots, which is more than %d", len(roots), maxRoots)
+	}
+	return Roots{issuer.NewTrustBundle(roots...), leftOut}, nil
 }
 
 // Missing is the error where ParseRoots has no Secret to read.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/osm-edge/osm/issuer"
 )
 
 func TestRootsOfAnAuthorityOutsideAreCertificatesAndNothingElse(t *testing.T) {
@@ -29,7 +31,8 @@ func TestRootsOfAnAuthorityOutsideAreCertificatesAndNothingElse(t *testing.T) {
 		"a root that is cut off":          {map[string][]byte{CertificateKey: rootPEM[:200]}, 0, CertificateKey, "not PEM"},
 		"the DER of a root":               {map[string][]byte{CertificateKey: root.Certificate.Raw}, 0, CertificateKey, "not PEM"},
 		"an intermediate":                 {map[string][]byte{CertificateKey: intermediate}, 0, CertificateKey, "not a root: it is issued by"},
-		"an expired root beside another":  {map[string][]byte{CertificateKey: slices.Concat(rootPEM, expired)}, 0, CertificateKey, "expired at"},
+		"an expired root alone":           {map[string][]byte{CertificateKey: expired}, 0, CertificateKey, "expired at"},
+		"what are no roots":               {map[string][]byte{CertificateKey: slices.Concat(expired, intermediate)}, 0, CertificateKey, "expired at"},
 		"more roots than a change needs":  {map[string][]byte{CertificateKey: slices.Repeat(rootPEM, maxRoots+1)}, 0, CertificateKey, "more than 8"},
 		"the private key beside the root": {dataOf(t, root), 0, PrivateKeyKey, "does not belong there"},
 		"the private key in its place":    {map[string][]byte{CertificateKey: dataOf(t, root)[PrivateKeyKey]}, 0, CertificateKey, `of type "PRIVATE KEY"`},
@@ -37,7 +40,7 @@ func TestRootsOfAnAuthorityOutsideAreCertificatesAndNothingElse(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			roots, err := ParseRoots(secretOf(test.data), time.Now())
+			roots, err := ParseRoots(secretOf(test.data), "cluster.local", time.Now())
 			if test.want == "" {
 				if err != nil || len(roots.Roots()) != test.roots {
 					t.Errorf("%v, error %v", roots, err)
@@ -50,6 +53,43 @@ func TestRootsOfAnAuthorityOutsideAreCertificatesAndNothingElse(t *testing.T) {
 			}
 			mustHoldNoKey(t, err.Error(), test.data)
 		})
+	}
+}
+
+func TestWhatIsNoRootIsLeftOutWhileAnotherIsRight(t *testing.T) {
+	root, key := newRoot(t), newECKey(t)
+	rootPEM := dataOf(t, root)[CertificateKey]
+	expired := rootOf(t, key, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Second) })
+	tests := map[string]struct {
+		other Root
+		want  string
+	}{
+		"one that has expired":          {expired, "expired at"},
+		"one that is not valid yet":     {rootOf(t, key, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }), "not valid before"},
+		"an intermediate":               {intermediateOf(t, root), "not a root: it is issued by"},
+		"a leaf":                        {rootOf(t, key, func(c *x509.Certificate) { c.IsCA = false }), "not a CA certificate"},
+		"one that forbids mesh's names": {rootOf(t, key, func(c *x509.Certificate) { c.PermittedURIDomains = []string{"example.com"} }), "forbid the URIs spiffe://cluster.local"},
+		"one for servers alone":         {rootOf(t, key, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }), "client authentication"},
+		"one that an expiration is for": {expired, "expired at"},
+	}
+	for name, test := range tests {
+		for order, data := range map[string][]byte{
+			"before": slices.Concat(dataOf(t, test.other)[CertificateKey], rootPEM), "after": slices.Concat(rootPEM, dataOf(t, test.other)[CertificateKey]),
+		} {
+			t.Run(name+", "+order, func(t *testing.T) {
+				held := map[string][]byte{CertificateKey: data}
+				if strings.Contains(name, "expiration") {
+					held[ExpirationKey] = dataOf(t, test.other)[ExpirationKey]
+				}
+				roots, err := ParseRoots(secretOf(held), "cluster.local", time.Now())
+				if err != nil || !roots.Equal(issuer.NewTrustBundle(root.Certificate)) || len(roots.LeftOut) != 1 {
+					t.Fatalf("%v, error %v", roots, err)
+				}
+				if left := roots.LeftOut[0]; !left.Certificate.Equal(test.other.Certificate) || !strings.Contains(left.Reason.Error(), test.want) {
+					t.Errorf("left out for %q, want %q", left.Reason, test.want)
+				}
+			})
+		}
 	}
 }
 

@@ -25,6 +25,9 @@ type Store struct {
 	// TrustDomain is that of the names that Ensure's root has to be able to
 	// certify. Empty: they are not checked.
 	TrustDomain string
+	// Unwritten is told why Ensure could not add an expiration: a root is good
+	// without. May be nil.
+	Unwritten func(error)
 }
 
 // Ensure returns the Secret's root. If there is no Secret it makes a root and
@@ -61,8 +64,12 @@ func (s *Store) ensure(ctx context.Context, makeRoot func() (Root, error)) (Root
 			return Root{}, err
 		}
 	}
-	if err := s.completeExpiration(ctx, secret, root); err != nil {
+	err = s.completeExpiration(ctx, secret, root)
+	if replacedMeanwhile(err) {
 		return Root{}, err
+	}
+	if err != nil && s.Unwritten != nil {
+		s.Unwritten(fmt.Errorf("add the key %q to secret %s: %w", ExpirationKey, s.Name, err))
 	}
 	return root, nil
 }
@@ -88,10 +95,10 @@ func (s *Store) create(ctx context.Context, makeRoot func() (Root, error)) (*cor
 }
 
 // completeExpiration adds the expiration to a Secret of an older mesh, which
-// did not write one. The resource version keeps it from touching a Secret that
-// was replaced meanwhile.
+// did not write one, unless it is immutable. The resource version keeps it from
+// touching a Secret that was replaced meanwhile.
 func (s *Store) completeExpiration(ctx context.Context, secret *corev1.Secret, root Root) error {
-	if _, ok := secret.Data[ExpirationKey]; ok {
+	if _, ok := secret.Data[ExpirationKey]; ok || immutable(secret) {
 		return nil
 	}
 	patch, err := json.Marshal(map[string]any{
@@ -104,3 +111,5 @@ func (s *Store) completeExpiration(ctx context.Context, secret *corev1.Secret, r
 	_, err = s.Secrets.Patch(ctx, s.Name, types.MergePatchType, patch, metav1.PatchOptions{})
 	return err
 }
+
+func immutable(secret *corev1.Secret) bool { return secret.Immutable != nil && *secret.Immutable }

@@ -15,6 +15,7 @@ const maxIssuers = 64
 
 // readAuthorities returns the certificates of all issuers of the mount, which
 // Vault tells everybody, and which anybody may have added who may import some.
+// One that is gone, or malformed, is left out.
 func (ca *CA) readAuthorities(ctx context.Context) ([]*x509.Certificate, error) {
 	list, err := ca.anybody.Logical().ListWithContext(ctx, ca.server.mount+"/issuers")
 	if err != nil && !unknownPath(err) {
@@ -30,10 +31,12 @@ func (ca *CA) readAuthorities(ctx context.Context) ([]*x509.Certificate, error) 
 	var all []*x509.Certificate
 	for _, key := range keys {
 		certificates, err := ca.readCertificates(ctx, fmt.Sprintf("issuer/%s/json", key))
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrAway) || ctx.Err() != nil:
 			return nil, err
+		case err == nil:
+			all = append(all, certificates...)
 		}
-		all = append(all, certificates...)
 	}
 	return all, nil
 }

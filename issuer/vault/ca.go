@@ -61,6 +61,8 @@ type CA struct {
 	refused    atomic.Pointer[issuer.TrustBundle] // nil before the first
 	shown      atomic.Pointer[shown]              // by the last certificate that was signed
 	unreadable atomic.Pointer[login]              // that may not read the role
+	standing   atomic.Pointer[Standing]           // that Inspect returned last
+	signed     attempts
 	lifetime   lifetime
 	remembered remembered
 }
@@ -100,6 +102,22 @@ func (ca *CA) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration)
 		return nil, err
 	}
 	asked := time.Now()
+	chain, err := ca.issue(ctx, req, csr, ttl)
+	if ca.signed.note(ctx, err) {
+		ca.tell()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if granted := chain[0].NotAfter.Sub(asked); ca.lifetime.shortened(ttl, granted) {
+		ca.options.Logger.Warn("Vault grants shorter lifetimes than are asked for, and certificates are renewed as much earlier: raise max_ttl of the role or of the mount",
+			"asked", ttl, "granted", granted.Round(time.Minute), "role", ca.server.rolePath())
+		ca.tell()
+	}
+	return chain, nil
+}
+
+func (ca *CA) issue(ctx context.Context, req *issuer.Request, csr []byte, ttl time.Duration) ([]*x509.Certificate, error) {
 	answer, err := ca.sign(ctx, csr, ttl)
 	if err != nil {
 		return nil, err
@@ -114,10 +132,6 @@ func (ca *CA) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration)
 	}
 	if err := req.Check(chain); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, ca.server.exactly())
-	}
-	if granted := chain[0].NotAfter.Sub(asked); ca.lifetime.shortened(ttl, granted) {
-		ca.options.Logger.Warn("Vault grants shorter lifetimes than are asked for, and certificates are renewed as much earlier: raise max_ttl of the role or of the mount",
-			"asked", ttl, "granted", granted.Round(time.Minute), "role", ca.server.rolePath())
 	}
 	return chain, nil
 }

@@ -29,6 +29,15 @@ func (ca *CA) verify(ctx context.Context, signed *shown) ([]*x509.Certificate, e
 	if err != nil {
 		return nil, err
 	}
+	chain, err := chainOf(signed, trust)
+	if err != nil {
+		ca.lookForRoots(ctx) // one of an unknown root is how the change of a root is noticed first
+		return nil, ca.distrust(err)
+	}
+	return chain, nil
+}
+
+func chainOf(signed *shown, trust *trust) ([]*x509.Certificate, error) {
 	intermediates := x509.NewCertPool()
 	for _, authority := range signed.authorities {
 		if !bytes.Equal(authority.RawSubject, authority.RawIssuer) { // a root would only have the leaf verified once more
@@ -41,20 +50,18 @@ func (ca *CA) verify(ctx context.Context, signed *shown) ([]*x509.Certificate, e
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	if err != nil {
-		return nil, ca.distrust(ctx, err)
+		return nil, err
 	}
 	return chains[0][:len(chains[0])-1], nil
 }
 
-// distrust says why a chain is refused. One of an unknown root is how the
-// change of a root is noticed first.
-func (ca *CA) distrust(ctx context.Context, err error) error {
+// distrust says why a chain is refused.
+func (ca *CA) distrust(err error) error {
 	var invalid x509.CertificateInvalidError
 	if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
 		return fmt.Errorf("vault at %s signed a certificate that is not valid now: compare the clocks, or set not_before_duration=5m on the role %s: %w",
 			ca.server.address, ca.server.rolePath(), err)
 	}
-	ca.look(ctx)
 	if ca.options.Given != nil {
 		return fmt.Errorf("vault at %s signed with a root that is none of those given for it: if it is right, give it beside them: %w", ca.server.address, err)
 	}

@@ -62,6 +62,9 @@ func (t Token) Login(ctx context.Context, client *api.Client) (*api.SecretAuth, 
 	if err != nil {
 		return nil, err
 	}
+	if err := unlimited(self); err != nil {
+		return nil, err
+	}
 	ttl, err := self.TokenTTL()
 	if err != nil {
 		return nil, fmt.Errorf("how long the token lives: %w", err)

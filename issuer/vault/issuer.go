@@ -23,15 +23,15 @@ func (ca *CA) readIssuer(ctx context.Context) (*shown, error) {
 	if ca.unreadable.Load() == current {
 		return ca.showIssuer(ctx)
 	}
-	role, err := current.client.Logical().ReadWithContext(ctx, ca.server.rolePath())
+	role, err := ca.readRole(ctx, current.client)
 	switch {
 	case status(err) == http.StatusForbidden:
 		ca.unreadable.Store(current)
 		return ca.showIssuer(ctx)
+	case status(err) == http.StatusNotFound && reason(err) == "":
+		return nil, fmt.Errorf("vault at %s has no role %s: write it, or set the role to one that there is", ca.server.address, ca.server.rolePath())
 	case err != nil:
 		return nil, ca.server.explain(ctx, err)
-	case role == nil:
-		return nil, fmt.Errorf("vault at %s has no role %s: write it, or set the role to one that there is", ca.server.address, ca.server.rolePath())
 	}
 	reference, _ := role.Data["issuer_ref"].(string) // Vault before 1.11 has one issuer and no references
 	if reference == "" {
@@ -41,6 +41,17 @@ func (ca *CA) readIssuer(ctx context.Context) (*shown, error) {
 		return nil, fmt.Errorf("vault at %s, role %s: its issuer_ref is not the name of an issuer", ca.server.address, ca.server.rolePath())
 	}
 	return ca.readNamedIssuer(ctx, "issuer/"+reference+"/json")
+}
+
+// readRole tells a role that is not there from a mount that is not, which the
+// library does not in what it has parsed.
+func (ca *CA) readRole(ctx context.Context, client *api.Client) (*api.Secret, error) {
+	response, err := client.Logical().ReadRawWithContext(ctx, ca.server.rolePath())
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	return client.Logical().ParseRawResponseAndCloseBody(response, err)
 }
 
 // readNamedIssuer reads an issuer and its chain.
@@ -90,6 +101,7 @@ func (ca *CA) showIssuer(ctx context.Context) (*shown, error) {
 	if err != nil {
 		return nil, err
 	}
+	ca.signed.note(ctx, nil)
 	return ca.parse(answer)
 }
 

@@ -26,6 +26,14 @@ func (l *lifetime) shortened(asked, granted time.Duration) bool {
 	return !told
 }
 
+// last returns what was asked for and what was granted of a lifetime that is
+// shortened; nothing while none is.
+func (l *lifetime) last() (asked, granted time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.asked, l.granted
+}
+
 // coarse keeps the lifetimes that end with their CA, each shorter than the one
 // before, from being told each.
 func coarse(d time.Duration) time.Duration {

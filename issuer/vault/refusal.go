@@ -32,9 +32,11 @@ func (v server) explain(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("ask vault at %s: %w", v.address, ctx.Err())
 	case status(err) == http.StatusForbidden:
-		return fmt.Errorf("vault at %s: %w: the token is unknown, expired or revoked, or no policy grants it update on %s", v.address, ErrDenied, v.signPath())
+		return fmt.Errorf("vault at %s: %w: the token is unknown, expired, revoked or used up, or no policy grants it update on %s", v.address, ErrDenied, v.signPath())
 	case status(err) == http.StatusBadRequest && ofTheRequest(reason(err)):
 		return fmt.Errorf("%w: vault at %s %s", issuer.ErrRefused, v.address, v.answered(status(err), reason(err)))
+	case status(err) == http.StatusServiceUnavailable:
+		return fmt.Errorf("vault at %s %s%w", v.address, v.answered(status(err), reason(err)), errAway)
 	case status(err) != 0:
 		return fmt.Errorf("vault at %s %s", v.address, v.answered(status(err), reason(err)))
 	}
@@ -71,6 +73,8 @@ func (v server) mend(reason string) string {
 		{"requires a minimum of", "choose a larger key, or " + onRole("a smaller key_bits")},
 		{"not allowed by this role", onRole("allow_any_name=true and enforce_hostnames=false, or allowed_domains with the trust domain and allow_subdomains=true,")},
 		{"beyond the expiration of the CA", "ask for a shorter lifetime, or renew the CA"},
+		{"no default issuer currently configured", fmt.Sprintf("the role signs with the default issuer of the mount: make one, for example with %[1]s/root/generate/internal, name one that there is with vault write %[1]s/config/issuers default=ISSUER, or %[2]s", v.mount, onRole("issuer_ref"))},
+		{"unable to find PKI issuer", onRole("issuer_ref to an issuer that there is, or default,")},
 		{"could not fetch the CA certificate", fmt.Sprintf("make the CA, for example with %s/root/generate/internal", v.mount)},
 	} {
 		if strings.Contains(reason, known.reason) {
@@ -103,7 +107,7 @@ func (v server) unreachable(err error) error {
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		hint = ": it speaks plain HTTP: set the protocol to http"
 	}
-	return fmt.Errorf("vault at %s cannot be reached%s: %w", v.address, hint, err)
+	return fmt.Errorf("vault at %s cannot be reached%s: %w%w", v.address, hint, err, errAway)
 }
 
 // status is that of an answer of Vault's, 0 if the error is none.

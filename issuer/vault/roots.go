@@ -47,8 +47,8 @@ func (ca *CA) Refused() issuer.TrustBundle {
 }
 
 // Changed receives when the roots in Vault, those that are refused too, are no
-// longer those that Roots found last: its owner then has the Manager read them
-// again.
+// longer those that Roots found last, or when something else has become of the
+// CA than Inspect found: its owner then has the Manager read them again.
 func (ca *CA) Changed() <-chan struct{} { return ca.changed }
 
 // Run keeps the token fresh and looks for other roots until ctx ends.
@@ -76,9 +76,17 @@ func (ca *CA) poll(ctx context.Context) {
 	}
 }
 
-// look compares the roots in Vault with those that were told. That Vault cannot
-// be asked is no news here: whoever wants a certificate says so.
+// look compares the roots in Vault, and whether it can sign, with what was told.
 func (ca *CA) look(ctx context.Context) {
+	if before := ca.standing.Load(); before != nil && !ca.Inspect(ctx).equal(*before) && ctx.Err() == nil {
+		ca.tell()
+	}
+	ca.lookForRoots(ctx)
+}
+
+// lookForRoots compares the roots in Vault with those that were told. That Vault
+// cannot be asked is what Inspect says.
+func (ca *CA) lookForRoots(ctx context.Context) {
 	last := ca.trust.Load()
 	if last == nil {
 		return
@@ -91,10 +99,18 @@ func (ca *CA) look(ctx context.Context) {
 	if bundle.Equal(last.bundle) && (err != nil || refused.Equal(ca.Refused())) {
 		return
 	}
+	if ca.tell() {
+		ca.options.Logger.Info("the roots in Vault have changed", "roots", bundle.String(), "before", last.bundle.String(), "refused", refused.String())
+	}
+}
+
+// tell has the owner look again, and reports whether it was not told already.
+func (ca *CA) tell() bool {
 	select {
 	case ca.changed <- struct{}{}:
-		ca.options.Logger.Info("the roots in Vault have changed", "roots", bundle.String(), "before", last.bundle.String(), "refused", refused.String())
-	default: // it is told already
+		return true
+	default:
+		return false
 	}
 }
 

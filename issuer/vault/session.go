@@ -24,13 +24,15 @@ type session struct {
 
 	turn     chan struct{} // holds one while somebody logs in
 	current  atomic.Pointer[login]
-	replaced chan struct{} // one slot: current is another
+	replaced chan struct{}         // one slot: current is another
+	failure  atomic.Pointer[error] // why there is no other than the current one
 }
 
 // login is a client with its token.
 type login struct {
 	client *api.Client
 	auth   *api.SecretAuth
+	known  atomic.Bool // that it may look itself up
 }
 
 func newSession(c Credentials, connect func(string) (*api.Client, error), s server, logger *slog.Logger) *session {
@@ -82,8 +84,16 @@ func (s *session) replace(ctx context.Context, old *login) (*login, error) {
 	}
 	l, err := s.logIn(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("log in: %w", s.server.explain(ctx, err))
+		err = fmt.Errorf("log in: %w", s.server.explain(ctx, err))
+		if ctx.Err() == nil {
+			s.failure.Store(&err)
+		}
+		return nil, err
 	}
+	if old != nil && old.auth.ClientToken == l.auth.ClientToken {
+		l.known.Store(old.known.Load())
+	}
+	s.failure.Store(nil)
 	s.current.Store(l)
 	select {
 	case s.replaced <- struct{}{}:
@@ -105,5 +115,5 @@ func (s *session) logIn(ctx context.Context) (*login, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &login{client, auth}, nil
+	return &login{client: client, auth: auth}, nil
 }

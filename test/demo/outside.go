@@ -23,14 +23,14 @@ import (
 // the mesh, once it does.
 func (n *narrator) showOutside(ctx context.Context, root *x509.Certificate) error {
 	var secret *corev1.Secret
-	var roots issuer.TrustBundle
+	var roots rootsecret.Roots
 	var last error
 	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		if secret, last = n.client.CoreV1().Secrets(mesh.Namespace).Get(ctx, rootSecret, metav1.GetOptions{}); last != nil {
 			return false, unless(last, apierrors.IsNotFound)
 		}
-		roots, last = rootsecret.ParseRoots(secret, time.Now())
-		return last == nil && contains(roots, root), nil
+		roots, last = rootsecret.ParseRoots(secret, "", time.Now())
+		return last == nil && contains(roots.TrustBundle, root), nil
 	})
 	if err != nil {
 		return fmt.Errorf("secret %s does not have the root: %w (%v)", rootSecret, err, last)

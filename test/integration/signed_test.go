@@ -104,7 +104,7 @@ func (m signed) checkRootSecret(t *testing.T) {
 		if err != nil || len(list.Items) == 0 {
 			return false, err
 		}
-		roots, err := rootsecret.ParseRoots(&list.Items[0], time.Now())
+		roots, err := rootsecret.ParseRoots(&list.Items[0], "", time.Now())
 		return err == nil && roots.Equal(issuer.NewTrustBundle(m.root)), err
 	})
 }

@@ -28,6 +28,8 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 		"one component is not ready":         {"OSMComponentDown", ready(1, 0, 1), []string{`{component="osm-controller"}`}},
 		"one replica of two is not ready":    {"OSMComponentDown", append(ready(1, 1, 1), `osm_ready{component="osm-injector",pod="d"} 0x60`), nil},
 		"one replica is not ready":           {"OSMReplicaNotReady", ready(1, 0, 1), []string{`{__name__="osm_ready", component="osm-controller", pod="a"}`}},
+		"osm-bootstrap does all its steps":   {"OSMBootstrapWarns", []string{`osm_warnings{component="osm-bootstrap"} 0x60`}, nil},
+		"a step of osm-bootstrap fails":      {"OSMBootstrapWarns", []string{`osm_warnings{component="osm-bootstrap"} 2x60`}, []string{`{component="osm-bootstrap"}`}},
 		"nothing is scraped":                 {"OSMComponentDown", nil, []string{`{component="osm-bootstrap"}`, `{component="osm-controller"}`, `{component="osm-injector"}`}},
 		"a root of years":                    {"OSMRootEndsSoon", []string{root("signing", 400)}, nil},
 		"a root of days":                     {"OSMRootEndsSoon", []string{root("signing", 29)}, []string{`{authority="a", fingerprint="f"}`}},

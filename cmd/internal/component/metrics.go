@@ -23,6 +23,16 @@ func (s *OpsServer) registerState() {
 			return 1
 		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name:        "osm_warnings",
+			Help:        "What is wrong though the component may be ready, as /readyz says.",
+			ConstLabels: who,
+		}, func() float64 {
+			if s.Warnings == nil {
+				return 0
+			}
+			return float64(len(s.Warnings()))
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name:        "osm_build_info",
 			Help:        "1, with the release of the component and of Go.",
 			ConstLabels: prometheus.Labels{"component": s.Component, "version": Version(), "go": runtime.Version()},

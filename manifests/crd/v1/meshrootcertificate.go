@@ -180,6 +180,16 @@ const (
 // has roots beside its own that are not trusted.
 const ReasonRootsRefused = "RootsRefused"
 
+// Reasons of ConditionReady while an authority can be used and needs attention.
+const (
+	// ReasonRootsLeftOut: a certificate in the Secret of its roots is not trusted.
+	ReasonRootsLeftOut = "RootsLeftOut"
+	// ReasonTokenEnds: the token for Vault ends, and the mesh cannot renew it.
+	ReasonTokenEnds = "TokenEnds"
+	// ReasonLifetimesShortened: certificates live shorter than the mesh asks for.
+	ReasonLifetimesShortened = "LifetimesShortened"
+)
+
 // AnnotationVaultAddress on a Secret with a token of Vault is the address that
 // the token may be sent to.
 const AnnotationVaultAddress = "openservicemesh.io/vault-address"
