@@ -111,10 +111,7 @@ func (w *vaultWatch) look(ctx context.Context, last state) (state, error) {
 	}
 	roots, err := w.ca.Roots(ctx)
 	if err != nil && next.problem == nil {
-		next.problem = &problem{reasonUnreachable, err}
-		if errors.Is(err, vault.ErrDenied) {
-			next.problem.reason = reasonFailing
-		}
+		next.problem = &problem{vaultReason(err), err}
 	}
 	if err != nil {
 		return next, err
@@ -128,6 +125,18 @@ func (w *vaultWatch) look(ctx context.Context, last state) (state, error) {
 		next.issuer = publish(last.issuer, w.ca, roots)
 	}
 	return next, nil
+}
+
+// vaultReason tells a Vault that does not answer from one that answers what the
+// mesh cannot use.
+func vaultReason(err error) string {
+	switch {
+	case errors.Is(err, vault.ErrUnreachable):
+		return reasonUnreachable
+	case errors.Is(err, vault.ErrUnfit):
+		return reasonRefused
+	}
+	return reasonFailing
 }
 
 // fit refuses roots that may not certify the mesh's names.
