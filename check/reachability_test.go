@@ -57,7 +57,7 @@ func TestWhatIsReachedOrNotTriedIsNoFault(t *testing.T) {
 		t.Errorf("found %+v", c)
 	}
 	c = reachabilityOf(Call{Service: "osm-injector", Asked: "a pod in namespace books", Passed: true})
-	if len(c.Findings) != 1 || !strings.Contains(c.Findings[0].Problem, "failurePolicy is Ignore") || !strings.HasPrefix(c.Findings[0].Mend, "osm upgrade") {
+	if len(c.Findings) != 1 || !strings.Contains(c.Findings[0].Problem, "failurePolicy is Ignore") || !strings.HasSuffix(c.Findings[0].Mend, ": osm upgrade") {
 		t.Errorf("found %+v", c)
 	}
 }
@@ -71,6 +71,9 @@ func reachabilityOf(calls ...Call) Check {
 func TestTwoMeshesShareTheDefinitions(t *testing.T) {
 	for mesh, want := range map[string]string{"osm": "", "osm second": "meshes osm and second share the definitions"} {
 		s := &Snapshot{Mesh: "osm", Namespace: "osm-system", Meshes: strings.Fields(mesh)}
+		if len(s.Meshes) > 1 {
+			s.Others = []Other{{"second", "second-system"}}
+		}
 		wanted, err := manifests.CRDs("second-system")
 		if err != nil {
 			t.Fatal(err)

@@ -49,7 +49,7 @@ func (s *Snapshot) webhooks(c *Check) {
 		}
 	}
 	if !ends.IsZero() {
-		c.Summary = "serving certificates expire in " + left(ends.Sub(s.Now))
+		c.Summary = "serving certificates expire in " + Left(ends.Sub(s.Now))
 	}
 }
 
@@ -105,7 +105,7 @@ func (s *Snapshot) converting() (calls []call) {
 		}
 		one := call{object: "CustomResourceDefinition " + name}
 		spec := definition.Spec.Conversion
-		if len(s.Meshes) > 1 && !s.converts(spec) {
+		if len(s.Others) > 0 && !s.converts(spec) {
 			continue // another mesh does, for the moment; which is told elsewhere
 		}
 		if spec == nil || spec.Strategy != apiextensionsv1.WebhookConverter || spec.Webhook == nil || spec.Webhook.ClientConfig == nil || spec.Webhook.ClientConfig.Service == nil {

@@ -46,7 +46,7 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("secret %s/%s is refused: key %q: %s; to mend it, %s", e.Namespace, e.Name, e.Key, e.Problem, e.Mend)
+	return fmt.Sprintf("secret %s/%s is refused: key %q: %s%s%s", e.Namespace, e.Name, e.Key, e.Problem, issuer.ToMend, e.Mend)
 }
 
 const (
