@@ -52,7 +52,7 @@ func (s *Snapshot) cannotBeUsed(root *v1.MeshRootCertificate, ready *metav1.Cond
 		return problem, s.logs("osm-controller")
 	case ready.Reason == v1.ReasonSecretMissing && p.Vault != nil && p.Vault.Auth.TokenSecretRef != nil:
 		ref := p.Vault.Auth.TokenSecretRef
-		return problem, fmt.Sprintf("create it from a file with the token, and say where it may be sent to: kubectl create secret generic %s -n %s --from-file=%s && kubectl annotate secret -n %[2]s %[1]s %s=%s",
+		return problem, fmt.Sprintf("create it from a file with the token, and say where it may be sent to: kubectl create secret generic %s -n %s --from-file=%s && kubectl annotate secret -n %[2]s %[1]s %[4]s=%[5]s",
 			ref.Name, s.Namespace, ref.Key, v1.AnnotationVaultAddress, p.Vault.Address)
 	case ready.Reason == v1.ReasonRefused:
 		return problem, fmt.Sprintf("correct it as the message says: kubectl edit mrc -n %s %s", s.Namespace, root.Name)

@@ -34,7 +34,7 @@ func (s *Snapshot) definitions(c *Check) {
 }
 
 // compareDefinition returns what is wrong with a definition.
-func compareDefinition(is, wanted *apiextensionsv1.CustomResourceDefinition) string {
+func compareDefinition(is, wanted *apiextensionsv1.CustomResourceDefinition) (problem string) {
 	if is == nil {
 		return "it does not exist"
 	}

@@ -64,8 +64,8 @@ func (s *Snapshot) replaceRoot(state trust.State, certificate *x509.Certificate)
 		if other := s.Replacement(root); other != "" {
 			return other
 		}
-		if name, _ := RootSecret(root); !s.Now.Before(certificate.NotAfter) {
-			return fmt.Sprintf("osm-bootstrap makes another: kubectl delete secret -n %s %s", s.Namespace, cmp.Or(name, s.rootSecretName()))
+		if refused := s.refusal(root); refused != nil { // by osm ca rotate, too
+			return fmt.Sprintf("osm-bootstrap makes another: kubectl delete secret -n %s %s", s.Namespace, refused.Name)
 		}
 	}
 	return s.osm("ca rotate", false)

@@ -132,7 +132,7 @@ func (s *Snapshot) lifetimes(c *Check) {
 		object, rotate := s.rootObject(state, root), s.replaceRoot(state, root)
 		switch {
 		case s.Now.Add(issuer.ClockSkew).Before(root.NotBefore):
-			c.fail(object, "synchronise the clocks, or replace it: "+rotate, "it signs, and is not valid before %s", root.NotBefore.UTC().Format(time.RFC3339))
+			c.fail(object, "synchronise the clocks; or else, "+rotate, "it signs, and is not valid before %s", root.NotBefore.UTC().Format(time.RFC3339))
 		case rest <= 0:
 			c.fail(object, rotate, "it expired at %s", root.NotAfter.UTC().Format(time.RFC3339))
 		case rest < min(endsNow, life/50):

@@ -13,8 +13,8 @@ import (
 type call struct {
 	object   string
 	caBundle []byte
-	// problem is what is wrong with it, caBundle aside.
-	problem string
+	// problem is what is wrong with it, caBundle aside, and fix what puts it right.
+	problem, fix string
 }
 
 // endpoint is where a server of the mesh is.
@@ -43,7 +43,7 @@ func (s *Snapshot) webhooks(c *Check) {
 		}
 		for _, one := range calls[service] {
 			if one.problem != "" {
-				c.fail(one.object, s.upgrade(), "%s", one.problem)
+				c.fail(one.object, one.fix, "%s", one.problem)
 			}
 			s.trustedBy(one, service, chain, c)
 		}
@@ -84,7 +84,7 @@ func (s *Snapshot) validating(c *Check) (calls []call) {
 }
 
 func (s *Snapshot) webhook(object string, config admissionregistrationv1.WebhookClientConfig, policy *admissionregistrationv1.FailurePolicyType, to endpoint) call {
-	one := call{object: object, caBundle: config.CABundle}
+	one := call{object: object, caBundle: config.CABundle, fix: s.upgrade()}
 	if service := config.Service; service == nil {
 		one.problem = "it calls a URL, not Service " + to.service
 	} else {
@@ -103,7 +103,7 @@ func (s *Snapshot) converting() (calls []call) {
 		if definition == nil {
 			continue
 		}
-		one := call{object: "CustomResourceDefinition " + name}
+		one := call{object: "CustomResourceDefinition " + name, fix: s.restart("osm-bootstrap")}
 		spec := definition.Spec.Conversion
 		if len(s.Others) > 0 && !s.converts(spec) {
 			continue // another mesh does, for the moment; which is told elsewhere
@@ -128,7 +128,7 @@ func (s *Snapshot) converts(spec *apiextensionsv1.CustomResourceConversion) bool
 }
 
 // goes returns how a call goes elsewhere.
-func (s *Snapshot) goes(to endpoint, namespace, name string, path *string, port *int32) string {
+func (s *Snapshot) goes(to endpoint, namespace, name string, path *string, port *int32) (problem string) {
 	said := endpoint{service: name, port: 443}
 	if path != nil {
 		said.path = *path

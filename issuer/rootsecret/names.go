@@ -12,7 +12,7 @@ import (
 // root whose key the Secret has signs for the mesh's webhooks too. The error is
 // a *RefusedError.
 func CheckNames(secret *corev1.Secret, trustDomain string, roots ...*x509.Certificate) error {
-	names, mend := issuer.Names{TrustDomain: trustDomain}, "delete the secret, and "+mendRoots(secret.Namespace, secret.Name)
+	names, mend := issuer.Names{TrustDomain: trustDomain}, replaceRoots(secret.Namespace, secret.Name)
 	if _, ok := secret.Data[PrivateKeyKey]; ok {
 		names.Servers, mend = secret.Namespace+".svc", mendCertificate
 	}
