@@ -78,6 +78,12 @@ func Parse(secret *corev1.Secret, now time.Time) (Root, error) {
 	return Root{cert, key}, nil
 }
 
+// RefuseCertificate is the error for a root that cannot be used for another
+// reason than Parse finds.
+func RefuseCertificate(secret *corev1.Secret, err error) error {
+	return &RefusedError{secret.Namespace, secret.Name, CertificateKey, err.Error(), mendCertificate}
+}
+
 func parseCertificate(data []byte, now time.Time) (*x509.Certificate, error) {
 	if len(data) == 0 {
 		return nil, errors.New("it is missing or empty")
