@@ -40,14 +40,15 @@ func (s *Snapshot) plainVault(root *v1.MeshRootCertificate, c *Check) {
 // message that does not say what to do is of the provider's.
 func (s *Snapshot) cannotBeUsed(root *v1.MeshRootCertificate, ready *metav1.Condition) (problem, fix string) {
 	problem, fix, told := strings.Cut(ready.Message, issuer.ToMend)
-	describe := fmt.Sprintf("kubectl describe mrc -n %s %s", s.Namespace, root.Name)
 	switch p := root.Spec.Provider; {
+	case told && !strings.Contains(fix, "kubectl "):
+		return problem, fix + ": " + s.describe(root)
 	case told:
 		return problem, fix
 	case p.Tresor != nil && ready.Reason == v1.ReasonSecretMissing:
 		return problem, s.restart("osm-bootstrap")
 	case ready.Reason == v1.ReasonUnreachable && p.Vault != nil:
-		return problem, fmt.Sprintf("see that Vault answers at %s and is unsealed, and that no network policy is in between: %s", p.Vault.Address, describe)
+		return problem, fmt.Sprintf("see that Vault answers at %s and is unsealed, and that no network policy is in between: %s", p.Vault.Address, s.describe(root))
 	case ready.Reason == v1.ReasonUnreachable:
 		return problem, s.logs("osm-controller")
 	case ready.Reason == v1.ReasonSecretMissing && p.Vault != nil && p.Vault.Auth.TokenSecretRef != nil:
@@ -57,10 +58,15 @@ func (s *Snapshot) cannotBeUsed(root *v1.MeshRootCertificate, ready *metav1.Cond
 	case ready.Reason == v1.ReasonRefused:
 		return problem, fmt.Sprintf("correct it as the message says: kubectl edit mrc -n %s %s", s.Namespace, root.Name)
 	case p.Vault != nil:
-		return problem, fmt.Sprintf("change in Vault what the message says, and the mesh tries again by itself: %s", describe)
-	case p.CertManager != nil:
-		ref := p.CertManager.IssuerRef
-		return problem, fmt.Sprintf("kubectl describe %s.%s -n %s %s", cmp.Or(ref.Kind, "Issuer"), cmp.Or(ref.Group, "cert-manager.io"), s.Namespace, ref.Name)
+		return problem, fmt.Sprintf("change in Vault what the message says, and the mesh tries again by itself: %s", s.describe(root))
 	}
-	return problem, describe
+	return problem, s.describe(root)
+}
+
+// describe shows what signs for an authority, or the authority itself.
+func (s *Snapshot) describe(root *v1.MeshRootCertificate) string {
+	if p := root.Spec.Provider.CertManager; p != nil {
+		return fmt.Sprintf("kubectl describe %s.%s -n %s %s", cmp.Or(p.IssuerRef.Kind, "Issuer"), cmp.Or(p.IssuerRef.Group, "cert-manager.io"), s.Namespace, p.IssuerRef.Name)
+	}
+	return fmt.Sprintf("kubectl describe mrc -n %s %s", s.Namespace, root.Name)
 }

@@ -36,6 +36,8 @@ func hintsOfRoots() []hint {
 		{"Vault is asked over http", "plainVault: Vault is asked over http at %s: whoever is on the way reads the mesh's login, and can have certificates signed for any name", root, "begin with https",
 			both(vault, func(w *world) { w.Roots[0].Spec.Provider.Vault.Address = "http://vault" }), func(w *world) { vault(w) }},
 		{"cert-manager's roots have ended", "authority: it cannot be used (%s): %s", root, "kubectl create secret generic given -n mesh-east --from-file=ca.crt", both(certManager, unready(v1.ReasonRefused, refusal)), ready},
+		{"cert-manager says why it does not sign", "authority: it cannot be used (%s): %s", root, "and that cert-manager runs: kubectl describe ClusterIssuer.cert-manager.io -n mesh-east ca",
+			both(certManager, unready(v1.ReasonFailing, "it is not ready"+issuer.ToMend+"see to what it says, and that cert-manager runs")), ready},
 		{"cert-manager does not sign", "authority: it cannot be used (%s): %s", root, "kubectl describe ClusterIssuer.cert-manager.io -n mesh-east ca", both(certManager, unready(v1.ReasonFailing, "it is not ready")), ready},
 
 		{"the root's Secret is gone", "rootSecret: it does not exist: osm-bootstrap makes a new root, or you put your backup there", secret, "", func(w *world) { delete(w.Secrets, walkRoot) }, nil},

@@ -33,6 +33,9 @@ type hint struct {
 func TestTheHintOfEachFindingHelps(t *testing.T) {
 	texts := findingsOfTheCode(t)
 	walked := map[string]bool{}
+	if report := Run(newWorld(t).Snapshot); report.Errors+report.Warnings > 0 {
+		t.Fatalf("a mesh in order: %+v", report)
+	}
 	for _, h := range hints(t) {
 		t.Run(h.name, func(t *testing.T) {
 			walked[h.finding] = true
@@ -41,13 +44,11 @@ func TestTheHintOfEachFindingHelps(t *testing.T) {
 				t.Fatalf("the code says no %q", h.finding)
 			}
 			w := newWorld(t)
-			if report := Run(w.Snapshot); report.Errors+report.Warnings > 0 {
-				t.Fatalf("a mesh in order: %+v", report)
-			}
 			h.plant(w)
-			found := findingOf(Run(w.Snapshot), h, format)
+			report := Run(w.Snapshot)
+			found := findingOf(report, h, format)
 			if found == nil {
-				t.Fatalf("not found: %+v", Run(w.Snapshot))
+				t.Fatalf("not found: %+v", report)
 			}
 			t.Logf("%s: %s\n\t%s", found.Object, found.Problem, found.Mend)
 			h.follow(t, w, found)

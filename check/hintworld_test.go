@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -82,6 +83,8 @@ func makePair(t *testing.T, parent *pair, change func(*x509.Certificate)) pair {
 	return pair{certificate, key}
 }
 
+var definitionsOfTheWalk = sync.OnceValues(func() ([]*apiextensionsv1.CustomResourceDefinition, error) { return manifests.CRDs(walkSpace) })
+
 func asItIs(*x509.Certificate) {}
 
 // world is a mesh that is in order, and what its parts do in it.
@@ -150,7 +153,7 @@ func (w *world) bootstrap() {
 	if d := w.Deployments["osm-bootstrap"]; d == nil || *d.Spec.Replicas == 0 {
 		return
 	}
-	wanted, err := manifests.CRDs(w.Namespace)
+	wanted, err := definitionsOfTheWalk()
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -158,7 +161,7 @@ func (w *world) bootstrap() {
 		if is := w.Definitions[definition.Name]; is != nil && (is.DeletionTimestamp != nil || namesTaken(is) != "") {
 			return
 		}
-		w.Definitions[definition.Name] = definition
+		w.Definitions[definition.Name] = definition.DeepCopy()
 	}
 	if w.MeshConfig == nil {
 		w.MeshConfig = &v1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Generation: 1}}
