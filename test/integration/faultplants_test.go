@@ -181,6 +181,7 @@ func plantRights(p *patient) func() {
 func plantConstrained(p *patient) func() {
 	forbids := newPair(p.t, func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"cluster.local"} })
 	p.secret("ca.crt", forbids.cert)
+	p.secret("private.key", forbids.key)
 	p.webhook("/clientConfig/caBundle", forbids.cert, nil)
 	return byHint
 }
