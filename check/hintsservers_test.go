@@ -22,7 +22,7 @@ func hintsOfServers() []hint {
 		{"the validating webhook is empty", "validating: it has no webhooks: mistakes in the mesh's objects are accepted", "ValidatingWebhookConfiguration osm-validator-mesh-east", "", func(w *world) { w.Validating.Webhooks = nil }, nil},
 		{"the webhook calls a URL", "webhook: it calls a URL, not Service %s", mutating, "", func(w *world) { w.Mutating.Webhooks[0].ClientConfig.Service = nil }, nil},
 		{"the webhook is passed over", "webhook: its failurePolicy is not Fail: while it cannot be called, the API server goes on without it", mutating, "", func(w *world) { w.Mutating.Webhooks[0].FailurePolicy = nil }, nil},
-		{"the webhook has another port", "goes: it calls %s.%s:%d%s, not %s.%s:%d%s", mutating, "", func(w *world) { w.Mutating.Webhooks[0].ClientConfig.Service.Port = &otherPort }, nil},
+		{"the webhook has another port", "goes: it calls %s, not %s", mutating, "", func(w *world) { w.Mutating.Webhooks[0].ClientConfig.Service.Port = &otherPort }, nil},
 		{"a definition is not converted", "converting: it does not convert by the webhook of osm-bootstrap", "CustomResourceDefinition meshconfigs.config.openservicemesh.io", "rollout restart deployment/osm-bootstrap",
 			func(w *world) { w.Definitions["meshconfigs.config.openservicemesh.io"].Spec.Conversion = nil }, nil},
 

@@ -23,6 +23,10 @@ type endpoint struct {
 	port          int32
 }
 
+func (e endpoint) in(namespace string) string {
+	return fmt.Sprintf("%s.%s:%d%s", e.service, namespace, e.port, e.path)
+}
+
 var (
 	injection  = endpoint{"osm-injector", "/mutate-pod-creation", 9090}
 	validation = endpoint{"osm-validator", "/validate", 9093}
@@ -137,7 +141,7 @@ func (s *Snapshot) goes(to endpoint, namespace, name string, path *string, port 
 		said.port = *port
 	}
 	if said != to || namespace != s.Namespace {
-		return fmt.Sprintf("it calls %s.%s:%d%s, not %s.%s:%d%s", said.service, namespace, said.port, said.path, to.service, s.Namespace, to.port, to.path)
+		return fmt.Sprintf("it calls %s, not %s", said.in(namespace), to.in(s.Namespace))
 	}
 	return ""
 }
