@@ -27,7 +27,7 @@ func (s *Snapshot) definitions(c *Check) {
 		for _, o := range s.Others {
 			names = append(names, o.Mesh)
 		}
-		c.warn("Cluster", "have one mesh in a cluster; to keep this one: "+(&Snapshot{Mesh: other.Mesh, Namespace: other.Namespace}).osm("uninstall mesh", true),
+		c.warn("Cluster", "have one mesh in a cluster; to keep this one: "+(&Snapshot{Mesh: other.Mesh, Namespace: other.Namespace}).Command("uninstall mesh", true),
 			"meshes %s share the definitions and set their conversion webhook in turns", strings.Join(names, " and "))
 	}
 	c.Summary = fmt.Sprintf("%s, stored as v1", count(len(wanted), "definition"))

@@ -14,9 +14,9 @@ const (
 	releaseNamespace = "meta.helm.sh/release-namespace"
 )
 
-// osm is a command of osm about this mesh. Those that change a mesh by its name
-// take that, too.
-func (s *Snapshot) osm(command string, named bool) string {
+// Command is a command of osm about this mesh. Those that change a mesh by its
+// name take that, too.
+func (s *Snapshot) Command(command string, named bool) string {
 	command = "osm " + command
 	if named && s.Mesh != "osm" {
 		command += " --mesh-name " + s.Mesh
@@ -37,13 +37,13 @@ func (s *Snapshot) upgrade() string {
 		if release, namespace := d.Annotations[releaseName], d.Annotations[releaseNamespace]; release != "" && (release != s.Mesh || namespace != s.Namespace) {
 			return fmt.Sprintf("helm upgrade --reuse-values %s -n %s, with its chart", release, namespace)
 		} else if release != "" {
-			return s.osm("upgrade", true)
+			return s.Command("upgrade", true)
 		}
 	}
 	if len(s.Deployments) > 0 {
 		return "apply the mesh's chart again, as it was applied: it is no Helm release, which osm upgrade needs"
 	}
-	return s.osm("upgrade", true)
+	return s.Command("upgrade", true)
 }
 
 // set is what changes a value of the chart.

@@ -24,8 +24,9 @@ func (s *Snapshot) Replacement(root *v1.MeshRootCertificate) string {
 		return fmt.Sprintf("have Vault make another, by vault write %[1]s/root/rotate/internal common_name=osm.root ttl=87600h, and sign with it, by vault write %[1]s/root/replace default=next: the mesh trusts it first, and takes certificates of it then",
 			cmp.Or(p.Vault.Mount, "pki"))
 	case p.CertManager != nil:
-		return fmt.Sprintf("add the new root to ca.crt, beside the old one, and have cert-manager's %s %s use it then, see osm ca show: %s",
-			p.CertManager.IssuerRef.Kind, p.CertManager.IssuerRef.Name, s.put(p.CertManager.RootsSecret(s.rootSecretName()), rootsecret.CertificateKey))
+		name := p.CertManager.RootsSecret(s.rootSecretName())
+		return fmt.Sprintf("add the new root to ca.crt of Secret %s/%s, beside the old one, and have cert-manager's %s %s use it when %s says that it is trusted: %s",
+			s.Namespace, name, p.CertManager.IssuerRef.Kind, p.CertManager.IssuerRef.Name, s.Command("ca show", false), s.put(name, rootsecret.CertificateKey))
 	}
 	name, _ := RootSecret(root)
 	if secret := s.Secrets[name]; secret != nil && !s.made(secret) {
@@ -54,7 +55,7 @@ func (s *Snapshot) rootSecretName() string { return cmp.Or(s.RootSecret, "osm-ca
 // replaceRoot is what to do about a root that signs and ends.
 func (s *Snapshot) replaceRoot(state trust.State, certificate *x509.Certificate) string {
 	if step, _ := state.Step(); step == trust.Distribute || step == trust.Sign {
-		return "another one is about to replace it: " + s.osm("ca show", false)
+		return "another one is about to replace it: " + s.Command("ca show", false)
 	}
 	root := s.named(state.Source(certificate))
 	if root == nil {
@@ -68,5 +69,5 @@ func (s *Snapshot) replaceRoot(state trust.State, certificate *x509.Certificate)
 			return fmt.Sprintf("osm-bootstrap makes another: kubectl delete secret -n %s %s", s.Namespace, refused.Name)
 		}
 	}
-	return s.osm("ca rotate", false)
+	return s.Command("ca rotate", false)
 }

@@ -51,7 +51,7 @@ func (s *Snapshot) rotation(c *Check) {
 // replacement goes on without them at its deadline.
 func (s *Snapshot) acknowledge(missing []string) string {
 	if len(missing) == 0 {
-		return s.osm("ca show", false)
+		return s.Command("ca show", false)
 	}
 	namespace, _, _ := strings.Cut(missing[0], "/")
 	var pods []Pod
@@ -63,7 +63,7 @@ func (s *Snapshot) acknowledge(missing []string) string {
 			pods = append(pods, Pod{Namespace: in, Name: name})
 		}
 	}
-	return fmt.Sprintf("see what is wrong with them, wait for the deadline (%s), or replace them: %s", s.osm("ca show", false), replace(namespace, pods))
+	return fmt.Sprintf("see what is wrong with them, wait for the deadline (%s), or replace them: %s", s.Command("ca show", false), replace(namespace, pods))
 }
 
 // rotating returns the MeshRootCertificate that comes, and how far it is.

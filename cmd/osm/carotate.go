@@ -79,7 +79,7 @@ func (o *rotateOptions) run(ctx context.Context, out *terminal) error {
 	defer cancel()
 	err = (&rotationWatch{out: out, survey: reader, before: state}).run(watching)
 	if err != nil && watching.Err() != nil {
-		fmt.Fprintln(out, "\nthe replacement goes on without osm: see osm ca show")
+		fmt.Fprintln(out, "\nthe replacement goes on without osm: see "+snapshot.Command("ca show", false))
 		if ctx.Err() != nil {
 			return nil // told to stop watching
 		}
@@ -93,10 +93,10 @@ func (o *rotateOptions) run(ctx context.Context, out *terminal) error {
 func replaceable(snapshot *check.Snapshot, state trust.State) (string, error) {
 	root := signing(snapshot.Roots)
 	if root == nil {
-		return "", errors.New("no MeshRootCertificate signs, so there is nothing to replace: see osm check")
+		return "", errors.New("no MeshRootCertificate signs, so there is nothing to replace: see " + snapshot.Command("check", false))
 	}
 	if step, _ := state.Step(); step == trust.Distribute || step == trust.Sign {
-		return "", fmt.Errorf("a root is being replaced, at step %s: wait for its end, see osm ca show", step)
+		return "", fmt.Errorf("a root is being replaced, at step %s: wait for its end, see %s", step, snapshot.Command("ca show", false))
 	}
 	if root.Spec.Provider.Tresor == nil {
 		return "", fmt.Errorf("the mesh did not make the root of MeshRootCertificate %s: %s", root.Name, snapshot.Replacement(root))
@@ -104,7 +104,7 @@ func replaceable(snapshot *check.Snapshot, state trust.State) (string, error) {
 	name := root.Spec.Provider.Tresor.SecretRef.Name
 	secret := snapshot.Secrets[name]
 	if secret == nil {
-		return "", fmt.Errorf("secret %s/%s does not exist: osm-bootstrap is about to make a root; see osm check", snapshot.Namespace, name)
+		return "", fmt.Errorf("secret %s/%s does not exist: osm-bootstrap is about to make a root; see %s", snapshot.Namespace, name, snapshot.Command("check", false))
 	}
 	if _, err := rootsecret.Parse(secret, snapshot.Now); err != nil {
 		return "", err
@@ -113,7 +113,7 @@ func replaceable(snapshot *check.Snapshot, state trust.State) (string, error) {
 		return "", fmt.Errorf("secret %s/%s holds a root that the mesh did not make: %s", snapshot.Namespace, name, other)
 	}
 	if d := snapshot.Deployments["osm-bootstrap"]; d == nil || d.Status.AvailableReplicas == 0 {
-		return "", errors.New("no osm-bootstrap is available, which would make the new root: see osm check")
+		return "", errors.New("no osm-bootstrap is available, which would make the new root: see " + snapshot.Command("check", false))
 	}
 	return name, nil
 }

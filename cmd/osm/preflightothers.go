@@ -21,7 +21,7 @@ func (p *preflight) others(ctx context.Context) error {
 		return err
 	}
 	if last != nil {
-		p.refuse("osm upgrade, or osm uninstall mesh and install it again",
+		p.refuse(p.cluster.command(p.mesh, "upgrade")+", or install it again after "+p.cluster.command(p.mesh, "uninstall mesh"),
 			"mesh %s is installed in namespace %s: its release is %s", p.mesh, p.cluster.meshNamespace, last.Info.Status)
 		return nil
 	}
@@ -40,7 +40,7 @@ func (p *preflight) others(ctx context.Context) error {
 	case tool != nil:
 		p.refuse(tool.upgrade, "mesh %s is in namespace %s, managed by %s", p.mesh, p.cluster.meshNamespace, tool.name)
 	case len(deployments) > 0:
-		p.refuse("osm uninstall mesh, which keeps its root, and install it again",
+		p.refuse("install it again after "+p.cluster.command(p.mesh, "uninstall mesh")+", which keeps its root",
 			"mesh %s is in namespace %s, without a Helm release", p.mesh, p.cluster.meshNamespace)
 	case len(where) > 0:
 		p.refuse("choose another name with --mesh-name, or uninstall that one",
