@@ -180,8 +180,11 @@ func plantRights(p *patient) func() {
 // its name. osm-bootstrap refuses that root, and goes no further.
 func plantConstrained(p *patient) func() {
 	forbids := newPair(p.t, func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"cluster.local"} })
-	p.secret("ca.crt", forbids.cert)
-	p.secret("private.key", forbids.key)
+	data, err := json.Marshal(map[string]any{"data": map[string]any{"ca.crt": forbids.cert, "private.key": forbids.key, "expiration": nil}})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.patch(types.MergePatchType, secrets, mesh.Namespace, rootSecret, "%s", data)
 	p.webhook("/clientConfig/caBundle", forbids.cert, nil)
 	return byHint
 }
