@@ -6,6 +6,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -96,6 +97,9 @@ func (s *Snapshot) leader(c *Check) {
 	switch l := s.Lease; {
 	case l == nil || l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == "" || l.Spec.RenewTime == nil:
 		c.warn(object, mend, "no osm-controller leads: roots are not replaced, and no status is written")
+	case s.ServerTime.Sub(l.Spec.RenewTime.Time) > leaseOld && s.ServerTime.Sub(written(l)) <= leaseOld:
+		c.warn("Pod "+s.Namespace+"/"+*l.Spec.HolderIdentity, "set the clock of its node: kubectl get pod -n "+s.Namespace+" "+*l.Spec.HolderIdentity+" -o wide",
+			"its clock is %s behind the API server's", written(l).Sub(l.Spec.RenewTime.Time).Round(time.Second))
 	case s.ServerTime.Sub(l.Spec.RenewTime.Time) > leaseOld:
 		c.warn(object, mend, "%s holds it and has not renewed it for %s: roots are not replaced, and no status is written",
 			*l.Spec.HolderIdentity, s.ServerTime.Sub(l.Spec.RenewTime.Time).Round(time.Second))
@@ -103,4 +107,14 @@ func (s *Snapshot) leader(c *Check) {
 		c.warn("Pod "+s.Namespace+"/"+*l.Spec.HolderIdentity, "set the clock of its node: kubectl get pod -n "+s.Namespace+" "+*l.Spec.HolderIdentity+" -o wide",
 			"its clock is %s ahead of the API server's", l.Spec.RenewTime.Sub(s.ServerTime).Round(time.Second))
 	}
+}
+
+// written is when the Lease was written last, by the clock of the API server.
+func written(l *coordinationv1.Lease) (last time.Time) {
+	for _, entry := range l.ManagedFields {
+		if entry.Time != nil && entry.Time.After(last) {
+			last = entry.Time.Time
+		}
+	}
+	return last
 }

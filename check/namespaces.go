@@ -41,15 +41,16 @@ func (s *Snapshot) namespaces(c *Check) {
 		_, ignored := ns.Labels[ignoreLabel]
 		switch {
 		case !labelled:
+		case (mesh == s.Mesh || !slices.Contains(s.Meshes, mesh)) && (system(ns.Name) || ns.Name == s.Namespace):
+			c.warn(object, fmt.Sprintf("kubectl label namespace %s %s-", ns.Name, monitoredByLabel), "its label %s has no effect: the mesh leaves this namespace alone", monitoredByLabel)
 		case !slices.Contains(s.Meshes, mesh):
-			c.warn(object, "osm namespace add "+ns.Name, "label %s names mesh %q, which is not there", monitoredByLabel, mesh)
+			c.warn(object, fmt.Sprintf("to have it in mesh %s, or remove the label: kubectl label --overwrite namespace %s %s=%[1]s", s.Mesh, ns.Name, monitoredByLabel),
+				"label %s names mesh %q, which is not there", monitoredByLabel, mesh)
 		case mesh != s.Mesh:
-		case system(ns.Name) || ns.Name == s.Namespace:
-			c.warn(object, "osm namespace remove "+ns.Name, "its label %s has no effect: the mesh leaves this namespace alone", monitoredByLabel)
 		case ignored:
 			c.warn(object, fmt.Sprintf("kubectl label namespace %s %s-", ns.Name, ignoreLabel), "it is labelled for the mesh and to be ignored, so it is ignored")
 		}
-		if value, set := ns.Annotations[injectionAnnotation]; set && mesh == s.Mesh && Injection(value) == "" {
+		if value, set := ns.Annotations[injectionAnnotation]; set && s.Monitored(ns) && Injection(value) == "" {
 			c.fail(object, fmt.Sprintf("kubectl annotate --overwrite namespace %s %s=enabled", ns.Name, injectionAnnotation),
 				"annotation %s is %q, neither enabled nor disabled: its pods are refused", injectionAnnotation, value)
 		}

@@ -49,16 +49,24 @@ func podNames(pods []Pod) (all []string) {
 // replace is the command that has new pods made. A pod of nobody is not made
 // again when it is deleted.
 func replace(namespace string, pods []Pod) string {
-	var workloads []string
+	var workloads, alone []string
 	for _, pod := range pods {
 		if pod.Workload != "" {
 			workloads = append(workloads, pod.Workload)
+		} else {
+			alone = append(alone, pod.Name)
 		}
 	}
 	slices.Sort(workloads)
 	workloads = slices.Compact(workloads)
-	if len(workloads) == 0 {
-		return fmt.Sprintf("delete and create them again: kubectl delete pod -n %s %s", namespace, pods[0].Name)
+	slices.Sort(alone)
+	remove := fmt.Sprintf("kubectl delete pod -n %s %s", namespace, strings.Join(alone[:min(len(alone), most)], " "))
+	restart := fmt.Sprintf("kubectl rollout restart -n %s %s", namespace, strings.Join(workloads, " "))
+	switch {
+	case len(workloads) == 0:
+		return "delete them, and create again those that nothing creates: " + remove
+	case len(alone) == 0:
+		return restart
 	}
-	return fmt.Sprintf("kubectl rollout restart -n %s %s", namespace, strings.Join(workloads, " "))
+	return fmt.Sprintf("replace them, and create again those that nothing creates: %s && %s", restart, remove)
 }

@@ -30,7 +30,7 @@ func (s *Snapshot) reachability(c *Check) {
 		case call.Untried != "":
 			untried = append(untried, fmt.Sprintf("%s was not tried: %s", call.Service, call.Untried))
 		case call.Passed:
-			c.fail(object, s.upgrade()+", and osm check again, which then says why",
+			c.fail(object, "write the webhook's configuration again, after which osm check says why it is not reached: "+s.upgrade(),
 				"the API server went on without it, for %s: it does not reach it and its webhook's failurePolicy is Ignore, or its webhook is not for that", call.Asked)
 		case call.Problem != "":
 			because, fix := s.unreachable(call)
@@ -52,55 +52,63 @@ func (s *Snapshot) reachability(c *Check) {
 type hindrance struct {
 	words   []string
 	because string
-	// fix is for a Deployment and its port.
-	fix func(s *Snapshot, deployment string, port int32) string
+	fix     func(s *Snapshot, to target, says string) string
+}
+
+// target is a server that is called.
+type target struct {
+	service, deployment string
+	port                int32
 }
 
 // hindrances are in the order in which their words are looked for.
 func hindrances() []hindrance {
 	return []hindrance{
 		{[]string{"x509:"}, "it does not accept the certificate that it is served with",
-			func(s *Snapshot, _ string, _ int32) string { return s.restart("osm-bootstrap") }},
+			func(s *Snapshot, to target, says string) string { return s.unverified(to.service, says) }},
 		{[]string{"certificate required", "bad certificate", "unknown certificate"}, "osm.webhooks.verifyClient wants a certificate of the API server, which presents none that counts",
-			func(s *Snapshot, _ string, _ int32) string {
-				return s.upgrade() + " --set osm.webhooks.verifyClient=false, or have the API server present one (kube-apiserver --admission-control-config-file)"
+			func(s *Snapshot, _ target, _ string) string {
+				return "have the API server present one (kube-apiserver --admission-control-config-file), or do without: " + s.set("osm.webhooks.verifyClient=false")
 			}},
 		{[]string{"proxyconnect", "Proxy Authentication", "Bad Gateway", "Gateway Timeout", "first record does not look like a TLS handshake"}, "a proxy is in between",
-			func(*Snapshot, string, int32) string {
+			func(*Snapshot, target, string) string {
 				return "add .svc and the ranges of Services and pods to NO_PROXY of the API server"
 			}},
 		{[]string{"No agent available", "konnectivity", "tunnel"}, "its tunnel to the nodes does not work",
-			func(*Snapshot, string, int32) string {
+			func(*Snapshot, target, string) string {
 				return "see that the agents of the tunnel run: kubectl get pods -n kube-system -l k8s-app=konnectivity-agent"
 			}},
 		{[]string{"connection refused", "no endpoints available", "EOF", "connection reset"}, "nothing serves there: no replica is ready",
-			func(s *Snapshot, deployment string, _ int32) string {
-				return fmt.Sprintf("kubectl get pods -n %s -l app=%s", s.Namespace, deployment)
+			func(s *Snapshot, to target, _ string) string {
+				if first := s.lacking(to.deployment); first != "" {
+					return first
+				}
+				return fmt.Sprintf("kubectl get pods -n %s -l app=%s", s.Namespace, to.deployment)
 			}},
 		{[]string{"not found", "no such host"}, "its Service is not there",
-			func(s *Snapshot, _ string, _ int32) string { return s.upgrade() }},
+			func(s *Snapshot, _ target, _ string) string { return s.upgrade() }},
 		{[]string{"deadline exceeded", "i/o timeout", "handshake timeout", "Client.Timeout", "no route to host", "network is unreachable", "timed out"},
 			"a firewall or a network policy between the API server and the nodes, or an API server without a way to pods",
-			func(s *Snapshot, deployment string, port int32) string {
+			func(s *Snapshot, to target, _ string) string {
 				return fmt.Sprintf("allow TCP from the control plane to port %d of the nodes (and in osm.networkPolicies.apiServerRanges, if set); where no API server reaches pods, as that of EKS with another CNI than its own, have the pods use their nodes' network: kubectl patch deployment -n %s %s -p '%s'",
-					port, s.Namespace, deployment, `{"spec":{"template":{"spec":{"hostNetwork":true,"dnsPolicy":"ClusterFirstWithHostNet"}}}}`)
+					to.port, s.Namespace, to.deployment, `{"spec":{"template":{"spec":{"hostNetwork":true,"dnsPolicy":"ClusterFirstWithHostNet"}}}}`)
 			}},
 	}
 }
 
 // unreachable returns why a call failed, as far as the API server's words tell.
 func (s *Snapshot) unreachable(call Call) (because, fix string) {
-	deployment, port := "osm-injector", injection.port
+	to := target{injection.service, "osm-injector", injection.port}
 	switch call.Service {
 	case validation.service:
-		deployment, port = "osm-controller", validation.port
+		to = target{validation.service, "osm-controller", validation.port}
 	case conversion.service:
-		deployment, port = "osm-bootstrap", conversion.port
+		to = target{conversion.service, "osm-bootstrap", conversion.port}
 	}
 	for _, h := range hindrances() {
 		if slices.ContainsFunc(h.words, func(words string) bool { return strings.Contains(call.Problem, words) }) {
-			return h.because, h.fix(s, deployment, port)
+			return h.because, h.fix(s, to, call.Problem)
 		}
 	}
-	return "its log may say why", s.logs(deployment)
+	return "its log may say why", s.logs(to.deployment)
 }

@@ -41,7 +41,7 @@ func (s *Snapshot) registries(c *Check) {
 			}
 		}
 		if len(silent) > 0 {
-			c.warn("Namespace "+namespace, fmt.Sprintf(`kubectl patch serviceaccount default -n %s -p '{"imagePullSecrets":[{"name":"%s"}]}', for each service account of the pods, and %s`, namespace, secrets[0], replace(namespace, silent)),
+			c.warn("Namespace "+namespace, fmt.Sprintf(`for each service account of the pods: kubectl patch serviceaccount default -n %s -p '{"imagePullSecrets":[{"name":"%s"}]}' && %s`, namespace, secrets[0], replace(namespace, silent)),
 				"%s without Secret %s among its imagePullSecrets, with which the sidecar's image is pulled: %s", count(len(silent), "pod"), names(secrets), names(podNames(silent)))
 		}
 	}

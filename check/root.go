@@ -1,16 +1,13 @@
 package check
 
 import (
-	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
+	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/trust"
@@ -35,60 +32,10 @@ func (s *Snapshot) roots(c *Check) {
 		}
 	}
 	if active == 0 {
-		c.fail("Namespace "+s.Namespace, s.restart("osm-bootstrap"), "no MeshRootCertificate of it is Active: no certificate is issued or renewed")
+		c.fail("Namespace "+s.Namespace, s.activate(), "no MeshRootCertificate of it is Active: no certificate is issued or renewed")
 	}
 	s.issuers(c)
 	s.lifetimes(c)
-}
-
-// authority checks one MeshRootCertificate, and the Secret that it stands on.
-func (s *Snapshot) authority(root *v1.MeshRootCertificate, c *Check) {
-	object := s.object("MeshRootCertificate", root.Name)
-	s.rootSecret(root, c)
-	s.plainVault(root, c)
-	switch ready := meta.FindStatusCondition(root.Status.Conditions, v1.ConditionReady); {
-	case ready == nil || root.Status.ObservedGeneration != root.Generation:
-		c.warn(object, s.logs("osm-controller"), "osm-controller has not taken notice of it yet")
-	case ready.Status != metav1.ConditionTrue:
-		c.fail(object, s.mendAuthority(root), "it cannot be used (%s): %s", ready.Reason, ready.Message)
-	case ready.Reason == v1.ReasonRootsLeftOut, ready.Reason == v1.ReasonTokenEnds, ready.Reason == v1.ReasonLifetimesShortened:
-		c.warn(object, s.attend(root, ready.Reason), "%s", ready.Message)
-	case ready.Reason == v1.ReasonRootsRefused:
-		c.warn(object, "if nobody of yours added them, delete those issuers in Vault, and see who may add roots: kubectl get events -n "+s.Namespace+" --field-selector reason=RootRefused", "%s", ready.Message)
-	}
-}
-
-// plainVault warns of a login that the network can read.
-func (s *Snapshot) plainVault(root *v1.MeshRootCertificate, c *Check) {
-	if vault := root.Spec.Provider.Vault; vault != nil && vault.Plain() {
-		c.warn(s.object("MeshRootCertificate", root.Name), fmt.Sprintf("kubectl edit mrc -n %s %s, and have spec.provider.vault.address begin with https", s.Namespace, root.Name),
-			"Vault is asked over http at %s: whoever is on the way reads the mesh's login, and can have certificates signed for any name", vault.Address)
-	}
-}
-
-// mendAuthority is where to look when an authority does not sign.
-func (s *Snapshot) mendAuthority(root *v1.MeshRootCertificate) string {
-	describe := fmt.Sprintf("kubectl describe mrc -n %s %s", s.Namespace, root.Name)
-	switch p := root.Spec.Provider; {
-	case p.Vault != nil:
-		return fmt.Sprintf("see that Vault answers at %s, is unsealed and accepts the mesh's login: %s", p.Vault.Address, describe)
-	case p.CertManager != nil:
-		ref := p.CertManager.IssuerRef
-		return fmt.Sprintf("kubectl describe %s.%s -n %s %s", ref.Kind, ref.Group, s.Namespace, ref.Name)
-	}
-	return describe
-}
-
-// attend is what to do about an authority that can be used and needs attention.
-func (s *Snapshot) attend(root *v1.MeshRootCertificate, reason string) string {
-	p := root.Spec.Provider
-	switch {
-	case reason == v1.ReasonTokenEnds && p.Vault != nil && p.Vault.Auth.TokenSecretRef != nil:
-		return fmt.Sprintf("put a token with a period, of vault token create -period=24h, into key %s: kubectl edit secret -n %s %s", p.Vault.Auth.TokenSecretRef.Key, s.Namespace, p.Vault.Auth.TokenSecretRef.Name)
-	case reason == v1.ReasonLifetimesShortened && p.Vault != nil:
-		return fmt.Sprintf("vault patch %s/roles/%s max_ttl=24h, or the lifetime that the mesh asks for, and vault secrets tune -max-lease-ttl=87600h %[1]s", cmp.Or(p.Vault.Mount, "pki"), p.Vault.Role)
-	}
-	return fmt.Sprintf("kubectl describe mrc -n %s %s", s.Namespace, root.Name)
 }
 
 // RootSecret returns the name of the Secret that a root of the mesh's own is in.
@@ -109,25 +56,68 @@ func (s *Snapshot) rootSecret(root *v1.MeshRootCertificate, c *Check) {
 		c.fail(object, s.restart("osm-bootstrap"), "it does not exist: osm-bootstrap makes a new root, or you put your backup there")
 		return
 	}
-	parsed, err := rootsecret.Parse(secret, s.Now)
-	if domain := root.Spec.TrustDomain; err == nil && domain != "" {
-		err = rootsecret.CheckNames(secret, domain, parsed.Certificate)
-	}
-	if refused := (*rootsecret.RefusedError)(nil); errors.As(err, &refused) {
-		c.fail(object, fmt.Sprintf("%s: kubectl edit secret -n %s %s", refused.Mend, s.Namespace, name), "key %q: %s", refused.Key, refused.Problem)
+	if refused := s.refusal(root); refused != nil {
+		c.fail(object, s.correct(refused), "key %q: %s", refused.Key, refused.Problem)
 		return
 	}
-	if known := s.trusted().Roots(); err == nil && len(known) > 0 && !contains(known, parsed.Certificate) {
+	parsed, err := rootsecret.Parse(secret, s.Now)
+	known := s.trusted().Roots()
+	switch {
+	case err != nil || len(known) == 0 || contains(known, parsed.Certificate):
+	case len(known) >= trust.MaxRoots:
+		c.warn(object, fmt.Sprintf("find out what replaces the root so often; former ones are dropped in time: kubectl get events -n %s --field-selector reason=RootWaits", s.Namespace),
+			"its root is not trusted yet: the mesh trusts %s, and no more at once", count(len(known), "root"))
+	default:
 		c.warn(object, s.logs("osm-controller"), "its root is not trusted yet: osm-controller has not begun to distribute it")
 	}
 }
 
-// issuers tells what replicas say though they are ready: osm-controller, that an
-// issuer is asked rarely because it fails, and osm-bootstrap, that a step fails.
+// activate is how a mesh gets a root that signs: osm-bootstrap makes the first.
+func (s *Snapshot) activate() string {
+	if len(s.Roots) == 0 {
+		return s.restart("osm-bootstrap")
+	}
+	for i := range s.Roots {
+		if root := &s.Roots[i]; root.Spec.Role != v1.Revoked {
+			return fmt.Sprintf(`kubectl patch mrc -n %s %s --type=merge -p '{"spec":{"role":"Active"}}'`, s.Namespace, root.Name)
+		}
+	}
+	return "create another (docs/certificates.md#meshrootcertificate): kubectl create -f FILE"
+}
+
+// refusal is why the Secret of an authority of the mesh's own cannot be used; nil
+// if it can, or is not there.
+func (s *Snapshot) refusal(root *v1.MeshRootCertificate) *rootsecret.RefusedError {
+	name, ok := RootSecret(root)
+	if !ok || s.Secrets[name] == nil {
+		return nil
+	}
+	parsed, err := rootsecret.Parse(s.Secrets[name], s.Now)
+	if domain := root.Spec.TrustDomain; err == nil && domain != "" {
+		err = rootsecret.CheckNames(s.Secrets[name], domain, parsed.Certificate)
+	}
+	refused, _ := errors.AsType[*rootsecret.RefusedError](err)
+	return refused
+}
+
+// correct is how a Secret is put right that is refused.
+func (s *Snapshot) correct(refused *rootsecret.RefusedError) string {
+	secret := s.Secrets[refused.Name]
+	switch {
+	case secret.Immutable != nil && *secret.Immutable:
+		return fmt.Sprintf("%s; it is immutable, so that only another can take its place: kubectl delete secret -n %s %s", refused.Mend, s.Namespace, refused.Name)
+	case refused.Key == rootsecret.ExpirationKey:
+		return fmt.Sprintf(`%s: kubectl patch secret -n %s %s --type=json -p '[{"op":"remove","path":"/data/%s"}]'`, refused.Mend, s.Namespace, refused.Name, refused.Key)
+	}
+	return fmt.Sprintf("%s: %s", refused.Mend, s.put(refused.Name, rootsecret.CertificateKey, rootsecret.PrivateKeyKey))
+}
+
+// issuers tells what replicas of osm-controller say though they are ready, such
+// as that an issuer is asked rarely because it fails.
 func (s *Snapshot) issuers(c *Check) {
 	for _, r := range s.Replicas {
 		for _, warning := range r.Warnings {
-			problem, remedy, found := strings.Cut(warning, "; to mend it, ")
+			problem, remedy, found := strings.Cut(warning, issuer.ToMend)
 			if !found {
 				remedy = fmt.Sprintf("kubectl get mrc -n %s -o yaml", s.Namespace)
 			}
@@ -142,20 +132,33 @@ func (s *Snapshot) lifetimes(c *Check) {
 	if err != nil {
 		return // trust says it
 	}
-	rotate := "osm ca rotate"
 	for _, root := range state.Signing().Roots() {
 		rest, life := root.NotAfter.Sub(s.Now), root.NotAfter.Sub(root.NotBefore)
-		object := fmt.Sprintf("root %s", root.Subject)
+		object, rotate := s.rootObject(state, root), s.replaceRoot(state, root)
 		switch {
+		case s.Now.Add(issuer.ClockSkew).Before(root.NotBefore):
+			c.fail(object, "synchronise the clocks; or else, "+rotate, "it signs, and is not valid before %s", root.NotBefore.UTC().Format(time.RFC3339))
 		case rest <= 0:
 			c.fail(object, rotate, "it expired at %s", root.NotAfter.UTC().Format(time.RFC3339))
 		case rest < min(endsNow, life/50):
-			c.fail(object, rotate, "it signs, and expires in %s", left(rest))
+			c.fail(object, rotate, "it signs, and expires in %s", Left(rest))
 		case rest < min(endsSoon, life/10):
-			c.warn(object, rotate, "it signs, and expires in %s", left(rest))
+			c.warn(object, rotate, "it signs, and expires in %s", Left(rest))
 		}
-		c.Summary = fmt.Sprintf("%s signs and expires in %s, at %s", root.Subject, left(rest), root.NotAfter.UTC().Format(time.RFC3339))
+		c.Summary = fmt.Sprintf("%s signs and expires in %s, at %s", root.Subject, Left(rest), root.NotAfter.UTC().Format(time.RFC3339))
+		if rest <= 0 {
+			c.Summary = fmt.Sprintf("%s signs and expired at %s", root.Subject, root.NotAfter.UTC().Format(time.RFC3339))
+		}
 	}
+}
+
+// rootObject names a root and what it is of: roots may have the same subject.
+func (s *Snapshot) rootObject(state trust.State, root *x509.Certificate) string {
+	object := fmt.Sprintf("root %s", root.Subject)
+	if source := state.Source(root); source != "" {
+		object += " of " + s.object("MeshRootCertificate", source)
+	}
+	return object
 }
 
 // state reads the record.

@@ -2,6 +2,8 @@ package check
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/osm-edge/osm/manifests/crd/v1"
@@ -24,7 +26,7 @@ func (s *Snapshot) rotation(c *Check) {
 		return
 	}
 	step, since := state.Step()
-	lasts := s.Now.Sub(since)
+	lasts := max(0, s.Now.Sub(since))
 	if step == trust.Settled {
 		c.Summary = "no root is being replaced"
 		return
@@ -32,15 +34,36 @@ func (s *Snapshot) rotation(c *Check) {
 	c.Summary = fmt.Sprintf("a root is being replaced, step %s for %s", step, lasts.Round(time.Second))
 	object, status := s.rotating()
 	switch {
-	case step == trust.Distribute && lasts > stuck:
+	case step == trust.Distribute && lasts > stuck && (status.Deadline == nil || s.Now.After(status.Deadline.Time)):
 		c.fail(object, s.logs("osm-controller"), "the new root has been distributed for %s and does not sign yet", lasts.Round(time.Minute))
 	case step == trust.Distribute && lasts > distributePatience && len(status.Missing) > 0:
-		c.warn(object, "restart them, or wait for the deadline: osm ca show",
+		c.warn(object, s.acknowledge(status.Missing),
 			"%d of %s acknowledged the new root; missing: %s", status.Acknowledged, count(int(status.Pods), "pod"), names(status.Missing))
+	case step == trust.Sign && lasts > signPatience && status.Certificates == 0:
+		c.warn(object, s.logs("osm-controller"), "no osm-controller has said for %s how many certificates are replaced", lasts.Round(time.Minute))
 	case step == trust.Sign && lasts > signPatience:
 		c.warn(object, s.logs("osm-controller"), "%d of %s replaced after %s",
 			status.Replaced, count(int(status.Certificates), "certificate"), lasts.Round(time.Minute))
 	}
+}
+
+// acknowledge is how pods that are missing come to trust the new root. The
+// replacement goes on without them at its deadline.
+func (s *Snapshot) acknowledge(missing []string) string {
+	if len(missing) == 0 {
+		return s.Command("ca show", false)
+	}
+	namespace, _, _ := strings.Cut(missing[0], "/")
+	var pods []Pod
+	for _, one := range missing {
+		in, name, _ := strings.Cut(one, "/")
+		if i := slices.IndexFunc(s.Pods, func(p Pod) bool { return p.Namespace == in && p.Name == name }); in == namespace && i >= 0 {
+			pods = append(pods, s.Pods[i])
+		} else if in == namespace {
+			pods = append(pods, Pod{Namespace: in, Name: name})
+		}
+	}
+	return fmt.Sprintf("see what is wrong with them, wait for the deadline (%s), or replace them: %s", s.Command("ca show", false), replace(namespace, pods))
 }
 
 // rotating returns the MeshRootCertificate that comes, and how far it is.

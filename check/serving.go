@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -20,9 +21,9 @@ const servingSoon = 30 * 24 * time.Hour
 func (s *Snapshot) serving(service string, c *Check) []*x509.Certificate {
 	name, host := service+"-tls", service+"."+s.Namespace+".svc"
 	object, secret := s.object("Secret", name), s.Secrets[name]
-	renew := fmt.Sprintf("kubectl delete secret -n %s %s && %s", s.Namespace, name, s.restart("osm-bootstrap"))
+	renew := s.reissue(service)
 	if secret == nil {
-		c.fail(object, s.restart("osm-bootstrap"), "it does not exist: %s has no serving certificate", service)
+		c.fail(object, s.certify(), "it does not exist: %s has no serving certificate", service)
 		return nil
 	}
 	chain, problem := s.chain(secret, host)
@@ -31,7 +32,7 @@ func (s *Snapshot) serving(service string, c *Check) []*x509.Certificate {
 		return nil
 	}
 	if rest := chain[0].NotAfter.Sub(s.Now); rest < min(servingSoon, chain[0].NotAfter.Sub(chain[0].NotBefore)/10) {
-		c.warn(object, renew, "key %q expires in %s and has not been renewed", corev1.TLSCertKey, left(rest))
+		c.warn(object, renew, "key %q expires in %s and has not been renewed", corev1.TLSCertKey, Left(rest))
 	}
 	return chain
 }
@@ -59,7 +60,7 @@ func (s *Snapshot) chain(secret *corev1.Secret, host string) (chain []*x509.Cert
 
 // trustedBy tells whether the API server accepts what a server serves.
 func (s *Snapshot) trustedBy(one call, service string, chain []*x509.Certificate, c *Check) {
-	mend := s.restart("osm-bootstrap")
+	mend := s.certify()
 	if len(bytes.TrimSpace(one.caBundle)) == 0 {
 		c.fail(one.object, mend, "its caBundle is empty: the API server cannot verify %s", service)
 		return
@@ -80,6 +81,25 @@ func (s *Snapshot) trustedBy(one call, service string, chain []*x509.Certificate
 		options.Intermediates.AddCert(certificate)
 	}
 	if _, err := chain[0].Verify(options); err != nil {
-		c.fail(one.object, mend, "its caBundle does not verify what %s serves, which is signed by %s: %s", service, chain[0].Issuer, err)
+		c.fail(one.object, s.unverified(service, err.Error()), "its caBundle does not verify what %s serves, which is signed by %s: %s", service, chain[0].Issuer, err)
 	}
+}
+
+// unverified is what to do about a serving certificate that is not accepted, by
+// what crypto/x509 says of it, here or in an API server.
+func (s *Snapshot) unverified(service, reason string) string {
+	says := func(words string) bool { return strings.Contains(reason, words) }
+	switch signer := s.signer(); {
+	case says("not authorized to sign for this name"), says("not permitted by any constraint"), says("excluded by constraint"):
+		if signer == nil || signer.Spec.Provider.Tresor == nil {
+			return s.reissue(service) // by a CA of osm-bootstrap's own
+		}
+		if first := s.blocked(); first != "" {
+			return first
+		}
+		return fmt.Sprintf("have a root sign whose name constraints permit %s.svc, or that has none: %s", s.Namespace, s.put(signer.Spec.Provider.Tresor.SecretRef.Name, "ca.crt", "private.key"))
+	case says("has expired or is not yet valid"), says("certificate is valid for"), says("is not valid for any names"):
+		return s.reissue(service)
+	}
+	return s.certify()
 }

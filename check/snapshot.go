@@ -25,6 +25,10 @@ var Servers = [...]string{"osm-injector", "osm-validator", "osm-bootstrap"}
 type Snapshot struct {
 	// Mesh is the mesh's name, Namespace the one that it is installed in.
 	Mesh, Namespace string
+	// Keeper is what manages the mesh, and what to do there, if that is not osm.
+	Keeper string
+	// RootSecret is the name of the mesh's own; osm-ca-bundle if empty.
+	RootSecret string
 	// Now is the moment, by the clock of whoever asks, and ServerTime by that of
 	// the API server; zero if it did not tell.
 	Now, ServerTime time.Time
@@ -51,8 +55,10 @@ type Snapshot struct {
 	Copies map[string]*corev1.ConfigMap
 
 	Namespaces []corev1.Namespace
-	// Meshes are the names of all meshes of the cluster.
+	// Meshes are the names of all meshes of the cluster, and Others those that are
+	// in other namespaces.
 	Meshes []string
+	Others []Other
 	// Leftovers are Secrets that osm-edge kept sidecars' keys in, by namespace.
 	Leftovers map[string][]string
 	// Pods are those of monitored namespaces.
@@ -65,6 +71,9 @@ type Snapshot struct {
 	// returns.
 	Pulling map[string][]string
 }
+
+// Other is a mesh beside this one. It may have the same name.
+type Other struct{ Mesh, Namespace string }
 
 // Replica is a running pod of the control plane, and what it says of itself.
 type Replica struct {
@@ -127,25 +136,11 @@ func (s *Snapshot) object(kind, name string) string {
 	return fmt.Sprintf("%s %s/%s", kind, s.Namespace, name)
 }
 
-// upgrade is the command that writes all that the chart consists of.
-func (s *Snapshot) upgrade() string {
-	if s.Namespace == "osm-system" {
-		return "osm upgrade"
-	}
-	return "osm upgrade --osm-namespace " + s.Namespace
-}
-
-func (s *Snapshot) restart(component string) string {
-	return fmt.Sprintf("kubectl rollout restart deployment/%s -n %s", component, s.Namespace)
-}
-
-func (s *Snapshot) logs(component string) string {
-	return fmt.Sprintf("kubectl logs -n %s deployment/%s", s.Namespace, component)
-}
+// most is how many names are given of many.
+const most = 5
 
 // names returns some of many names.
 func names(all []string) string {
-	const most = 5
 	if len(all) <= most {
 		return strings.Join(all, ", ")
 	}
@@ -159,10 +154,15 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// left says how long something lasts.
-func left(d time.Duration) string {
-	if d >= 48*time.Hour {
+// Left says how long something lasts.
+func Left(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "no time"
+	case d < time.Minute:
+		return "less than a minute"
+	case d >= 48*time.Hour:
 		return fmt.Sprintf("%d days", int(d.Hours()/24))
 	}
-	return d.Round(time.Minute).String()
+	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 }

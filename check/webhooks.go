@@ -13,14 +13,18 @@ import (
 type call struct {
 	object   string
 	caBundle []byte
-	// problem is what is wrong with it, caBundle aside.
-	problem string
+	// problem is what is wrong with it, caBundle aside, and fix what puts it right.
+	problem, fix string
 }
 
 // endpoint is where a server of the mesh is.
 type endpoint struct {
 	service, path string
 	port          int32
+}
+
+func (e endpoint) in(namespace string) string {
+	return fmt.Sprintf("%s.%s:%d%s", e.service, namespace, e.port, e.path)
 }
 
 var (
@@ -43,13 +47,13 @@ func (s *Snapshot) webhooks(c *Check) {
 		}
 		for _, one := range calls[service] {
 			if one.problem != "" {
-				c.fail(one.object, s.upgrade(), "%s", one.problem)
+				c.fail(one.object, one.fix, "%s", one.problem)
 			}
 			s.trustedBy(one, service, chain, c)
 		}
 	}
 	if !ends.IsZero() {
-		c.Summary = "serving certificates expire in " + left(ends.Sub(s.Now))
+		c.Summary = "serving certificates expire in " + Left(ends.Sub(s.Now))
 	}
 }
 
@@ -84,7 +88,7 @@ func (s *Snapshot) validating(c *Check) (calls []call) {
 }
 
 func (s *Snapshot) webhook(object string, config admissionregistrationv1.WebhookClientConfig, policy *admissionregistrationv1.FailurePolicyType, to endpoint) call {
-	one := call{object: object, caBundle: config.CABundle}
+	one := call{object: object, caBundle: config.CABundle, fix: s.upgrade()}
 	if service := config.Service; service == nil {
 		one.problem = "it calls a URL, not Service " + to.service
 	} else {
@@ -103,9 +107,9 @@ func (s *Snapshot) converting() (calls []call) {
 		if definition == nil {
 			continue
 		}
-		one := call{object: "CustomResourceDefinition " + name}
+		one := call{object: "CustomResourceDefinition " + name, fix: s.restart("osm-bootstrap")}
 		spec := definition.Spec.Conversion
-		if len(s.Meshes) > 1 && !s.converts(spec) {
+		if len(s.Others) > 0 && !s.converts(spec) {
 			continue // another mesh does, for the moment; which is told elsewhere
 		}
 		if spec == nil || spec.Strategy != apiextensionsv1.WebhookConverter || spec.Webhook == nil || spec.Webhook.ClientConfig == nil || spec.Webhook.ClientConfig.Service == nil {
@@ -128,7 +132,7 @@ func (s *Snapshot) converts(spec *apiextensionsv1.CustomResourceConversion) bool
 }
 
 // goes returns how a call goes elsewhere.
-func (s *Snapshot) goes(to endpoint, namespace, name string, path *string, port *int32) string {
+func (s *Snapshot) goes(to endpoint, namespace, name string, path *string, port *int32) (problem string) {
 	said := endpoint{service: name, port: 443}
 	if path != nil {
 		said.path = *path
@@ -137,7 +141,7 @@ func (s *Snapshot) goes(to endpoint, namespace, name string, path *string, port 
 		said.port = *port
 	}
 	if said != to || namespace != s.Namespace {
-		return fmt.Sprintf("it calls %s.%s:%d%s, not %s.%s:%d%s", said.service, namespace, said.port, said.path, to.service, s.Namespace, to.port, to.path)
+		return fmt.Sprintf("it calls %s, not %s", said.in(namespace), to.in(s.Namespace))
 	}
 	return ""
 }

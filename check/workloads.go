@@ -30,6 +30,7 @@ var (
 	tooSmall    = regexp.MustCompile(`minimum (\S+) usage per (?:Container|Pod)|(\S+) max limit to request ratio`)
 	calling     = regexp.MustCompile(`failed calling webhook "([^"]+)"`)
 	denied      = regexp.MustCompile(`admission webhook "([^"]+)" denied the request`)
+	ofNamespace = regexp.MustCompile(`denied the request: namespace ([a-z0-9-]+): annotation ([^ ]+) `)
 	noAccount   = regexp.MustCompile(`error looking up service account [^:]*: serviceaccount "([^"]+)" not found`)
 )
 
@@ -58,7 +59,7 @@ func (s *Snapshot) remedy(w Stuck) string {
 		return s.uncalled(m[1], w.Reason)
 	}
 	if m := find(denied); m != nil && m[1] == injectorWebhook {
-		return fmt.Sprintf("change what the message names (docs/operations.md#a-pod-that-is-refused): kubectl edit -n %s %s %s", w.Namespace, strings.ToLower(w.Kind), w.Name)
+		return w.change(find(ofNamespace))
 	} else if m != nil {
 		return fmt.Sprintf("find out whose webhook %s is, and what it wants: kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations", m[1])
 	}
@@ -66,6 +67,19 @@ func (s *Snapshot) remedy(w Stuck) string {
 		return fmt.Sprintf("kubectl create serviceaccount -n %s %s", w.Namespace, m[1])
 	}
 	return fmt.Sprintf("kubectl describe -n %s %s %s", w.Namespace, strings.ToLower(w.Kind), w.Name)
+}
+
+// change is how what the mesh refuses is changed: an annotation of the namespace,
+// or the template of the pods.
+func (w Stuck) change(annotation []string) string {
+	const see = "change what the message names (docs/operations.md#a-pod-that-is-refused)"
+	switch {
+	case annotation != nil:
+		return fmt.Sprintf("%s, or remove it: kubectl annotate namespace %s %s-", see, annotation[1], annotation[2])
+	case w.Kind == "Job": // whose template never changes
+		return fmt.Sprintf("%s where the Job comes from, such as a CronJob, and have it made anew: kubectl delete job -n %s %s", see, w.Namespace, w.Name)
+	}
+	return fmt.Sprintf("%s: kubectl edit -n %s %s %s", see, w.Namespace, strings.ToLower(w.Kind), w.Name)
 }
 
 func ranged(namespace, kind, resource string) string {

@@ -19,7 +19,7 @@ const (
 // and a list of nothing else is empty.
 func entries(list string) ([]string, error) {
 	if len(list) > maxListBytes {
-		return nil, fmt.Errorf("a list of %d bytes: at most %d are taken", len(list), maxListBytes)
+		return nil, fmt.Errorf("a list of %d bytes: at most %d are taken: shorten it", len(list), maxListBytes)
 	}
 	if strings.TrimSpace(list) == "" {
 		return nil, nil
@@ -36,7 +36,7 @@ func entries(list string) ([]string, error) {
 
 func checkCount(entries int) error {
 	if entries > maxEntries {
-		return fmt.Errorf("a list of %d entries: at most %d are taken", entries, maxEntries)
+		return fmt.Errorf("a list of %d entries: at most %d are taken: shorten it", entries, maxEntries)
 	}
 	return nil
 }

@@ -30,10 +30,18 @@ var (
 	oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30} // section 4.2.1.10
 )
 
-// CheckAuthority refuses a CA certificate, a root's or an intermediate's, that
-// some peer of the mesh would refuse: crypto/x509, which is laxer in places, or
-// OpenSSL at its security level 2, as Pipy's.
+// CheckAuthority refuses the CA certificate of an intermediate that some peer of
+// the mesh would refuse: crypto/x509, which is laxer in places, or OpenSSL at its
+// security level 2, as Pipy's. See [CheckRoot] for roots.
 func CheckAuthority(ca *x509.Certificate) error {
+	if err := checkCA(ca); err != nil {
+		return err
+	}
+	return checkSignatureAlgorithm(ca.SignatureAlgorithm)
+}
+
+// checkCA looks at everything but the signature.
+func checkCA(ca *x509.Certificate) error {
 	switch {
 	case !ca.BasicConstraintsValid || !ca.IsCA:
 		return errors.New("the certificate is not a CA certificate")
@@ -44,10 +52,7 @@ func CheckAuthority(ca *x509.Certificate) error {
 	case !allowsBothSides(ca):
 		return errors.New("the certificate's extended key usage leaves out server or client authentication: make one with both, or without the extension")
 	}
-	if err := checkKey(ca.PublicKey); err != nil {
-		return err
-	}
-	return checkSignatureAlgorithm(ca.SignatureAlgorithm)
+	return checkKey(ca.PublicKey)
 }
 
 // allowsBothSides does not take anyExtendedKeyUsage for the two: OpenSSL does

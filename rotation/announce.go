@@ -72,7 +72,7 @@ func changes(before, after trust.State, t tally, patience time.Duration) (all []
 		}
 		if trusted := before.Bundle(); trusted.Union(issuer.NewTrustBundle(root.certificate)).Equal(trusted) && len(t.missing) > 0 {
 			a.Warning = true
-			a.Note = fmt.Sprintf("root %s signs, though %d of %d pods have not acknowledged it in %s: %s",
+			a.Note = fmt.Sprintf("root %s signs, though %d of %d pods have not acknowledged it in %s; replace them, for they refuse what it certifies: %s",
 				root, len(t.missing), t.pods, patience, some(t.missing))
 		}
 		all = append(all, a)

@@ -63,9 +63,12 @@ func (v *Validator) validity(ctx context.Context, path *field.Path, value string
 		return field.ErrorList{field.Invalid(path, value, "too short: use at least 1m, for renewal to keep up")}
 	case validity > maxServiceCertValidity:
 		return field.ErrorList{field.Invalid(path, value, "too long: use at most 87600h, ten years")}
+	case known && time.Until(notAfter) < minServiceCertValidity:
+		return field.ErrorList{field.Invalid(path, value, fmt.Sprintf(
+			"beyond the root, which expires at %s, as any lifetime is: replace the root first", notAfter.UTC().Format(time.RFC3339)))}
 	case known && time.Now().Add(validity).After(notAfter):
 		return field.ErrorList{field.Invalid(path, value, fmt.Sprintf(
-			"beyond the root, which expires at %s: use a shorter lifetime, or replace the root first", notAfter.UTC().Format(time.RFC3339)))}
+			"beyond the root, which expires at %s: use %s or less, or replace the root first", notAfter.UTC().Format(time.RFC3339), time.Until(notAfter).Truncate(time.Minute)))}
 	}
 	return nil
 }
@@ -102,7 +105,7 @@ func resources(path *field.Path, r v1.Resources) field.ErrorList {
 	for _, name := range slices.Sorted(maps.Keys(r.Requests)) {
 		request := r.Requests[name]
 		if limit, limited := r.Limits[name]; limited && request.Cmp(limit) > 0 {
-			problems = append(problems, field.Invalid(path.Child("requests").Key(string(name)), request.String(), "above the limit of "+limit.String()))
+			problems = append(problems, field.Invalid(path.Child("requests").Key(string(name)), request.String(), "above the limit of "+limit.String()+": lower the request, or raise the limit"))
 		}
 	}
 	return problems

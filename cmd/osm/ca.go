@@ -60,11 +60,11 @@ func (c *cluster) authorities(ctx context.Context) (*check.Snapshot, trust.State
 
 func readRecord(record *corev1.ConfigMap, namespace string) (trust.State, error) {
 	if record == nil {
-		return trust.State{}, fmt.Errorf("configmap %s/%s does not exist: no root is trusted yet; see osm check", namespace, trust.ConfigMapName)
+		return trust.State{}, fmt.Errorf("configmap %s/%s does not exist: no root is trusted yet; see %s", namespace, trust.ConfigMapName, command(namespace, "check"))
 	}
 	state, err := trust.Parse(record.Data)
 	if err != nil {
-		return trust.State{}, fmt.Errorf("configmap %s/%s is malformed: %w; see osm check", namespace, trust.ConfigMapName, err)
+		return trust.State{}, fmt.Errorf("configmap %s/%s is malformed: %w; see %s", namespace, trust.ConfigMapName, err, command(namespace, "check"))
 	}
 	return state, nil
 }

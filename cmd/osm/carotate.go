@@ -9,13 +9,10 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/osm-edge/osm/check"
 	"github.com/osm-edge/osm/cmd/internal/survey"
 	"github.com/osm-edge/osm/issuer/rootsecret"
-	"github.com/osm-edge/osm/issuer/tresor"
-	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/trust"
 )
@@ -82,7 +79,7 @@ func (o *rotateOptions) run(ctx context.Context, out *terminal) error {
 	defer cancel()
 	err = (&rotationWatch{out: out, survey: reader, before: state}).run(watching)
 	if err != nil && watching.Err() != nil {
-		fmt.Fprintln(out, "\nthe replacement goes on without osm: see osm ca show")
+		fmt.Fprintln(out, "\nthe replacement goes on without osm: see "+snapshot.Command("ca show", false))
 		if ctx.Err() != nil {
 			return nil // told to stop watching
 		}
@@ -96,32 +93,30 @@ func (o *rotateOptions) run(ctx context.Context, out *terminal) error {
 func replaceable(snapshot *check.Snapshot, state trust.State) (string, error) {
 	root := signing(snapshot.Roots)
 	if root == nil {
-		return "", errors.New("no MeshRootCertificate signs, so there is nothing to replace: see osm check")
+		return "", errors.New("no MeshRootCertificate signs, so there is nothing to replace: see " + snapshot.Command("check", false))
 	}
 	if step, _ := state.Step(); step == trust.Distribute || step == trust.Sign {
-		return "", fmt.Errorf("a root is being replaced, at step %s: wait for its end, see osm ca show", step)
+		return "", fmt.Errorf("a root is being replaced, at step %s: wait for its end, see %s", step, snapshot.Command("ca show", false))
 	}
-	if err := elsewhere(snapshot.Namespace, root); err != nil {
-		return "", err
+	if root.Spec.Provider.Tresor == nil {
+		return "", fmt.Errorf("the mesh did not make the root of MeshRootCertificate %s: %s", root.Name, snapshot.Replacement(root))
 	}
 	name := root.Spec.Provider.Tresor.SecretRef.Name
 	secret := snapshot.Secrets[name]
 	if secret == nil {
-		return "", fmt.Errorf("secret %s/%s does not exist: osm-bootstrap is about to make a root; see osm check", snapshot.Namespace, name)
+		return "", fmt.Errorf("secret %s/%s does not exist: osm-bootstrap is about to make a root; see %s", snapshot.Namespace, name, snapshot.Command("check", false))
 	}
 	if len(secret.Finalizers) > 0 {
 		return "", fmt.Errorf("secret %s/%s would not be gone once it is deleted: it %s", snapshot.Namespace, name, waitsForFinalizers(secrets.GroupVersionResource, secret))
 	}
-	parsed, err := rootsecret.Parse(secret, snapshot.Now)
-	if err != nil {
+	if _, err := rootsecret.Parse(secret, snapshot.Now); err != nil {
 		return "", err
 	}
-	if !tresor.IsOwn(parsed.Certificate) || !manifests.Owned(snapshot.Mesh).Matches(labels.Set(secret.Labels)) {
-		return "", fmt.Errorf("secret %s/%s holds a root that the mesh did not make: put the next one there yourself, by kubectl create secret generic %s -n %s --from-file=ca.crt --from-file=private.key --dry-run=client -o yaml | kubectl replace -f -",
-			snapshot.Namespace, name, name, snapshot.Namespace)
+	if other := snapshot.Replacement(root); other != "" {
+		return "", fmt.Errorf("secret %s/%s holds a root that the mesh did not make: %s", snapshot.Namespace, name, other)
 	}
 	if d := snapshot.Deployments["osm-bootstrap"]; d == nil || d.Status.AvailableReplicas == 0 {
-		return "", errors.New("no osm-bootstrap is available, which would make the new root: see osm check")
+		return "", errors.New("no osm-bootstrap is available, which would make the new root: see " + snapshot.Command("check", false))
 	}
 	return name, nil
 }
@@ -132,20 +127,6 @@ func signing(roots []v1.MeshRootCertificate) *v1.MeshRootCertificate {
 		if meta.IsStatusConditionTrue(roots[i].Status.Conditions, v1.ConditionSigning) {
 			return &roots[i]
 		}
-	}
-	return nil
-}
-
-// elsewhere says how to replace a root that is not of the mesh's own making.
-func elsewhere(namespace string, root *v1.MeshRootCertificate) error {
-	switch p := root.Spec.Provider; {
-	case p.Vault != nil:
-		return fmt.Errorf("the root is Vault's: have Vault make another, by vault write %[1]s/root/rotate/internal common_name=osm.root ttl=87600h, and sign with it, by vault write %[1]s/root/replace default=next: the mesh trusts it first, and takes certificates of it then", p.Vault.Mount)
-	case p.CertManager != nil:
-		return fmt.Errorf("the root is that of cert-manager's %s %s: add the new root to ca.crt of Secret %s/osm-ca-bundle, beside the old one, and have the issuer use it then; see osm ca show",
-			p.CertManager.IssuerRef.Kind, p.CertManager.IssuerRef.Name, namespace)
-	case p.Tresor == nil:
-		return fmt.Errorf("MeshRootCertificate %s names no provider that osm knows", root.Name)
 	}
 	return nil
 }

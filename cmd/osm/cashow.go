@@ -93,21 +93,18 @@ func fingerprintOf(certificate *x509.Certificate) string {
 
 // until says how far off a time is.
 func until(now, then time.Time) string {
-	switch d := then.Sub(now); {
-	case d <= 0:
+	d := then.Sub(now)
+	if d <= 0 {
 		return "which is over"
-	case d >= 48*time.Hour:
-		return fmt.Sprintf("in %d days", int(d.Hours()/24))
-	default:
-		return "in " + strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 	}
+	return "in " + check.Left(d)
 }
 
 // describeRotation says how far the replacement of a root is, in a line.
 func describeRotation(snapshot *check.Snapshot, state trust.State) string {
 	step, since := state.Step()
 	status := rotationOf(snapshot.Roots)
-	lasts := snapshot.Now.Sub(since).Round(time.Second)
+	lasts := max(0, snapshot.Now.Sub(since).Round(time.Second))
 	switch step {
 	case trust.Distribute:
 		return fmt.Sprintf("distribute for %s: %d of %s acknowledged the new root%s", lasts, status.Acknowledged, countOf(int(status.Pods), "pod"), missing(status))

@@ -85,7 +85,7 @@ func (c *cluster) controllers(ctx context.Context) ([]status.Report, error) {
 		reports = append(reports, report)
 	}
 	if len(reports) == 0 {
-		return nil, fmt.Errorf("no osm-controller runs in namespace %s: see osm check", c.meshNamespace)
+		return nil, fmt.Errorf("no osm-controller runs in namespace %s: see %s", c.meshNamespace, command(c.meshNamespace, "check"))
 	}
 	return reports, nil
 }

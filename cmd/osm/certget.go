@@ -97,7 +97,7 @@ func sidecars(ctx context.Context, client kubernetes.Interface, namespace, name 
 	pod, err := client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err == nil {
 		if _, injected := pod.Labels[injector.ProxyLabel]; !injected {
-			return nil, fmt.Errorf("pod %s/%s has no sidecar: see osm check", namespace, name)
+			return nil, fmt.Errorf("pod %s/%s has no sidecar, and so no certificate: if its namespace is of a mesh, have the pod made anew", namespace, name)
 		}
 		return []corev1.Pod{*pod}, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/osm-edge/osm/check"
@@ -102,5 +103,19 @@ func (c *cluster) check(ctx context.Context) (check.Report, error) {
 	if err != nil {
 		return check.Report{}, err
 	}
+	// Who may not find it out is told as if osm managed it.
+	if tool, err := c.meshKeeper(ctx, snapshot.Mesh, deployed(snapshot)); err == nil && tool != nil {
+		snapshot.Keeper = tool.name + ": " + tool.upgrade
+	}
 	return check.Run(snapshot), nil
+}
+
+// deployed are the Deployments of the mesh that are there.
+func deployed(snapshot *check.Snapshot) (all []appsv1.Deployment) {
+	for _, name := range check.Components {
+		if d := snapshot.Deployments[name]; d != nil {
+			all = append(all, *d)
+		}
+	}
+	return all
 }

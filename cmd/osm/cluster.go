@@ -8,6 +8,8 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/osm-edge/osm/check"
 )
 
 // defaultMeshNamespace is where the mesh is unless --osm-namespace says otherwise.
@@ -63,6 +65,16 @@ func (c *cluster) config() (*rest.Config, error) {
 	// A person waits for it, and the API server has limits of its own.
 	config.QPS, config.Burst = 100, 200
 	return config, nil
+}
+
+// command is one of osm about the mesh in a namespace, for hints.
+func command(namespace, command string) string {
+	return (&check.Snapshot{Mesh: "osm", Namespace: namespace}).Command(command, false)
+}
+
+// command is one about a mesh that takes its name, too.
+func (c *cluster) command(mesh, command string) string {
+	return (&check.Snapshot{Mesh: mesh, Namespace: c.meshNamespace}).Command(command, true)
 }
 
 func (c *cluster) client() (kubernetes.Interface, error) {

@@ -123,7 +123,7 @@ func (o *installOptions) install(ctx context.Context, out *terminal) error {
 		return fmt.Errorf("%w\nwhat is there stays for you to look at; osm uninstall mesh takes it away", err)
 	}
 	out.tell("\nmesh %s is installed in namespace %s, after %s", out.in(bold, o.meshName), o.cluster.meshNamespace, seconds(time.Since(began)))
-	out.tell("next: osm namespace add NAMESPACE, and osm check")
+	out.tell("next: %s NAMESPACE, and %s", o.cluster.command(o.meshName, "namespace add"), command(o.cluster.meshNamespace, "check"))
 	return nil
 }
 

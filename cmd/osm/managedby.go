@@ -190,7 +190,7 @@ func (o *installOptions) mayUpgrade(ctx context.Context, released bool) error {
 	case released:
 		return nil
 	case len(deployments) > 0:
-		return fmt.Errorf("mesh %s in namespace %s has no Helm release: its chart was rendered and applied, as by helm template and kubectl apply\napply the chart of this version in the same way; or have osm manage the mesh: osm uninstall mesh --yes, which keeps its root, and osm install", o.meshName, o.cluster.meshNamespace)
+		return fmt.Errorf("mesh %s in namespace %s has no Helm release: its chart was rendered and applied, as by helm template and kubectl apply\napply the chart of this version in the same way; or have osm manage the mesh: %s --yes, which keeps its root, and %s", o.meshName, o.cluster.meshNamespace, o.cluster.command(o.meshName, "uninstall mesh"), o.cluster.command(o.meshName, "install"))
 	case len(where) > 0:
 		return fmt.Errorf("mesh %s is in namespace %s: name it with --osm-namespace", o.meshName, strings.Join(where, ", "))
 	}

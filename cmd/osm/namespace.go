@@ -110,7 +110,7 @@ func (o *namespaceOptions) change(ctx context.Context, names []string, set marks
 	}
 	var problems []error
 	for _, name := range names {
-		problems = append(problems, o.mayChange(ctx, client, name))
+		problems = append(problems, o.mayChange(ctx, client, name, set.Labels[monitoredLabel] != nil))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return err
@@ -127,8 +127,10 @@ func (o *namespaceOptions) change(ctx context.Context, names []string, set marks
 	return nil
 }
 
-func (o *namespaceOptions) mayChange(ctx context.Context, client kubernetes.Interface, name string) error {
-	if slices.Contains([]string{metav1.NamespaceSystem, metav1.NamespacePublic, corev1.NamespaceNodeLease, o.cluster.meshNamespace}, name) {
+// mayChange returns why a namespace is not to be changed. One that never joins
+// can be taken out: someone has labelled it.
+func (o *namespaceOptions) mayChange(ctx context.Context, client kubernetes.Interface, name string, joins bool) error {
+	if joins && slices.Contains([]string{metav1.NamespaceSystem, metav1.NamespacePublic, corev1.NamespaceNodeLease, o.cluster.meshNamespace}, name) {
 		return fmt.Errorf("namespace %s is never of a mesh, for its pods have to start while the mesh is down: run what is to be of the mesh in another namespace", name)
 	}
 	namespace, err := client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})

@@ -29,11 +29,11 @@ func (p *preflight) others(ctx context.Context) error {
 		p.out.say(beware, "the last installation of mesh %s is %s, and is repeated", p.mesh, last.Info.Status)
 		return p.leftBehind(ctx)
 	case last != nil && last.Info.Status.IsPending():
-		p.refuse("wait until it has come to its end; if what began it was killed, osm uninstall mesh, which keeps the root, and install it again",
+		p.refuse("wait until it has come to its end; if what began it was killed, "+p.cluster.command(p.mesh, "uninstall mesh")+", which keeps the root, and install it again",
 			"mesh %s in namespace %s is being installed or changed: its release is %s since %s", p.mesh, p.cluster.meshNamespace, last.Info.Status, last.Info.LastDeployed.Format(time.RFC3339))
 		return nil
 	case last != nil:
-		p.refuse("osm upgrade, or osm uninstall mesh and install it again",
+		p.refuse(p.cluster.command(p.mesh, "upgrade")+", or install it again after "+p.cluster.command(p.mesh, "uninstall mesh"),
 			"mesh %s is installed in namespace %s: its release is %s", p.mesh, p.cluster.meshNamespace, last.Info.Status)
 		return nil
 	}
@@ -52,7 +52,7 @@ func (p *preflight) others(ctx context.Context) error {
 	case tool != nil:
 		p.refuse(tool.upgrade, "mesh %s is in namespace %s, managed by %s", p.mesh, p.cluster.meshNamespace, tool.name)
 	case len(deployments) > 0:
-		p.refuse("osm uninstall mesh, which keeps its root, and install it again",
+		p.refuse("install it again after "+p.cluster.command(p.mesh, "uninstall mesh")+", which keeps its root",
 			"mesh %s is in namespace %s, without a Helm release", p.mesh, p.cluster.meshNamespace)
 	case len(where) > 0:
 		p.refuse("choose another name with --mesh-name, or uninstall that one",

@@ -205,7 +205,7 @@ func (o *uninstallOptions) tellWhatStays(ctx context.Context, out *terminal) err
 		if err != nil {
 			return err
 		}
-		out.tell("\n%s: osm uninstall mesh --delete-ca", stay)
+		out.tell("\n%s: %s --delete-ca", stay, o.cluster.command(o.meshName, "uninstall mesh"))
 	}
 	namespaces, err := client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: manifests.Monitored(o.meshName).String()})
 	if err != nil {
@@ -222,7 +222,7 @@ func (o *uninstallOptions) tellWhatStays(ctx context.Context, out *terminal) err
 		pods += len(list.Items)
 	}
 	if len(names) > 0 {
-		out.tell("Namespaces are still labelled for the mesh. To change that: osm namespace remove %s", strings.Join(names, " "))
+		out.tell("Namespaces are still labelled for the mesh. To change that: %s %s", o.cluster.command(o.meshName, "namespace remove"), strings.Join(names, " "))
 	}
 	if pods > 0 {
 		out.tell("%s still have a sidecar, whose certificates end within a day. To replace them: kubectl rollout restart deployment,statefulset,daemonset -n NAMESPACE", countOf(pods, "pod"))

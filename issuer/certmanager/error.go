@@ -50,7 +50,7 @@ func (e *Error) Error() string {
 	if e.cause != nil {
 		text += ": " + e.cause.Error()
 	}
-	return fmt.Sprintf("%s; to mend it, %s", text, e.Mend)
+	return text + issuer.ToMend + e.Mend
 }
 
 // Unwrap returns what lies beneath, if anything does.

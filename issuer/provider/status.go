@@ -17,12 +17,12 @@ import (
 
 // The reasons of conditions.
 const (
-	reasonReached       = "Reached"
+	reasonReached       = v1.ReasonReached
 	reasonRootsRefused  = v1.ReasonRootsRefused
-	reasonUnreachable   = "Unreachable"
-	reasonRefused       = "Refused"
-	reasonSecretMissing = "SecretMissing"
-	reasonFailing       = "Failing"
+	reasonUnreachable   = v1.ReasonUnreachable
+	reasonRefused       = v1.ReasonRefused
+	reasonSecretMissing = v1.ReasonSecretMissing
+	reasonFailing       = v1.ReasonFailing
 	reasonSigning       = "Signing"
 	reasonTrusted       = "Trusted"
 	reasonSuperseded    = "Superseded"

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
@@ -46,7 +47,7 @@ func (p *Provider) adoptRoot(ctx context.Context, secret *corev1.Secret, before 
 	}
 	if err == nil {
 		if err = issuer.Try(ctx, ca, p.options.Self); err != nil {
-			err = fmt.Errorf("secret %s/%s is refused: key %q: %w", secret.Namespace, secret.Name, rootsecret.CertificateKey, err)
+			err = rootsecret.RefuseCertificate(secret, err)
 		}
 	}
 	if err != nil {
@@ -60,6 +61,8 @@ func (p *Provider) adoptRoot(ctx context.Context, secret *corev1.Secret, before 
 // there.
 func (p *Provider) unreadable(secret *corev1.Secret, name, what string, err error) *problem {
 	switch {
+	case apierrors.IsForbidden(err):
+		return &problem{reasonUnreachable, fmt.Errorf("read secret %s/%s: %w%slet osm-controller get, list and watch it, as the chart's Role does", p.options.Namespace, name, err, issuer.ToMend)}
 	case err != nil:
 		return &problem{reasonUnreachable, fmt.Errorf("read secret %s/%s: %w", p.options.Namespace, name, err)}
 	case secret == nil:

@@ -57,7 +57,6 @@ func TestARootThatPeersRefuseIsNotDistributed(t *testing.T) {
 	}{
 		"a short RSA key":         {short, asIs, "RSA key has 1024 bits"},
 		"P-224":                   {p224, asIs, "curve P-224"},
-		"SHA-1":                   {p256, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }, "ECDSA-SHA1"},
 		"servers alone":           {p256, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }, "client authentication"},
 		"no subject":              {p256, func(c *x509.Certificate) { c.Subject = pkix.Name{} }, "no subject"},
 		"other DNS names":         {p256, func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"example.com"} }, "forbid DNS names below cluster.local"},

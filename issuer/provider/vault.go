@@ -57,7 +57,7 @@ func (p *Provider) vaultCredentials(spec v1.Vault) (vault.Credentials, *vaultTok
 		token := newVaultToken(*auth.TokenSecretRef, spec.Address)
 		return vault.Token{Read: token.read, Renewed: token.renewed}, token, nil
 	case auth.Kubernetes != nil && !v1.SameEndpoint(spec.Address, p.options.VaultAddress):
-		return nil, nil, fmt.Errorf("the mesh's service account may not log in at %s: if it may, name that address by the chart's values osm.vault.protocol, host and port, with osm upgrade", spec.Address)
+		return nil, nil, fmt.Errorf("the mesh's service account may not log in at %s%sif it may, name that address by the chart's values osm.vault.protocol, host and port, with osm upgrade", spec.Address, issuer.ToMend)
 	case auth.Kubernetes != nil:
 		return vault.Kubernetes{Mount: auth.Kubernetes.MountPath, Role: auth.Kubernetes.Role, TokenFile: p.options.VaultTokenFile}, nil, nil
 	}
@@ -116,7 +116,7 @@ func (w *vaultWatch) look(ctx context.Context, last state) (state, error) {
 	all, err := w.ca.Roots(ctx)
 	if err != nil {
 		if next.problem == nil {
-			next.problem = &problem{reasonOf(err), err}
+			next.problem = &problem{vaultReason(err), err}
 		}
 		return next, err
 	}
@@ -139,7 +139,7 @@ func (w *vaultWatch) look(ctx context.Context, last state) (state, error) {
 func (w *vaultWatch) inspect(ctx context.Context, next *state) error {
 	standing := w.ca.Inspect(ctx)
 	if standing.Err != nil {
-		next.problem = &problem{reasonOf(standing.Err), standing.Err}
+		next.problem = &problem{vaultReason(standing.Err), standing.Err}
 	}
 	if standing.Issuer != nil {
 		next.signs = fmt.Sprintf("role %s signs with %q", w.ca.RolePath(), cut(standing.Issuer.Subject.String(), mostSubject))
@@ -155,10 +155,14 @@ func (w *vaultWatch) inspect(ctx context.Context, next *state) error {
 	return standing.Err
 }
 
-// reasonOf tells whether Vault has answered.
-func reasonOf(err error) string {
-	if errors.Is(err, vault.ErrAway) || errors.Is(err, context.DeadlineExceeded) {
+// vaultReason tells a Vault that does not answer from one that answers what the
+// mesh cannot use.
+func vaultReason(err error) string {
+	switch {
+	case errors.Is(err, vault.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
 		return reasonUnreachable
+	case errors.Is(err, vault.ErrUnfit):
+		return reasonRefused
 	}
 	return reasonFailing
 }

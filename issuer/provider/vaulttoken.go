@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
@@ -55,21 +56,21 @@ func (t *vaultToken) bound(secret *corev1.Secret, o Options) *problem {
 	case annotated && v1.SameEndpoint(named, t.address):
 		return nil
 	case annotated:
-		return &problem{reasonRefused, fmt.Errorf("secret %s/%s may not be sent to %s: its annotation %s names another address; correct that or, where the chart made the Secret, osm.vault.protocol, host and port",
-			secret.Namespace, secret.Name, t.address, v1.AnnotationVaultAddress)}
+		return &problem{reasonRefused, fmt.Errorf("secret %s/%s may not be sent to %s: its annotation %s names another address%[5]sif it may, kubectl annotate --overwrite secret -n %[1]s %[2]s %[4]s=%[3]s, or set osm.vault.protocol, host and port, where the chart made the Secret",
+			secret.Namespace, secret.Name, t.address, v1.AnnotationVaultAddress, issuer.ToMend)}
 	case t.ref == o.VaultToken && v1.SameEndpoint(o.VaultAddress, t.address):
 		return nil
 	}
-	return &problem{reasonRefused, fmt.Errorf("secret %s/%s does not say that it may be sent to %s: if it may, kubectl annotate secret -n %[1]s %[2]s %[4]s=%[3]s",
-		secret.Namespace, secret.Name, t.address, v1.AnnotationVaultAddress)}
+	return &problem{reasonRefused, fmt.Errorf("secret %s/%s does not say that it may be sent to %s%[5]sif it may, kubectl annotate secret -n %[1]s %[2]s %[4]s=%[3]s",
+		secret.Namespace, secret.Name, t.address, v1.AnnotationVaultAddress, issuer.ToMend)}
 }
 
 func (t *vaultToken) of(secret *corev1.Secret) (string, *problem) {
 	if token := strings.TrimSpace(string(secret.Data[t.ref.Key])); token != "" {
 		return token, nil
 	}
-	return "", &problem{reasonSecretMissing, fmt.Errorf("secret %s/%s has no token for Vault: key %q is missing or empty",
-		secret.Namespace, secret.Name, t.ref.Key)}
+	return "", &problem{reasonSecretMissing, fmt.Errorf("secret %s/%s has no token for Vault: key %q is missing or empty%sput the token there",
+		secret.Namespace, secret.Name, t.ref.Key, issuer.ToMend)}
 }
 
 // set takes in what the Secret says, and reports whether that is new.

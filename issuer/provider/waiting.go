@@ -17,5 +17,8 @@ func (p *Provider) waiting(roots []*root) error {
 			return &waiting{fmt.Sprintf("MeshRootCertificate %s: %v", r.object.Name, r.state.problem.err)}
 		}
 	}
+	if len(roots) > 0 {
+		return &waiting{fmt.Sprintf("no MeshRootCertificate in namespace %s is Active: set the role of one, such as %s, to Active", p.options.Namespace, roots[0].object.Name)}
+	}
 	return &waiting{fmt.Sprintf("no MeshRootCertificate in namespace %s is Active: osm-bootstrap creates the first", p.options.Namespace)}
 }

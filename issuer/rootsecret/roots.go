@@ -46,11 +46,11 @@ func ParseRoots(secret *corev1.Secret, trustDomain string, now time.Time) (Roots
 		roots, err = sift(certificates, trustDomain, now)
 	}
 	if err != nil {
-		return refuse(CertificateKey, "delete the secret, and "+mendRoots(secret.Namespace, secret.Name), err)
+		return refuse(CertificateKey, replaceRoots(secret.Namespace, secret.Name), err)
 	}
 	for key := range secret.Data {
 		if key != CertificateKey && key != ExpirationKey {
-			return refuse(key, "remove that key; the certificate authority alone needs it", errors.New("it does not belong there"))
+			return refuse(key, "name a Secret with ca.crt alone in rootsSecretRef or, if nothing signs with this one, remove that key", errors.New("it does not belong there"))
 		}
 	}
 	errs := make([]error, len(certificates))
@@ -97,6 +97,10 @@ func sift(certificates []*x509.Certificate, trustDomain string, now time.Time) (
 // Missing is the error where ParseRoots has no Secret to read.
 func Missing(namespace, name string) error {
 	return &RefusedError{namespace, name, CertificateKey, "the secret does not exist", mendRoots(namespace, name)}
+}
+
+func replaceRoots(namespace, name string) string {
+	return fmt.Sprintf("put the root certificate there that the issuer's chains end with: kubectl create secret generic %s -n %s --from-file=ca.crt --dry-run=client -o yaml | kubectl replace -f -", name, namespace)
 }
 
 func mendRoots(namespace, name string) string {

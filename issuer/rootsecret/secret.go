@@ -46,7 +46,7 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("secret %s/%s is refused: key %q: %s; to mend it, %s", e.Namespace, e.Name, e.Key, e.Problem, e.Mend)
+	return fmt.Sprintf("secret %s/%s is refused: key %q: %s%s%s", e.Namespace, e.Name, e.Key, e.Problem, issuer.ToMend, e.Mend)
 }
 
 const (
@@ -76,6 +76,12 @@ func Parse(secret *corev1.Secret, now time.Time) (Root, error) {
 		return refuse(ExpirationKey, mendExpiration, err)
 	}
 	return Root{cert, key}, nil
+}
+
+// RefuseCertificate is the error for a root that cannot be used for another
+// reason than Parse finds.
+func RefuseCertificate(secret *corev1.Secret, err error) error {
+	return &RefusedError{secret.Namespace, secret.Name, CertificateKey, err.Error(), mendCertificate}
 }
 
 func parseCertificate(data []byte, now time.Time) (*x509.Certificate, error) {

@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 )
@@ -88,10 +89,20 @@ func TestOnlyRootsThatAnIssuerChainsToAreFound(t *testing.T) {
 	}
 }
 
-func TestARootThatIsOverIsNone(t *testing.T) {
+func TestARootThatNoMeshCanHaveIsNamedWithItsFault(t *testing.T) {
 	root := newAuthority(t, "osm.root", nil, nil)
-	if got, err := rootsAbove(root.Certificate, nil, time.Now().Add(2*time.Hour)); err != nil || len(got) > 0 {
-		t.Errorf("%d roots, error %v", len(got), err)
+	for when, want := range map[time.Duration]string{2 * time.Hour: "expired at", -time.Hour: "not valid before"} {
+		got, err := rootsAbove(root.Certificate, nil, time.Now().Add(when))
+		if len(got) > 0 || err == nil || !strings.Contains(err.Error(), `root "CN=osm.root", which the mesh cannot use: the certificate `) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d roots, error %v, want %q", len(got), err, want)
+		}
+	}
+	later := newAuthority(t, "osm.root", nil, root.key)
+	between := newAuthority(t, "osm.between", root, nil)
+	later.NotAfter = time.Now().Add(100 * time.Hour)
+	got, err := rootsAbove(between.Certificate, []*x509.Certificate{root.Certificate, later.Certificate}, time.Now().Add(2*time.Hour))
+	if err != nil || len(got) != 1 || !got[0].Equal(later.Certificate) {
+		t.Errorf("beside one that is over: %d roots, error %v", len(got), err)
 	}
 }
 

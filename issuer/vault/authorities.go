@@ -32,7 +32,7 @@ func (ca *CA) readAuthorities(ctx context.Context) ([]*x509.Certificate, error) 
 	for _, key := range keys {
 		certificates, err := ca.readCertificates(ctx, fmt.Sprintf("issuer/%s/json", key))
 		switch {
-		case errors.Is(err, ErrAway) || ctx.Err() != nil:
+		case errors.Is(err, ErrUnreachable) || ctx.Err() != nil:
 			return nil, err
 		case err == nil:
 			all = append(all, certificates...)

@@ -17,6 +17,16 @@ import (
 // maxReason bounds how much of what Vault says is repeated.
 const maxReason = 500
 
+// ErrUnreachable is what errors are while Vault does not answer, or is sealed.
+var ErrUnreachable = errors.New("cannot be reached")
+
+// away is an error that is ErrUnreachable.
+type away struct{ error }
+
+func (away) Is(target error) bool { return target == ErrUnreachable }
+
+func (a away) Unwrap() error { return a.error }
+
 // server is the Vault that an error is about.
 type server struct{ address, mount, role string }
 
@@ -30,13 +40,13 @@ func (v server) explain(ctx context.Context, err error) error {
 	case err == nil || errors.Is(err, ErrDenied):
 		return err
 	case ctx.Err() != nil:
-		return fmt.Errorf("ask vault at %s: %w", v.address, ctx.Err())
+		return away{fmt.Errorf("ask vault at %s: %w", v.address, ctx.Err())}
 	case status(err) == http.StatusForbidden:
 		return fmt.Errorf("vault at %s: %w: the token is unknown, expired, revoked or used up, or no policy grants it update on %s", v.address, ErrDenied, v.signPath())
 	case status(err) == http.StatusBadRequest && ofTheRequest(reason(err)):
 		return fmt.Errorf("%w: vault at %s %s", issuer.ErrRefused, v.address, v.answered(status(err), reason(err)))
-	case status(err) == http.StatusServiceUnavailable:
-		return fmt.Errorf("vault at %s %s%w", v.address, v.answered(status(err), reason(err)), errAway)
+	case status(err)/100 == 5:
+		return away{fmt.Errorf("vault at %s %s", v.address, v.answered(status(err), reason(err)))}
 	case status(err) != 0:
 		return fmt.Errorf("vault at %s %s", v.address, v.answered(status(err), reason(err)))
 	}
@@ -107,7 +117,7 @@ func (v server) unreachable(err error) error {
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		hint = ": it speaks plain HTTP: set the protocol to http"
 	}
-	return fmt.Errorf("vault at %s cannot be reached%s: %w%w", v.address, hint, err, errAway)
+	return away{fmt.Errorf("vault at %s cannot be reached%s: %w", v.address, hint, err)}
 }
 
 // status is that of an answer of Vault's, 0 if the error is none.

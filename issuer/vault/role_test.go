@@ -3,6 +3,8 @@ package vault_test
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -40,8 +42,27 @@ func TestARefusalSaysWhatToSetOnTheRole(t *testing.T) {
 			if got := errors.Is(err, issuer.ErrRefused); got != test.refused {
 				t.Errorf("a refusal of this request: %v, want %v", got, test.refused)
 			}
+			must(t, server.SetRole(t.Context(), mount, followed(test.role, err)))
+			if _, again := ca.Issue(t.Context(), request(t, test.serviceAccount), time.Hour); again != nil {
+				t.Errorf("after what %q says: %v", err, again)
+			}
 		})
 	}
+}
+
+var setting = regexp.MustCompile(`\b([a-z_]+)=([^\s,;:]+(?:://\*)?)`)
+
+// followed is a role after what a refusal says to set on it.
+func followed(role map[string]any, refusal error) map[string]any {
+	role = maps.Clone(role)
+	_, mend, _ := strings.Cut(refusal.Error(), ": ")
+	for _, found := range setting.FindAllStringSubmatch(mend, -1) {
+		role[found[1]] = found[2]
+	}
+	if strings.Contains(mend, "a smaller key_bits") {
+		role["key_bits"] = 256
+	}
+	return role
 }
 
 func TestWhatIsNotThereIsNamed(t *testing.T) {

@@ -136,7 +136,7 @@ func (ca *CA) readRoots(ctx context.Context) (issuer.TrustBundle, error) {
 		return issuer.TrustBundle{}, fmt.Errorf("vault at %s, role %s: %w", ca.server.address, ca.server.rolePath(), err)
 	}
 	if len(roots) == 0 {
-		return issuer.TrustBundle{}, fmt.Errorf("vault at %s has no root certificate in %s that is valid now and that the issuer of role %[3]s chains to: generate one (%[2]s/root/generate/internal), or import that of the intermediate (%[2]s/issuers/import/cert)",
+		return issuer.TrustBundle{}, fmt.Errorf("vault at %s has no root certificate in %s that the issuer of role %[3]s chains to: generate one (%[2]s/root/generate/internal), or import that of the intermediate (%[2]s/issuers/import/cert)",
 			ca.server.address, ca.server.mount, ca.server.role)
 	}
 	return issuer.NewTrustBundle(roots...), nil

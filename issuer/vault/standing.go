@@ -15,22 +15,6 @@ import (
 	"github.com/osm-edge/osm/issuer"
 )
 
-var (
-	// ErrAway is that Vault does not answer, or is sealed.
-	ErrAway = errors.New("vault is away")
-
-	// errAway adds ErrAway to an error that says it in more words.
-	errAway = silent{ErrAway}
-)
-
-// silent is an error that adds nothing to a text.
-type silent struct{ error }
-
-func (silent) Error() string { return "" }
-
-// Unwrap returns what it stands for.
-func (s silent) Unwrap() error { return s.error }
-
 // Standing is whether Vault would sign, and for how long.
 type Standing struct {
 	// Err is why it would not; nil as far as is known.

@@ -260,7 +260,7 @@ func TestWhatIsGivenHasToBeWhatSigns(t *testing.T) {
 	wantError(t, with(given).Inspect(t.Context()).Err, nil, "none of those given for it")
 	must(t, with(right).Inspect(t.Context()).Err)
 	must(t, server.Stop())
-	if err := with(right).Inspect(t.Context()).Err; !errors.Is(err, vault.ErrAway) || !strings.Contains(err.Error(), "cannot be reached") {
+	if err := with(right).Inspect(t.Context()).Err; !errors.Is(err, vault.ErrUnreachable) || !strings.Contains(err.Error(), "cannot be reached") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -134,3 +134,38 @@ func read(t *testing.T, name string) string {
 	}
 	return string(text)
 }
+
+var (
+	reason    = regexp.MustCompile(`\b[rR]eason\w*\s*[:=]+\s*"([A-Z]\w+)"`)
+	reasoning = []string{"cmd/osm-controller", "cmd/osm-injector", "rotation", "bootstrap", "issuer/provider", "manifests/crd/v1"}
+)
+
+// TestEachReasonIsInTheDocuments holds that users find the reasons of Events and
+// conditions.
+func TestEachReasonIsInTheDocuments(t *testing.T) {
+	documented, found := read(t, "docs/troubleshooting.md"), 0
+	for _, directory := range reasoning {
+		files, err := filepath.Glob(filepath.Join(root, directory, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, match := range reason.FindAllStringSubmatch(string(text), -1) {
+				found++
+				if !strings.Contains(documented, "`"+match[1]+"`") {
+					t.Errorf("%s has the reason %s, and docs/troubleshooting.md has not", name, match[1])
+				}
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d reasons are found", found)
+	}
+}

@@ -3,19 +3,6 @@
 package integration
 
 import (
-	"context"
-	"crypto/x509"
-	"encoding/json"
-	"fmt"
-	"maps"
-	"net"
-	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -29,58 +16,78 @@ type fault struct {
 	check                 string
 	severity              check.Severity
 	object, problem, mend string
-	plant                 func(*patient) (mend func())
+	// plant returns what puts right what nobody can by a command: all, where the
+	// hint only says what to look at.
+	plant func(*patient) (byHand func())
 }
+
+// byHint does nothing: the command of the hint does all.
+func byHint() {}
 
 var faults = []fault{
 	{"a component is scaled to nothing", "control-plane", check.Error, "Deployment osm-system/osm-injector", "scaled to no replica", "kubectl scale deployment/osm-injector",
-		func(p *patient) func() { return p.away("osm-injector") }},
+		func(p *patient) func() { p.away("osm-injector"); return byHint }},
 	{"components are of different versions", "control-plane", check.Error, "Namespace osm-system", "osm-injector is 0.0.1", "osm upgrade",
 		func(p *patient) func() {
 			label := func(version string) {
 				p.patch(types.MergePatchType, deployments, mesh.Namespace, "osm-injector", `{"metadata":{"labels":{"app.kubernetes.io/version":"%s"}}}`, version)
 			}
 			label("0.0.1")
-			return func() { label("0.1.0") }
+			return byHint
 		}},
 	{"a right was taken away", "permissions", check.Error, "ServiceAccount osm-system/osm-injector", "create events", "osm upgrade", plantRights},
-	{"a version of a definition is not served", "definitions", check.Error, "meshrootcertificates", "v1alpha2 is not served", "kubectl rollout restart deployment/osm-bootstrap",
+	{"a version of a definition is not served", "definitions", check.Error, "meshrootcertificates", "v1alpha2 is not served", "kubectl scale deployment/osm-bootstrap",
 		func(p *patient) func() {
-			back := p.away("osm-bootstrap")
+			p.away("osm-bootstrap")
 			p.patch(types.JSONPatchType, definitions, "", "meshrootcertificates.config.openservicemesh.io",
 				`[{"op":"replace","path":"/spec/versions/%d/served","value":false}]`, p.version("v1alpha2"))
-			return back
+			return byHint
+		}},
+	{"a definition is not converted", "webhooks", check.Error, "CustomResourceDefinition meshconfigs", "does not convert by the webhook", "kubectl scale deployment/osm-bootstrap",
+		func(p *patient) func() {
+			p.away("osm-bootstrap")
+			p.patch(types.MergePatchType, definitions, "", "meshconfigs.config.openservicemesh.io", `{"spec":{"conversion":{"strategy":"None","webhook":null}}}`)
+			return byHint
 		}},
 	{"the settings are invalid", "configuration", check.Error, "MeshConfig", "a b", "kubectl edit meshconfig", plantSettings},
 	{"the validating webhook is gone", "webhooks", check.Error, "osm-validator-mesh-osm", "does not exist", "osm upgrade",
-		func(p *patient) func() { return p.without(validators, "", "osm-validator-mesh-osm") }},
+		func(p *patient) func() { p.without(validators, "", "osm-validator-mesh-osm"); return byHint }},
 	{"the mutating webhook is gone", "webhooks", check.Error, "osm-webhook-osm", "new pods get no sidecar", "osm upgrade",
-		func(p *patient) func() { return p.without(mutators, "", "osm-webhook-osm") }},
+		func(p *patient) func() { p.without(mutators, "", "osm-webhook-osm"); return byHint }},
 	{"the webhook lets pods pass when it fails", "webhooks", check.Error, "osm-webhook-osm", "failurePolicy is not Fail", "osm upgrade",
-		func(p *patient) func() { return p.webhook("/failurePolicy", "Ignore", "Fail") }},
+		func(p *patient) func() { p.webhook("/failurePolicy", "Ignore", "Fail"); return byHint }},
 	{"the webhook has another path", "webhooks", check.Error, "osm-webhook-osm", "/elsewhere, not", "osm upgrade",
 		func(p *patient) func() {
-			return p.webhook("/clientConfig/service/path", "/elsewhere", "/mutate-pod-creation")
+			p.webhook("/clientConfig/service/path", "/elsewhere", "/mutate-pod-creation")
+			return byHint
 		}},
-	{"a caBundle is another's", "webhooks", check.Error, "osm-webhook-osm", "does not verify what osm-injector serves", "kubectl rollout restart deployment/osm-bootstrap",
+	{"a caBundle is another's", "webhooks", check.Error, "osm-webhook-osm", "does not verify what osm-injector serves", "kubectl scale deployment/osm-bootstrap",
 		func(p *patient) func() {
-			back := p.away("osm-bootstrap")
+			p.away("osm-bootstrap")
 			p.webhook("/clientConfig/caBundle", newPair(p.t, nil).cert, nil)
-			return back
+			return byHint
 		}},
 	{"a serving certificate has expired", "webhooks", check.Error, "Secret osm-system/osm-injector-tls", "expired at", "kubectl delete secret -n osm-system osm-injector-tls", plantExpired},
-	{"a serving certificate is gone", "webhooks", check.Error, "Secret osm-system/osm-validator-tls", "does not exist", "kubectl rollout restart deployment/osm-bootstrap",
+	{"a serving certificate is gone", "webhooks", check.Error, "Secret osm-system/osm-validator-tls", "does not exist", "kubectl scale deployment/osm-bootstrap",
 		func(p *patient) func() {
-			back := p.away("osm-bootstrap")
+			p.away("osm-bootstrap")
 			deleteSecret(p.t, p.client, "osm-validator-tls")
-			return back
+			return byHint
+		}},
+	{"a caBundle is another's, and osm-bootstrap may not sign with the root", "webhooks", check.Error, "osm-webhook-osm", "does not verify what osm-injector serves", "Secret osm-system/osm-ca-bundle first: put the PEM certificate of one root CA there", plantConstrained},
+	{"no root is to sign", "root", check.Error, "Namespace osm-system", "no MeshRootCertificate of it is Active", "kubectl patch mrc -n osm-system osm-mesh-root-certificate",
+		func(p *patient) func() {
+			p.patch(types.MergePatchType, rootsOfMesh, mesh.Namespace, "osm-mesh-root-certificate", `{"metadata":{"annotations":{"config.openservicemesh.io/force":"true"}},"spec":{"role":"Passive"}}`)
+			return byHint
 		}},
 	{"the root's key is malformed", "root", check.Error, "Secret osm-system/osm-ca-bundle", `key "private.key"`, "put the PEM private key of ca.crt there",
-		func(p *patient) func() { return p.secret("private.key", []byte("garbage")) }},
+		func(p *patient) func() { p.secret("private.key", []byte("garbage")); return byHint }},
 	{"the root's key is that of another root", "root", check.Error, "Secret osm-system/osm-ca-bundle", "key of another certificate", "put the PEM private key of ca.crt there",
-		func(p *patient) func() { return p.secret("private.key", newPair(p.t, nil).key) }},
-	{"the root's Secret is gone", "root", check.Error, "Secret osm-system/osm-ca-bundle", "does not exist", "kubectl rollout restart deployment/osm-bootstrap",
-		func(p *patient) func() {
+		func(p *patient) func() { p.secret("private.key", newPair(p.t, nil).key); return byHint }},
+	{"the end of the root is another", "root", check.Error, "Secret osm-system/osm-ca-bundle", `key "expiration"`, "kubectl patch secret -n osm-system osm-ca-bundle --type=json",
+		func(p *patient) func() { p.secret("expiration", []byte("2001-01-01T00:00:00.000Z")); return byHint }},
+	{"the root's Secret is gone", "root", check.Error, "Secret osm-system/osm-ca-bundle", "does not exist", "kubectl scale deployment/osm-bootstrap",
+		func(p *patient) func() { // another root would wait for pods that no node runs
 			back, put := p.away("osm-bootstrap"), p.without(secrets, mesh.Namespace, rootSecret)
 			return func() { put(); back() }
 		}},
@@ -92,12 +99,12 @@ var faults = []fault{
 		func(p *patient) func() {
 			return p.root(`{"vault":{"address":"http://127.0.0.1:1","role":"osm","auth":{"tokenSecretRef":{"name":"token","key":"token"}}}}`)
 		}},
-	{"cert-manager is not there", "root", check.Error, "MeshRootCertificate osm-system/planted", "", "kubectl describe Issuer.cert-manager.io",
+	{"cert-manager is not there", "root", check.Error, "MeshRootCertificate osm-system/planted", "", "name a Secret with ca.crt alone in rootsSecretRef",
 		func(p *patient) func() { return p.root(`{"certManager":{"issuerRef":{"name":"osm-ca"}}}`) }},
 	{"a namespace trusts what somebody else put there", "trust", check.Error, "ConfigMap books/osm-trust-bundle", "somebody else made it", "kubectl delete configmap -n books osm-trust-bundle",
 		func(p *patient) func() {
 			p.patch(types.MergePatchType, configMaps, "books", "osm-trust-bundle", `{"metadata":{"labels":null},"data":{"ca.crt":"%s"}}`, "tampered")
-			return func() { p.drop(configMaps, "books", "osm-trust-bundle") }
+			return byHint
 		}},
 	{"a firewall is before the injector", "reachability", check.Error, "Service osm-system/osm-injector", "deadline exceeded", "port 9090 of the nodes",
 		func(p *patient) func() { return p.silent("osm-injector", "osm-injector", 9090) }},
@@ -105,9 +112,9 @@ var faults = []fault{
 		func(p *patient) func() { return p.silent("osm-controller", "osm-validator", 9093) }},
 	{"a firewall is before the converter", "reachability", check.Error, "Service osm-system/osm-bootstrap", "a firewall or a network policy", "port 9443 of the nodes",
 		func(p *patient) func() { return p.silent("osm-bootstrap", "osm-bootstrap", 9443) }},
-	{"nothing serves the injector's webhook", "reachability", check.Error, "Service osm-system/osm-injector", "no replica is ready", "kubectl get pods -n osm-system -l app=osm-injector",
-		func(p *patient) func() { return p.away("osm-injector") }},
-	{"the API server goes on without the injector", "reachability", check.Error, "Service osm-system/osm-injector", "went on without it, for a pod in namespace books", "osm upgrade, and osm check again",
+	{"nothing serves the injector's webhook", "reachability", check.Error, "Service osm-system/osm-injector", "no replica is ready", "kubectl scale deployment/osm-injector",
+		func(p *patient) func() { p.away("osm-injector"); return byHint }},
+	{"the API server goes on without the injector", "reachability", check.Error, "Service osm-system/osm-injector", "went on without it, for a pod in namespace books", "after which osm check says why it is not reached: osm upgrade",
 		func(p *patient) func() {
 			right, back := p.webhook("/failurePolicy", "Ignore", "Fail"), p.away("osm-injector")
 			return func() { back(); right() }
@@ -121,31 +128,29 @@ var faults = []fault{
 			back := p.silent("osm-controller", "osm-validator", 9093)
 			return func() { back(); set("Fail") }
 		}},
-	{"the API server does not accept the injector's certificate", "reachability", check.Error, "Service osm-system/osm-injector", "x509: ", "kubectl rollout restart deployment/osm-bootstrap",
+	{"the API server does not accept the injector's certificate", "reachability", check.Error, "Service osm-system/osm-injector", "x509: ", "kubectl scale deployment/osm-bootstrap",
 		func(p *patient) func() {
-			back := p.away("osm-bootstrap")
+			p.away("osm-bootstrap")
 			p.webhook("/clientConfig/caBundle", newPair(p.t, nil).cert, nil)
-			return back
+			return byHint
 		}},
 	{"the clock is wrong", "clocks", check.Error, "API server", "ahead of that of this machine", "NTP", plantClock},
-	{"a namespace is of a mesh that is not there", "namespaces", check.Warning, "Namespace default", `mesh "osn"`, "osm namespace add default",
+	{"a namespace is of a mesh that is not there", "namespaces", check.Warning, "Namespace default", `mesh "osn"`, "kubectl label --overwrite namespace default",
 		func(p *patient) func() { return p.label("default", "labels", monitored, "osn") }},
+	{"kube-system is labelled", "namespaces", check.Warning, "Namespace kube-system", "has no effect", "kubectl label namespace kube-system",
+		func(p *patient) func() { p.label("kube-system", "labels", monitored, mesh.Name); return byHint }},
 	{"a namespace says something that is no answer", "namespaces", check.Error, "Namespace books", `"maybe"`, "kubectl annotate --overwrite namespace books",
-		func(p *patient) func() { return p.label("books", "annotations", injection, "maybe") }},
+		func(p *patient) func() { p.label("books", "annotations", injection, "maybe"); return byHint }},
 	{"osm-edge has left keys", "namespaces", check.Warning, "Namespace books", "sidecar-bootstrap-config-1", "kubectl delete secret -n books sidecar-bootstrap-config-1",
 		func(p *patient) func() {
 			p.create(secrets, "books", `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"sidecar-bootstrap-config-1","labels":{"app.kubernetes.io/name":"openservicemesh.io"}}}`)
-			return func() { p.drop(secrets, "books", "sidecar-bootstrap-config-1") }
+			return byHint
 		}},
 	{"pods were there before the mesh", "pods", check.Warning, "Namespace outside", "1 pod without a sidecar", "kubectl rollout restart -n outside deployment/plain",
 		func(p *patient) func() {
 			deployPlain(p.t, p.client)
 			p.label("outside", "labels", monitored, mesh.Name)
-			return func() {
-				if err := mesh.Restart(within(p.t, time.Minute), p.client, "outside", "plain"); err != nil {
-					p.t.Fatal(err)
-				}
-			}
+			return byHint
 		}},
 	{"a sidecar does not work", "pods", check.Error, "Namespace books", "broken", "kubectl logs -n books broken -c sidecar", plantSidecar},
 	{"a port is HTTP, and nothing says so", "ports", check.Warning, "Deployment books/bookbuyer", "port 8080 is HTTP, but its sidecar was not told so: Service bookbuyer has it as port 80", `http-port-list: "8080"`,
@@ -155,7 +160,7 @@ var faults = []fault{
 				p.patch(types.JSONPatchType, services, "books", "bookbuyer", `[{"op":"add","path":"/spec/ports/0/appProtocol","value":"http"}]`)
 			}
 		}},
-	{"a pod does not take in the new root", "rotation", check.Warning, "MeshRootCertificate", "books/bookbuyer", "osm ca show",
+	{"a pod does not take in the new root", "rotation", check.Warning, "MeshRootCertificate", "books/bookbuyer", "kubectl rollout restart -n books deployment/bookbuyer",
 		func(p *patient) func() {
 			deleteSecret(p.t, p.client, rootSecret)
 			return func() { removeWorkloads(p.t, p.client) }
@@ -174,218 +179,3 @@ var (
 	rootsOfMesh  = schema.GroupVersionResource{Group: "config.openservicemesh.io", Version: "v1", Resource: "meshrootcertificates"}
 	meshSettings = schema.GroupVersionResource{Group: "config.openservicemesh.io", Version: "v1", Resource: "meshconfigs"}
 )
-
-// patch changes an object, as soon as the API server lets it.
-func (p *patient) patch(kind types.PatchType, of schema.GroupVersionResource, namespace, name, patch string, args ...any) {
-	p.t.Helper()
-	var last error
-	eventually(p.t, "the change of "+name, func(ctx context.Context) (bool, error) {
-		_, last = p.own.Resource(of).Namespace(namespace).Patch(ctx, name, kind, fmt.Appendf(nil, patch, args...), metav1.PatchOptions{})
-		if last != nil {
-			p.t.Log(last)
-		}
-		return last == nil, nil
-	})
-}
-
-func (p *patient) create(of schema.GroupVersionResource, namespace, object string) {
-	p.t.Helper()
-	u := &unstructured.Unstructured{}
-	if err := json.Unmarshal([]byte(object), &u.Object); err != nil {
-		p.t.Fatal(err)
-	}
-	if _, err := p.own.Resource(of).Namespace(namespace).Create(p.t.Context(), u, metav1.CreateOptions{}); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-func (p *patient) drop(of schema.GroupVersionResource, namespace, name string) {
-	p.t.Helper()
-	if err := p.own.Resource(of).Namespace(namespace).Delete(p.t.Context(), name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-		p.t.Fatal(err)
-	}
-}
-
-// without deletes an object, until it is put back.
-func (p *patient) without(of schema.GroupVersionResource, namespace, name string) func() {
-	p.t.Helper()
-	object, err := p.own.Resource(of).Namespace(namespace).Get(p.t.Context(), name, metav1.GetOptions{})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.drop(of, namespace, name)
-	return func() {
-		object.SetResourceVersion("")
-		object.SetUID("")
-		if _, err := p.own.Resource(of).Namespace(namespace).Create(p.t.Context(), object, metav1.CreateOptions{}); err != nil {
-			p.t.Fatal(err)
-		}
-	}
-}
-
-// away scales a component to nothing, until it is to come back.
-func (p *patient) away(component string) func() {
-	scale := func(replicas int) {
-		p.patch(types.MergePatchType, deployments, mesh.Namespace, component, `{"spec":{"replicas":%d}}`, replicas)
-		eventually(p.t, component, func(ctx context.Context) (bool, error) {
-			pods, err := p.client.CoreV1().Pods(mesh.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + component})
-			return err == nil && len(pods.Items) == replicas, err
-		})
-	}
-	scale(0)
-	return func() { scale(1) }
-}
-
-// webhook sets a field of the mutating webhook.
-func (p *patient) webhook(field string, wrong, right any) func() {
-	set := func(value any) {
-		text, err := json.Marshal(value)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		p.patch(types.JSONPatchType, mutators, "", "osm-webhook-osm", `[{"op":"replace","path":"/webhooks/0%s","value":%s}]`, field, text)
-	}
-	set(wrong)
-	return func() { set(right) }
-}
-
-// secret changes a key of the root's Secret.
-func (p *patient) secret(key string, value []byte) func() {
-	before := getSecret(p.t, p.client, rootSecret)
-	set := func(data map[string][]byte) {
-		text, err := json.Marshal(map[string]any{"data": data})
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		p.patch(types.MergePatchType, secrets, mesh.Namespace, rootSecret, "%s", text)
-	}
-	wrong := maps.Clone(before.Data)
-	wrong[key] = value
-	set(wrong)
-	return func() { set(before.Data) }
-}
-
-// root adds one that is trusted only, of a provider.
-func (p *patient) root(provider string) func() {
-	p.create(rootsOfMesh, mesh.Namespace,
-		`{"apiVersion":"config.openservicemesh.io/v1","kind":"MeshRootCertificate","metadata":{"name":"planted"},"spec":{"role":"Passive","provider":`+provider+`}}`)
-	return func() { p.drop(rootsOfMesh, mesh.Namespace, "planted") }
-}
-
-// silent has what is sent to a Service of a component go where nothing answers, as
-// behind a firewall. Connections that are there end with the component's pods.
-func (p *patient) silent(component, service string, port int) func() {
-	listener, err := new(net.ListenConfig).Listen(p.t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	name := mesh.Namespace + "/" + service
-	back := func() { p.cluster.Serve(name, port) }
-	p.t.Cleanup(back) // of a test that fails
-	p.cluster.Serve(name, port, listener.Addr().String())
-	if err := mesh.Restart(within(p.t, time.Minute), p.client, mesh.Namespace, component); err != nil {
-		p.t.Fatal(err)
-	}
-	return func() {
-		back()
-		if err := listener.Close(); err != nil {
-			p.t.Error(err)
-		}
-	}
-}
-
-func (p *patient) label(namespace, kind, key, value string) func() {
-	p.patch(types.MergePatchType, namespaces, "", namespace, `{"metadata":{"%s":{"%s":"%s"}}}`, kind, key, value)
-	return func() {
-		p.patch(types.MergePatchType, namespaces, "", namespace, `{"metadata":{"%s":{"%s":null}}}`, kind, key)
-	}
-}
-
-// version returns the index of a version of a definition.
-func (p *patient) version(name string) int {
-	crd, err := p.own.Resource(definitions).Get(p.t.Context(), "meshrootcertificates.config.openservicemesh.io", metav1.GetOptions{})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
-	for i, version := range versions {
-		if version.(map[string]any)["name"] == name {
-			return i
-		}
-	}
-	p.t.Fatalf("there is no version %s", name)
-	return 0
-}
-
-func plantRights(p *patient) func() {
-	roles := p.client.RbacV1().ClusterRoles()
-	set := func(change func(*rbacv1.ClusterRole)) {
-		role, err := roles.Get(p.t.Context(), "osm-injector-osm", metav1.GetOptions{})
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		change(role)
-		if _, err := roles.Update(p.t.Context(), role, metav1.UpdateOptions{}); err != nil {
-			p.t.Fatal(err)
-		}
-	}
-	var before []rbacv1.PolicyRule
-	set(func(role *rbacv1.ClusterRole) { before, role.Rules = role.Rules, role.Rules[:1] })
-	return func() { set(func(role *rbacv1.ClusterRole) { role.Rules = before }) }
-}
-
-// plantSettings stores what the webhook would refuse, as a release before could.
-func plantSettings(p *patient) func() {
-	back := p.without(validators, "", "osm-validator-mesh-osm")
-	before, err := p.own.Resource(meshSettings).Namespace(mesh.Namespace).Get(p.t.Context(), "osm-mesh-config", metav1.GetOptions{})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	spec, err := json.Marshal(map[string]any{"spec": before.Object["spec"]})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	set := func(patch string) {
-		p.patch(types.MergePatchType, meshSettings, mesh.Namespace, "osm-mesh-config", "%s", patch)
-	}
-	set(`{"spec":{"sidecar":{"image":"a b"}}}`)
-	back()
-	return func() { set(`{"spec":{"sidecar":{"image":null}}}`); set(string(spec)) }
-}
-
-// plantExpired has a server's Secret hold a certificate that has expired.
-func plantExpired(p *patient) func() {
-	back := p.away("osm-bootstrap")
-	secret := getSecret(p.t, p.client, "osm-injector-tls")
-	expired := newPair(p.t, func(c *x509.Certificate) {
-		c.DNSNames, c.NotAfter = []string{"osm-injector.osm-system.svc"}, time.Now().Add(-time.Hour)
-	})
-	secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey] = expired.cert, expired.key
-	if _, err := p.client.CoreV1().Secrets(mesh.Namespace).Update(p.t.Context(), secret, metav1.UpdateOptions{}); err != nil {
-		p.t.Fatal(err)
-	}
-	return back
-}
-
-// plantSidecar has a pod whose sidecar never became ready. No node runs it.
-func plantSidecar(p *patient) func() {
-	pods := p.client.CoreV1().Pods("books")
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "broken"}, Spec: corev1.PodSpec{
-		SchedulerName: "nobody", Containers: []corev1.Container{{Name: "app", Image: "example/app:1"}},
-	}}
-	pod, err := pods.Create(p.t.Context(), pod, metav1.CreateOptions{})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	started := metav1.NewTime(time.Now().Add(-time.Hour))
-	pod.Status.Phase, pod.Status.StartTime = corev1.PodRunning, &started
-	pod.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: "sidecar"}}
-	if _, err := pods.UpdateStatus(p.t.Context(), pod, metav1.UpdateOptions{}); err != nil {
-		p.t.Fatal(err)
-	}
-	return func() {
-		if err := pods.Delete(p.t.Context(), "broken", metav1.DeleteOptions{GracePeriodSeconds: new(int64)}); err != nil {
-			p.t.Fatal(err)
-		}
-	}
-}

@@ -69,7 +69,7 @@ func TestCheckReportsWorkloadsWhosePodsAreNotCreated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &patient{t, c, client, own, c.Kubeconfig()}
+	p := &patient{t: t, cluster: c, client: client, own: own, kubeconfig: c.Kubeconfig()}
 	p.create(validators, "", guard)
 	var want []check.Finding
 	for _, r := range refusals {

@@ -25,6 +25,7 @@ import (
 func (s *Survey) Objects(ctx context.Context, snapshot *check.Snapshot) error {
 	webhooks, maps := s.Kube.AdmissionregistrationV1(), s.Kube.CoreV1().ConfigMaps(s.Namespace)
 	mutating := argument(snapshot.Deployments["osm-bootstrap"], "mutating-webhook", "osm-webhook-"+snapshot.Mesh)
+	snapshot.RootSecret = argument(snapshot.Deployments["osm-bootstrap"], "ca-bundle-secret-name", "osm-ca-bundle")
 	validating := argument(snapshot.Deployments["osm-bootstrap"], "validating-webhook", "osm-validator-mesh-"+snapshot.Mesh)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, read := range []func() error{

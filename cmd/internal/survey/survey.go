@@ -117,6 +117,8 @@ func (s *Survey) mesh(ctx context.Context, snapshot *check.Snapshot) error {
 		snapshot.Meshes = append(snapshot.Meshes, name)
 		if d.Namespace == s.Namespace {
 			snapshot.Mesh, snapshot.Deployments[d.Name] = name, d
+		} else if other := (check.Other{Mesh: name, Namespace: d.Namespace}); !slices.Contains(snapshot.Others, other) {
+			snapshot.Others = append(snapshot.Others, other)
 		}
 	}
 	slices.Sort(snapshot.Meshes)

@@ -176,9 +176,22 @@ const (
 	ConditionSigning = "Signing"
 )
 
-// ReasonRootsRefused is that of ConditionReady while an authority can be used and
-// has roots beside its own that are not trusted.
-const ReasonRootsRefused = "RootsRefused"
+// The reasons of ConditionReady.
+const (
+	// ReasonReached is that of an authority that can be used.
+	ReasonReached = "Reached"
+	// ReasonRootsRefused is that of one that can be used, and has roots beside its
+	// own that are not trusted.
+	ReasonRootsRefused = "RootsRefused"
+	// ReasonUnreachable is that of one that does not answer.
+	ReasonUnreachable = "Unreachable"
+	// ReasonRefused is that of one that the mesh cannot be built on as it is.
+	ReasonRefused = "Refused"
+	// ReasonSecretMissing is that of one whose Secret is not there, or lacks a key.
+	ReasonSecretMissing = "SecretMissing"
+	// ReasonFailing is that of one that answers, and does not sign.
+	ReasonFailing = "Failing"
+)
 
 // Reasons of ConditionReady while an authority can be used and needs attention.
 const (
