@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"net/url"
 	"strings"
 
@@ -66,10 +67,19 @@ func vault(path *field.Path, v v1.Vault, verdict *verdict) {
 	}
 	verdict.refuse(vaultPath(path.Child("mount"), v.Mount)...)
 	verdict.refuse(vaultPath(path.Child("role"), v.Role)...)
-	if _, err := trustbundle.ParseCertificates(v.CABundle); err != nil && len(v.CABundle) > 0 {
-		verdict.refuse(field.Invalid(path.Child("caBundle"), field.OmitValueType{}, err.Error()+": want PEM certificates, and nothing else"))
-	}
+	caBundle(path.Child("caBundle"), v.CABundle, verdict)
 	vaultAuth(path.Child("auth"), v.Auth, verdict)
+}
+
+func caBundle(path *field.Path, bundle []byte, verdict *verdict) {
+	if len(bytes.TrimSpace(bundle)) == 0 {
+		return
+	}
+	if _, err := trustbundle.ParseCertificates(bundle); err != nil {
+		verdict.refuse(field.Invalid(path, field.OmitValueType{}, err.Error()+": want PEM certificates"))
+	} else if ignored := trustbundle.Ignored(bundle); ignored != "" {
+		verdict.warn("%s: ignored %s", path, ignored)
+	}
 }
 
 // vaultAuth also stands for what v1alpha2 has no schema for: it has a token only.
