@@ -54,6 +54,7 @@ func (p *preflight) root(ctx context.Context) error {
 		return err
 	}
 	root, err := rootsecret.Parse(secret, time.Now())
+	p.ignored(secret)
 	if err == nil {
 		err = rootsecret.CheckNames(secret, p.values.TrustDomain, root.Certificate)
 	}
@@ -79,10 +80,18 @@ func (p *preflight) roots(ctx context.Context, name string) error {
 
 func (p *preflight) checkRoots(secret *corev1.Secret) error {
 	roots, err := rootsecret.ParseRoots(secret, time.Now())
+	p.ignored(secret)
 	if err != nil {
 		return err
 	}
 	return rootsecret.CheckNames(secret, p.values.TrustDomain, roots.Roots()...)
+}
+
+// ignored says what is passed over in the Secret of a root.
+func (p *preflight) ignored(secret *corev1.Secret) {
+	if ignored := rootsecret.Ignored(secret); ignored != "" {
+		p.out.say(done, "secret %s/%s is used without what is ignored: %s", secret.Namespace, secret.Name, ignored)
+	}
 }
 
 // refused notes what is wrong with the Secret of a root, which says itself how

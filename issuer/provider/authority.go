@@ -28,6 +28,8 @@ type state struct {
 	roots  issuer.TrustBundle // empty before they are known
 	// refused are roots that lie beside them and are not trusted.
 	refused issuer.TrustBundle
+	// ignored is what is passed over in what it was given.
+	ignored string
 	// problem is why it cannot be used, or why what changed of it is not; nil
 	// if all is well.
 	problem *problem
@@ -42,7 +44,7 @@ type problem struct {
 }
 
 func (s *state) same(other *state) bool {
-	return s.issuer == other.issuer && s.roots.Equal(other.roots) && s.refused.Equal(other.refused) && s.renewed == other.renewed &&
+	return s.issuer == other.issuer && s.roots.Equal(other.roots) && s.refused.Equal(other.refused) && s.renewed == other.renewed && s.ignored == other.ignored &&
 		s.problem.text() == other.problem.text()
 }
 

@@ -73,7 +73,7 @@ func (p *Provider) given(name string, secret *corev1.Secret, err error, i issuer
 		last.problem = &problem{reasonRefused, err}
 		return last
 	}
-	return state{issuer: publish(last.issuer, i, roots), roots: roots}
+	return state{issuer: publish(last.issuer, i, roots), roots: roots, ignored: ignoredIn(secret)}
 }
 
 // holder is whose requests they are: this process may have several authorities

@@ -56,7 +56,10 @@ type Options struct {
 	// RootRefused is told, where this process leads, of a root that an authority
 	// has beside its own and that is not trusted. May be nil.
 	RootRefused func(ctx context.Context, name, note string)
-	Logger      *slog.Logger
+	// Ignored is told, where this process leads, of what is passed over in PEM
+	// that an operator has given. May be nil.
+	Ignored func(ctx context.Context, name, note string)
+	Logger  *slog.Logger
 }
 
 // Rotation has roots trusted throughout the mesh before they sign, and as long
@@ -96,6 +99,7 @@ type Provider struct {
 	told        signs
 	said        map[types.UID]opinion
 	refused     map[types.UID]issuer.TrustBundle // that RootRefused was told of
+	ignored     map[types.UID]string             // that Ignored was told of
 }
 
 // New returns a Provider.
@@ -106,6 +110,7 @@ func New(o Options) (*Provider, error) {
 		authorities: map[string]*authority{},
 		said:        map[types.UID]opinion{},
 		refused:     map[types.UID]issuer.TrustBundle{},
+		ignored:     map[types.UID]string{},
 	}
 	var err error
 	p.informer, err = newInformer(o.Objects, p.Look)

@@ -21,12 +21,14 @@ func (p *Provider) report(ctx context.Context, roots []*root) error {
 	if !p.options.Rotation.Leads() {
 		clear(p.said)
 		clear(p.refused)
+		clear(p.ignored)
 		return nil
 	}
 	health := p.options.Manager.Health()
 	for _, r := range roots {
 		r.refused = p.refusedBy(r)
 		p.tellRefused(ctx, r)
+		p.tellIgnored(ctx, r)
 		next := judge(r, p.signer, health)
 		if r.is(p.chosen) {
 			next.rotation = p.options.Rotation.Status()
@@ -81,7 +83,7 @@ func (v verdict) write(status *v1.MeshRootCertificateStatus, kind string) {
 
 // forget drops what was said of objects that are gone.
 func (p *Provider) forget(roots []*root) {
-	for _, uid := range slices.Concat(slices.Collect(maps.Keys(p.said)), slices.Collect(maps.Keys(p.refused))) {
+	for _, uid := range slices.Concat(slices.Collect(maps.Keys(p.said)), slices.Collect(maps.Keys(p.refused)), slices.Collect(maps.Keys(p.ignored))) {
 		gone := true
 		for _, r := range roots {
 			gone = gone && r.object.UID != uid
@@ -89,6 +91,7 @@ func (p *Provider) forget(roots []*root) {
 		if gone {
 			delete(p.said, uid)
 			delete(p.refused, uid)
+			delete(p.ignored, uid)
 		}
 	}
 }

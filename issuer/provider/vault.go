@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/issuer/vault"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
@@ -19,7 +21,7 @@ func (p *Provider) vault(spec v1.Vault) (follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &vaultWatch{token: token, trustDomain: p.options.Self.TrustDomain()}
+	w := &vaultWatch{token: token, caBundle: spec.CABundle, trustDomain: p.options.Self.TrustDomain()}
 	o := vault.Options{
 		Address:     spec.Address,
 		CA:          spec.CABundle,
@@ -68,6 +70,8 @@ type vaultWatch struct {
 	ca    *vault.CA
 	token *vaultToken // nil without a Secret
 	roots *vaultRoots // nil without a Secret
+	// caBundle is what verifies Vault itself.
+	caBundle []byte
 	// trustDomain is that of the names that its roots have to be able to certify.
 	trustDomain string
 }
@@ -105,7 +109,7 @@ func (w *vaultWatch) run(ctx context.Context, tell func(state)) {
 // look returns the state now. Without a token it cannot sign, and is trusted if
 // its roots are given or were known before.
 func (w *vaultWatch) look(ctx context.Context, last state) (state, error) {
-	next := state{issuer: last.issuer, roots: last.roots, refused: last.refused, renewed: last.renewed}
+	next := state{issuer: last.issuer, roots: last.roots, refused: last.refused, ignored: last.ignored, renewed: last.renewed}
 	if next.problem = w.roots.problem(); next.problem == nil {
 		next.problem = w.token.problem()
 	}
@@ -123,11 +127,21 @@ func (w *vaultWatch) look(ctx context.Context, last state) (state, error) {
 		next.problem = &problem{reasonRefused, err}
 		return next, err
 	}
-	next.roots, next.refused = roots, w.ca.Refused()
+	next.roots, next.refused, next.ignored = roots, w.ca.Refused(), w.passedOver()
 	if next.problem == nil || next.issuer != nil {
 		next.issuer = publish(last.issuer, w.ca, roots)
 	}
 	return next, nil
+}
+
+// passedOver describes what is ignored in what Vault and its roots are verified
+// with.
+func (w *vaultWatch) passedOver() string {
+	all := w.roots.passedOver()
+	if ignored := trustbundle.Ignored(w.caBundle); ignored != "" {
+		all = strings.TrimSuffix("vault.caBundle, "+ignored+"; "+all, "; ")
+	}
+	return all
 }
 
 // fit refuses roots that may not certify the mesh's names.

@@ -24,9 +24,10 @@ type vaultRoots struct {
 	mend    string        // beside what the Secret's own refusal says
 	changed chan struct{} // one slot: they, or what is wrong with them, are others
 
-	mu    sync.Mutex
-	roots issuer.TrustBundle
-	wrong *problem
+	mu      sync.Mutex
+	roots   issuer.TrustBundle
+	ignored string // beside them
+	wrong   *problem
 }
 
 func newVaultRoots(name string, spec v1.Vault) *vaultRoots {
@@ -42,6 +43,7 @@ func (r *vaultRoots) follow(ctx context.Context, p *Provider) {
 	first := true
 	p.followSecret(ctx, r.name, func(secret *corev1.Secret, err error) {
 		var roots issuer.TrustBundle
+		var ignored string
 		var wrong *problem
 		switch {
 		case err != nil:
@@ -52,8 +54,9 @@ func (r *vaultRoots) follow(ctx context.Context, p *Provider) {
 			if roots, err = rootsecret.ParseRoots(secret, time.Now()); err != nil {
 				wrong = &problem{reasonRefused, r.explain(err)}
 			}
+			ignored = ignoredIn(secret)
 		}
-		if r.set(roots, wrong) || first {
+		if r.set(roots, ignored, wrong) || first {
 			first = false
 			wake(r.changed)
 		}
@@ -63,15 +66,25 @@ func (r *vaultRoots) follow(ctx context.Context, p *Provider) {
 func (r *vaultRoots) explain(err error) error { return fmt.Errorf("%w%s", err, r.mend) }
 
 // set takes in what the Secret says, and reports whether that is new.
-func (r *vaultRoots) set(roots issuer.TrustBundle, wrong *problem) bool {
+func (r *vaultRoots) set(roots issuer.TrustBundle, ignored string, wrong *problem) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	changed := r.wrong.text() != wrong.text()
 	r.wrong = wrong
-	if wrong == nil && !roots.Equal(r.roots) {
-		r.roots, changed = roots, true
+	if wrong == nil && (!roots.Equal(r.roots) || ignored != r.ignored) {
+		r.roots, r.ignored, changed = roots, ignored, true
 	}
 	return changed
+}
+
+// passedOver returns what is ignored beside the roots, nothing without a Secret.
+func (r *vaultRoots) passedOver() string {
+	if r == nil {
+		return ""
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ignored
 }
 
 // changes receives when the roots, or what is wrong with them, are others; never

@@ -46,7 +46,7 @@ var arrows = []struct {
 	{"issuer/vault", []string{"issuer"}},
 	{"issuer/certmanager", []string{"issuer"}},
 	{"issuer/rootsecret", []string{"issuer", "issuer/trustbundle"}},
-	{"issuer/provider", []string{"issuer", "issuer/tresor", "issuer/vault", "issuer/certmanager", "issuer/rootsecret", "manifests", "manifests/crd/...", "trust"}},
+	{"issuer/provider", []string{"issuer", "issuer/tresor", "issuer/vault", "issuer/certmanager", "issuer/rootsecret", "issuer/trustbundle", "manifests", "manifests/crd/...", "trust"}},
 	{"issuer/issuertest", []string{"issuer"}},
 	{"manifests", nil},
 	{"manifests/mesh", nil},
