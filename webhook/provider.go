@@ -2,13 +2,13 @@ package webhook
 
 import (
 	"bytes"
-	"net/url"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/issuer/vault/names"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
@@ -54,19 +54,17 @@ func certManager(path *field.Path, c v1.CertManager, verdict *verdict) {
 }
 
 func vault(path *field.Path, v v1.Vault, verdict *verdict) {
-	u, err := url.Parse(v.Address)
-	switch {
-	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	if err := names.CheckAddress(v.Address); err != nil {
 		// What was written may hold a password.
-		verdict.refuse(field.Invalid(path.Child("address"), field.OmitValueType{}, "want a URL such as https://vault.vault.svc:8200, with nothing but a path beside"))
-	case u.Scheme == "http":
-		verdict.warn("Vault's token goes to %s in plain text: use https. Over http, no roots are trusted but those of the Secret that rootsSecretRef names, which is the mesh's own without it", u.Host)
+		verdict.refuse(field.Invalid(path.Child("address"), field.OmitValueType{}, err.Error()))
+	} else if v.Plain() {
+		verdict.warn("Vault's token goes to %s in plain text: use https. Over http, no roots are trusted but those of the Secret that rootsSecretRef names, which is the mesh's own without it", v.Address)
 	}
 	if v.RootsSecretRef != nil {
 		verdict.refuse(secretName(path.Child("rootsSecretRef", "name"), v.RootsSecretRef.Name)...)
 	}
-	verdict.refuse(vaultPath(path.Child("mount"), v.Mount)...)
-	verdict.refuse(vaultPath(path.Child("role"), v.Role)...)
+	verdict.refuse(checked(path.Child("mount"), v.Mount, names.CheckMount)...)
+	verdict.refuse(checked(path.Child("role"), v.Role, names.CheckRole)...)
 	caBundle(path.Child("caBundle"), v.CABundle, verdict)
 	vaultAuth(path.Child("auth"), v.Auth, verdict)
 }
@@ -95,18 +93,18 @@ func vaultAuth(path *field.Path, auth v1.VaultAuth, verdict *verdict) {
 			verdict.refuse(field.Invalid(path.Child("tokenSecretRef", "key"), token.Key, problem))
 		}
 	default:
-		verdict.refuse(vaultPath(path.Child("kubernetes", "role"), kubernetes.Role)...)
-		verdict.refuse(vaultPath(path.Child("kubernetes", "mountPath"), kubernetes.MountPath)...)
+		verdict.refuse(checked(path.Child("kubernetes", "role"), kubernetes.Role, names.CheckRole)...)
+		verdict.refuse(checked(path.Child("kubernetes", "mountPath"), kubernetes.MountPath, names.CheckMount)...)
 	}
 }
 
-// vaultPath takes what becomes a part of the path of a URL.
-func vaultPath(path *field.Path, value string) field.ErrorList {
-	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@-"
-	for segment := range strings.SplitSeq(strings.Trim(value, "/"), "/") {
-		if value != "" && (strings.Trim(segment, letters) != "" || segment == "" || segment == "." || segment == "..") {
-			return field.ErrorList{field.Invalid(path, value, "want letters, digits, dots, dashes and underscores, with slashes between, such as pki/mesh")}
-		}
+// checked takes what is not set for what the schema makes of it.
+func checked(path *field.Path, value string, check func(string) error) field.ErrorList {
+	if value == "" {
+		return nil
+	}
+	if err := check(value); err != nil {
+		return field.ErrorList{field.Invalid(path, value, err.Error())}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/issuer/vault"
+	"github.com/osm-edge/osm/issuer/vault/names"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
@@ -57,7 +58,7 @@ func (p *Provider) vaultCredentials(spec v1.Vault) (vault.Credentials, *vaultTok
 	case auth.TokenSecretRef != nil:
 		token := newVaultToken(*auth.TokenSecretRef, spec.Address)
 		return vault.Token{Read: token.read, Renewed: token.renewed}, token, nil
-	case auth.Kubernetes != nil && !sameEndpoint(spec.Address, p.options.VaultAddress):
+	case auth.Kubernetes != nil && !names.Same(spec.Address, p.options.VaultAddress):
 		return nil, nil, fmt.Errorf("the mesh's service account may not log in at %s: if it may, name that address by the chart's values osm.vault.protocol, host and port, with osm upgrade", spec.Address)
 	case auth.Kubernetes != nil:
 		return vault.Kubernetes{Mount: auth.Kubernetes.MountPath, Role: auth.Kubernetes.Role, TokenFile: p.options.VaultTokenFile}, nil, nil

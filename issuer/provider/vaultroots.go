@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -117,26 +114,4 @@ func (r *vaultRoots) read(context.Context) (issuer.TrustBundle, error) {
 		return issuer.TrustBundle{}, r.wrong.err
 	}
 	return issuer.TrustBundle{}, errors.New("the roots' secret is not read yet")
-}
-
-// sameEndpoint reports whether two URLs are of the same scheme, host and port.
-func sameEndpoint(a, b string) bool {
-	first, ok := endpoint(a)
-	second, same := endpoint(b)
-	return ok && same && first == second
-}
-
-func endpoint(address string) (string, bool) {
-	u, err := url.Parse(address)
-	if err != nil || u.Hostname() == "" || u.User != nil {
-		return "", false
-	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	if port == "" {
-		return "", false
-	}
-	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port), true
 }

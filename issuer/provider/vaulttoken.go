@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/osm-edge/osm/issuer/vault/names"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
@@ -52,12 +53,12 @@ func (t *vaultToken) follow(ctx context.Context, p *Provider) {
 func (t *vaultToken) bound(secret *corev1.Secret, o Options) *problem {
 	named, annotated := secret.Annotations[v1.AnnotationVaultAddress]
 	switch {
-	case annotated && sameEndpoint(named, t.address):
+	case annotated && names.Same(named, t.address):
 		return nil
 	case annotated:
 		return &problem{reasonRefused, fmt.Errorf("secret %s/%s may not be sent to %s: its annotation %s names another address; correct that or, where the chart made the Secret, osm.vault.protocol, host and port",
 			secret.Namespace, secret.Name, t.address, v1.AnnotationVaultAddress)}
-	case t.ref == o.VaultToken && sameEndpoint(o.VaultAddress, t.address):
+	case t.ref == o.VaultToken && names.Same(o.VaultAddress, t.address):
 		return nil
 	}
 	return &problem{reasonRefused, fmt.Errorf("secret %s/%s does not say that it may be sent to %s: if it may, kubectl annotate secret -n %[1]s %[2]s %[4]s=%[3]s",
