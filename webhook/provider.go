@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -116,10 +117,21 @@ func secretName(path *field.Path, name string) (problems field.ErrorList) {
 	return problems
 }
 
+// kindPattern is what the schemas take.
+var kindPattern = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,62}$`)
+
 func issuerReference(path *field.Path, ref v1.IssuerReference) field.ErrorList {
 	problems := secretName(path.Child("name"), ref.Name)
 	if ref.Group != "" {
 		problems = append(problems, secretName(path.Child("group"), ref.Group)...)
+	}
+	switch {
+	case ref.Kind == "":
+	case !kindPattern.MatchString(ref.Kind):
+		problems = append(problems, field.Invalid(path.Child("kind"), ref.Kind, "want a kind such as Issuer or ClusterIssuer"))
+	case (ref.Group == "" || ref.Group == "cert-manager.io") && ref.Kind != "Issuer" && ref.Kind != "ClusterIssuer":
+		problems = append(problems, field.Invalid(path.Child("kind"), ref.Kind,
+			"cert-manager.io has no issuers but of kind Issuer and ClusterIssuer: set the group of an external issuer, too"))
 	}
 	return problems
 }
