@@ -140,7 +140,7 @@ func TestAnAuthorityThatIsNotWhollySaidIsRefused(t *testing.T) {
 		"a host with the API's path":   {vault(map[string]any{"host": "https://vault:8200/v1", "token": "t"}), "set osm.vault.protocol=https, osm.vault.host=vault and osm.vault.port=8200"},
 		"an IPv6 address and a port":   {vault(map[string]any{"host": "fd00::1:8200", "token": "t"}), "set osm.vault.host=[fd00::1] or osm.vault.host=[fd00::1:8200]"},
 		"a host that is a socket":      {vault(map[string]any{"host": "unix://vault", "protocol": "https", "token": "t"}), "osm.vault.host"},
-		"a host with a password":       {vault(map[string]any{"host": "https://me:secret@vault", "token": "t"}), "/osm/vault/host"},
+		"a host with a password":       {vault(map[string]any{"host": "https://me:secret@vault", "token": "t"}), "osm.vault.host is no host"},
 		"a lifetime of no time":        {map[string]any{"certificateProvider": map[string]any{"serviceCertValidityDuration": "59.9s"}}, "from 1m to 87600h"},
 		"a lifetime without end":       {map[string]any{"certificateProvider": map[string]any{"serviceCertValidityDuration": "87600h1ns"}}, "from 1m to 87600h"},
 		"a lifetime beyond numbers":    {map[string]any{"certificateProvider": map[string]any{"serviceCertValidityDuration": "99999999999h"}}, "99999999999h"},

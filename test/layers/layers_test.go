@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/osm-edge/osm/issuer/vault/names"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/manifests/render"
@@ -30,7 +31,7 @@ import (
 
 const (
 	namespace = "osm-system"
-	rounds    = 60 // of made-up values for each field
+	rounds    = 15 // of made-up values for each field
 )
 
 // server is an API server with the mesh's definitions, and nothing of the mesh.
@@ -148,6 +149,46 @@ func TestEveryLayerTakesTheSameValues(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTheChartsAddressOfVaultMeansWhatWasWritten makes up hosts. One that is a
+// URL, as VAULT_ADDR is, is that Vault or is refused.
+func TestTheChartsAddressOfVaultMeansWhatWasWritten(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	known := []string{"vault", "https://vault:8200", "https://vault:8200/team/", "vault:8200", "[fd00::1]", "fd00::1", "fd00::8200", "1:2:3:4:5:6:7:8200", "https://vault", "http://vault:8200", "vault:8201"}
+	for _, host := range (field{known: known, parts: append(addressParts, "vault", "https://", ":8200")}).values(random) {
+		objects, err := render.Chart(render.Options{Namespace: namespace, Values: map[string]any{"osm": map[string]any{
+			"certificateProvider": map[string]any{"kind": "vault"},
+			"vault":               map[string]any{"host": host, "token": "t"},
+		}}})
+		if err != nil {
+			if strings.Contains(err.Error(), "u:p@") {
+				t.Errorf("%q: the error shows a password: %v", host, err)
+			}
+			continue
+		}
+		address := addressIn(t, objects)
+		if err := names.CheckAddress(address); err != nil && !strings.ContainsAny(host, "[:1") { // which IP addresses there are is for osm install
+			t.Errorf("%q makes %s: %v", host, address, err)
+		}
+		if strings.Contains(host, "://") && names.CheckAddress(address) == nil && !names.Same(address, host) {
+			t.Errorf("%q makes another address, %s", host, address)
+		}
+	}
+}
+
+// addressIn returns where the chart lets a token of Vault go.
+func addressIn(t *testing.T, objects []*unstructured.Unstructured) string {
+	t.Helper()
+	for _, object := range objects {
+		if object.GetKind() == "Secret" && object.GetName() == "osm-vault-token" {
+			return object.GetAnnotations()[v1.AnnotationVaultAddress]
+		}
+	}
+	t.Fatal("there is no Secret of the token")
+	return ""
 }
 
 func must(t *testing.T, err error) {

@@ -64,11 +64,13 @@ tokenSecretRef:
 {{/* The URL of Vault. The host may be a URL, as VAULT_ADDR is, or have a port or a path, as long as it says nothing else than protocol and port do. */}}
 {{- define "osm.vaultAddress" -}}
 {{- $vault := .Values.osm.vault -}}
+{{- $none := "osm.vault.host is no host: set it to one such as vault.vault.svc, or to a URL such as https://vault.vault.svc:8200, with nothing but the path beside that a proxy has Vault at" -}}
+{{- if not (regexMatch `^([A-Za-z]+://)?[^\s@?#%/]+(/([^\s?#%/][^\s?#%]*)?)?$` $vault.host) }}{{ fail $none }}{{ end -}}
 {{- $scheme := regexFind "^[A-Za-z]+://" $vault.host -}}
 {{- $protocol := lower (trimSuffix "://" $scheme) | default $vault.protocol -}}
 {{- $rest := trimPrefix $scheme $vault.host -}}
 {{- $host := regexFind "^[^/]*" $rest -}}
-{{- $path := trimAll " " (trimPrefix $host $rest) | trimSuffix "/" -}}
+{{- $path := trimPrefix $host $rest | trimSuffix "/" -}}
 {{- $port := "" -}}
 {{- $bare := and (not (hasPrefix "[" $host)) (gt (len (regexFindAll ":" $host -1)) 1) -}}
 {{- if $bare -}}
@@ -87,7 +89,7 @@ tokenSecretRef:
 {{- end -}}
 {{- $address := printf "%s://%s:%d%s" $protocol $host (int $vault.port) $path -}}
 {{- if not (regexMatch `^[Hh][Tt][Tt][Pp][Ss]?://([0-9A-Za-z_]([0-9A-Za-z_.-]*[0-9A-Za-z_])?[.]?|\[[0-9A-Fa-f:.]+\])(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?(/([.]?[0-9A-Za-z!$&'()*+,:;=@_~-][0-9A-Za-z!$&'()*+,.:;=@_~-]*|[.]{2}[0-9A-Za-z!$&'()*+,.:;=@_~-]+))*/?$` $address) -}}
-{{- fail "osm.vault.host is no host: set it to one such as vault.vault.svc, or to a URL such as https://vault.vault.svc:8200, with nothing but the path beside that a proxy has Vault at" -}}
+{{- fail $none -}}
 {{- end -}}
 {{- $address -}}
 {{- end -}}
