@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // Certificate is an issued certificate with its chain and key. It is immutable
@@ -36,8 +38,8 @@ func (r *Request) Certificate(chain []*x509.Certificate) (*Certificate, error) {
 		return nil, fmt.Errorf("encode the key of %s: %w", r.commonName, err)
 	}
 	return &Certificate{
-		chainPEM:  encodeCertificates(chain),
-		keyPEM:    encodePEM("PRIVATE KEY", keyDER),
+		chainPEM:  trustbundle.Encode(chain...),
+		keyPEM:    trustbundle.EncodeBlocks("PRIVATE KEY", keyDER),
 		notBefore: latestBegin(chain),
 		notAfter:  earliestEnd(chain),
 	}, nil

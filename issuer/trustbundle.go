@@ -41,7 +41,7 @@ func NewTrustBundle(roots ...*x509.Certificate) TrustBundle {
 		b.roots = append(b.roots, k.root)
 		all.Write(k.sum[:]) // never fails, says hash.Hash
 	}
-	b.pem = encodeCertificates(b.roots)
+	b.pem = trustbundle.Encode(b.roots...)
 	b.digest = hex.EncodeToString(all.Sum(nil))
 	return b
 }

@@ -88,7 +88,7 @@ func TestATrustBundleCannotBeChanged(t *testing.T) {
 	}
 }
 
-func TestParsingATrustBundleIsStrict(t *testing.T) {
+func TestATrustBundleIsReadWhereItHasOneMeaning(t *testing.T) {
 	root := newCA(t).Root()
 	good := string(issuer.NewTrustBundle(root).PEM())
 	leaf := leafOf(t, newCA(t))
@@ -105,10 +105,8 @@ func TestParsingATrustBundleIsStrict(t *testing.T) {
 		"no last newline":                {strings.TrimSpace(good), ""},
 		"nothing":                        {"", "no certificate"},
 		"blanks":                         {" \n", "no certificate"},
-		"text":                           {"certificate", "text outside of a block"},
-		"text before":                    {"# root\n" + good, "text outside of a block"},
-		"text between":                   {good + "# next\n" + good, "text outside of a block"},
-		"text after":                     {good + "x", "text outside of a block"},
+		"text around":                    {"# root\n" + good + "# again\n" + good + "x", ""},
+		"text":                           {"certificate", "text without such a block"},
 		"a block cut off":                {good[:len(good)-10], "malformed or cut off"},
 		"a second block cut off":         {good + good[:len(good)/2], "malformed or cut off"},
 		"a malformed block before":       {"-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n" + good, "malformed or cut off"},

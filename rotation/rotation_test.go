@@ -163,7 +163,7 @@ func TestAMalformedRecordIsRepaired(t *testing.T) {
 				client := m.client.CoreV1().ConfigMaps(namespace)
 				cm, err := client.Get(t.Context(), trust.ConfigMapName, metav1.GetOptions{})
 				must(t, err)
-				cm.Data[trust.BundleKey] += "and more"
+				cm.Data[trust.BundleKey] += "-----END"
 				_, err = client.Update(t.Context(), cm, metav1.UpdateOptions{})
 				must(t, err)
 				if restarted {

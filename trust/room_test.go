@@ -110,7 +110,7 @@ func TestWhatCanBeReadOfAMalformedRecordIsSalvaged(t *testing.T) {
 	}{
 		"a bundle that is cut off":     {whole[BundleKey][:len(whole[BundleKey])-40], whole[rotationKey], "", ""},
 		"stages that are cut off":      {whole[BundleKey], whole[rotationKey][:20], "ab", "ab"},
-		"text beside the bundle":       {whole[BundleKey] + "and more", whole[rotationKey], "ab", "b"},
+		"half a block beside":          {whole[BundleKey] + "-----END", whole[rotationKey], "ab", "b"},
 		"a step that there is not":     {whole[BundleKey], `{"step":"dance"}`, "ab", "ab"},
 		"a bundle of garbage":          {"garbage", whole[rotationKey], "", ""},
 		"more roots than are recorded": {string(issuer.NewTrustBundle(large...).PEM()), whole[rotationKey], "ab", "b"},

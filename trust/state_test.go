@@ -173,7 +173,7 @@ func TestAMalformedRecordIsRefusedByItsKey(t *testing.T) {
 	}{
 		"a bundle of garbage":         {map[string]string{BundleKey: "garbage"}, `key "ca.crt"`},
 		"a bundle that is cut off":    {map[string]string{BundleKey: whole[:100]}, `key "ca.crt"`},
-		"text beside the bundle":      {map[string]string{BundleKey: whole + "and more"}, `key "ca.crt"`},
+		"half a block beside":         {map[string]string{BundleKey: whole + "-----END"}, `key "ca.crt"`},
 		"stages that are not JSON":    {map[string]string{BundleKey: whole, rotationKey: "tomorrow"}, `key "rotation.json"`},
 		"a step that there is not":    {map[string]string{BundleKey: whole, rotationKey: `{"step":"dance"}`}, `no step "dance"`},
 		"a time that is not RFC3339":  {map[string]string{BundleKey: whole, rotationKey: `{"since":"tomorrow"}`}, `key "rotation.json"`},

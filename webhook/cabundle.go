@@ -64,16 +64,18 @@ func NewCABundles(options CABundlesOptions) *CABundles {
 	return c
 }
 
-// Publish sets bundle, PEM certificates, as the caBundle of every webhook and
+// Publish sets the certificates of bundle, PEM, as the caBundle of every webhook and
 // conversion of the objects, and writes only to those that differ: it tells
 // whether any did. One object's failure does not keep the others from being
 // set; the error joins them all and names each object.
 func (c *CABundles) Publish(ctx context.Context, bundle []byte) (changed bool, err error) {
 	// An empty caBundle would not mean "nobody": the API server would then
 	// trust the system's roots.
-	if _, err := trustbundle.ParseCertificates(bundle); err != nil {
+	certificates, err := trustbundle.ParseCertificates(bundle)
+	if err != nil {
 		return false, fmt.Errorf("publishing the caBundle: bundle: %w", err)
 	}
+	bundle = trustbundle.Encode(certificates...)
 	var failures []error
 	for _, target := range c.targets {
 		differed, err := target.publish(ctx, bundle)

@@ -134,12 +134,12 @@ func TestPublishSetsEveryCABundleAndWritesOnlyWhereItDiffers(t *testing.T) {
 func TestABundleThatIsNotOnlyCertificatesIsNotPublished(t *testing.T) {
 	p := newTestCA(t).issue(t)
 	for name, bundle := range map[string][]byte{
-		"nothing":              nil,
-		"blank":                []byte("\n"),
-		"garbage":              []byte("garbage"),
-		"a private key":        slices.Concat(p.certificate, p.key),
-		"not a certificate":    []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
-		"text after the bytes": append(bytes.Clone(p.certificate), "text"...),
+		"nothing":            nil,
+		"blank":              []byte("\n"),
+		"garbage":            []byte("garbage"),
+		"a private key":      slices.Concat(p.certificate, p.key),
+		"not a certificate":  []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+		"half a block after": append(bytes.Clone(p.certificate), "-----BEGIN"...),
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster := newFakeCluster()

@@ -16,8 +16,7 @@ func certificatesSeeds(tb testing.TB) map[string][]byte {
 		"a truncated block before a good one": slices.Concat(good[:len(good)/2], []byte("\n"), good),
 		"a block with headers":                bytes.Replace(good, []byte("\n"), []byte("\nComment: root\n\n"), 1),
 		"a malformed block before a good one": slices.Concat([]byte("-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n"), good),
-		"a byte order mark":                   slices.Concat([]byte("\ufeff"), good),
-		"text after it":                       slices.Concat(good, []byte("x")),
+		"an end alone after it":               slices.Concat(good, []byte("-----END CERTIFICATE-----\n")),
 	}
 }
 
@@ -25,6 +24,18 @@ func TestPublishRefusesWhatTheMeshDoesNotRead(t *testing.T) {
 	for name, bundle := range certificatesSeeds(t) {
 		if changed, err := newFakeCluster().caBundles().Publish(t.Context(), bundle); err == nil || changed {
 			t.Errorf("%s: changed %v, error %v", name, changed, err)
+		}
+	}
+}
+
+func TestPublishLeavesOutWhatIsNoCertificate(t *testing.T) {
+	good, cluster := newTestCA(t).pem(), newFakeCluster()
+	if _, err := cluster.caBundles().Publish(t.Context(), slices.Concat([]byte("\ufeff# root\r\n"), good, good)); err != nil {
+		t.Fatal(err)
+	}
+	for where, bundle := range cluster.published(t) {
+		if !bytes.Equal(bundle, good) {
+			t.Errorf("%s: published\n%s", where, bundle)
 		}
 	}
 }

@@ -117,7 +117,7 @@ func (c *Clients) observe(configMap *corev1.ConfigMap) {
 		c.options.Logger.Error("client CA refused", "configmap", configMap.Namespace+"/"+configMap.Name, "key", clientCAKey, "error", err)
 		return
 	}
-	c.options.Logger.Info("client CA taken", "configmap", configMap.Namespace+"/"+configMap.Name)
+	c.options.Logger.Info("client CA taken", "configmap", configMap.Namespace+"/"+configMap.Name, "ignored", trustbundle.Ignored([]byte(configMap.Data[clientCAKey])))
 }
 
 // demand returns config for a connection, with the authorities of now. Without

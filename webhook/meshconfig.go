@@ -21,6 +21,8 @@ const (
 	minServiceCertValidity = time.Minute
 	// maxServiceCertValidity is the lifetime of a root that the mesh makes.
 	maxServiceCertValidity = 87600 * time.Hour
+	// maxDuration is how long the schemas let the text of one be.
+	maxDuration = 32
 )
 
 func (v *Validator) meshConfig(ctx context.Context, r *review, verdict *verdict) {
@@ -54,7 +56,7 @@ func (v *Validator) certificate(ctx context.Context, path *field.Path, c v1.Cert
 
 func (v *Validator) validity(ctx context.Context, path *field.Path, value string) field.ErrorList {
 	validity, err := time.ParseDuration(value)
-	if err != nil {
+	if err != nil || len(value) > maxDuration {
 		return field.ErrorList{field.Invalid(path, value, "not a Go duration: write it as 24h, 30m or 1h30m")}
 	}
 	notAfter, known := v.options.RootNotAfter(ctx)

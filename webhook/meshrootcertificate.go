@@ -40,12 +40,15 @@ func rootSpec(spec v1.MeshRootCertificateSpec, verdict *verdict) {
 	provider(path.Child("provider"), spec.Provider, verdict)
 }
 
+// maxTrustDomain is that of SPIFFE-ID, section 2.1, in bytes.
+const maxTrustDomain = 255
+
 // validTrustDomain is SPIFFE-ID section 2.1, without the URI form that go-spiffe
 // takes as well, and without empty DNS labels, for certificates name their
 // services by DNS names that end in the trust domain.
 func validTrustDomain(name string) bool {
 	domain, err := spiffeid.TrustDomainFromString(name)
-	return err == nil && domain.Name() == name && !slices.Contains(strings.Split(name, "."), "")
+	return err == nil && domain.Name() == name && len(name) <= maxTrustDomain && !slices.Contains(strings.Split(name, "."), "")
 }
 
 // unchanged refuses to make an object stand for another root. Its certificates

@@ -1,13 +1,15 @@
 package webhook
 
 import (
-	"net/url"
+	"bytes"
+	"regexp"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/issuer/vault/names"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
@@ -53,23 +55,30 @@ func certManager(path *field.Path, c v1.CertManager, verdict *verdict) {
 }
 
 func vault(path *field.Path, v v1.Vault, verdict *verdict) {
-	u, err := url.Parse(v.Address)
-	switch {
-	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	if err := names.CheckAddress(v.Address); err != nil {
 		// What was written may hold a password.
-		verdict.refuse(field.Invalid(path.Child("address"), field.OmitValueType{}, "want a URL such as https://vault.vault.svc:8200, with nothing but a path beside"))
-	case u.Scheme == "http":
-		verdict.warn("Vault's token goes to %s in plain text: use https. Over http, no roots are trusted but those of the Secret that rootsSecretRef names, which is the mesh's own without it", u.Host)
+		verdict.refuse(field.Invalid(path.Child("address"), field.OmitValueType{}, err.Error()))
+	} else if v.Plain() {
+		verdict.warn("Vault's token goes to %s in plain text: use https. Over http, no roots are trusted but those of the Secret that rootsSecretRef names, which is the mesh's own without it", v.Address)
 	}
 	if v.RootsSecretRef != nil {
 		verdict.refuse(secretName(path.Child("rootsSecretRef", "name"), v.RootsSecretRef.Name)...)
 	}
-	verdict.refuse(vaultPath(path.Child("mount"), v.Mount)...)
-	verdict.refuse(vaultPath(path.Child("role"), v.Role)...)
-	if _, err := trustbundle.ParseCertificates(v.CABundle); err != nil && len(v.CABundle) > 0 {
-		verdict.refuse(field.Invalid(path.Child("caBundle"), field.OmitValueType{}, err.Error()+": want PEM certificates, and nothing else"))
-	}
+	verdict.refuse(checked(path.Child("mount"), v.Mount, names.CheckMount)...)
+	verdict.refuse(checked(path.Child("role"), v.Role, names.CheckRole)...)
+	caBundle(path.Child("caBundle"), v.CABundle, verdict)
 	vaultAuth(path.Child("auth"), v.Auth, verdict)
+}
+
+func caBundle(path *field.Path, bundle []byte, verdict *verdict) {
+	if len(bytes.TrimSpace(bundle)) == 0 {
+		return
+	}
+	if _, err := trustbundle.ParseCertificates(bundle); err != nil {
+		verdict.refuse(field.Invalid(path, field.OmitValueType{}, err.Error()+": want PEM certificates"))
+	} else if ignored := trustbundle.Ignored(bundle); ignored != "" {
+		verdict.warn("%s: ignored %s", path, ignored)
+	}
 }
 
 // vaultAuth also stands for what v1alpha2 has no schema for: it has a token only.
@@ -85,18 +94,18 @@ func vaultAuth(path *field.Path, auth v1.VaultAuth, verdict *verdict) {
 			verdict.refuse(field.Invalid(path.Child("tokenSecretRef", "key"), token.Key, problem))
 		}
 	default:
-		verdict.refuse(vaultPath(path.Child("kubernetes", "role"), kubernetes.Role)...)
-		verdict.refuse(vaultPath(path.Child("kubernetes", "mountPath"), kubernetes.MountPath)...)
+		verdict.refuse(checked(path.Child("kubernetes", "role"), kubernetes.Role, names.CheckRole)...)
+		verdict.refuse(checked(path.Child("kubernetes", "mountPath"), kubernetes.MountPath, names.CheckMount)...)
 	}
 }
 
-// vaultPath takes what becomes a part of the path of a URL.
-func vaultPath(path *field.Path, value string) field.ErrorList {
-	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@-"
-	for segment := range strings.SplitSeq(strings.Trim(value, "/"), "/") {
-		if value != "" && (strings.Trim(segment, letters) != "" || segment == "" || segment == "." || segment == "..") {
-			return field.ErrorList{field.Invalid(path, value, "want letters, digits, dots, dashes and underscores, with slashes between, such as pki/mesh")}
-		}
+// checked takes what is not set for what the schema makes of it.
+func checked(path *field.Path, value string, check func(string) error) field.ErrorList {
+	if value == "" {
+		return nil
+	}
+	if err := check(value); err != nil {
+		return field.ErrorList{field.Invalid(path, value, err.Error())}
 	}
 	return nil
 }
@@ -108,10 +117,21 @@ func secretName(path *field.Path, name string) (problems field.ErrorList) {
 	return problems
 }
 
+// kindPattern is what the schemas take.
+var kindPattern = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,62}$`)
+
 func issuerReference(path *field.Path, ref v1.IssuerReference) field.ErrorList {
 	problems := secretName(path.Child("name"), ref.Name)
 	if ref.Group != "" {
 		problems = append(problems, secretName(path.Child("group"), ref.Group)...)
+	}
+	switch {
+	case ref.Kind == "":
+	case !kindPattern.MatchString(ref.Kind):
+		problems = append(problems, field.Invalid(path.Child("kind"), ref.Kind, "want a kind such as Issuer or ClusterIssuer"))
+	case (ref.Group == "" || ref.Group == "cert-manager.io") && ref.Kind != "Issuer" && ref.Kind != "ClusterIssuer":
+		problems = append(problems, field.Invalid(path.Child("kind"), ref.Kind,
+			"cert-manager.io has no issuers but of kind Issuer and ClusterIssuer: set the group of an external issuer, too"))
 	}
 	return problems
 }

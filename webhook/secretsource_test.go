@@ -41,13 +41,13 @@ func TestASecretThatCanNotBeServedIsRefusedByNameKeyAndMend(t *testing.T) {
 			"key tls.key: missing or empty"},
 		"the certificate is not PEM": {
 			func(s *corev1.Secret) { s.Data[corev1.TLSCertKey] = []byte("garbage") },
-			"key tls.crt: not PEM: text outside of a block"},
+			"key tls.crt: not PEM: no certificate in it"},
 		"the certificate's PEM is cut off": {
 			func(s *corev1.Secret) { s.Data[corev1.TLSCertKey] = good.certificate[:100] },
 			"key tls.crt: not PEM: a block is malformed or cut off"},
-		"text follows the certificate": {
+		"half a block follows the certificate": {
 			func(s *corev1.Secret) {
-				s.Data[corev1.TLSCertKey] = append(bytes.Clone(good.certificate), "and more"...)
+				s.Data[corev1.TLSCertKey] = append(bytes.Clone(good.certificate), "-----BEGIN"...)
 			},
 			"key tls.crt: not PEM: text outside of a block"},
 		"the key lies beside the certificate": {
@@ -55,7 +55,7 @@ func TestASecretThatCanNotBeServedIsRefusedByNameKeyAndMend(t *testing.T) {
 			`key tls.crt: a PEM block of type "PRIVATE KEY"`},
 		"the key is another certificate's": {
 			func(s *corev1.Secret) { s.Data[corev1.TLSPrivateKeyKey] = other.key },
-			"keys tls.crt and tls.key: tls: private key does not match public key"},
+			"keys tls.crt and tls.key: the private key is not that of the first certificate"},
 		"the certificate is for another service": {
 			func(s *corev1.Secret) {
 				s.Data = servingSecret(ca.issue(t, func(c *x509.Certificate) { c.DNSNames = []string{"osm-validator.osm-system.svc"} })).Data

@@ -77,6 +77,11 @@ func (e *events) warn(ctx context.Context, authority, reason, note string) {
 	e.write(ctx, event{action: "ReadRoots", reason: reason, warning: true, root: authority, note: note})
 }
 
+// ignored tells of what is passed over in PEM that an operator has given.
+func (e *events) ignored(ctx context.Context, authority, note string) {
+	e.write(ctx, event{action: "ReadRoots", reason: "TextIgnored", root: authority, note: note})
+}
+
 func (e *events) object(about event) *eventsv1.Event {
 	kind := corev1.EventTypeNormal
 	if about.warning {

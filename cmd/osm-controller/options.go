@@ -73,8 +73,8 @@ func parse(args []string) (*options, error) {
 	if o.patience < minPatience {
 		return nil, fmt.Errorf("-rotation-deadline: %s is shorter than %s", o.patience, minPatience)
 	}
-	if o.clockSkew < 0 {
-		return nil, fmt.Errorf("-clock-skew: %s is below zero", o.clockSkew)
+	if o.clockSkew < 0 || o.clockSkew > time.Hour {
+		return nil, fmt.Errorf("-clock-skew: %s is not from 0s to 1h", o.clockSkew)
 	}
 	if problems := validation.IsDNS1123Subdomain(o.replica); len(problems) > 0 {
 		return nil, fmt.Errorf("-replica: %q cannot be part of an object's name: %s", o.replica, problems[0])

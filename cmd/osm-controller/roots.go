@@ -47,6 +47,7 @@ func (c *controller) addRoots(o *options, config *rest.Config, client kubernetes
 		Rotation:       staged{c.rotation},
 		Overlap:        c.overlap.Now,
 		Warn:           c.events.warn,
+		Ignored:        c.events.ignored,
 		Logger:         c.logger,
 	})
 	return err

@@ -203,7 +203,7 @@ func TestWhatCanNotBeReadIsSaid(t *testing.T) {
 		"a template that is none":       {"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: all}\n", []string{"-f", "-"}, "Deployment default/web: spec.template: missing"},
 		"a template's metadata":         {"apiVersion: v1\nkind: PodTemplate\nmetadata: {name: web}\ntemplate: {metadata: all}\n", []string{"-f", "-"}, "metadata of the pod template: want an object"},
 		"a value that the chart denies": {"", []string{"-f", "-", "--set", "osm.injector.interception=iptables"}, "/osm/injector/interception"},
-		"a value that flags deny":       {"", []string{"-f", "-", "--set", "osm.trustDomain=a..b"}, `trust domain "a..b"`},
+		"a trust domain of dots":        {"", []string{"-f", "-", "--set", "osm.trustDomain=a..b"}, `/osm/trustDomain`},
 		"a value of no name":            {"", []string{"-f", "-", "--set", "osm"}, "--set osm"},
 		"values of no file":             {"", []string{"-f", "-", "--values", "missing.yaml"}, "read values: open missing.yaml"},
 	}

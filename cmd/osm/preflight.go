@@ -52,7 +52,7 @@ func (o *installOptions) preflight(ctx context.Context, out *terminal, release *
 		return err
 	}
 	p := &preflight{client: client, cluster: o.cluster, release: release, mesh: o.meshName, values: values, objects: objects, given: given, out: out}
-	for _, look := range []func(context.Context) error{p.version, p.rights, p.namespace, p.others, p.left, p.authority, p.ranges} {
+	for _, look := range []func(context.Context) error{p.version, p.rights, p.namespace, p.others, p.left, p.preset, p.authority, p.ranges} {
 		if err := look(ctx); err != nil {
 			return fmt.Errorf("look at the cluster: %w", err)
 		}

@@ -55,6 +55,7 @@ func (p *preflight) root(ctx context.Context, name string) error {
 		return err
 	}
 	root, err := rootsecret.Parse(secret, time.Now())
+	p.ignored(secret)
 	if err == nil {
 		err = rootsecret.CheckNames(secret, p.values.TrustDomain, root.Certificate)
 	}
@@ -80,7 +81,15 @@ func (p *preflight) roots(ctx context.Context, name string) error {
 
 func (p *preflight) checkRoots(secret *corev1.Secret) error {
 	_, err := rootsecret.ParseRoots(secret, p.values.TrustDomain, time.Now())
+	p.ignored(secret)
 	return err
+}
+
+// ignored says what is passed over in the Secret of a root.
+func (p *preflight) ignored(secret *corev1.Secret) {
+	if ignored := rootsecret.Ignored(secret); ignored != "" {
+		p.out.say(done, "secret %s/%s is used without what is ignored: %s", secret.Namespace, secret.Name, ignored)
+	}
 }
 
 // refused notes what is wrong with the Secret of a root, which says itself how

@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/osm-edge/osm/issuer/vault/names"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
@@ -103,10 +104,10 @@ func (e *effects) otherVault(ctx context.Context, c *cluster, former *outcome) (
 func (e *effects) mayLogIn(ctx context.Context, c *cluster, vault v1.Vault, allowed string) (bool, error) {
 	token := vault.Auth.TokenSecretRef
 	if token == nil {
-		return v1.SameEndpoint(vault.Address, allowed), nil
+		return names.Same(vault.Address, allowed), nil
 	}
 	if e.outcome.makes("Secret", token.Name) {
-		return v1.SameEndpoint(vault.Address, allowed), nil
+		return names.Same(vault.Address, allowed), nil
 	}
 	if token.Name == vaultTokenSecret {
 		return false, nil // it leaves with the values
@@ -123,8 +124,8 @@ func (e *effects) mayLogIn(ctx context.Context, c *cluster, vault v1.Vault, allo
 		return false, err
 	}
 	if named, annotated := secret.Annotations[v1.AnnotationVaultAddress]; annotated {
-		return v1.SameEndpoint(named, vault.Address), nil
+		return names.Same(named, vault.Address), nil
 	}
 	named := e.outcome.argument(controllerName, "--vault-token-secret=") == token.Name+"/"+token.Key
-	return named && v1.SameEndpoint(vault.Address, allowed), nil
+	return named && names.Same(vault.Address, allowed), nil
 }

@@ -33,6 +33,8 @@ type state struct {
 	notices []problem
 	// signs says what signs, where that is more than a root.
 	signs string
+	// ignored is what is passed over in what it was given.
+	ignored string
 	// problem is why it cannot be used, or why what changed of it is not; nil
 	// if all is well.
 	problem *problem
@@ -48,7 +50,7 @@ type problem struct {
 
 func (s *state) same(other *state) bool {
 	return s.issuer == other.issuer && s.roots.Equal(other.roots) && s.refused.Equal(other.refused) && s.renewed == other.renewed &&
-		s.problem.text() == other.problem.text() && s.signs == other.signs &&
+		s.problem.text() == other.problem.text() && s.signs == other.signs && s.ignored == other.ignored &&
 		sameProblems(s.notices, other.notices)
 }
 

@@ -79,7 +79,7 @@ func (p *Provider) given(name string, secret *corev1.Secret, err error, i issuer
 		last.problem = &problem{reasonRefused, err}
 		return last
 	}
-	return state{issuer: publish(last.issuer, i, roots.TrustBundle), roots: roots.TrustBundle, notices: leftOut(secret, roots.LeftOut)}
+	return state{issuer: publish(last.issuer, i, roots.TrustBundle), roots: roots.TrustBundle, notices: leftOut(secret, roots.LeftOut), ignored: ignoredIn(secret)}
 }
 
 // holder is whose requests they are: this process may have several authorities

@@ -57,8 +57,11 @@ type Options struct {
 	// MeshRootCertificate that can be used, and the reason in a word: v1.ReasonRootsRefused
 	// for each root that an authority has beside its own and that is not trusted, or
 	// another of such a condition. May be nil.
-	Warn   func(ctx context.Context, name, reason, note string)
-	Logger *slog.Logger
+	Warn func(ctx context.Context, name, reason, note string)
+	// Ignored is told, where this process leads, of what is passed over in PEM
+	// that an operator has given. May be nil.
+	Ignored func(ctx context.Context, name, note string)
+	Logger  *slog.Logger
 }
 
 // Rotation has roots trusted throughout the mesh before they sign, and as long
@@ -99,6 +102,7 @@ type Provider struct {
 	said        map[types.UID]opinion
 	refused     map[types.UID]issuer.TrustBundle // that Warn was told of
 	noticed     map[types.UID][]problem          // that Warn was told of last
+	ignored     map[types.UID]string             // that Ignored was told of
 }
 
 // New returns a Provider.
@@ -110,6 +114,7 @@ func New(o Options) (*Provider, error) {
 		said:        map[types.UID]opinion{},
 		refused:     map[types.UID]issuer.TrustBundle{},
 		noticed:     map[types.UID][]problem{},
+		ignored:     map[types.UID]string{},
 	}
 	var err error
 	p.informer, err = newInformer(o.Objects, p.Look)

@@ -23,6 +23,7 @@ func (p *Provider) report(ctx context.Context, roots []*root) error {
 		clear(p.said)
 		clear(p.refused)
 		clear(p.noticed)
+		clear(p.ignored)
 		return nil
 	}
 	health := p.options.Manager.Health()
@@ -31,6 +32,7 @@ func (p *Provider) report(ctx context.Context, roots []*root) error {
 		r.refused = p.refusedBy(r)
 		p.tellRefused(ctx, r)
 		p.tellNotices(ctx, r)
+		p.tellIgnored(ctx, r)
 		next := judge(r, p.signer, health)
 		if r.is(p.chosen) {
 			next.rotation = p.options.Rotation.Status()
@@ -86,7 +88,7 @@ func (v verdict) write(status *v1.MeshRootCertificateStatus, kind string) {
 
 // forget drops what was said of objects that are gone.
 func (p *Provider) forget(roots []*root) {
-	for _, uid := range slices.Concat(slices.Collect(maps.Keys(p.said)), slices.Collect(maps.Keys(p.refused)), slices.Collect(maps.Keys(p.noticed))) {
+	for _, uid := range slices.Concat(slices.Collect(maps.Keys(p.said)), slices.Collect(maps.Keys(p.refused)), slices.Collect(maps.Keys(p.noticed)), slices.Collect(maps.Keys(p.ignored))) {
 		gone := true
 		for _, r := range roots {
 			gone = gone && r.object.UID != uid
@@ -95,6 +97,7 @@ func (p *Provider) forget(roots []*root) {
 			delete(p.said, uid)
 			delete(p.refused, uid)
 			delete(p.noticed, uid)
+			delete(p.ignored, uid)
 		}
 	}
 }

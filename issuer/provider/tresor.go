@@ -36,6 +36,7 @@ func (p *Provider) tresor(spec v1.Tresor) follower {
 func (p *Provider) adoptRoot(ctx context.Context, secret *corev1.Secret, before *x509.Certificate, last state) (*x509.Certificate, state) {
 	root, err := rootsecret.Parse(secret, time.Now())
 	if err == nil && root.Certificate.Equal(before) {
+		last.ignored = ignoredIn(secret)
 		return before, last
 	}
 	var ca *tresor.CA
@@ -54,7 +55,7 @@ func (p *Provider) adoptRoot(ctx context.Context, secret *corev1.Secret, before 
 		last.problem = &problem{reasonRefused, err}
 		return before, last
 	}
-	return root.Certificate, state{issuer: ca, roots: issuer.NewTrustBundle(root.Certificate)}
+	return root.Certificate, state{issuer: ca, roots: issuer.NewTrustBundle(root.Certificate), ignored: ignoredIn(secret)}
 }
 
 // unreadable says what is wrong with a Secret that cannot be read, or is not

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -156,6 +157,32 @@ func TestItReadsTheSecretsThatItIsToldAndNoOther(t *testing.T) {
 		}
 		if len(actions) == 0 {
 			t.Error("it reads nothing")
+		}
+	})
+}
+
+func TestWhatIsIgnoredInAnOperatorsSecretIsToldOfOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh(t)
+		var told []string
+		m.options.Ignored = func(_ context.Context, name, note string) { told = append(told, name+": "+note) }
+		m.run(t)
+		m.create(t, "first", v1.Active, tresorOf("osm-ca-bundle"))
+		root := m.makeRoot(t, "osm-ca-bundle")
+		settle()
+		text := func(s *corev1.Secret) {
+			s.Data[rootsecret.CertificateKey] = append([]byte("# the root of 2026\r\n"), s.Data[rootsecret.CertificateKey]...)
+			s.Data[rootsecret.PrivateKeyKey] = append(s.Data[rootsecret.PrivateKeyKey], s.Data[rootsecret.PrivateKeyKey]...)
+		}
+		m.edit(t, "osm-ca-bundle", text)
+		settle()
+		m.mustSign(t, root, root)
+		m.wantStatus(t, "first", "True Reached", "True Signing")
+		m.edit(t, "osm-ca-bundle", func(s *corev1.Secret) { s.Labels = map[string]string{"team": "platform"} })
+		settle()
+		want := `first: used without what is ignored: secret osm-system/osm-ca-bundle, key "ca.crt": 1 line of text outside of PEM blocks; key "private.key": 1 repeated block`
+		if len(told) != 1 || told[0] != want {
+			t.Errorf("told %q, want %q", told, want)
 		}
 	})
 }

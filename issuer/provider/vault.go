@@ -5,11 +5,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/issuer/vault"
+	"github.com/osm-edge/osm/issuer/vault/names"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
@@ -20,7 +23,7 @@ func (p *Provider) vault(spec v1.Vault) (follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &vaultWatch{token: token, trustDomain: p.options.Self.TrustDomain()}
+	w := &vaultWatch{token: token, caBundle: spec.CABundle, trustDomain: p.options.Self.TrustDomain()}
 	o := vault.Options{
 		Address:     spec.Address,
 		CA:          spec.CABundle,
@@ -56,7 +59,7 @@ func (p *Provider) vaultCredentials(spec v1.Vault) (vault.Credentials, *vaultTok
 	case auth.TokenSecretRef != nil:
 		token := newVaultToken(*auth.TokenSecretRef, spec.Address)
 		return vault.Token{Read: token.read, Renewed: token.renewed}, token, nil
-	case auth.Kubernetes != nil && !v1.SameEndpoint(spec.Address, p.options.VaultAddress):
+	case auth.Kubernetes != nil && !names.Same(spec.Address, p.options.VaultAddress):
 		return nil, nil, fmt.Errorf("the mesh's service account may not log in at %s%sif it may, name that address by the chart's values osm.vault.protocol, host and port, with osm upgrade", spec.Address, issuer.ToMend)
 	case auth.Kubernetes != nil:
 		return vault.Kubernetes{Mount: auth.Kubernetes.MountPath, Role: auth.Kubernetes.Role, TokenFile: p.options.VaultTokenFile}, nil, nil
@@ -69,6 +72,8 @@ type vaultWatch struct {
 	ca    *vault.CA
 	token *vaultToken // nil without a Secret
 	roots *vaultRoots // nil without a Secret
+	// caBundle is what verifies Vault itself.
+	caBundle []byte
 	// trustDomain is that of the names that its roots have to be able to certify.
 	trustDomain string
 }
@@ -108,7 +113,7 @@ func (w *vaultWatch) run(ctx context.Context, tell func(state)) {
 // look returns the state now. Without a token it cannot sign, and is trusted if
 // its roots are given or were known before.
 func (w *vaultWatch) look(ctx context.Context, last state) (state, error) {
-	next := state{issuer: last.issuer, roots: last.roots, refused: last.refused, renewed: last.renewed}
+	next := state{issuer: last.issuer, roots: last.roots, refused: last.refused, ignored: last.ignored, renewed: last.renewed}
 	given, notices := w.roots.problem()
 	if next.problem = given; next.problem == nil {
 		next.problem = w.token.problem()
@@ -125,7 +130,7 @@ func (w *vaultWatch) look(ctx context.Context, last state) (state, error) {
 		next.problem = &problem{reasonRefused, unfit[0].err}
 		return next, next.problem.err
 	}
-	next.roots, next.refused, next.notices = roots, w.ca.Refused(), append(notices, unfit...)
+	next.roots, next.refused, next.notices, next.ignored = roots, w.ca.Refused(), append(notices, unfit...), w.passedOver()
 	if next.problem == nil {
 		err = w.inspect(ctx, &next)
 	}
@@ -165,6 +170,16 @@ func vaultReason(err error) string {
 		return reasonRefused
 	}
 	return reasonFailing
+}
+
+// passedOver describes what is ignored in what Vault and its roots are verified
+// with.
+func (w *vaultWatch) passedOver() string {
+	all := w.roots.passedOver()
+	if ignored := trustbundle.Ignored(w.caBundle); ignored != "" {
+		all = strings.TrimSuffix("vault.caBundle, "+ignored+"; "+all, "; ")
+	}
+	return all
 }
 
 // fit returns the roots that may certify the mesh's names, and why others may not.

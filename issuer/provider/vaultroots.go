@@ -25,6 +25,7 @@ type vaultRoots struct {
 	mu      sync.Mutex
 	roots   issuer.TrustBundle
 	leftOut []problem
+	ignored string // beside them
 	wrong   *problem
 }
 
@@ -41,6 +42,7 @@ func (r *vaultRoots) follow(ctx context.Context, p *Provider) {
 	first := true
 	p.followSecret(ctx, r.name, func(secret *corev1.Secret, err error) {
 		var roots rootsecret.Roots
+		var ignored string
 		var wrong *problem
 		switch {
 		case err != nil:
@@ -51,8 +53,9 @@ func (r *vaultRoots) follow(ctx context.Context, p *Provider) {
 			if roots, err = rootsecret.ParseRoots(secret, p.options.Self.TrustDomain(), time.Now()); err != nil {
 				wrong = &problem{reasonRefused, r.explain(err)}
 			}
+			ignored = ignoredIn(secret)
 		}
-		if r.set(roots.TrustBundle, leftOut(secret, roots.LeftOut), wrong) || first {
+		if r.set(roots.TrustBundle, leftOut(secret, roots.LeftOut), ignored, wrong) || first {
 			first = false
 			wake(r.changed)
 		}
@@ -62,15 +65,25 @@ func (r *vaultRoots) follow(ctx context.Context, p *Provider) {
 func (r *vaultRoots) explain(err error) error { return fmt.Errorf("%w%s", err, r.mend) }
 
 // set takes in what the Secret says, and reports whether that is new.
-func (r *vaultRoots) set(roots issuer.TrustBundle, leftOut []problem, wrong *problem) bool {
+func (r *vaultRoots) set(roots issuer.TrustBundle, leftOut []problem, ignored string, wrong *problem) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	changed := r.wrong.text() != wrong.text()
 	r.wrong = wrong
-	if wrong == nil && (!roots.Equal(r.roots) || !sameProblems(leftOut, r.leftOut)) {
-		r.roots, r.leftOut, changed = roots, leftOut, true
+	if wrong == nil && (!roots.Equal(r.roots) || !sameProblems(leftOut, r.leftOut) || ignored != r.ignored) {
+		r.roots, r.leftOut, r.ignored, changed = roots, leftOut, ignored, true
 	}
 	return changed
+}
+
+// passedOver returns what is ignored beside the roots, nothing without a Secret.
+func (r *vaultRoots) passedOver() string {
+	if r == nil {
+		return ""
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ignored
 }
 
 // changes receives when the roots, or what is wrong with them, are others; never

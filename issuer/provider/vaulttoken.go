@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/vault/names"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
@@ -53,12 +54,12 @@ func (t *vaultToken) follow(ctx context.Context, p *Provider) {
 func (t *vaultToken) bound(secret *corev1.Secret, o Options) *problem {
 	named, annotated := secret.Annotations[v1.AnnotationVaultAddress]
 	switch {
-	case annotated && v1.SameEndpoint(named, t.address):
+	case annotated && names.Same(named, t.address):
 		return nil
 	case annotated:
 		return &problem{reasonRefused, fmt.Errorf("secret %s/%s may not be sent to %s: its annotation %s names another address%[5]sif it may, kubectl annotate --overwrite secret -n %[1]s %[2]s %[4]s=%[3]s, or set osm.vault.protocol, host and port, where the chart made the Secret",
 			secret.Namespace, secret.Name, t.address, v1.AnnotationVaultAddress, issuer.ToMend)}
-	case t.ref == o.VaultToken && v1.SameEndpoint(o.VaultAddress, t.address):
+	case t.ref == o.VaultToken && names.Same(o.VaultAddress, t.address):
 		return nil
 	}
 	return &problem{reasonRefused, fmt.Errorf("secret %s/%s does not say that it may be sent to %s%[5]sif it may, kubectl annotate secret -n %[1]s %[2]s %[4]s=%[3]s",

@@ -25,6 +25,7 @@ func TestRootsOfAnAuthorityOutsideAreCertificatesAndNothingElse(t *testing.T) {
 	}{
 		"a root":                          {map[string][]byte{CertificateKey: rootPEM}, 1, "", ""},
 		"a root and its expiration":       {map[string][]byte{CertificateKey: rootPEM, ExpirationKey: expiration}, 1, "", ""},
+		"a root twice, with text":         {map[string][]byte{CertificateKey: slices.Concat([]byte("# root\r\n"), rootPEM, rootPEM), ExpirationKey: append(expiration, '\n')}, 1, "", ""},
 		"the roots of a change":           {map[string][]byte{CertificateKey: slices.Concat(otherPEM, rootPEM), ExpirationKey: expiration}, 2, "", ""},
 		"no data":                         {nil, 0, CertificateKey, "missing or empty"},
 		"an empty root":                   {map[string][]byte{CertificateKey: {}}, 0, CertificateKey, "missing or empty"},
@@ -33,7 +34,7 @@ func TestRootsOfAnAuthorityOutsideAreCertificatesAndNothingElse(t *testing.T) {
 		"an intermediate":                 {map[string][]byte{CertificateKey: intermediate}, 0, CertificateKey, "not a root: it is issued by"},
 		"an expired root alone":           {map[string][]byte{CertificateKey: expired}, 0, CertificateKey, "expired at"},
 		"what are no roots":               {map[string][]byte{CertificateKey: slices.Concat(expired, intermediate)}, 0, CertificateKey, "expired at"},
-		"more roots than a change needs":  {map[string][]byte{CertificateKey: slices.Repeat(rootPEM, maxRoots+1)}, 0, CertificateKey, "more than 8"},
+		"more roots than a change needs":  {map[string][]byte{CertificateKey: manyRoots(t)}, 0, CertificateKey, "more than 8"},
 		"the private key beside the root": {dataOf(t, root), 0, PrivateKeyKey, "does not belong there"},
 		"the private key in its place":    {map[string][]byte{CertificateKey: dataOf(t, root)[PrivateKeyKey]}, 0, CertificateKey, `of type "PRIVATE KEY"`},
 		"another expiration":              {map[string][]byte{CertificateKey: rootPEM, ExpirationKey: []byte("2020-01-11T23:15:09.299Z")}, 0, ExpirationKey, "it says 2020-01-11"},
@@ -98,4 +99,11 @@ func TestAMissingSecretSaysHowToCreateIt(t *testing.T) {
 	if err := Missing("osm-system", "osm-ca-bundle"); !strings.Contains(err.Error(), want) {
 		t.Errorf("error %q lacks %q", err, want)
 	}
+}
+
+func manyRoots(t *testing.T) (all []byte) {
+	for range maxRoots + 1 {
+		all = append(all, dataOf(t, newRoot(t))[CertificateKey]...)
+	}
+	return all
 }

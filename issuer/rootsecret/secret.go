@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -110,8 +111,8 @@ func checkExpiration(data map[string][]byte, notAfter time.Time) error {
 	if !ok {
 		return nil
 	}
-	t, err := time.Parse(time.RFC3339Nano, string(value))
-	if err != nil {
+	t, ok := parseTime(string(value))
+	if !ok {
 		// The value is not repeated: a key may have been put there by mistake.
 		return fmt.Errorf("it is not an ISO 8601 time such as %s", notAfter.UTC().Format(expirationLayout))
 	}
@@ -119,6 +120,32 @@ func checkExpiration(data map[string][]byte, notAfter time.Time) error {
 		return fmt.Errorf("it says %s, and ca.crt ends at %s", t.UTC().Format(time.RFC3339), notAfter.UTC().Format(time.RFC3339))
 	}
 	return nil
+}
+
+// expirationLayouts are ISO 8601 as programs and people write it, and what openssl
+// x509 -enddate prints.
+var expirationLayouts = []string{time.RFC3339Nano, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "20060102T150405Z0700", "Jan _2 15:04:05 2006 GMT"}
+
+func parseTime(value string) (time.Time, bool) {
+	value = strings.TrimSpace(strings.TrimPrefix(value, "\ufeff"))
+	for _, layout := range expirationLayouts {
+		if t, err := time.Parse(layout, value); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// Ignored describes, for each key of the Secret, what Parse and ParseRoots pass
+// over in a text that they accept: nothing if it is empty.
+func Ignored(secret *corev1.Secret) string {
+	var all []string
+	for _, key := range []string{CertificateKey, PrivateKeyKey} {
+		if ignored := trustbundle.Ignored(secret.Data[key]); ignored != "" {
+			all = append(all, fmt.Sprintf("key %q: %s", key, ignored))
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 // encode returns the data of a Secret that holds the root.

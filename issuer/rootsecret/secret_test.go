@@ -53,15 +53,13 @@ func TestASecretWithoutAUsableRootIsRefusedByNameKeyAndMend(t *testing.T) {
 			"not valid before"},
 
 		"no private key":               {with(PrivateKeyKey, nil), PrivateKeyKey, "missing or empty"},
-		"a private key of garbage":     {with(PrivateKeyKey, []byte("garbage")), PrivateKeyKey, "not one PEM block"},
-		"a private key that is cut":    {with(PrivateKeyKey, good[PrivateKeyKey][:100]), PrivateKeyKey, "not one PEM block"},
-		"two private keys":             {with(PrivateKeyKey, slices.Concat(good[PrivateKeyKey], foreign[PrivateKeyKey])), PrivateKeyKey, "not one PEM block"},
-		"a cut key before a whole one": {with(PrivateKeyKey, slices.Concat(foreign[PrivateKeyKey][:100], []byte("\n"), good[PrivateKeyKey])), PrivateKeyKey, "not one PEM block"},
-		"text before the private key":  {with(PrivateKeyKey, slices.Concat([]byte("key:\n"), good[PrivateKeyKey])), PrivateKeyKey, "not one PEM block"},
-		"text after the private key":   {with(PrivateKeyKey, slices.Concat(good[PrivateKeyKey], []byte("and more"))), PrivateKeyKey, "not one PEM block"},
-		"a certificate as private key": {with(PrivateKeyKey, good[CertificateKey]), PrivateKeyKey, `a PEM block of type "CERTIFICATE", not PRIVATE KEY`},
+		"a private key of garbage":     {with(PrivateKeyKey, []byte("garbage")), PrivateKeyKey, "no private key in it"},
+		"a private key that is cut":    {with(PrivateKeyKey, good[PrivateKeyKey][:100]), PrivateKeyKey, "malformed or cut off"},
+		"two private keys":             {with(PrivateKeyKey, slices.Concat(good[PrivateKeyKey], foreign[PrivateKeyKey])), PrivateKeyKey, "two private keys"},
+		"a cut key before a whole one": {with(PrivateKeyKey, slices.Concat(foreign[PrivateKeyKey][:100], []byte("\n"), good[PrivateKeyKey])), PrivateKeyKey, "malformed or cut off"},
+		"a certificate as private key": {with(PrivateKeyKey, good[CertificateKey]), PrivateKeyKey, `a PEM block of type "CERTIFICATE" where only PRIVATE KEY belongs`},
 		"a public key": {with(PrivateKeyKey, pemOf("PUBLIC KEY", publicDER(t, root))), PrivateKeyKey,
-			`a PEM block of type "PUBLIC KEY", not PRIVATE KEY`},
+			`a PEM block of type "PUBLIC KEY" where only PRIVATE KEY belongs`},
 		"a private key of bad DER":   {with(PrivateKeyKey, pemOf("PRIVATE KEY", []byte("garbage"))), PrivateKeyKey, "not a private key that can sign"},
 		"a key of another encoding":  {with(PrivateKeyKey, pemOf("RSA PRIVATE KEY", derOf(good[PrivateKeyKey]))), PrivateKeyKey, "not a private key that can sign"},
 		"a key that cannot sign":     {with(PrivateKeyKey, pemOf("PRIVATE KEY", x25519DER(t))), PrivateKeyKey, "not a private key that can sign"},
@@ -153,7 +151,16 @@ func TestRootsOfOtherToolsAreTaken(t *testing.T) {
 			data[ExpirationKey] = []byte(end.Add(9 * time.Hour).UTC().Format(expirationLayout))
 		}},
 		"an expiration with a time zone": {ecRoot, func(data map[string][]byte) { data[ExpirationKey] = []byte(end.Format(time.RFC3339)) }},
-		"keys of somebody else beside":   {ecRoot, func(data map[string][]byte) { data["note"] = []byte("of the platform team") }},
+		"text around both": {ecRoot, func(data map[string][]byte) {
+			data[CertificateKey] = slices.Concat([]byte("\ufeff# root\r\n"), data[CertificateKey], data[CertificateKey])
+			data[PrivateKeyKey] = slices.Concat([]byte("Bag Attributes\n"), data[PrivateKeyKey], []byte("and more"))
+		}},
+		"an expiration and a line end": {ecRoot, func(data map[string][]byte) { data[ExpirationKey] = append(data[ExpirationKey], "\r\n"...) }},
+		"an expiration of openssl": {ecRoot, func(data map[string][]byte) {
+			data[ExpirationKey] = []byte(end.UTC().Format("Jan _2 15:04:05 2006 GMT\n"))
+		}},
+		"an expiration of date":        {ecRoot, func(data map[string][]byte) { data[ExpirationKey] = []byte(end.Format("2006-01-02 15:04:05-07:00\n")) }},
+		"keys of somebody else beside": {ecRoot, func(data map[string][]byte) { data["note"] = []byte("of the platform team") }},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,17 +1,19 @@
 // Package trustbundle reads certificates, and the keys beside them, from PEM.
 // Everything of the mesh that accepts PEM reads it here, so that what one
-// component accepts no other refuses. It does not know what certificates are
-// for.
+// component accepts no other refuses. It takes what has one meaning, such as the
+// text that tools write around the blocks, and refuses what has two. It does not
+// know what certificates are for.
 package trustbundle
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // MaxBytes bounds what is parsed: more than any mesh needs, far less than a
@@ -20,26 +22,29 @@ const MaxBytes = 256 << 10
 
 const certificateType = "CERTIFICATE" // RFC 7468, section 5.1
 
-var begin = []byte("-----BEGIN ")
-
-// ParseCertificates reads one or more certificates. It refuses any other block,
-// and whatever [parseBlocks] refuses.
+// ParseCertificates reads one or more certificates, each once. It passes over
+// text outside of blocks (RFC 7468, section 2), and refuses any other block and
+// whatever [scan] refuses. [Ignored] returns what it passes over.
 func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
-	blocks, err := parseBlocks(data)
+	text, err := scan(data)
 	if err != nil {
 		return nil, err
 	}
-	if len(blocks) == 0 {
-		return nil, errors.New("no certificate in it")
-	}
-	certificates := make([]*x509.Certificate, len(blocks))
-	for i, block := range blocks {
+	var certificates []*x509.Certificate
+	for i, block := range text.blocks {
 		if block.Type != certificateType {
-			return nil, fmt.Errorf("a PEM block of type %q where only CERTIFICATE belongs", block.Type)
+			return nil, fmt.Errorf("a PEM block of type %q where only CERTIFICATE belongs%s", block.Type, certificateAdvice(block.Type))
 		}
-		if certificates[i], err = x509.ParseCertificate(block.Bytes); err != nil {
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
 			return nil, fmt.Errorf("certificate %d: %w", i+1, err)
 		}
+		if !slices.ContainsFunc(certificates, certificate.Equal) {
+			certificates = append(certificates, certificate)
+		}
+	}
+	if len(certificates) == 0 {
+		return nil, none("certificate", data)
 	}
 	return certificates, nil
 }
@@ -56,67 +61,73 @@ func Salvage(data []byte) (all []*x509.Certificate) {
 	return all
 }
 
-// ParseKey reads one private key: PKCS #8, or one of the two older forms that
-// an operator's own tools may have made. Its errors never repeat what it read.
-func ParseKey(data []byte) (crypto.Signer, error) {
-	blocks, err := parseBlocks(data)
-	if err != nil || len(blocks) != 1 {
-		return nil, errors.New("it is not one PEM block and nothing else")
-	}
-	var key any
-	switch block := blocks[0]; block.Type {
-	case "PRIVATE KEY":
-		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
-	case "EC PRIVATE KEY":
-		key, err = x509.ParseECPrivateKey(block.Bytes)
-	case "RSA PRIVATE KEY":
-		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
-	default:
-		return nil, fmt.Errorf("it is a PEM block of type %q, not PRIVATE KEY", block.Type)
-	}
-	signer, ok := key.(crypto.Signer)
-	if err != nil || !ok {
-		return nil, errors.New("it is not a private key that can sign")
-	}
-	return signer, nil
-}
-
 // ParseKeyPair reads a chain, the leaf first, and the leaf's key. It replaces
 // [tls.X509KeyPair], which skips what it does not know.
 func ParseKeyPair(chain, key []byte) (*tls.Certificate, error) {
-	if _, err := ParseCertificates(chain); err != nil {
+	certificates, err := ParseCertificates(chain)
+	if err != nil {
 		return nil, fmt.Errorf("the certificate: %w", err)
 	}
-	if _, err := ParseKey(key); err != nil {
+	signer, err := ParseKey(key)
+	if err != nil {
 		return nil, fmt.Errorf("the private key: %w", err)
 	}
-	pair, err := tls.X509KeyPair(chain, key)
-	if err != nil {
-		return nil, err
+	if !matches(certificates[0].PublicKey, signer.Public()) {
+		return nil, errors.New("the private key is not that of the first certificate")
 	}
-	return &pair, nil
+	pair := &tls.Certificate{PrivateKey: signer, Leaf: certificates[0]}
+	for _, certificate := range certificates {
+		pair.Certificate = append(pair.Certificate, certificate.Raw)
+	}
+	return pair, nil
 }
 
-// parseBlocks reads PEM blocks with blank lines between them at most (RFC 7468,
-// section 3). It refuses text outside of a block, a block that is malformed or
-// has headers, and more than MaxBytes.
-func parseBlocks(data []byte) (blocks []*pem.Block, err error) {
-	if len(data) > MaxBytes {
-		return nil, fmt.Errorf("%d bytes of PEM are larger than %d", len(data), MaxBytes)
+// lineBytes is how many bytes a line of 64 characters holds (RFC 7468, section 2).
+const lineBytes = 48
+
+// Encode writes certificates as PEM and nothing else, whatever they were read
+// from.
+func Encode(certificates ...*x509.Certificate) []byte {
+	ders := make([][]byte, len(certificates))
+	for i, certificate := range certificates {
+		ders[i] = certificate.Raw
 	}
-	for rest := bytes.TrimSpace(data); len(rest) > 0; rest = bytes.TrimSpace(rest) {
-		if !bytes.HasPrefix(rest, begin) {
-			return nil, errors.New("not PEM: text outside of a block")
-		}
-		block, after := pem.Decode(rest)
-		switch {
-		case block == nil || bytes.Count(rest[:len(rest)-len(after)], begin) != 1:
-			// pem.Decode skips a malformed block if it finds another after it.
-			return nil, errors.New("not PEM: a block is malformed or cut off")
-		case len(block.Headers) > 0:
-			return nil, errors.New("a PEM block with headers, which RFC 7468 does not allow")
-		}
-		blocks, rest = append(blocks, block), after
+	return EncodeBlocks(certificateType, ders...)
+}
+
+// EncodeBlocks writes what pem.EncodeToMemory does, in a quarter of its time.
+func EncodeBlocks(kind string, ders ...[]byte) []byte {
+	size := 0
+	for _, der := range ders {
+		size += len("-----BEGIN -----\n-----END -----\n") + 2*len(kind) + 65*((len(der)+lineBytes-1)/lineBytes)
 	}
-	return blocks, nil
+	text := make([]byte, 0, size)
+	for _, der := range ders {
+		text = append(text, "-----BEGIN "+kind+"-----\n"...)
+		for line := range slices.Chunk(der, lineBytes) {
+			text = append(base64.StdEncoding.AppendEncode(text, line), '\n')
+		}
+		text = append(text, "-----END "+kind+"-----\n"...)
+	}
+	return text
+}
+
+// Ignored describes what ParseCertificates or ParseKey pass over in a text that
+// they accept: nothing if it is empty. It never repeats the text.
+func Ignored(data []byte) string {
+	text, err := scan(data)
+	if err != nil {
+		return ""
+	}
+	return text.ignored()
+}
+
+// distinct returns the blocks without those that were there before.
+func distinct(blocks []*pem.Block) (all []*pem.Block) {
+	for _, block := range blocks {
+		if !slices.ContainsFunc(all, func(b *pem.Block) bool { return b.Type == block.Type && bytes.Equal(b.Bytes, block.Bytes) }) {
+			all = append(all, block)
+		}
+	}
+	return all
 }

@@ -6,23 +6,24 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/vault/api"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/vault/names"
 )
 
 // Options says where Vault is and how to ask it.
 type Options struct {
-	// Address is Vault's, as scheme://host:port. Required.
+	// Address is Vault's, as [names.CheckAddress] has it. Required.
 	Address string
 	// CA is the PEM of the CAs that verify Vault's own certificate; those of
 	// the system when empty.
@@ -73,7 +74,7 @@ func New(o Options) (*CA, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	server := server{address: o.Address, mount: o.Mount, role: o.Role}
+	server := server{address: o.Address, mount: names.Mount(o.Mount), role: o.Role}
 	connect, err := connector(o)
 	if err != nil {
 		return nil, err
@@ -160,10 +161,7 @@ func (ca *CA) sign(ctx context.Context, csr []byte, ttl time.Duration) (*api.Sec
 }
 
 func (o Options) withDefaults() Options {
-	o.Mount = strings.Trim(o.Mount, "/")
-	if o.Mount == "" {
-		o.Mount = "pki"
-	}
+	o.Mount = cmp.Or(o.Mount, "pki")
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
 	}

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/vault/api"
+
+	"github.com/osm-edge/osm/issuer/vault/names"
 )
 
 // Credentials say to Vault who asks. See [Token] and [Kubernetes].
@@ -95,10 +98,7 @@ func (k Kubernetes) Login(ctx context.Context, client *api.Client) (*api.SecretA
 	if err != nil {
 		return nil, fmt.Errorf("read the service account's token: %w", err)
 	}
-	mount := strings.Trim(k.Mount, "/")
-	if mount == "" {
-		mount = "kubernetes"
-	}
+	mount := k.mount()
 	secret, err := client.Logical().WriteWithContext(ctx, path.Join("auth", mount, "login"), map[string]any{"role": k.Role, "jwt": jwt})
 	if err != nil {
 		return nil, k.explain(mount, err)
@@ -107,6 +107,18 @@ func (k Kubernetes) Login(ctx context.Context, client *api.Client) (*api.SecretA
 		return nil, fmt.Errorf("the login at auth/%s gave no token", mount)
 	}
 	return secret.Auth, nil
+}
+
+func (k Kubernetes) mount() string { return names.Mount(cmp.Or(k.Mount, "kubernetes")) }
+
+func (k Kubernetes) check() error {
+	if err := names.CheckMount(cmp.Or(k.Mount, "kubernetes")); err != nil {
+		return fmt.Errorf("mount %q of vault's auth method: %w", k.Mount, err)
+	}
+	if err := names.CheckRole(k.Role); err != nil {
+		return fmt.Errorf("role %q of vault's auth method: %w", k.Role, err)
+	}
+	return nil
 }
 
 func (k Kubernetes) explain(mount string, err error) error {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+
+	"github.com/osm-edge/osm/issuer/vault/names"
 )
 
 // trialTTL is how long a certificate lives that shows the role's issuer.
@@ -37,7 +39,7 @@ func (ca *CA) readIssuer(ctx context.Context) (*shown, error) {
 	if reference == "" {
 		return ca.readOnlyIssuer(ctx)
 	}
-	if !namePattern.MatchString(reference) {
+	if names.CheckRole(reference) != nil {
 		return nil, fmt.Errorf("vault at %s, role %s: its issuer_ref is not the name of an issuer", ca.server.address, ca.server.rolePath())
 	}
 	return ca.readNamedIssuer(ctx, "issuer/"+reference+"/json")

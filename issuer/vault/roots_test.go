@@ -207,17 +207,19 @@ func TestNewRefusesWhatCannotBe(t *testing.T) {
 		change func(*vault.Options)
 		want   string
 	}{
-		"no address":             {func(o *vault.Options) { o.Address = "" }, "scheme://host:port"},
-		"another protocol":       {func(o *vault.Options) { o.Address = "ftp://vault:8200" }, "neither http nor https"},
-		"a password in it":       {func(o *vault.Options) { o.Address = "https://me:secret@vault:8200" }, "scheme://host:port"},
-		"a path in it":           {func(o *vault.Options) { o.Address = "https://vault:8200/v1" }, "after host and port"},
-		"a mount that climbs":    {func(o *vault.Options) { o.Mount = "pki/../sys" }, "mount"},
-		"no role":                {func(o *vault.Options) { o.Role = "" }, "role"},
-		"a role that is a path":  {func(o *vault.Options) { o.Role = "a/b" }, "role"},
-		"http, and no roots":     {func(o *vault.Options) { o.Address = "HTTP://vault:8200" }, "use https, or give the roots"},
-		"no credentials":         {func(o *vault.Options) { o.Credentials = nil }, "credentials"},
-		"a CA that is not PEM":   {func(o *vault.Options) { o.CA = []byte("no") }, "not PEM"},
-		"nothing, for all is as": {asIs, ""},
+		"no address":                {func(o *vault.Options) { o.Address = "" }, "want a URL such as https://vault.vault.svc:8200"},
+		"another protocol":          {func(o *vault.Options) { o.Address = "ftp://vault:8200" }, "want a URL"},
+		"a password in it":          {func(o *vault.Options) { o.Address = "https://me:secret@vault:8200" }, "write https://vault:8200"},
+		"the API's path in it":      {func(o *vault.Options) { o.Address = "https://vault:8200/v1" }, "write https://vault:8200"},
+		"a mount that climbs":       {func(o *vault.Options) { o.Mount = "pki/../sys" }, "mount"},
+		"no role":                   {func(o *vault.Options) { o.Role = "" }, "role"},
+		"a role that is a path":     {func(o *vault.Options) { o.Role = "a/b" }, "role"},
+		"http, and no roots":        {func(o *vault.Options) { o.Address = "HTTP://vault:8200" }, "use https, or give the roots"},
+		"an auth mount that climbs": {func(o *vault.Options) { o.Credentials = vault.Kubernetes{Mount: "../sys", Role: "osm"} }, "mount"},
+		"no role to log in with":    {func(o *vault.Options) { o.Credentials = vault.Kubernetes{} }, "role"},
+		"no credentials":            {func(o *vault.Options) { o.Credentials = nil }, "credentials"},
+		"a CA that is not PEM":      {func(o *vault.Options) { o.CA = []byte("no") }, "not PEM"},
+		"nothing, for all is as":    {asIs, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := good

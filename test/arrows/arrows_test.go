@@ -19,7 +19,7 @@ const module = "github.com/osm-edge/osm/"
 // rooms is everything below the commands.
 var rooms = []string{
 	"bootstrap", "check", "destination", "injector/...", "interception/...", "issuer", "issuer/certmanager", "issuer/provider", "issuer/rootsecret",
-	"issuer/tresor", "issuer/trustbundle", "issuer/vault", "manifests/...", "publish", "rotation", "sds", "trust", "webhook/...",
+	"issuer/tresor", "issuer/trustbundle", "issuer/vault/...", "manifests/...", "publish", "rotation", "sds", "trust", "webhook/...",
 }
 
 // arrows says which packages of the module a package may import. What tests
@@ -36,17 +36,18 @@ var arrows = []struct {
 	{"trust", []string{"issuer", "issuer/trustbundle"}},
 	{"rotation", []string{"issuer", "issuer/trustbundle", "trust"}},
 	{"publish", nil},
-	{"webhook/...", []string{"webhook/...", "issuer/trustbundle", "manifests", "manifests/crd/..."}},
+	{"webhook/...", []string{"webhook/...", "issuer/trustbundle", "issuer/vault/names", "manifests", "manifests/crd/..."}},
 	{"injector/...", []string{"injector/...", "interception", "manifests", "manifests/crd/...", "manifests/mesh"}},
 	{"interception", nil},
 	{"interception/nft", []string{"interception"}},
 	{"issuer", []string{"issuer/trustbundle"}},
 	{"issuer/trustbundle", nil},
 	{"issuer/tresor", []string{"issuer"}},
-	{"issuer/vault", []string{"issuer"}},
+	{"issuer/vault", []string{"issuer", "issuer/vault/names"}},
+	{"issuer/vault/names", nil},
 	{"issuer/certmanager", []string{"issuer"}},
 	{"issuer/rootsecret", []string{"issuer", "issuer/trustbundle"}},
-	{"issuer/provider", []string{"issuer", "issuer/tresor", "issuer/vault", "issuer/certmanager", "issuer/rootsecret", "manifests", "manifests/crd/...", "trust"}},
+	{"issuer/provider", []string{"issuer", "issuer/tresor", "issuer/vault/...", "issuer/certmanager", "issuer/rootsecret", "issuer/trustbundle", "manifests", "manifests/crd/...", "trust"}},
 	{"issuer/issuertest", []string{"issuer"}},
 	{"manifests", nil},
 	{"manifests/mesh", nil},

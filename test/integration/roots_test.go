@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -59,6 +62,25 @@ func TestAMeshFollowsItsRootCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Run("what is ignored in a Secret is in an Event", func(t *testing.T) {
+		secret := getSecret(t, client, rootSecret)
+		secret.Data[rootsecret.CertificateKey] = slices.Concat([]byte("\ufeff# the root of 2026\r\n"), secret.Data[rootsecret.CertificateKey], secret.Data[rootsecret.CertificateKey])
+		secret.Data[rootsecret.ExpirationKey] = append(secret.Data[rootsecret.ExpirationKey], '\n')
+		if _, err := client.CoreV1().Secrets(mesh.Namespace).Update(t.Context(), secret, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "an Event names it", func(ctx context.Context) (bool, error) {
+			events, err := client.EventsV1().Events(mesh.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "reason=TextIgnored"})
+			if err != nil {
+				return false, err
+			}
+			return slices.ContainsFunc(events.Items, func(e eventsv1.Event) bool {
+				return e.Regarding.Name == firstRoot && e.Type == corev1.EventTypeNormal &&
+					strings.Contains(e.Note, `secret osm-system/osm-ca-bundle, key "ca.crt": a byte order mark, 1 line of text outside of PEM blocks, 1 repeated block`)
+			}), nil
+		})
+		roots.await(t, firstRoot, "True Reached", "True Signing")
+	})
 	t.Run("the one that signs cannot be deleted", func(t *testing.T) {
 		err := roots.Delete(t.Context(), firstRoot, metav1.DeleteOptions{})
 		wantRefusal(t, err, "make another MeshRootCertificate Active first")

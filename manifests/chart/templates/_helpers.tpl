@@ -47,7 +47,8 @@ only while osm-bootstrap converts it.
 
 {{/* osm.serviceCertValidityDuration is how the published guide writes it. */}}
 {{- define "osm.serviceCertValidityDuration" -}}
-{{- .Values.osm.serviceCertValidityDuration | default .Values.osm.certificateProvider.serviceCertValidityDuration -}}
+{{- $value := .Values.osm.serviceCertValidityDuration | default .Values.osm.certificateProvider.serviceCertValidityDuration -}}
+{{- include "osm.duration" (dict "name" "osm.certificateProvider.serviceCertValidityDuration" "value" $value "least" 60000000000 "most" 315360000000000000 "range" "from 1m to 87600h") -}}
 {{- end -}}
 
 {{/* A list as a MeshConfig has it, where no entry is twice. */}}
@@ -78,10 +79,47 @@ tokenSecretRef:
 {{- end -}}
 {{- end -}}
 
-{{/* The URL of Vault. */}}
+{{/* A duration, refused unless it is long enough and not too long: a dict of name, value, and least and most in nanoseconds, and said in range. */}}
+{{- define "osm.duration" -}}
+{{- $epoch := toDate "2006-01-02" "1970-01-01" -}}
+{{- $length := sub (mustDateModify .value $epoch).UnixNano $epoch.UnixNano -}}
+{{- if or (lt $length (int64 .least)) (gt $length (int64 .most)) -}}
+{{- fail (printf "%s is %s: set a duration %s, such as 24h, 30m or 1h30m" .name .value .range) -}}
+{{- end -}}
+{{- .value -}}
+{{- end -}}
+
+{{/* The URL of Vault. The host may be a URL, as VAULT_ADDR is, or have a port or a path, as long as it says nothing else than protocol and port do. */}}
 {{- define "osm.vaultAddress" -}}
 {{- $vault := .Values.osm.vault -}}
-{{- printf "%s://%s:%d" $vault.protocol $vault.host (int $vault.port) -}}
+{{- $none := "osm.vault.host is no host: set it to one such as vault.vault.svc, or to a URL such as https://vault.vault.svc:8200, with nothing but the path beside that a proxy has Vault at" -}}
+{{- if not (regexMatch `^([A-Za-z]+://)?[^\s@?#%/]+(/([^\s?#%/][^\s?#%]*)?)?$` $vault.host) }}{{ fail $none }}{{ end -}}
+{{- $scheme := regexFind "^[A-Za-z]+://" $vault.host -}}
+{{- $protocol := lower (trimSuffix "://" $scheme) | default $vault.protocol -}}
+{{- $rest := trimPrefix $scheme $vault.host -}}
+{{- $host := regexFind "^[^/]*" $rest -}}
+{{- $path := trimPrefix $host $rest | trimSuffix "/" -}}
+{{- $port := "" -}}
+{{- $bare := and (not (hasPrefix "[" $host)) (gt (len (regexFindAll ":" $host -1)) 1) -}}
+{{- if $bare -}}
+{{- if and (hasSuffix (printf ":%d" (int $vault.port)) $host) (ne (len (regexFindAll ":" $host -1)) 7) -}}
+{{- fail (printf "osm.vault.host is %s, which may end with the port or not: set osm.vault.host=[%s] or osm.vault.host=[%s]" $host (trimSuffix (printf ":%d" (int $vault.port)) $host) $host) -}}
+{{- end -}}
+{{- $host = printf "[%s]" $host -}}
+{{- else -}}
+{{- $port = trimPrefix ":" (regexFind ":[0-9]*$" $host) -}}
+{{- $host = regexReplaceAll ":[0-9]*$" $host "" -}}
+{{- end -}}
+{{- $port = $port | default (ternary (get (dict "http" "80" "https" "443") $protocol) (printf "%d" (int $vault.port)) (ne $scheme "")) -}}
+{{- $own := regexFind "/(v1|ui)(/.*)?$" $path -}}
+{{- if or (ne $protocol $vault.protocol) (ne $port (printf "%d" (int $vault.port))) $own -}}
+{{- fail (printf "osm.vault.host says %s, and osm.vault.protocol and osm.vault.port say %s and %d: set osm.vault.protocol=%s, osm.vault.host=%s and osm.vault.port=%s" $vault.host $vault.protocol (int $vault.port) $protocol (printf "%s%s" $host (trimSuffix $own $path)) $port) -}}
+{{- end -}}
+{{- $address := printf "%s://%s:%d%s" $protocol $host (int $vault.port) $path -}}
+{{- if not (regexMatch `^[Hh][Tt][Tt][Pp][Ss]?://([0-9A-Za-z_]([0-9A-Za-z_.-]*[0-9A-Za-z_])?[.]?|\[[0-9A-Fa-f:.]+\])(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?(/([.]?[0-9A-Za-z!$&'()*+,:;=@_~-][0-9A-Za-z!$&'()*+,.:;=@_~-]*|[.]{2}[0-9A-Za-z!$&'()*+,.:;=@_~-]+))*/?$` $address) -}}
+{{- fail $none -}}
+{{- end -}}
+{{- $address -}}
 {{- end -}}
 
 {{/* What a MeshRootCertificate's spec.provider says. */}}

@@ -65,7 +65,7 @@ type Certificate struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +kubebuilder:validation:Pattern=`^[+]?(([0-9]+([.][0-9]*)?|[.][0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('87600h')",message="want a duration from 1m to 87600h (ten years)"
 	ServiceCertValidityDuration string `json:"serviceCertValidityDuration,omitempty"`
 	// keyAlgorithm is the kind and size of the keys of service certificates.

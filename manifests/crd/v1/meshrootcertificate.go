@@ -53,6 +53,7 @@ type MeshRootCertificateSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="it can't be changed: make another MeshRootCertificate"
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r"^[a-z0-9_-]+([.][a-z0-9_-]+)*$")`,message="not a SPIFFE trust domain: use lower-case letters, digits, dots, dashes and underscores, such as cluster.local"
 	TrustDomain string `json:"trustDomain,omitempty"`
 	// role says whether certificates are signed by this root and trusted
 	// (Active), only trusted (Passive), or neither (Inactive). Revoked is for a

@@ -28,23 +28,26 @@ type Tresor struct {
 
 // Vault is a PKI secrets engine of HashiCorp Vault, and how to log in.
 type Vault struct {
-	// address is Vault's URL, such as https://vault.vault.svc:8200. Over http, the
-	// login can be read on the way, and no roots are trusted but those of a Secret.
+	// address is Vault's URL, such as https://vault.vault.svc:8200, with the path that
+	// a proxy has Vault at, if any. Over http, the login can be read on the way, and no
+	// roots are trusted but those of a Secret.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="want a URL such as https://vault.vault.svc:8200"
+	// +kubebuilder:validation:XValidation:rule=`isURL(self) && self.matches(r"^[Hh][Tt][Tt][Pp][Ss]?://([0-9A-Za-z_]([0-9A-Za-z_.-]*[0-9A-Za-z_])?[.]?|\[[0-9A-Fa-f:.]+\])(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?(/([.]?[0-9A-Za-z!$&'()*+,:;=@_~-][0-9A-Za-z!$&'()*+,.:;=@_~-]*|[.]{2}[0-9A-Za-z!$&'()*+,.:;=@_~-]+))*/?$")`,message="want a URL such as https://vault.vault.svc:8200, with nothing but the path beside that a proxy has Vault at"
 	Address string `json:"address"`
 	// mount is the path that the secrets engine is mounted at.
 	// +optional
 	// +default="pki"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r"^/?([.]?[\p{L}\p{M}\p{N}!$&'()*+,:;=@_~-]([\p{L}\p{M}\p{N} !$&'()*+,.:;=@_~-]*[\p{L}\p{M}\p{N}!$&'()*+,.:;=@_~-])?|[.]{2}[\p{L}\p{M}\p{N} !$&'()*+,.:;=@_~-]*[\p{L}\p{M}\p{N}!$&'()*+,.:;=@_~-])(/([.]?[\p{L}\p{M}\p{N}!$&'()*+,:;=@_~-]([\p{L}\p{M}\p{N} !$&'()*+,.:;=@_~-]*[\p{L}\p{M}\p{N}!$&'()*+,.:;=@_~-])?|[.]{2}[\p{L}\p{M}\p{N} !$&'()*+,.:;=@_~-]*[\p{L}\p{M}\p{N}!$&'()*+,.:;=@_~-]))*/?$")`,message="want the path of a mount, such as pki or team/pki, with single slashes between, and none of %, ? and #"
 	Mount string `json:"mount,omitempty"`
 	// role is that of the secrets engine that certificates are issued with.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r"^[0-9A-Za-z_]([0-9A-Za-z_.-]*[0-9A-Za-z_])?$")`,message="want the name of a role: letters, digits and underscores, with dots and dashes between"
 	Role string `json:"role"`
 	// caBundle is the PEM certificates that Vault's own is verified with. The
 	// system's roots are used without it.
@@ -83,12 +86,14 @@ type VaultKubernetesAuth struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r"^[0-9A-Za-z_]([0-9A-Za-z_.-]*[0-9A-Za-z_])?$")`,message="want the name of a role: letters, digits and underscores, with dots and dashes between"
 	Role string `json:"role"`
 	// mountPath is the path that the auth method is mounted at.
 	// +optional
 	// +default="kubernetes"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r"^/?([.]?[\p{L}\p{M}\p{N}!$&'()*+,:;=@_~-]([\p{L}\p{M}\p{N} !$&'()*+,.:;=@_~-]*[\p{L}\p{M}\p{N}!$&'()*+,.:;=@_~-])?|[.]{2}[\p{L}\p{M}\p{N} !$&'()*+,.:;=@_~-]*[\p{L}\p{M}\p{N}!$&'()*+,.:;=@_~-])(/([.]?[\p{L}\p{M}\p{N}!$&'()*+,:;=@_~-]([\p{L}\p{M}\p{N} !$&'()*+,.:;=@_~-]*[\p{L}\p{M}\p{N}!$&'()*+,.:;=@_~-])?|[.]{2}[\p{L}\p{M}\p{N} !$&'()*+,.:;=@_~-]*[\p{L}\p{M}\p{N}!$&'()*+,.:;=@_~-]))*/?$")`,message="want the path of a mount, such as pki or team/pki, with single slashes between, and none of %, ? and #"
 	MountPath string `json:"mountPath,omitempty"`
 }
 
@@ -128,23 +133,28 @@ func (c CertManager) RootsSecret(own string) string {
 }
 
 // IssuerReference names an issuer of cert-manager.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.group) && self.group != 'cert-manager.io') || !has(self.kind) || self.kind in ['Issuer', 'ClusterIssuer']",message="cert-manager.io has no issuers but of kind Issuer and ClusterIssuer: set the group of an external issuer, too"
 type IssuerReference struct {
 	// name is the issuer's.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")`,message="want the name of an issuer: lower-case letters and digits, with dashes and dots between"
 	Name string `json:"name"`
 	// kind is Issuer, ClusterIssuer, or that of an external issuer.
 	// +optional
 	// +default="Issuer"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r"^[A-Z][A-Za-z0-9]*$")`,message="want a kind such as Issuer or ClusterIssuer"
 	Kind string `json:"kind,omitempty"`
 	// group is the API group of kind.
 	// +optional
 	// +default="cert-manager.io"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")`,message="want an API group such as cert-manager.io"
 	Group string `json:"group,omitempty"`
 }
 
@@ -154,6 +164,7 @@ type SecretReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")`,message="want the name of a Secret: lower-case letters and digits, with dashes and dots between"
 	Name string `json:"name"`
 }
 
@@ -163,10 +174,12 @@ type SecretKeyReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")`,message="want the name of a Secret: lower-case letters and digits, with dashes and dots between"
 	Name string `json:"name"`
 	// key is that of the Secret's data.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r"^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$")`,message="want a key of a Secret: letters, digits, dashes, underscores and dots"
 	Key string `json:"key"`
 }
