@@ -19,9 +19,10 @@ import (
 const installHelp = `Install a mesh into the cluster.
 
 Before anything is written, osm looks whether it can work: the version of
-Kubernetes, what you may create, other meshes, and what the authority needs that
-is to sign certificates. Then it applies the chart and waits until the mesh is
-ready.
+Kubernetes, what you may create, other meshes, what an earlier mesh left, and what
+the authority needs that is to sign certificates. Then it applies the chart and
+waits until the mesh is ready. An installation that failed is repeated by the same
+command.
 
 A mesh is a Helm release of its name in its namespace. You can switch between
 helm and osm.`

@@ -18,7 +18,9 @@ const upgradeHelp = `Bring a mesh to the version of this osm, or change its valu
 
 Values that were given before stay, unless --reset-values is said. What was changed
 by hand in fields that the chart sets is listed and then set again. Replicas stay as
-they were scaled, unless their value changes. The control
+they were scaled, unless their value changes. A value that does not take effect is
+named: a MeshConfig or MeshRootCertificate takes precedence over the values. What
+would leave half of the mesh behind, such as another trust domain, is refused. The control
 plane is replaced one pod at a time, and osm-bootstrap brings the definitions up
 to date. Sidecars stay as they are: a pod gets another when it is replaced.`
 
