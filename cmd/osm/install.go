@@ -121,7 +121,7 @@ func (o *installOptions) install(ctx context.Context, out *terminal) error {
 		return errors.Join(err, removal.takeBack(out, before))
 	}
 	if err != nil {
-		return fmt.Errorf("%w\nwhat is there stays for you to look at; osm uninstall mesh takes it away", err)
+		return fmt.Errorf("%w\nwhat is there stays for you to look at; osm uninstall mesh takes it away", unlessInterrupted(ctx, err))
 	}
 	out.tell("\nmesh %s is installed in namespace %s, after %s", out.in(bold, o.meshName), o.cluster.meshNamespace, seconds(time.Since(began)))
 	out.tell("next: osm namespace add NAMESPACE, and osm check")
@@ -158,5 +158,8 @@ func (o *uninstallOptions) takeBack(out *terminal, before []found) error {
 	out.say(failed, "the mesh does not get ready; taking back what was made")
 	ctx, cancel := context.WithTimeout(context.Background(), o.timeout)
 	defer cancel()
-	return o.remove(ctx, out, before)
+	if err := o.remove(ctx, out, before); err != nil {
+		return fmt.Errorf("%w\nosm uninstall mesh takes away what is left", err)
+	}
+	return nil
 }

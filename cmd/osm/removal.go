@@ -52,10 +52,7 @@ func (r *removal) clear(ctx context.Context, kinds []kind, all extent) error {
 		refusals, err = deleteAll(ctx, client, objects)
 		return len(objects) == 0, err
 	})
-	switch {
-	case err != nil && interrupted(ctx):
-		return errInterrupted
-	case err != nil && ctx.Err() != nil && len(remaining) > 0:
+	if err != nil && ctx.Err() != nil && len(remaining) > 0 {
 		return r.stuck(remaining, refusals, again)
 	}
 	if err != nil {
@@ -148,16 +145,13 @@ func (r *removal) awaitNamespace(ctx context.Context) error {
 	if err == nil || ctx.Err() == nil || last == nil {
 		return err
 	}
-	if interrupted(ctx) {
-		return errInterrupted
-	}
 	var reasons []string
 	for _, c := range last.Status.Conditions {
 		if c.Status == corev1.ConditionTrue {
 			reasons = append(reasons, c.Message)
 		}
 	}
-	return fmt.Errorf("namespace %s has not ended after %s: %s\nosm uninstall mesh can be repeated", last.Name, r.timeout, strings.Join(reasons, "; "))
+	return fmt.Errorf("namespace %s has not ended after %s: %s", last.Name, r.timeout, strings.Join(reasons, "; "))
 }
 
 // endConversions has the definitions convert nothing, for who converted is gone,

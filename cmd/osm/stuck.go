@@ -25,7 +25,7 @@ func (r *removal) stuck(objects []found, refusals map[leftover]error, again map[
 		}
 		lines = append(lines, line)
 	}
-	return fmt.Errorf("not gone after %s:\n  %s\nosm uninstall mesh can be repeated", r.timeout, strings.Join(lines, "\n  "))
+	return fmt.Errorf("not gone after %s:\n  %s", r.timeout, strings.Join(lines, "\n  "))
 }
 
 // waitsForFinalizers says what an object waits for, and how that is ended by hand.

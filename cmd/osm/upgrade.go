@@ -89,7 +89,7 @@ func (o *installOptions) upgrade(ctx context.Context, out *terminal) error {
 	preparing, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	if err := plan.prepare(preparing); err != nil {
-		return err
+		return fmt.Errorf("%w\nosm upgrade can be repeated", unlessInterrupted(ctx, err))
 	}
 	began := time.Now()
 	err = o.start(ctx, out, client, func() error { return release.upgrade(ctx, values, o.reset) })
@@ -98,7 +98,7 @@ func (o *installOptions) upgrade(ctx context.Context, out *terminal) error {
 		return errors.Join(err, release.rollback(last.Version))
 	}
 	if err != nil {
-		return fmt.Errorf("%w\nosm upgrade can be repeated; helm rollback %s %d -n %s goes back", err, o.meshName, last.Version, o.cluster.meshNamespace)
+		return fmt.Errorf("%w\nosm upgrade can be repeated; helm rollback %s %d -n %s goes back", unlessInterrupted(ctx, err), o.meshName, last.Version, o.cluster.meshNamespace)
 	}
 	out.tell("\nmesh %s is upgraded, after %s", out.in(bold, o.meshName), seconds(time.Since(began)))
 	return nil
