@@ -19,9 +19,10 @@ import (
 const installHelp = `Install a mesh into the cluster.
 
 Before anything is written, osm looks whether it can work: the version of
-Kubernetes, what you may create, other meshes, and what the authority needs that
-is to sign certificates. Then it applies the chart and waits until the mesh is
-ready.
+Kubernetes, what you may create, other meshes, what an earlier mesh left, and what
+the authority needs that is to sign certificates. Then it applies the chart and
+waits until the mesh is ready. An installation that failed is repeated by the same
+command.
 
 A mesh is a Helm release of its name in its namespace. You can switch between
 helm and osm.`
@@ -120,7 +121,7 @@ func (o *installOptions) install(ctx context.Context, out *terminal) error {
 		return errors.Join(err, removal.takeBack(out, before))
 	}
 	if err != nil {
-		return fmt.Errorf("%w\nwhat is there stays for you to look at; osm uninstall mesh takes it away", err)
+		return fmt.Errorf("%w\nwhat is there stays for you to look at; osm uninstall mesh takes it away", unlessInterrupted(ctx, err))
 	}
 	out.tell("\nmesh %s is installed in namespace %s, after %s", out.in(bold, o.meshName), o.cluster.meshNamespace, seconds(time.Since(began)))
 	out.tell("next: %s NAMESPACE, and %s", o.cluster.command(o.meshName, "namespace add"), command(o.cluster.meshNamespace, "check"))
@@ -157,5 +158,8 @@ func (o *uninstallOptions) takeBack(out *terminal, before []found) error {
 	out.say(failed, "the mesh does not get ready; taking back what was made")
 	ctx, cancel := context.WithTimeout(context.Background(), o.timeout)
 	defer cancel()
-	return o.remove(ctx, out, before)
+	if err := o.remove(ctx, out, before); err != nil {
+		return fmt.Errorf("%w\nosm uninstall mesh takes away what is left", err)
+	}
+	return nil
 }

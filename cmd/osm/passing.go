@@ -8,11 +8,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// errInterrupted is what ends a command that its user ends.
-var errInterrupted = errors.New("interrupted; the command can be repeated")
-
-// interrupted tells whether the user ended it, and not its timeout.
-func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
+// unlessInterrupted returns the error, or that the user has ended the command.
+func unlessInterrupted(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return errors.New("interrupted")
+	}
+	return err
+}
 
 // unlessPassing returns an error that waiting does not help against: not that the
 // API server is away for a moment, or has too much to do.

@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
@@ -53,10 +52,7 @@ func (r *removal) clear(ctx context.Context, kinds []kind, all extent) error {
 		refusals, err = deleteAll(ctx, client, objects)
 		return len(objects) == 0, err
 	})
-	switch {
-	case err != nil && interrupted(ctx):
-		return errInterrupted
-	case err != nil && ctx.Err() != nil && len(remaining) > 0:
+	if err != nil && ctx.Err() != nil && len(remaining) > 0 {
 		return r.stuck(remaining, refusals, again)
 	}
 	if err != nil {
@@ -126,56 +122,6 @@ func deleteAll(ctx context.Context, client metadata.Interface, objects []found) 
 	return refusals, nil
 }
 
-// stuck says of each object that is there after all why it is.
-func (r *removal) stuck(objects []found, refusals map[leftover]error, again map[leftover]bool) error {
-	var lines []string
-	for _, one := range objects {
-		line := fmt.Sprintf("%s is not deleted yet", one)
-		if refusal := refusals[one.leftover]; refusal != nil {
-			line = fmt.Sprintf("%s is not deleted: %v", one, refusal)
-		}
-		if again[one.leftover] {
-			line = fmt.Sprintf("%s is made again each time that it is deleted, by %s: stop that first", one, makersOf(one.object))
-		}
-		if len(one.object.Finalizers) > 0 {
-			line = fmt.Sprintf("%s %s", one, waitsForFinalizers(one.kind.GroupVersionResource, one.object))
-		}
-		lines = append(lines, line)
-	}
-	return fmt.Errorf("not gone after %s:\n  %s\nosm uninstall mesh can be repeated", r.timeout, strings.Join(lines, "\n  "))
-}
-
-// waitsForFinalizers says what an object waits for, and how that is ended by hand.
-func waitsForFinalizers(resource schema.GroupVersionResource, o metav1.Object) string {
-	kind := resource.Resource
-	if resource.Group != "" {
-		kind += "." + resource.Version + "." + resource.Group
-	}
-	return fmt.Sprintf("waits for its finalizer %s: start what removes it, or\n    kubectl patch %s %s%s --type=merge -p '{\"metadata\":{\"finalizers\":null}}'",
-		strings.Join(o.GetFinalizers(), ", "), kind, o.GetName(), inNamespace(o.GetNamespace()))
-}
-
-// makersOf names the programs that have written an object.
-func makersOf(o metav1.Object) string {
-	var names []string
-	for _, entry := range o.GetManagedFields() {
-		if !slices.Contains(names, entry.Manager) {
-			names = append(names, entry.Manager)
-		}
-	}
-	if len(names) == 0 {
-		return "a program unknown"
-	}
-	return strings.Join(names, ", ")
-}
-
-func inNamespace(namespace string) string {
-	if namespace == "" {
-		return ""
-	}
-	return " -n " + namespace
-}
-
 // awaitNamespace waits for the end of the mesh namespace if it is being deleted,
 // by osm or by another.
 func (r *removal) awaitNamespace(ctx context.Context) error {
@@ -199,16 +145,13 @@ func (r *removal) awaitNamespace(ctx context.Context) error {
 	if err == nil || ctx.Err() == nil || last == nil {
 		return err
 	}
-	if interrupted(ctx) {
-		return errInterrupted
-	}
 	var reasons []string
 	for _, c := range last.Status.Conditions {
 		if c.Status == corev1.ConditionTrue {
 			reasons = append(reasons, c.Message)
 		}
 	}
-	return fmt.Errorf("namespace %s has not ended after %s: %s\nosm uninstall mesh can be repeated", last.Name, r.timeout, strings.Join(reasons, "; "))
+	return fmt.Errorf("namespace %s has not ended after %s: %s", last.Name, r.timeout, strings.Join(reasons, "; "))
 }
 
 // endConversions has the definitions convert nothing, for who converted is gone,

@@ -97,7 +97,7 @@ func (o *uninstallOptions) run(ctx context.Context, in io.Reader, out *terminal)
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	if err := o.remove(ctx, out, nil); err != nil {
-		return err
+		return fmt.Errorf("%w\nosm uninstall mesh can be repeated", unlessInterrupted(ctx, err))
 	}
 	return o.tellWhatStays(ctx, out)
 }

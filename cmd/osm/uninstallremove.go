@@ -39,7 +39,7 @@ func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []fou
 		}
 	}
 	if err := release.uninstall(); err != nil {
-		return fmt.Errorf("uninstall the release: %w; osm uninstall mesh can be repeated", err)
+		return fmt.Errorf("uninstall the release: %w", err)
 	}
 	if len(removal.left) == 0 {
 		out.say(done, "the webhooks and the control plane are gone")
@@ -82,10 +82,7 @@ func (o *uninstallOptions) awaitEnd(ctx context.Context, out *terminal) error {
 	if err == nil || ctx.Err() == nil || len(left) == 0 {
 		return err
 	}
-	if interrupted(ctx) {
-		return errInterrupted
-	}
-	return fmt.Errorf("pod %s of the control plane has not ended after %s: see kubectl describe pod %[1]s -n %[3]s; osm uninstall mesh can be repeated", left[0].Name, o.timeout, left[0].Namespace)
+	return fmt.Errorf("pod %s of the control plane has not ended after %s: see kubectl describe pod %[1]s -n %[3]s", left[0].Name, o.timeout, left[0].Namespace)
 }
 
 // findRootSecret finds out what the Secret of the root is called: the release

@@ -18,7 +18,9 @@ const upgradeHelp = `Bring a mesh to the version of this osm, or change its valu
 
 Values that were given before stay, unless --reset-values is said. What was changed
 by hand in fields that the chart sets is listed and then set again. Replicas stay as
-they were scaled, unless their value changes. The control
+they were scaled, unless their value changes. A value that does not take effect is
+named: a MeshConfig or MeshRootCertificate takes precedence over the values. What
+would leave half of the mesh behind, such as another trust domain, is refused. The control
 plane is replaced one pod at a time, and osm-bootstrap brings the definitions up
 to date. Sidecars stay as they are: a pod gets another when it is replaced.`
 
@@ -87,7 +89,7 @@ func (o *installOptions) upgrade(ctx context.Context, out *terminal) error {
 	preparing, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	if err := plan.prepare(preparing); err != nil {
-		return err
+		return fmt.Errorf("%w\nosm upgrade can be repeated", unlessInterrupted(ctx, err))
 	}
 	began := time.Now()
 	err = o.start(ctx, out, client, func() error { return release.upgrade(ctx, values, o.reset) })
@@ -96,7 +98,7 @@ func (o *installOptions) upgrade(ctx context.Context, out *terminal) error {
 		return errors.Join(err, release.rollback(last.Version))
 	}
 	if err != nil {
-		return fmt.Errorf("%w\nosm upgrade can be repeated; helm rollback %s %d -n %s goes back", err, o.meshName, last.Version, o.cluster.meshNamespace)
+		return fmt.Errorf("%w\nosm upgrade can be repeated; helm rollback %s %d -n %s goes back", unlessInterrupted(ctx, err), o.meshName, last.Version, o.cluster.meshNamespace)
 	}
 	out.tell("\nmesh %s is upgraded, after %s", out.in(bold, o.meshName), seconds(time.Since(began)))
 	return nil

@@ -38,7 +38,7 @@ func (p *upgradePlan) prepare(ctx context.Context) error {
 	}
 	for _, info := range p.replaced {
 		if err := deleteNow(ctx, info); err != nil {
-			return fmt.Errorf("replace %s: %w\nosm upgrade can be repeated", naming(info), err)
+			return fmt.Errorf("replace %s: %w", naming(info), err)
 		}
 	}
 	return nil
@@ -87,8 +87,6 @@ func deleteNow(ctx context.Context, info *resource.Info) error {
 	switch {
 	case err == nil || ctx.Err() == nil:
 		return err
-	case interrupted(ctx):
-		return errInterrupted
 	case last != nil && len(last.GetFinalizers()) > 0:
 		return fmt.Errorf("it %s", waitsForFinalizers(info.Mapping.Resource, last))
 	}

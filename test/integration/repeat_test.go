@@ -26,6 +26,9 @@ import (
 )
 
 const (
+	// stuckLimit is more than it takes to come to what is stuck.
+	stuckLimit = "--timeout=30s"
+
 	finalizers   = `{"metadata":{"finalizers":["example.com/stuck"]}}`
 	noFinalizers = `{"metadata":{"finalizers":null}}`
 )
@@ -199,7 +202,7 @@ func (l *lifecycle) uninstallStuck(t *testing.T) {
 		l.kubectl(t, "patch", s.resource, s.name, "--type=merge", "-p", finalizers)
 	}
 	for _, s := range all {
-		l.refused(t, []string{"uninstall", "mesh", "--delete-ca", "--yes", futileLimit}, s.kind+" waits for its finalizer example.com/stuck", "osm uninstall mesh can be repeated")
+		l.refused(t, []string{"uninstall", "mesh", "--delete-ca", "--yes", stuckLimit}, s.kind+" waits for its finalizer example.com/stuck", "osm uninstall mesh can be repeated")
 		if s.resource == "deployment" {
 			l.refused(t, []string{"install"}, "mesh osm is installed in namespace osm-system") // whose release is the last to go
 		}
@@ -233,7 +236,7 @@ func (l *lifecycle) uninstallWhatComesBack(t *testing.T) {
 			}
 		}
 	}()
-	l.refused(t, []string{"uninstall", "mesh", "--yes", futileLimit}, "Service osm-system/osm-validator is made again each time that it is deleted, by busy-operator: stop that first", "can be repeated")
+	l.refused(t, []string{"uninstall", "mesh", "--yes", stuckLimit}, "Service osm-system/osm-validator is made again each time that it is deleted, by busy-operator: stop that first", "can be repeated")
 	events.Stop()
 	<-ended
 	l.osm(t, "uninstall", "mesh", "--yes", patientLimit)
@@ -255,7 +258,7 @@ func (l *lifecycle) interruptUninstallation(t *testing.T) {
 	if err := command.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	if err := command.Wait(); err == nil || !strings.Contains(out.String(), "interrupted; the command can be repeated") {
+	if err := command.Wait(); err == nil || !strings.Contains(out.String(), "interrupted\nosm uninstall mesh can be repeated") {
 		t.Errorf("%v, %s", err, &out)
 	}
 	l.kubectl(t, "patch", "clusterrole", "osm-bootstrap-osm", "--type=merge", "-p", noFinalizers)
