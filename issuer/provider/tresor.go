@@ -45,7 +45,7 @@ func (p *Provider) adoptRoot(ctx context.Context, secret *corev1.Secret, before 
 		err = rootsecret.CheckNames(secret, p.options.Self.TrustDomain(), root.Certificate)
 	}
 	if err == nil {
-		if err = issuer.Try(ctx, ca, p.options.Self); err != nil {
+		if err = issuer.Try(ctx, ca, p.options.Manager.KeyAlgorithm(), p.options.Self); err != nil {
 			err = fmt.Errorf("secret %s/%s is refused: key %q: %w", secret.Namespace, secret.Name, rootsecret.CertificateKey, err)
 		}
 	}
