@@ -105,7 +105,7 @@ func TestCheckRootRefusesWhatSomePeerDoes(t *testing.T) {
 			if test.want == "" { // what is accepted works
 				ca, err := tresor.New(root, test.key)
 				if err == nil {
-					err = issuer.Try(t.Context(), ca, identity(t, "bookstore-v1"))
+					err = issuer.Try(t.Context(), ca, issuer.DefaultKeyAlgorithm, identity(t, "bookstore-v1"))
 				}
 				if err != nil {
 					t.Errorf("a trial: %v", err)

@@ -32,6 +32,13 @@ func (m *Manager) Configure(ttl time.Duration, algorithm KeyAlgorithm) error {
 	return nil
 }
 
+// KeyAlgorithm returns that of keys that are made now.
+func (m *Manager) KeyAlgorithm() KeyAlgorithm {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.keyAlgorithm
+}
+
 // hasten has a certificate renewed soon that lives longer than one that is asked
 // for now, and reports whether it did. Renewals of a lifetime fall into a sixth
 // of it, so that these crowd no more. What is held back is served before that.

@@ -10,11 +10,11 @@ import (
 // trialTTL is how long the certificate of a trial lives, which nobody uses.
 const trialTTL = time.Hour
 
-// Try has an issuer certify an identity, and verifies the chain as every peer
-// would. What is wrong with a root, an intermediate, a role or an approval shows
+// Try has an issuer certify a key of an identity, and verifies the chain as every
+// peer would. What is wrong with a root, an intermediate, a role or an approval shows
 // by that alone, before anything depends on it.
-func Try(ctx context.Context, i Issuer, id Identity) error {
-	request, err := NewServiceRequest(DefaultKeyAlgorithm, id)
+func Try(ctx context.Context, i Issuer, algorithm KeyAlgorithm, id Identity) error {
+	request, err := NewServiceRequest(algorithm, id)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,13 @@
 package rotation
 
 import (
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/trust"
@@ -59,5 +62,25 @@ func TestWhenTheServingCertificateIsReplaced(t *testing.T) {
 				t.Errorf("left is %s, error %v", left, err)
 			}
 		})
+	}
+}
+
+func TestASecretThatCannotHoldTheServingCertificateIsNamed(t *testing.T) {
+	root, sealed := newCA(t), true
+	self, err := issuer.NewIdentity("cluster.local", namespace, "osm-controller")
+	must(t, err)
+	manager := issuer.NewManager(issuer.Options{})
+	must(t, manager.SetRoots(t.Context(), issuer.Root{Name: "root", Issuer: root}))
+	for want, secret := range map[string]*corev1.Secret{
+		"is of type Opaque": {Type: corev1.SecretTypeOpaque},
+		"is immutable":      {Type: corev1.SecretTypeTLS, Immutable: &sealed},
+	} {
+		secret.Namespace, secret.Name = namespace, ServingSecret
+		r := &Rotation{Options: Options{Client: fake.NewClientset(secret), Namespace: namespace, Self: self, Manager: manager, Logger: slog.New(slog.DiscardHandler)}}
+		state := trust.State{}.Next(root.wanted("root"), trust.Situation{Now: time.Now(), Acknowledged: true})
+		r.state.Store(&seen{State: state})
+		if _, err := r.serve(t.Context()); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "delete it") {
+			t.Errorf("error %v, want %q", err, want)
+		}
 	}
 }

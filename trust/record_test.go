@@ -64,6 +64,22 @@ func TestTheRecordOutlivesItsProcess(t *testing.T) {
 	})
 }
 
+func TestARecordThatIsImmutableIsNamed(t *testing.T) {
+	roots, client := newRoots(t, "ab"), fake.NewClientset()
+	mustAdvance(t, newRecord(client), roots, "a", "a")
+	cm, err := client.CoreV1().ConfigMaps("osm-system").Get(t.Context(), ConfigMapName, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cm.Immutable = new(true)
+	if err := client.Tracker().Update(corev1.SchemeGroupVersion.WithResource("configmaps"), cm, "osm-system"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := advance(newRecord(client), t, roots.want("b")); err == nil || !strings.Contains(err.Error(), "osm-trust-bundle is immutable") || !strings.Contains(err.Error(), "delete it") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestNothingIsRecordedAtFirst(t *testing.T) {
 	state, err := newRecord(fake.NewClientset()).Read(t.Context())
 	if err != nil || !state.Bundle().IsEmpty() {

@@ -100,6 +100,9 @@ func (s *SecretSource) Ready() error {
 	return nil
 }
 
+// Missing reports whether there was no Secret yet, neither to serve nor to refuse.
+func (s *SecretSource) Missing() bool { return s.current.Load() == nil && s.refusal.Load() == nil }
+
 // unready adds to why there is no certificate why the newest was refused.
 func (s *SecretSource) unready(err error) error {
 	err = fmt.Errorf("serving certificate of secret %s/%s: %w", s.options.Namespace, s.options.Name, err)

@@ -27,6 +27,7 @@ import (
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/render"
+	"github.com/osm-edge/osm/webhook"
 )
 
 // sealable is an issuer that can be away.
@@ -71,7 +72,7 @@ func outageOf(t *testing.T, failure error) (events []eventsv1.Event) {
 		if err := manager.SetRoots(t.Context(), issuer.Root{Name: "vault", Issuer: away}); err != nil {
 			t.Fatal(err)
 		}
-		c := &controller{manager: manager}
+		c := &controller{manager: manager, validated: webhook.NewSecretSource(webhook.SecretSourceOptions{})}
 		c.outages = &outages{manager.HealthChanges(), func() {}, newEvents(o, client, slog.New(slog.DiscardHandler))}
 		stop := start(t, manager.Run, c.outages.Run)
 		defer stop()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -214,24 +213,6 @@ func (c *controller) addValidator(o *options, client kubernetes.Interface, logge
 		Logger:       logger,
 	})
 	return err
-}
-
-// ready is the readiness of SDS and of the webhook: a replica that cannot do
-// both gets no new connections.
-func (c *controller) ready() error {
-	if !c.caches.synced() {
-		return errors.New("pods and namespaces are not cached yet")
-	}
-	return errors.Join(c.signs(), c.serving.Ready(), c.validated.Ready(), c.clients.Ready(), c.rotation.InContact())
-}
-
-// warnings says of the issuer what does not make a replica unready: it serves
-// the certificates that there are, and all replicas ask the same issuer.
-func (c *controller) warnings() []string {
-	if health := c.manager.Health(); health.Open {
-		return []string{health.String()}
-	}
-	return nil
 }
 
 func (c *controller) run(ctx context.Context) error {

@@ -77,7 +77,12 @@ func newService(o *injection.Options, client kubernetes.Interface, logger *slog.
 	s := &service{factory: informers.NewSharedInformerFactory(client, 0), events: newEvents(client)}
 	informer := s.factory.Core().V1().Namespaces()
 	ranges := s.factory.Core().V1().LimitRanges()
-	s.cached = []cache.InformerSynced{informer.Informer().HasSynced, ranges.Informer().HasSynced}
+	var err error
+	bounds, err := syncedOrForbidden(ranges.Informer(), "limit ranges: sidecars get what the MeshConfig and annotations say, which a LimitRange may refuse", logger)
+	if err != nil {
+		return nil, err
+	}
+	s.cached = []cache.InformerSynced{informer.Informer().HasSynced, bounds}
 	s.certificates = webhook.NewSecretSource(webhook.SecretSourceOptions{
 		Namespace:  o.Namespace,
 		Name:       servingSecret,
@@ -85,7 +90,6 @@ func newService(o *injection.Options, client kubernetes.Interface, logger *slog.
 		Client:     client,
 		Logger:     logger,
 	})
-	var err error
 	if s.clients, err = o.Callers.Clients(client, logger); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/manifests/crd/v1"
@@ -149,6 +150,17 @@ func TestTheFirstRootIsTriedBeforeItIsDistributed(t *testing.T) {
 	m.awaitStatus(t, "vault", "True Reached", "True Signing")
 	root := readRoot(t, server)
 	m.mustSign(t, root, root)
+}
+
+func TestTheTrialHasAKeyAsCertificatesHave(t *testing.T) {
+	server := startVault(t)
+	must(t, server.SetRole(t.Context(), testvault.Mount, map[string]any{"key_type": "rsa", "key_bits": 2048}))
+	m := newMesh(t)
+	must(t, m.manager.Configure(24*time.Hour, issuer.RSA2048))
+	m.giveToken(t, server, tokenThatMay(t, server, "update", "pki/sign/openservicemesh")) // and not read the role
+	m.create(t, "vault", v1.Active, vaultOf(server))
+	m.run(t)
+	m.awaitStatus(t, "vault", "True Reached", "True Signing")
 }
 
 // What does not sign before a start does not after it.

@@ -47,7 +47,7 @@ func (p *Provider) adoptRoot(ctx context.Context, secret *corev1.Secret, before 
 		err = rootsecret.CheckNames(secret, p.options.Self.TrustDomain(), root.Certificate)
 	}
 	if err == nil {
-		if err = issuer.Try(ctx, ca, p.options.Self); err != nil {
+		if err = issuer.Try(ctx, ca, p.options.Manager.KeyAlgorithm(), p.options.Self); err != nil {
 			err = rootsecret.RefuseCertificate(secret, err)
 		}
 	}

@@ -43,10 +43,10 @@ func (p *Provider) try(ctx context.Context, r *root, recorded trust.State) error
 func (p *Provider) certifySelf(ctx context.Context, i issuer.Issuer) error {
 	ctx, cancel := context.WithTimeout(ctx, trialTimeout)
 	defer cancel()
-	return issuer.Try(ctx, i, p.options.Self)
+	return issuer.Try(ctx, i, p.options.Manager.KeyAlgorithm(), p.options.Self)
 }
 
 // trial makes a request for a certificate that nobody uses.
 func (p *Provider) trial() (*issuer.Request, error) {
-	return issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, p.options.Self)
+	return issuer.NewServiceRequest(p.options.Manager.KeyAlgorithm(), p.options.Self)
 }

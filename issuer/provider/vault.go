@@ -126,7 +126,7 @@ func (w *vaultWatch) look(ctx context.Context, last state) (state, error) {
 		return next, err
 	}
 	roots, unfit := w.fit(all)
-	if roots.IsEmpty() {
+	if roots.IsEmpty() && len(unfit) > 0 {
 		next.problem = &problem{reasonRefused, unfit[0].err}
 		return next, next.problem.err
 	}

@@ -48,6 +48,8 @@ func (ca *CA) readIssuer(ctx context.Context) (*shown, error) {
 // readRole tells a role that is not there from a mount that is not, which the
 // library does not in what it has parsed.
 func (ca *CA) readRole(ctx context.Context, client *api.Client) (*api.Secret, error) {
+	ctx, cancel := context.WithTimeout(ctx, ca.options.Timeout) // the library has none for what it does not parse
+	defer cancel()
 	response, err := client.Logical().ReadRawWithContext(ctx, ca.server.rolePath())
 	if err != nil {
 		return nil, err

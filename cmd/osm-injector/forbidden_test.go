@@ -1,0 +1,45 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+)
+
+func TestLimitRangesThatMayNotBeReadAreNotWaitedFor(t *testing.T) {
+	for name, test := range map[string]struct {
+		failure error
+		known   bool
+	}{
+		"they are read":  {nil, true},
+		"it may not":     {apierrors.NewForbidden(corev1.Resource("limitranges"), "", errors.New("no role")), true},
+		"nobody answers": {errors.New("connection refused"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client := fake.NewClientset()
+				client.PrependReactor("list", "limitranges", func(clienttesting.Action) (bool, runtime.Object, error) {
+					return test.failure != nil, nil, test.failure
+				})
+				informer := informers.NewSharedInformerFactory(client, 0).Core().V1().LimitRanges().Informer()
+				known, err := syncedOrForbidden(informer, "limit ranges", slog.New(slog.DiscardHandler))
+				if err != nil || known() {
+					t.Fatalf("known before it was asked; error %v", err)
+				}
+				go informer.RunWithContext(t.Context())
+				synctest.Wait()
+				if known() != test.known {
+					t.Errorf("known: %v, want %v", known(), test.known)
+				}
+			})
+		})
+	}
+}
