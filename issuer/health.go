@@ -22,6 +22,9 @@ type Health struct {
 
 // String says how the issuer is, in words for an operator.
 func (h Health) String() string {
+	if h.Root == "" {
+		return "no root signs"
+	}
 	if !h.Open {
 		return fmt.Sprintf("the issuer of root %q works", h.Root)
 	}

@@ -175,3 +175,16 @@ func TestTheChartLetsItWriteEvents(t *testing.T) {
 	}
 	t.Error("its Role does not")
 }
+
+func TestTheEndOfAnOutageNamesNoRootThatIsNone(t *testing.T) {
+	since := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	before := issuer.Health{Root: "vault", Open: true, Since: since, Err: errors.New("sealed")}
+	for want, after := range map[string]issuer.Health{
+		`no root signs; the outage of root "vault" since 2026-11-29T12:00:00Z is over`:                   {},
+		`the issuer of root "next" works; the outage of root "vault" since 2026-11-29T12:00:00Z is over`: {Root: "next"},
+	} {
+		if got := outage(before, after).note; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

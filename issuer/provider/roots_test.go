@@ -115,7 +115,7 @@ func TestARootOfAnotherTrustDomainIsRefused(t *testing.T) {
 		m.mustSign(t, first, first)
 		m.wantStatus(t, "second", "False Refused", "False RootsUnknown")
 		ready := meta.FindStatusCondition(m.object(t, "second").Status.Conditions, v1.ConditionReady)
-		if want := `its trust domain is "other.example", and that of the mesh is "cluster.local"`; ready.Message != want {
+		if want := `its trust domain is "other.example", and that of the mesh is "cluster.local"; to mend it, make another MeshRootCertificate, with spec.trustDomain cluster.local`; ready.Message != want {
 			t.Errorf("it says %q", ready.Message)
 		}
 	})
