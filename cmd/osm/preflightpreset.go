@@ -15,7 +15,9 @@ import (
 // preset refuses settings that the mesh's webhook would: osm-bootstrap creates
 // them before there is one.
 func (p *preflight) preset(context.Context) error {
-	i := slices.IndexFunc(p.objects, func(o *unstructured.Unstructured) bool { return o.GetKind() == "ConfigMap" && o.GetName() == "osm-preset" })
+	i := slices.IndexFunc(p.objects, func(o *unstructured.Unstructured) bool {
+		return o.GetKind() == "ConfigMap" && o.GetName() == "osm-preset"
+	})
 	if i < 0 {
 		return nil
 	}
