@@ -325,22 +325,6 @@ func TestALoginGoesWhereItsOwnerSaysAndNowhereElse(t *testing.T) {
 	}
 }
 
-func TestEndpointsAreComparedWhole(t *testing.T) {
-	for _, same := range [][2]string{{"https://vault:443", "https://VAULT"}, {"http://vault", "http://vault:80/"}} {
-		if !sameEndpoint(same[0], same[1]) {
-			t.Errorf("%s is another than %s", same[0], same[1])
-		}
-	}
-	for _, other := range [][2]string{
-		{"https://vault", "http://vault"}, {"https://vault:8200", "https://vault"}, {"https://vault", "https://vault.evil"}, {"", ""},
-		{"https://vault", "https://vault@evil"}, {"https://vault@evil", "https://vault@evil"}, {"ftp://vault", "ftp://vault"},
-	} {
-		if sameEndpoint(other[0], other[1]) {
-			t.Errorf("%q is the same as %q", other[0], other[1])
-		}
-	}
-}
-
 func TestANewRootInVaultIsTrustedAndWhatItSignsIsNotBefore(t *testing.T) {
 	server := startVault(t)
 	m := newMesh(t)
