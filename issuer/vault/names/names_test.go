@@ -61,7 +61,8 @@ func TestAnotherPathIsAnotherVault(t *testing.T) {
 		}
 	}
 	for _, other := range [][2]string{
-		{"https://p/a", "https://p/b"}, {"https://p", "https://p/a"}, {"https://p", "http://p"}, {"https://p", "https://p:8200"}, {"https://p", "https://p@evil"}, {"https://p@evil", "https://p@evil"}, {"ftp://p", "ftp://p"}, {"x", "x"}, {"", ""}, {"https://p/A", "https://p/a"},
+		{"https://p/a", "https://p/b"}, {"https://p", "https://p/a"}, {"https://p", "http://p"}, {"https://p", "https://p:8200"}, {"x", "x"}, {"", ""}, {"https://p/A", "https://p/a"},
+		{"https://vault", "https://vault.evil"}, {"https://vault", "https://vault@evil"}, {"https://vault@evil", "https://vault@evil"}, {"ftp://vault", "ftp://vault"},
 	} {
 		if names.Same(other[0], other[1]) {
 			t.Errorf("%q", other)
