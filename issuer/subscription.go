@@ -1,6 +1,9 @@
 package issuer
 
-import "sync/atomic"
+import (
+	"crypto/x509"
+	"sync/atomic"
+)
 
 // Update is what a subscriber needs to know, always as a whole: a later Update
 // replaces an earlier one.
@@ -10,6 +13,8 @@ type Update struct {
 	// Certificate is the identity's current one; nil while there is none that is
 	// valid.
 	Certificate *Certificate
+	// Root is what the certificate leads to; nil if that is not known.
+	Root *x509.Certificate
 	// Bundle verifies the certificates of everybody in the mesh.
 	Bundle TrustBundle
 }
@@ -120,7 +125,7 @@ func (m *Manager) announce(e *entry) {
 func (m *Manager) update(e *entry) Update {
 	u := Update{Version: e.version, Bundle: m.bundle}
 	if m.valid(e) {
-		u.Certificate = e.certificate
+		u.Certificate, u.Root = e.certificate, e.root
 	}
 	return u
 }

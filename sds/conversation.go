@@ -19,6 +19,8 @@ type machine[Request, Response any] interface {
 	bundle() issuer.TrustBundle
 	declare(known HTTPPorts, proxy Proxy)
 	bound(q quota)
+	delays(skew time.Duration)
+	wake() time.Time
 	destine(d Destinations)
 	moved() <-chan struct{}
 	forget()
@@ -33,6 +35,7 @@ type conversation[Request, Response any] struct {
 	machine      machine[Request, Response]
 	shed         <-chan struct{}      // closed when the proxy has to go elsewhere
 	subscription *issuer.Subscription // nil before the first request was found right
+	ripe         <-chan time.Time     // when there is something to send that was held back
 }
 
 func (c *conversation[Request, Response]) run(ctx context.Context) error {
@@ -44,6 +47,8 @@ func (c *conversation[Request, Response]) run(ctx context.Context) error {
 			err = apart(func() error { return c.do(c.machine.request(r, time.Now())) })
 		case u := <-c.updates():
 			err = apart(func() error { return c.do(c.machine.announce(u, time.Now())) })
+		case <-c.ripe:
+			err = apart(func() error { return c.do(c.machine.refresh(time.Now())) })
 		case <-c.machine.moved():
 			err = apart(func() error { return c.do(c.machine.refresh(time.Now())) })
 		case err = <-failed:
@@ -123,6 +128,10 @@ func (c *conversation[Request, Response]) do(next step[Response], err error) err
 		c.subscription = c.server.options.Source.Subscribe(c.proxy.Identity)
 	}
 	c.note(next)
+	c.ripe = nil
+	if at := c.machine.wake(); !at.IsZero() {
+		c.ripe = time.After(time.Until(at))
+	}
 	if next.response == nil {
 		return nil
 	}

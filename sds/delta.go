@@ -70,6 +70,7 @@ func (m *delta) change(r *discoveryv3.DeltaDiscoveryRequest) error {
 	for name, version := range r.GetInitialResourceVersions() {
 		if secret := m.subscribed(name); secret != nil {
 			secret.version, secret.verdict = version, accepted
+			m.bring(version)
 		}
 	}
 	return m.noWildcard()

@@ -43,6 +43,7 @@ type mesh struct {
 	server       *sds.Server
 	listener     net.Listener
 	limits       sds.Limits
+	skew         time.Duration
 	log          io.Writer // io.Discard when nil
 	dial         func(context.Context, string) (net.Conn, error)
 	stop         func() error // ends everything and waits
@@ -63,7 +64,12 @@ func newMesh(t testing.TB) *mesh {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &mesh{t: t, cluster: newCluster(t), listener: listener}
+	return newMeshOn(t, listener, 0)
+}
+
+func newMeshOn(t testing.TB, listener net.Listener, skew time.Duration) *mesh {
+	t.Helper()
+	m := &mesh{t: t, cluster: newCluster(t), listener: listener, skew: skew}
 	m.dial = func(ctx context.Context, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", listener.Addr().String())
 	}
@@ -83,6 +89,7 @@ func (m *mesh) start(attestor sds.Attestor, o issuer.Options) {
 		GetCertificate: issuertest.Serving(m.manager, identity(m.t, "osm-system", "osm-controller")),
 		Metrics:        sds.NewMetrics(m.registry),
 		Limits:         m.limits,
+		ClockSkew:      m.skew,
 		Destinations:   m.destinations,
 		Logger:         slog.New(slog.NewTextHandler(cmp.Or(m.log, io.Discard), nil)),
 	})

@@ -26,7 +26,7 @@ func (k kind) version(u issuer.Update, now time.Time) string {
 	case k == tlsCertificate && (u.Certificate == nil || !now.Before(u.Certificate.NotAfter())):
 		return ""
 	case k == tlsCertificate:
-		return digest(u.Certificate.ChainPEM())
+		return possessionOf(u).in(digest(u.Certificate.ChainPEM()))
 	case u.Bundle.IsEmpty():
 		return ""
 	}

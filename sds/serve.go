@@ -42,6 +42,7 @@ func serve[Request, Response any, M machine[Request, Response]](
 	c.machine = protocol(c.proxy.Identity, rand.Text()[:8])
 	c.machine.declare(s.options.HTTPPorts, c.proxy)
 	c.machine.bound(c.open)
+	c.machine.delays(s.options.ClockSkew)
 	c.machine.destine(s.options.Destinations)
 	defer c.close()
 	return c.run(stream.Context())

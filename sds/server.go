@@ -68,6 +68,10 @@ type Options struct {
 	HTTPPorts HTTPPorts
 	// Acknowledgements gets to know who trusts which bundle; nobody when nil.
 	Acknowledgements Acknowledgements
+	// ClockSkew is how far clocks of the mesh may be apart: for that long from its
+	// begin a certificate is held back from a proxy that brings along another which
+	// is valid. None is when zero.
+	ClockSkew time.Duration
 	// GetCertificate returns the server's own certificate. Needed.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// MaxConnectionAge is how long a connection lasts before its proxy must

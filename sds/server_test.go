@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/sds"
 )
 
@@ -214,6 +216,33 @@ func TestARotatedCertificateIsPushed(t *testing.T) {
 	}
 	if first.GetVersionInfo() == second.GetVersionInfo() || first.GetNonce() == second.GetNonce() {
 		t.Fatalf("versions %s, %s; nonces %s, %s", first.GetVersionInfo(), second.GetVersionInfo(), first.GetNonce(), second.GetNonce())
+	}
+}
+
+func TestAProxyThatComesToAnotherReplicaIsSentItsCertificateInTime(t *testing.T) {
+	const held = 2 * time.Second
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMeshOn(t, listener, issuer.ClockSkew+held) // what its root signs is valid since five minutes
+	token := m.bookstore()
+	first := receive(t, ask(t, presenting(t.Context(), token), m.client(), names(ownCert, ownRoots)))
+	// What another replica has for it was issued later.
+	eventually(t, "another certificate ends later", func() bool {
+		other, err := m.manager.RotateCertificate(t.Context(), identity(t, "bookstore", "bookstore-v2"))
+		return err == nil && other.NotAfter().After(leaf(t, secrets(t, first.GetResources())[ownCert]).NotAfter)
+	})
+	again := names(ownCert, ownRoots)
+	again.VersionInfo = first.GetVersionInfo()
+	stream := ask(t, presenting(t.Context(), token), m.client(), again)
+	alone := secrets(t, receive(t, stream).GetResources())
+	if alone[ownCert] != nil || alone[ownRoots] == nil {
+		t.Errorf("it is sent %v at first", alone)
+	}
+	sent := leaf(t, secrets(t, receive(t, stream).GetResources())[ownCert])
+	if age := time.Since(sent.NotBefore); age < issuer.ClockSkew+held {
+		t.Errorf("it is sent %s after it begins", age)
 	}
 }
 

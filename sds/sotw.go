@@ -49,6 +49,7 @@ func (m *sotw) request(r *discoveryv3.DiscoveryRequest, now time.Time) (sotwStep
 	}
 	if !m.begun {
 		m.begun, m.held = true, r.GetVersionInfo()
+		m.bring(m.held)
 		if err := m.noWildcard(); err != nil {
 			return out, err
 		}
@@ -120,7 +121,7 @@ func (m *sotw) respond(out sotwStep, now time.Time) (sotwStep, error) {
 // resume takes the version that the proxy brought from an earlier stream for an
 // ACK, if the same names have the same content still.
 func (m *sotw) resume() {
-	if m.held == m.state() {
+	if m.held == m.version() {
 		for _, secret := range m.secrets {
 			secret.version, secret.verdict = m.versions[secret.kind], accepted
 		}
@@ -161,7 +162,7 @@ func (m *sotw) response(names []string) (*discoveryv3.DiscoveryResponse, error) 
 		}
 		resources[i] = resource
 	}
-	m.last = m.state()
+	m.last = m.version()
 	return &discoveryv3.DiscoveryResponse{
 		VersionInfo: m.last,
 		Resources:   resources,
@@ -169,3 +170,6 @@ func (m *sotw) response(names []string) (*discoveryv3.DiscoveryResponse, error) 
 		Nonce:       m.send(names),
 	}, nil
 }
+
+// version names all that the proxy has when it has accepted the response.
+func (m *sotw) version() string { return m.possessed().in(m.state()) }

@@ -35,6 +35,10 @@ type session struct {
 	versions [2]string     // of the update's content, by kind; empty for none
 	reported uint64        // last version of an Update that was found accepted
 	trusted  string        // version of the last bundle that was found accepted
+
+	skew   time.Duration // for which a certificate is held back
+	has    possession    // what the proxy brought along, until it is sent another
+	ripeAt time.Time     // when it is; zero if nothing is held back
 }
 
 // secret is one name that the stream subscribed to.
@@ -179,6 +183,7 @@ func (s *session) look(now time.Time) {
 	for _, k := range []kind{tlsCertificate, validationContext} {
 		s.versions[k] = k.version(s.update, now)
 	}
+	s.withhold(now)
 	s.peers.look()
 }
 

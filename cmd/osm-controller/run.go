@@ -169,8 +169,9 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 		return nil, err
 	}
 	return sds.New(sds.Options{
-		Listener: listener,
-		Source:   c.manager,
+		Listener:  listener,
+		Source:    c.manager,
+		ClockSkew: o.clockSkew,
 		Attestor: sds.NewPodAttestor(sds.PodAttestorOptions{
 			TrustDomain:         o.trustDomain,
 			API:                 client.CoreV1().RESTClient(),

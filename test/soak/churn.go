@@ -101,6 +101,7 @@ func (s *soak) join(ctx context.Context, place int, mute bool) (*proxy, error) {
 		p.end()
 		return nil, fmt.Errorf("pod %s/%s gets no certificate: %w", pod.Namespace, pod.Name, err)
 	}
+	p.first = p.now().certificate
 	s.crowd.add(p)
 	return p, nil
 }

@@ -99,6 +99,8 @@ func (s *soak) shiftSome(ctx context.Context, by time.Duration) error {
 	if err != nil {
 		return err
 	}
+	s.behind.Store(by < 0)
+	defer s.behind.Store(false)
 	shifted := map[string]process{}
 	for _, p := range processes {
 		if _, done := shifted[p.program]; !p.ofTheMesh() || done {

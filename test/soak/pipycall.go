@@ -36,6 +36,10 @@ func (s *soak) loadPipys(ctx context.Context) error {
 		took := time.Since(began)
 		err2 := s.callThrough(p, q)
 		s.still.RUnlock()
+		if err != nil && s.behind.Load() && near.isNew() {
+			s.tally.newcomers.Add(1)
+			continue
+		}
 		s.tally.handshakes.Add(1)
 		s.tally.pipy.Add(1)
 		s.tally.requests.Add(1)

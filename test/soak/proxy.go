@@ -34,6 +34,7 @@ type proxy struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
 	view   atomic.Pointer[view]
+	first  *tls.Certificate // when it came to take part
 }
 
 // view is what a proxy has at one moment.
@@ -96,6 +97,13 @@ func (p *proxy) now() *view {
 	fresh := &view{p, state.Certificate(), state.Bundle(), state.Bundle().Pool()}
 	p.view.Store(fresh)
 	return fresh
+}
+
+// isNew reports whether the certificate is the proxy's first, and began less than
+// skew ago: where clocks are behind, it may be refused, and there is none to keep
+// meanwhile.
+func (v *view) isNew() bool {
+	return v.certificate == v.of.first && time.Since(v.certificate.Leaf.NotBefore) < skew
 }
 
 // leadsTo reports whether the proxy's certificate leads to the root.

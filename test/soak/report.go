@@ -14,7 +14,8 @@ type report struct {
 	PipyRequests    int64   `json:"pipyRequests"`   // from a Pipy to another
 	Failures        int64   `json:"failures"`
 	WrongIdentities int64   `json:"wrongIdentities"`
-	Unready         int64   `json:"unready"` // pairs that were passed over after a suspension
+	Newcomers       int64   `json:"newcomers"` // certificates that had just begun, and were refused where clocks were behind
+	Unready         int64   `json:"unready"`   // pairs that were passed over after a suspension
 	Rotations       int     `json:"rotations"`
 	SlowestRotation float64 `json:"slowestRotationSeconds"`
 	Resumed         float64 `json:"readyAfterSuspensionSeconds"`
@@ -31,7 +32,7 @@ func (s *soak) write(dir string) error {
 	t := &s.tally
 	t.mu.Lock()
 	r := report{
-		t.handshakes.Load(), t.pipy.Load(), t.requests.Load(), t.failures.Load(), t.wrong.Load(), t.unready.Load(),
+		t.handshakes.Load(), t.pipy.Load(), t.requests.Load(), t.failures.Load(), t.wrong.Load(), t.newcomers.Load(), t.unready.Load(),
 		t.rotations, t.slowest.Seconds(), s.resumed.Seconds(), t.kills.Load(), s.pipys.version(), &s.record,
 	}
 	t.mu.Unlock()

@@ -34,6 +34,7 @@ type soak struct {
 	round   sync.Mutex   // held for a round of rotations
 	still   sync.RWMutex // held for a handshake, and while clocks jump
 	waiting atomic.Bool  // whether Pipys are not to be called yet
+	behind  atomic.Bool  // whether clocks are behind
 	shifted atomic.Bool  // whether the clocks of all that runs have jumped
 	skewed  struct {
 		by    time.Duration // of the last clocks that were off

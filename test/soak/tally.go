@@ -18,6 +18,7 @@ type tally struct {
 	pipy                 atomic.Int64 // of the handshakes, those of a Pipy
 	requests             atomic.Int64 // from a Pipy to another
 	wrong                atomic.Int64 // of the failures, those with another identity
+	newcomers            atomic.Int64 // certificates that had just begun, and were refused where clocks were behind
 	unready              atomic.Int64 // pairs that were passed over after a suspension
 
 	mu        sync.Mutex
@@ -63,6 +64,6 @@ func (t *tally) rotated(took time.Duration) {
 func (t *tally) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return fmt.Sprintf("handshakes=%d pipy=%d pipy-requests=%d failures=%d wrong=%d rotations=%d slowest=%s kills=%d",
-		t.handshakes.Load(), t.pipy.Load(), t.requests.Load(), t.failures.Load(), t.wrong.Load(), t.rotations, t.slowest.Round(100*time.Millisecond), t.kills.Load())
+	return fmt.Sprintf("handshakes=%d pipy=%d pipy-requests=%d failures=%d newcomers=%d wrong=%d rotations=%d slowest=%s kills=%d",
+		t.handshakes.Load(), t.pipy.Load(), t.requests.Load(), t.failures.Load(), t.newcomers.Load(), t.wrong.Load(), t.rotations, t.slowest.Round(100*time.Millisecond), t.kills.Load())
 }
