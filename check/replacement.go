@@ -5,12 +5,9 @@ import (
 	"crypto/x509"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
-	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/trust"
@@ -29,16 +26,10 @@ func (s *Snapshot) Replacement(root *v1.MeshRootCertificate) string {
 			s.Namespace, name, p.CertManager.IssuerRef.Kind, p.CertManager.IssuerRef.Name, s.Command("ca show", false), s.put(name, rootsecret.CertificateKey))
 	}
 	name, _ := RootSecret(root)
-	if secret := s.Secrets[name]; secret != nil && !s.made(secret) {
+	if secret := s.Secrets[name]; secret != nil && (s.Foreign[name] || !manifests.Owned(s.Mesh).Matches(labels.Set(secret.Labels))) {
 		return "put the next root there: " + s.put(name, rootsecret.CertificateKey, rootsecret.PrivateKeyKey)
 	}
 	return ""
-}
-
-// made reports whether the mesh made the root of a Secret, of whatever age.
-func (s *Snapshot) made(secret *corev1.Secret) bool {
-	chain, err := issuer.ParseCertificates(secret.Data[rootsecret.CertificateKey])
-	return err == nil && tresor.IsOwn(chain[0]) && manifests.Owned(s.Mesh).Matches(labels.Set(secret.Labels))
 }
 
 // put replaces a Secret by one with these keys, from files of their names.

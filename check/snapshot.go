@@ -49,6 +49,8 @@ type Snapshot struct {
 
 	// Secrets are those of roots and serving certificates, of the mesh namespace.
 	Secrets map[string]*corev1.Secret
+	// Foreign are those of them with a root that the mesh does not make.
+	Foreign map[string]bool
 	// Record is the mesh namespace's osm-trust-bundle, and Copies are those of
 	// all other namespaces.
 	Record *corev1.ConfigMap

@@ -88,6 +88,19 @@ func (m *mesh) awaitStatus(t *testing.T, name, ready, inUse string) {
 	})
 }
 
+// awaitTrusted waits until the Manager has what the status speaks of: it follows
+// what is recorded.
+func (m *mesh) awaitTrusted(t *testing.T, roots ...*x509.Certificate) {
+	t.Helper()
+	want := issuer.NewTrustBundle(roots...)
+	await(t, func() error {
+		if got := m.manager.Bundle(); !got.Equal(want) {
+			return fmt.Errorf("trusted is %s, want %s", got, want)
+		}
+		return nil
+	})
+}
+
 func readRoot(t *testing.T, server *testvault.Server) *x509.Certificate {
 	t.Helper()
 	client, err := server.Client("")
@@ -184,6 +197,7 @@ func TestVaultIsTriedBeforeItSigns(t *testing.T) {
 	m.giveToken(t, server, tokenThatMay(t, server, "read", "pki/roles/openservicemesh"))
 	m.awaitStatus(t, "vault", "False Failing", "True Trusted")
 	root := readRoot(t, server)
+	m.awaitTrusted(t, first, root)
 	m.mustSign(t, first, first, root)
 	m.giveToken(t, server, server.Token)
 	m.awaitStatus(t, "vault", "True Reached", "True Signing")
@@ -205,6 +219,7 @@ func TestVaultThatIsPassiveIsTrustedOnly(t *testing.T) {
 		s.Provider.Vault.RootsSecretRef = &v1.SecretReference{Name: "roots"}
 	})
 	m.awaitStatus(t, "vault", "False SecretMissing", "True Trusted")
+	m.awaitTrusted(t, first, root)
 	m.mustSign(t, first, first, root)
 }
 

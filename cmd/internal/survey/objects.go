@@ -16,6 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/trust"
@@ -140,7 +143,7 @@ func (s *Survey) authorities(ctx context.Context, snapshot *check.Snapshot) erro
 }
 
 func (s *Survey) secrets(ctx context.Context, snapshot *check.Snapshot, names []string) error {
-	snapshot.Secrets = map[string]*corev1.Secret{}
+	snapshot.Secrets, snapshot.Foreign = map[string]*corev1.Secret{}, map[string]bool{}
 	for _, name := range names {
 		var secret *corev1.Secret
 		if err := get(ctx, &secret, s.Kube.CoreV1().Secrets(s.Namespace).Get, name); err != nil {
@@ -148,6 +151,8 @@ func (s *Survey) secrets(ctx context.Context, snapshot *check.Snapshot, names []
 		}
 		if secret != nil {
 			snapshot.Secrets[name] = secret
+			roots, err := issuer.ParseCertificates(secret.Data[rootsecret.CertificateKey])
+			snapshot.Foreign[name] = err == nil && !tresor.IsOwn(roots[0])
 		}
 	}
 	return nil
