@@ -66,7 +66,7 @@ func newRoutes(b *testing.B, keepAlive bool) []*route {
 	routes := []*route{{name: "plain"}, {name: "passthrough"}, {name: "pipy"}, {name: "reference"}}
 	for i, join := range []func(*mesh){
 		func(*mesh) {},
-		(*mesh).passThrough,
+		func(m *mesh) { m.passThrough() },
 		func(m *mesh) { m.both(program) },
 		func(m *mesh) { m.both(reference) },
 	} {

@@ -3,6 +3,7 @@ package pipy_test
 import (
 	"crypto/tls"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -39,6 +40,41 @@ func BenchmarkMemory(b *testing.B) {
 			talk(b, m.pipyPod, netip.AddrPortFrom(address, 8080).String(), "220 hello\r\n", "a line\n")
 		}
 		b.ReportMetric(p.resident(), fmt.Sprintf("%s-%d-addresses-MB", name, destinations))
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// connectionsMade is how many are made, one after the other by a few clients.
+const connectionsMade = 8_000
+
+// BenchmarkGrowth reports what two sidecars have in memory after a quarter, half
+// and all of many connections, each with a handshake: for Pipys that carry mutual
+// TLS and nothing more, and for Pipys as the mesh's sidecars. How often it is run
+// does not matter.
+func BenchmarkGrowth(b *testing.B) {
+	for name, join := range map[string]func(*mesh) []*proxy{
+		"passthrough": (*mesh).passThrough,
+		"pipy": func(m *mesh) []*proxy {
+			calling, called := m.both(pipyBinary(b))
+			return []*proxy{calling, called}
+		},
+	} {
+		r := &route{name: name, m: newMesh(b)}
+		sidecars := join(r.m)
+		application(b, r.m.otherPod, "[::]:8080")
+		for range clients {
+			c := client(r.m.pipyPod)
+			c.Transport.(*http.Transport).DisableKeepAlives = true
+			r.clients = append(r.clients, c)
+		}
+		for made := 0; made < connectionsMade; {
+			r.round(b)
+			made += clients * callsPerClient
+			if made == connectionsMade/4 || made == connectionsMade/2 || made == connectionsMade {
+				b.ReportMetric(sidecars[0].resident(), fmt.Sprintf("%s-calling-%d-MB", name, made))
+				b.ReportMetric(sidecars[1].resident(), fmt.Sprintf("%s-called-%d-MB", name, made))
+			}
+		}
 	}
 	b.ReportMetric(0, "ns/op")
 }

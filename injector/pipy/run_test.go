@@ -92,7 +92,7 @@ func reference(t testing.TB) string {
 
 // passThrough runs a Pipy in both pods that carries mutual TLS, with nothing of
 // the mesh.
-func (m *mesh) passThrough() {
+func (m *mesh) passThrough() (both []*proxy) {
 	m.t.Helper()
 	script, err := os.ReadFile("testdata/passthrough.js")
 	if err != nil {
@@ -113,6 +113,7 @@ func (m *mesh) passThrough() {
 		p.mount("key.pem", c.KeyPEM())
 		p.mount("passthrough.js", script)
 		m.intercept(end.n, end.outbound)
+		both = append(both, p)
 		p.startCommand(exec.Command(pipyBinary(m.t), p.directory+"/passthrough.js", "--", p.directory, net.JoinHostPort(otherAddress, "8080")))
 	}
 	listens := func(n *netns.Namespace, address string) bool {
@@ -122,4 +123,5 @@ func (m *mesh) passThrough() {
 	eventually(m.t, "both listen", func() bool {
 		return listens(m.pipyPod, "127.0.0.1:15001") && listens(m.otherPod, net.JoinHostPort(otherAddress, "15003"))
 	})
+	return both
 }

@@ -1,6 +1,12 @@
 package main
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// unreadyPause leaves those that are not ready the processors to become so.
+const unreadyPause = 10 * time.Millisecond
 
 // load makes handshakes without pause until ctx ends.
 func (s *soak) load(ctx context.Context) error {
@@ -17,6 +23,7 @@ func (s *soak) shake(client, server *proxy) {
 	near, far := client.now(), server.now()
 	if s.shifted.Load() && !(client.sidecar.State().Ready() && server.sidecar.State().Ready()) {
 		s.tally.unready.Add(1) // a Service would lead to neither
+		time.Sleep(unreadyPause)
 		return
 	}
 	err := shakeHands(near, far)
