@@ -91,6 +91,13 @@ func unready(reason, message string) func(*world) {
 	}
 }
 
+// noted is what a status says of what can be used and needs attention.
+func noted(reason string) func(*world) {
+	return func(w *world) {
+		w.Roots[0].Status.Conditions = []metav1.Condition{{Type: v1.ConditionReady, Status: metav1.ConditionTrue, Reason: reason, Message: "it says so"}}
+	}
+}
+
 // ready is what a status says when what it complained of is put right.
 func ready(w *world) {
 	w.Roots[0].Status.Conditions = []metav1.Condition{{Type: v1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1.ReasonReached}}

@@ -30,9 +30,10 @@ func hintsOfRoots() []hint {
 		{"Vault's token is missing", "authority: it cannot be used (%s): %s", root, "kubectl create secret generic token -n mesh-east --from-file=it && kubectl annotate secret -n mesh-east token openservicemesh.io/vault-address=https://vault:8200",
 			both(vault, unready(v1.ReasonSecretMissing, "secret mesh-east/token is not there, with the token for Vault: create it")), nil},
 		{"Vault has no such role", "authority: it cannot be used (%s): %s", root, "change in Vault what the message says", both(vault, unready(v1.ReasonFailing, "vault at https://vault:8200 has no role mesh/pki/roles/osm: write it")), ready},
-		{"Vault has roots of others", "authority: what another says", root, "delete those issuers in Vault", both(vault, func(w *world) {
-			w.Roots[0].Status.Conditions = []metav1.Condition{{Type: v1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1.ReasonRootsRefused, Message: "it has others"}}
-		}), ready},
+		{"Vault has roots of others", "authority: what another says", root, "delete those issuers in Vault", both(vault, noted(v1.ReasonRootsRefused)), ready},
+		{"Vault's token ends", "authority: what another says", root, "put a token with a period, of vault token create -period=24h, into key it: kubectl edit secret -n mesh-east token", both(vault, noted(v1.ReasonTokenEnds)), ready},
+		{"Vault shortens lifetimes", "authority: what another says", root, "vault secrets tune -max-lease-ttl=87600h", both(vault, noted(v1.ReasonLifetimesShortened)), ready},
+		{"one of cert-manager's roots has ended", "authority: what another says", root, "kubectl describe mrc -n mesh-east east-authority", both(certManager, noted(v1.ReasonRootsLeftOut)), ready},
 		{"Vault is asked over http", "plainVault: Vault is asked over http at %s: whoever is on the way reads the mesh's login, and can have certificates signed for any name", root, "begin with https",
 			both(vault, func(w *world) { w.Roots[0].Spec.Provider.Vault.Address = "http://vault" }), func(w *world) { vault(w) }},
 		{"cert-manager's roots have ended", "authority: it cannot be used (%s): %s", root, "kubectl create secret generic given -n mesh-east --from-file=ca.crt", both(certManager, unready(v1.ReasonRefused, refusal)), ready},

@@ -117,11 +117,11 @@ func (s *Snapshot) correct(refused *rootsecret.RefusedError) string {
 func (s *Snapshot) issuers(c *Check) {
 	for _, r := range s.Replicas {
 		for _, warning := range r.Warnings {
-			problem, remedy, found := strings.Cut(warning, issuer.ToMend)
+			message, fix, found := strings.Cut(warning, issuer.ToMend)
 			if !found {
-				remedy = fmt.Sprintf("kubectl get mrc -n %s -o yaml", s.Namespace)
+				fix = fmt.Sprintf("kubectl get mrc -n %s -o yaml", s.Namespace)
 			}
-			c.warn(s.object("Pod", r.Pod), remedy, "%s", problem)
+			c.warn(s.object("Pod", r.Pod), fix, "%s", message)
 		}
 	}
 }
