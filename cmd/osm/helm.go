@@ -189,11 +189,12 @@ func (r *helmRelease) forget() error {
 // unfinished refuses a release that is being changed, or was by one that was
 // killed: Helm never ends that by itself.
 func (r *helmRelease) unfinished(last *release.Release) error {
+	mesh := &cluster{meshNamespace: r.namespace}
 	switch last.Info.Status {
 	case common.StatusUninstalled:
-		return fmt.Errorf("release %s in namespace %s is uninstalled, and Helm has kept its history: osm install makes it anew", r.name, r.namespace)
+		return fmt.Errorf("release %s in namespace %s is uninstalled, and Helm has kept its history: to install it again, %s", r.name, r.namespace, mesh.command(r.name, "install"))
 	case common.StatusUninstalling:
-		return fmt.Errorf("release %s in namespace %s is being uninstalled: osm uninstall mesh brings that to its end", r.name, r.namespace)
+		return fmt.Errorf("release %s in namespace %s is being uninstalled: to complete that, %s", r.name, r.namespace, mesh.command(r.name, "uninstall mesh"))
 	}
 	if !last.Info.Status.IsPending() {
 		return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"slices"
+	"time"
 )
 
 // leaves returns the paths of all values that hold no others.
@@ -41,7 +42,8 @@ func put(values map[string]any, path []string, value any) map[string]any {
 	return changed
 }
 
-// other returns a value of the same type that is not the same.
+// other returns a value of the same type that is not the same, and that the chart
+// can still read.
 func other(value any) any {
 	switch v := value.(type) {
 	case bool:
@@ -53,6 +55,12 @@ func other(value any) any {
 	case float64:
 		return v + 1
 	case string:
+		if length, err := time.ParseDuration(v); err == nil {
+			return (length + time.Minute).String()
+		}
+		if protocol, is := map[string]string{"http": "https", "https": "http"}[v]; is {
+			return protocol
+		}
 		return v + "-other"
 	case []any:
 		return append(slices.Clone(v), "other")

@@ -79,7 +79,7 @@ func (l *lifecycle) repeatInstallation(t *testing.T) {
 
 	before := l.root(t)
 	l.setStatus(t, 2, "uninstalled") // as helm uninstall --keep-history leaves it
-	l.refused(t, []string{"upgrade"}, "is uninstalled, and Helm has kept its history: osm install makes it anew")
+	l.refused(t, []string{"upgrade"}, "is uninstalled, and Helm has kept its history: to install it again, osm install")
 	l.osm(t, "install", patientLimit)
 	l.setStatus(t, 3, "pending-install")
 	l.refused(t, []string{"install", patientLimit}, "its release is pending-install since", "if what began it was killed, osm uninstall mesh")
@@ -150,7 +150,7 @@ func (l *lifecycle) repeatUpgrade(t *testing.T) {
 	l.shell(t, command)
 	l.osm(t, "upgrade", patientLimit)
 	l.setStatus(t, 2, "uninstalling")
-	l.refused(t, []string{"upgrade"}, "is being uninstalled: osm uninstall mesh brings that to its end")
+	l.refused(t, []string{"upgrade"}, "is being uninstalled: to complete that, osm uninstall mesh")
 	l.setStatus(t, 2, "deployed")
 }
 
