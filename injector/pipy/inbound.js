@@ -30,6 +30,8 @@ var $late       // the end of the time for that
 var $decide     // ends the wait for that
 var $address    // where the application is
 var $sessions   // one for each address that requests of the connection go to
+var $leave      // ends them
+var $left       // the end of the connection, for them
 var $open       // the connection, as long as it is
 var $refusal    // of a request
 var $answered
@@ -154,6 +156,7 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
 
   var forward = pipeline($=>$
     .muxHTTP(() => $sessions[$address] || ($sessions[$address] = {}), { version: () => $kind === 'http2' ? 2 : 1, maxIdle: 60 }).to($=>$
+      .insert(() => $left)
       .connect(() => $address, { idleTimeout: 0, retryCount: 0, connectTimeout: 5 })
     )
     .handleMessageStart(m => {
@@ -207,6 +210,7 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
       $kind = null
       $sniffer = sniffer()
       $sessions = {}
+      $left = new Promise(resolve => { $leave = resolve })
       $watch = watch()
       $strict = !isIntercepted || declared.isHTTP($port) ? strict() : null
       $count = $strict ? null : counters.undeclared.connection($port)
@@ -218,6 +222,7 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
       return new Data
     })
     .onEnd(() => {
+      $leave(new StreamEnd)    // what is idle would stay for a minute
       $late.cancel()
       revocation.forget($open)
     })
