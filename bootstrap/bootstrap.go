@@ -47,12 +47,13 @@ func (r result) failure() error { return errors.Join(r.err, errors.Join(r.asides
 // New returns a Bootstrap.
 func New(o Options) *Bootstrap { return &Bootstrap{Options: o} }
 
-// Once carries out the steps until there is nothing left to do.
+// Once carries out the steps until there is nothing left to do, or one fails that
+// the others depend on.
 func (b *Bootstrap) Once(ctx context.Context) error {
 	for {
 		r := b.round(ctx)
-		if err := r.failure(); err != nil || r.again == 0 {
-			return err
+		if r.err != nil || r.again == 0 {
+			return r.failure()
 		}
 		if err := pause(ctx, r.again); err != nil {
 			return err

@@ -42,7 +42,10 @@ func (r *Runner) Run(ctx context.Context) error {
 		}
 		if err := latest.failure(); err != nil {
 			r.Bootstrap.Logger.Error("bootstrap failed; will try again", "error", err, "in", retry)
-			next, retry = retry, min(2*retry, lastRetry)
+			if latest.again == 0 || retry < latest.again {
+				next = retry
+			}
+			retry = min(2*retry, lastRetry)
 		} else {
 			retry = firstRetry
 		}

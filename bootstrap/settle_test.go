@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rootsecret"
 )
 
 const testSettle = 10 * time.Second
@@ -186,6 +188,37 @@ func TestAChangeIsTakenUpWhileACABundleSettles(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// What else fails is tried again later and later.
+func TestWhatHasSettledIsServedThoughAnotherStepFails(t *testing.T) {
+	withRoots(t, true, func(t *testing.T, m *mesh, _ issuer.TrustBundle) {
+		m.addRoot(t, "second", "Passive")
+		refused := rootSecretOf(map[string][]byte{rootsecret.CertificateKey: []byte("garbage")})
+		refused.Name = "second"
+		m.createSecret(t, refused)
+		changed := make(chan struct{}, 1)
+		r := &Runner{Bootstrap: m.Bootstrap, Changed: changed}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Run(ctx) }()
+		time.Sleep(2 * lastRetry)
+		synctest.Wait()
+		m.deleteSecret(t, "osm-ca-bundle")
+		changed <- struct{}{}
+		time.Sleep(testSettle)
+		synctest.Wait()
+		m.mustServeFrom(t, issuer.NewTrustBundle(m.currentRoot(t)))
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		m.deleteSecret(t, "osm-ca-bundle")
+		if err := m.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "secret osm-system/second is refused") {
+			t.Errorf("once: %v", err)
+		}
+		m.mustServeFrom(t, issuer.NewTrustBundle(m.currentRoot(t)))
 	})
 }
 

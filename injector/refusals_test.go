@@ -25,10 +25,6 @@ func annotated(key, value string) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) { pod.Annotations["openservicemesh.io/"+key] = value }
 }
 
-func without(key string) func(*corev1.Pod) {
-	return func(pod *corev1.Pod) { delete(pod.Annotations, "openservicemesh.io/"+key) }
-}
-
 func container(change func(*corev1.Container)) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) { change(&pod.Spec.Containers[0]) }
 }

@@ -217,7 +217,7 @@ func TestItSaysWhenTheTokenEnds(t *testing.T) {
 	})
 	t.Run("a token that is renewed by less than it had", func(t *testing.T) {
 		token := newToken(t, server, func(o *api.TokenCreateRequest) { o.TTL = "1h" })
-		must(t, client.Sys().TuneMountWithContext(t.Context(), "auth/token", api.MountConfigInput{MaxLeaseTTL: "30m"}))
+		must(t, client.Sys().TuneMountAllowNilWithContext(t.Context(), "auth/token", api.TuneMountConfigInput{MaxLeaseTTL: new("30m")}))
 		own, err := server.Client(token)
 		must(t, err)
 		_, err = own.Auth().Token().RenewSelfWithContext(t.Context(), 0)
