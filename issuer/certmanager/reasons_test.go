@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -26,7 +27,7 @@ func TestEachReasonIsShownByItsCause(t *testing.T) {
 		tests.Write(text)
 	}
 	for _, reason := range reasonsOf(t, "error.go") {
-		if text := tests.String(); !strings.Contains(text, "certmanager."+reason+",") && !strings.Contains(text, ", "+reason+",") {
+		if planted := regexp.MustCompile(`(certmanager\.|, )` + reason + `[,)]`); !planted.MatchString(tests.String()) {
 			t.Errorf("no test plants the cause of %s", reason)
 		}
 	}
