@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/test/mesh"
 )
 
@@ -116,6 +117,18 @@ func (p *patient) root(provider string) func() {
 	p.create(rootsOfMesh, mesh.Namespace,
 		`{"apiVersion":"config.openservicemesh.io/v1","kind":"MeshRootCertificate","metadata":{"name":"planted"},"spec":{"role":"Passive","provider":`+provider+`}}`)
 	return func() { p.drop(rootsOfMesh, mesh.Namespace, "planted") }
+}
+
+// vaultToken makes a Secret with a token for the Vault of this address.
+func (p *patient) vaultToken(address string) func() {
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "token", Annotations: map[string]string{v1.AnnotationVaultAddress: address}},
+		Data:       map[string][]byte{"token": []byte("a-token")},
+	}
+	if _, err := p.client.CoreV1().Secrets(mesh.Namespace).Create(p.t.Context(), secret, metav1.CreateOptions{}); err != nil {
+		p.t.Fatal(err)
+	}
+	return func() { deleteSecret(p.t, p.client, secret.Name) }
 }
 
 // silent has what is sent to a Service of a component go where nothing answers, as

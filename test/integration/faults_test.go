@@ -91,9 +91,15 @@ var faults = []fault{
 			back, put := p.away("osm-bootstrap"), p.without(secrets, mesh.Namespace, rootSecret)
 			return func() { put(); back() }
 		}},
-	{"Vault is not there", "root", check.Error, "MeshRootCertificate osm-system/planted", "", "see that Vault answers at https://127.0.0.1:1",
+	{"Vault's token is not there", "root", check.Error, "MeshRootCertificate osm-system/planted", "secret osm-system/token is not there", "kubectl create secret generic token -n osm-system --from-file=token",
 		func(p *patient) func() {
 			return p.root(`{"vault":{"address":"https://127.0.0.1:1","role":"osm","auth":{"tokenSecretRef":{"name":"token","key":"token"}}}}`)
+		}},
+	{"Vault is not there", "root", check.Error, "MeshRootCertificate osm-system/planted", "", "see that Vault answers at https://127.0.0.1:1",
+		func(p *patient) func() {
+			back := p.vaultToken("https://127.0.0.1:1")
+			drop := p.root(`{"vault":{"address":"https://127.0.0.1:1","role":"osm","auth":{"tokenSecretRef":{"name":"token","key":"token"}}}}`)
+			return func() { drop(); back() }
 		}},
 	{"Vault is asked over http", "root", check.Warning, "MeshRootCertificate osm-system/planted", "asked over http at http://127.0.0.1:1", "have spec.provider.vault.address begin with https",
 		func(p *patient) func() {
