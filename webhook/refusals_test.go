@@ -57,12 +57,14 @@ func refusals() []refused {
 		{"retirement: ", root, `{"spec":{"role":"Inactive","provider":{` + tresor + `}}}`, `{"metadata":{"name":"mine","annotations":{"config.openservicemesh.io/force":"true"}},"spec":{"role":"Inactive","provider":{` + tresor + `}}}`, active(tresor), []string{"spec.role", "make another MeshRootCertificate Active first", "config.openservicemesh.io/force=true"}},
 		{"provider: set exactly one", root, active(""), active(tresor), "", []string{"spec.provider", "tresor, vault and certManager"}},
 		{"provider: sets ", root, active(tresor + `,"certManager":{"issuerRef":{"name":"a"}}`), active(tresor), "", []string{"keep exactly one"}},
-		{"vault: want a URL", root, vault(`"address":"vault:8200",` + login), vault(`"address":"https://vault.vault.svc:8200",` + login), "", []string{"spec.provider.vault.address", "https://vault.vault.svc:8200"}},
-		{"vault: ", root, vault(address + `,"caBundle":"eA==",` + login), vault(address + `,` + login), "", []string{"spec.provider.vault.caBundle", "want PEM certificates"}},
+		{"vault: ", root, vault(`"address":"vault:8200",` + login), vault(`"address":"https://vault.vault.svc:8200",` + login), "", []string{"spec.provider.vault.address", "https://vault.vault.svc:8200"}},
+		{"caBundle: ", root, vault(address + `,"caBundle":"eA==",` + login), vault(address + `,` + login), "", []string{"spec.provider.vault.caBundle", "want PEM certificates"}},
 		{"vaultAuth: set the Secret", root, vault(address), vault(address + `,` + login), "", []string{"spec.provider.vault.auth", "auth.kubernetes"}},
 		{"vaultAuth: sets tokenSecretRef and kubernetes", root, vault(address + `,"auth":{"kubernetes":{"role":"osm"},"tokenSecretRef":{"name":"a","key":"b"}}`), vault(address + `,"auth":{"tokenSecretRef":{"name":"a","key":"b"}}`), "", []string{"keep exactly one"}},
 		{"vaultAuth: ", root, vault(address + `,"auth":{"tokenSecretRef":{"name":"a","key":"b c"}}`), vault(address + `,"auth":{"tokenSecretRef":{"name":"a","key":"b-c"}}`), "", []string{"tokenSecretRef.key", "alphanumeric"}},
-		{"vaultPath: want letters", root, vault(address + `,"mount":"../sys",` + login), vault(address + `,"mount":"pki/mesh",` + login), "", []string{"spec.provider.vault.mount", "such as pki/mesh"}},
+		{"checked: ", root, vault(address + `,"mount":"../sys",` + login), vault(address + `,"mount":"pki/mesh",` + login), "", []string{"spec.provider.vault.mount", "such as pki or team/pki"}},
+		{"issuerReference: want a kind", root, active(`"certManager":{"issuerRef":{"name":"a","kind":"cluster issuer"}}`), active(`"certManager":{"issuerRef":{"name":"a","kind":"ClusterIssuer"}}`), "", []string{"issuerRef.kind", "such as Issuer or ClusterIssuer"}},
+		{"issuerReference: cert-manager.io has no issuers but", root, active(`"certManager":{"issuerRef":{"name":"a","kind":"StepIssuer"}}`), active(`"certManager":{"issuerRef":{"name":"a","kind":"StepIssuer","group":"certmanager.step.sm"}}`), "", []string{"issuerRef.kind", "set the group of an external issuer"}},
 		{"secretName: ", root, active(`"tresor":{"secretRef":{"name":""}}`), active(tresor), "", []string{"spec.provider.tresor.secretRef.name", "lowercase"}},
 	}
 }

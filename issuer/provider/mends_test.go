@@ -86,30 +86,30 @@ func faults() []fault {
 		{"unreadable: reasonUnreachable", tresorOf("root"), "", forbid, "read secret osm-system/root", "let osm-controller get, list and watch it", nil, ""},
 		{"adoptRoot: reasonRefused", tresorOf("root"), "", secret("root", map[string][]byte{"ca.crt": []byte("-")}), "secret osm-system/root", "put the PEM certificate of one root CA there, or delete the secret to have a new root made",
 			func(t *testing.T, m *mesh) { m.deleteSecret(t, "root"); makeRoot(t, m) }, "True Reached"},
-		{"given: reasonSecretMissing", given, "", nothing, "secret osm-system/given", "kubectl create secret generic given -n osm-system --from-file=ca.crt", secret("given", good()), "True Reached"},
-		{"given: reasonRefused", given, "", secret("given", map[string][]byte{"ca.crt": []byte("-")}), "secret osm-system/given", "kubectl create secret generic given -n osm-system --from-file=ca.crt --dry-run=client -o yaml | kubectl replace -f -", edit("given", "ca.crt"), "True Reached"},
+		{"given: reasonSecretMissing", given, "", nothing, "secret osm-system/given", "kubectl create secret generic given -n osm-system --from-file=ca.crt", secret("given", good()), "False Failing"},
+		{"given: reasonRefused", given, "", secret("given", map[string][]byte{"ca.crt": []byte("-")}), "secret osm-system/given", "kubectl create secret generic given -n osm-system --from-file=ca.crt --dry-run=client -o yaml | kubectl replace -f -", edit("given", "ca.crt"), "False Failing"},
 		{"given: reasonRefused", given, "", func(t *testing.T, m *mesh) { m.makeRoot(t, "given") }, `secret osm-system/given is refused: key "private.key"`, "name a Secret with ca.crt alone in rootsSecretRef",
 			func(t *testing.T, m *mesh) {
 				m.createSecret(t, "alone", good())
 				m.change(t, "planted", func(s *v1.MeshRootCertificateSpec) {
 					s.Provider.CertManager.RootsSecretRef = &v1.SecretReference{Name: "alone"}
 				})
-			}, "True Reached"},
+			}, "False Failing"},
 		{"unreadable: reasonSecretMissing", noVault(asIs), "", nothing, "secret osm-system/token", "with the token for Vault: create it", token("https://127.0.0.1:1"), "False Unreachable"},
 		{"bound: reasonRefused", noVault(asIs), "", secret("token", map[string][]byte{"it": []byte("s.token")}), "secret osm-system/token", "kubectl annotate secret -n osm-system token openservicemesh.io/vault-address=https://127.0.0.1:1", edit("token", allowed), ""},
 		{"bound: reasonRefused", noVault(asIs), "", token("https://elsewhere:8200"), "secret osm-system/token", "kubectl annotate --overwrite secret -n osm-system token openservicemesh.io/vault-address=https://127.0.0.1:1", edit("token", allowed), "False Unreachable"},
 		{"of: reasonSecretMissing", noVault(func(v *v1.Vault) { v.Auth.TokenSecretRef.Key = "other" }), "", token("https://127.0.0.1:1"), `key "other" is missing or empty`, "put the token there", nil, ""},
-		{"follow: reasonSecretMissing", rooted, "", token("https://127.0.0.1:1"), "secret osm-system/given", "kubectl create secret generic given -n osm-system --from-file=ca.crt", secret("given", good()), "True Reached"},
+		{"follow: reasonSecretMissing", rooted, "", token("https://127.0.0.1:1"), "secret osm-system/given", "kubectl create secret generic given -n osm-system --from-file=ca.crt", secret("given", good()), "False Unreachable"},
 		{"follow: reasonRefused", rooted, "", func(t *testing.T, m *mesh) {
 			token("https://127.0.0.1:1")(t, m)
 			m.createSecret(t, "given", map[string][]byte{"ca.crt": []byte("-")})
-		}, "secret osm-system/given", "kubectl create secret generic given -n osm-system --from-file=ca.crt --dry-run=client", edit("given", "ca.crt"), "True Reached"},
-		{"look: reasonRefused", rooted, "", func(t *testing.T, m *mesh) {
+		}, "secret osm-system/given", "kubectl create secret generic given -n osm-system --from-file=ca.crt --dry-run=client", edit("given", "ca.crt"), "False Unreachable"},
+		{"follow: reasonRefused", rooted, "", func(t *testing.T, m *mesh) {
 			token("https://127.0.0.1:1")(t, m)
 			key, err := issuer.GenerateRootKey()
 			must(t, err)
 			m.createSecret(t, "given", map[string][]byte{"ca.crt": givenRoot(t, key, func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"example.com"} })["ca.crt"]})
-		}, `vault's root "CN=corporate"`, "permit cluster.local, or make a root without them", edit("given", "ca.crt"), "True Reached"},
+		}, `certificate of "CN=corporate"`, "permit cluster.local, or make a root without them", edit("given", "ca.crt"), "False Unreachable"},
 		{"look: vaultReason", noVault(asIs), "", token("https://127.0.0.1:1"), "vault at https://127.0.0.1:1", "cannot be reached", nil, ""},
 	}
 }
@@ -117,8 +117,14 @@ func faults() []fault {
 // elsewhere are those whose cause takes a Vault or cert-manager, with the test
 // that plants it and puts it right.
 var elsewhere = map[string]string{
-	"try: reasonFailing":   "TestVaultIsTriedBeforeItSigns",
-	"judge: reasonFailing": "TestVaultIsTriedBeforeItSigns",
+	"try: reasonFailing":       "TestVaultIsTriedBeforeItSigns",
+	"judge: reasonFailing":     "TestVaultIsTriedBeforeItSigns",
+	"look: reasonRefused":      "TestARootThatPeersRefuseIsNotDistributed",
+	"fit: reasonLeftOut":       "TestARootThatPeersRefuseIsNotDistributed",
+	"leftOut: reasonLeftOut":   "TestARootThatHasEndedBesideTheOneOfCertManagerIsLeftOut",
+	"inspect: vaultReason":     "TestTheStatusSaysWhatHasStopped",
+	"inspect: reasonTokenEnds": "TestTheStatusSaysWhatSignsAndWhatWillStop",
+	"inspect: reasonShortened": "TestTheStatusSaysWhatSignsAndWhatWillStop",
 }
 
 // good is a Secret with a root that can be given.
