@@ -101,7 +101,7 @@ var faults = []fault{
 			drop := p.root(`{"vault":{"address":"https://127.0.0.1:1","role":"osm","auth":{"tokenSecretRef":{"name":"token","key":"token"}}}}`)
 			return func() { drop(); back() }
 		}},
-	{"Vault is asked over http", "root", check.Warning, "MeshRootCertificate osm-system/planted", "asked over http at http://127.0.0.1:1", "have spec.provider.vault.address begin with https",
+	{"Vault is asked over http", "root", check.Warning, "MeshRootCertificate osm-system/planted", "asked over http at http://127.0.0.1:1", "spec.provider.vault.address begin with https",
 		func(p *patient) func() {
 			return p.root(`{"vault":{"address":"http://127.0.0.1:1","role":"osm","auth":{"tokenSecretRef":{"name":"token","key":"token"}}}}`)
 		}},
