@@ -61,9 +61,11 @@ func TestATokenWithUsesIsRefusedAndSigned(t *testing.T) {
 	first := m.makeRoot(t, "osm-ca-bundle")
 	m.create(t, "tresor", v1.Active, tresorOf("osm-ca-bundle"))
 	m.run(t)
+	m.awaitStatus(t, "tresor", "True Reached", "True Signing")
 	m.giveToken(t, server, tokenOf(t, server, func(o *api.TokenCreateRequest) { o.NumUses = 50 }))
 	m.create(t, "vault", v1.Active, vaultOf(server))
 	m.awaitMessage(t, "vault", "False Failing", "num_uses", "vault token create -period=24h")
+	m.awaitTrusted(t, first)
 	m.mustSign(t, first, first)
 
 	m.giveToken(t, server, tokenOf(t, server, func(*api.TokenCreateRequest) {}))

@@ -73,17 +73,17 @@ func fields() map[string]field {
 			chart: func(v string) map[string]any { return withVault(map[string]any{"mount": v}) }},
 		"a role": {kind: kind, parts: nameParts, spec: root("role"), runs: runVault, known: []string{"openservicemesh", "a/b", "a@b", "A_b"},
 			chart: func(v string) map[string]any { return withVault(map[string]any{"role": v}) }},
-		"a role to log in with": {kind: kind, parts: nameParts, spec: root("auth.kubernetes.role"), runs: runVault,
+		"a role to log in with": {kind: kind, parts: nameParts, known: []string{"osm"}, spec: root("auth.kubernetes.role"), runs: runVault,
 			chart: func(v string) map[string]any {
 				return withVault(map[string]any{"kubernetesAuth": map[string]any{"role": v}})
 			}},
-		"a mount to log in at": {kind: kind, parts: pathParts, spec: root("auth.kubernetes.mountPath"), runs: runVault,
+		"a mount to log in at": {kind: kind, parts: pathParts, known: []string{"kubernetes"}, spec: root("auth.kubernetes.mountPath"), runs: runVault,
 			chart: func(v string) map[string]any {
 				return withVault(map[string]any{"kubernetesAuth": map[string]any{"role": "osm", "mountPath": v}})
 			}},
-		"a Secret of roots": {kind: kind, parts: nameParts, spec: root("rootsSecretRef.name"), runs: runSecret("vault", "rootsSecretRef", "name"),
+		"a Secret of roots": {kind: kind, parts: nameParts, known: []string{"roots"}, spec: root("rootsSecretRef.name"), runs: runSecret("vault", "rootsSecretRef", "name"),
 			chart: func(v string) map[string]any { return withVault(map[string]any{"rootsSecret": v}) }},
-		"a Secret of a token": {kind: kind, parts: nameParts, spec: token("name"), runs: runSecret("vault", "auth", "tokenSecretRef", "name"),
+		"a Secret of a token": {kind: kind, parts: nameParts, known: []string{"osm-vault-token"}, spec: token("name"), runs: runSecret("vault", "auth", "tokenSecretRef", "name"),
 			chart: func(v string) map[string]any {
 				return withVault(map[string]any{"kubernetesAuth": map[string]any{"role": ""}, "secret": map[string]any{"name": v, "key": "k"}})
 			}},
@@ -91,7 +91,7 @@ func fields() map[string]field {
 			chart: func(v string) map[string]any {
 				return withVault(map[string]any{"kubernetesAuth": map[string]any{"role": ""}, "secret": map[string]any{"name": "s", "key": v}})
 			}},
-		"the name of an issuer": {kind: kind, parts: nameParts, spec: issuerWith("name"), runs: runSecret("certManager", "issuerRef", "name"), chart: issuerOf("issuerName")},
+		"the name of an issuer": {kind: kind, parts: nameParts, known: []string{"osm-ca"}, spec: issuerWith("name"), runs: runSecret("certManager", "issuerRef", "name"), chart: issuerOf("issuerName")},
 		"the group of an issuer": {kind: kind, parts: nameParts, spec: issuerWith("group"), runs: runSecret("certManager", "issuerRef", "group"), known: []string{"cert-manager.io", "certmanager.step.sm"},
 			chart: issuerOf("issuerGroup")},
 		"the kind of an issuer": {kind: kind, parts: []string{"Issuer", "Cluster", "Step", "x", "1", "-", " "}, spec: issuerWith("kind"), runs: runIssuer, known: []string{"Issuer", "ClusterIssuer", "StepIssuer", "issuer"},
