@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -74,6 +75,20 @@ func (m *mesh) grant(t testing.TB) {
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: m.namespace, Name: "osm-controller"}},
 	}, metav1.CreateOptions{})
 	must(t, err)
+	m.awaitRights(t)
+}
+
+// awaitRights waits until the API server's authorizer knows of what was granted.
+func (m *mesh) awaitRights(t testing.TB) {
+	t.Helper()
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User:               m.as("osm-controller").Impersonate.UserName,
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: m.namespace, Group: "cert-manager.io", Resource: "certificaterequests", Verb: "list"},
+	}}
+	must(t, wait.PollUntilContextTimeout(t.Context(), 10*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		answer, err := kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+		return err == nil && answer.Status.Allowed, err
+	}))
 }
 
 // setBundle replaces the Secret with the roots; there is none with nil.
