@@ -9,9 +9,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/cmd/internal/component"
+	"github.com/osm-edge/osm/cmd/internal/publish"
 	"github.com/osm-edge/osm/injector/pipy"
 	"github.com/osm-edge/osm/manifests"
-	"github.com/osm-edge/osm/publish"
 	"github.com/osm-edge/osm/trust"
 )
 

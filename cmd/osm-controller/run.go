@@ -16,14 +16,14 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/cmd/internal/meshconfig"
+	"github.com/osm-edge/osm/cmd/internal/publish"
 	"github.com/osm-edge/osm/cmd/internal/status"
 	"github.com/osm-edge/osm/cmd/internal/status/page"
-	"github.com/osm-edge/osm/destination"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/provider"
-	"github.com/osm-edge/osm/publish"
 	"github.com/osm-edge/osm/rotation"
 	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/sds/destination"
 	"github.com/osm-edge/osm/trust"
 	"github.com/osm-edge/osm/webhook"
 )

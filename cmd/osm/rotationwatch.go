@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/cmd/internal/check"
 	"github.com/osm-edge/osm/cmd/internal/survey"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/trust"

@@ -10,7 +10,7 @@ import (
 
 // TestEachFindingIsInTheDocuments holds that users find what they see.
 func TestEachFindingIsInTheDocuments(t *testing.T) {
-	text, err := os.ReadFile("../docs/troubleshooting.md")
+	text, err := os.ReadFile("../../../docs/troubleshooting.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,7 @@ package nft
 import (
 	"github.com/google/nftables"
 
-	"github.com/osm-edge/osm/interception"
+	"github.com/osm-edge/osm/injector/interception"
 )
 
 // tableName is the table's, in whichever family.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/osm-edge/osm/interception"
+	"github.com/osm-edge/osm/injector/interception"
 	"github.com/osm-edge/osm/test/netns"
 )
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/osm-edge/osm/interception"
+	"github.com/osm-edge/osm/injector/interception"
 	"github.com/osm-edge/osm/test/netns"
 )
 
