@@ -10,11 +10,10 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/rotation"
 	"github.com/osm-edge/osm/sds"
-	"github.com/osm-edge/osm/trust"
 )
 
 // maxMissing is how many pods the status of a MeshRootCertificate names.
@@ -63,7 +62,7 @@ type staged struct{ *rotation.Rotation }
 // Status returns what a MeshRootCertificate has to say of the rotation.
 func (s staged) Status() *v1.RotationStatus {
 	p, known := s.Progress()
-	if !known || p.Step == trust.Settled {
+	if !known || p.Step == rotation.Settled {
 		return nil
 	}
 	status := &v1.RotationStatus{
@@ -100,7 +99,7 @@ func (c *controller) signs() error {
 		return nil
 	}
 	if state, known := c.rotation.State(); known {
-		if step, _ := state.Step(); step == trust.Distribute && !c.rotation.AnotherSigns() {
+		if step, _ := state.Step(); step == rotation.Distribute && !c.rotation.AnotherSigns() {
 			return nil
 		}
 	}

@@ -21,10 +21,9 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/status/page"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/provider"
-	"github.com/osm-edge/osm/rotation"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/sds/destination"
-	"github.com/osm-edge/osm/trust"
 	"github.com/osm-edge/osm/webhook"
 )
 
@@ -68,13 +67,13 @@ func run(ctx context.Context, args []string) error {
 type controller struct {
 	caches    *caches
 	manager   *issuer.Manager
-	overlap   *trust.Overlap
+	overlap   *rotation.Overlap
 	mesh      *meshconfig.Follower
 	bundles   *publish.Publisher
 	scripts   *publish.Publisher
 	roots     *provider.Provider
 	rotation  *rotation.Rotation
-	published atomic.Pointer[trust.State]
+	published atomic.Pointer[rotation.State]
 	events    *events
 	outages   *outages
 	index     *destination.Index
@@ -96,7 +95,7 @@ func newController(ctx context.Context, o *options, config *rest.Config, client 
 	if err != nil {
 		return nil, err
 	}
-	c := &controller{overlap: trust.NewOverlap(o.validity), events: newEvents(o, client, logger), logger: logger}
+	c := &controller{overlap: rotation.NewOverlap(o.validity), events: newEvents(o, client, logger), logger: logger}
 	if err := c.addPublishers(o, client, logger); err != nil {
 		return nil, err
 	}

@@ -13,9 +13,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/injector/pipy"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/test/mesh"
-	"github.com/osm-edge/osm/trust"
 )
 
 func testScripts(t *testing.T, client kubernetes.Interface) {
@@ -83,12 +83,12 @@ func testScripts(t *testing.T, client kubernetes.Interface) {
 func testHeldBundle(t *testing.T, client kubernetes.Interface, namespace string) {
 	t.Helper()
 	held := []byte(`{"immutable":true,"metadata":{"finalizers":["example.com/held"]}}`)
-	before, err := client.CoreV1().ConfigMaps(namespace).Patch(t.Context(), trust.ConfigMapName, types.MergePatchType, held, metav1.PatchOptions{})
+	before, err := client.CoreV1().ConfigMaps(namespace).Patch(t.Context(), rotation.ConfigMapName, types.MergePatchType, held, metav1.PatchOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "a bundle that a tenant holds is replaced", func(ctx context.Context) (bool, error) {
-		cm, err := client.CoreV1().ConfigMaps(namespace).Get(ctx, trust.ConfigMapName, metav1.GetOptions{})
+		cm, err := client.CoreV1().ConfigMaps(namespace).Get(ctx, rotation.ConfigMapName, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return false, nil
 		}

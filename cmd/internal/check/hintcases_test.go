@@ -9,8 +9,8 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 func scaledAway(component string) func(*world) {
@@ -62,7 +62,7 @@ func signedBy(change func(*x509.Certificate)) func(*world) {
 	return func(w *world) {
 		root := makePair(w.t, nil, change)
 		w.Secrets[walkRoot] = rootIn(w.t, walkRoot, root)
-		w.record(trust.Settled, 0, root.Certificate)
+		w.record(rotation.Settled, 0, root.Certificate)
 	}
 }
 
@@ -105,7 +105,7 @@ func ready(w *world) {
 }
 
 // anotherRoot is a root of the authority that ends late, and has signed.
-func anotherRoot(w *world) { w.record(trust.Settled, 0, makePair(w.t, nil, asItIs).Certificate) }
+func anotherRoot(w *world) { w.record(rotation.Settled, 0, makePair(w.t, nil, asItIs).Certificate) }
 
 func secretKey(key, value string) func(*world) {
 	return func(w *world) { w.Secrets[walkRoot].Data[key] = []byte(value) }
@@ -136,14 +136,14 @@ func constrained(w *world) {
 
 func foreign(w *world) { w.Secrets[walkRoot].Labels = nil }
 
-func rotating(step trust.Step, lasts time.Duration, status v1.RotationStatus) func(*world) {
+func rotating(step rotation.Step, lasts time.Duration, status v1.RotationStatus) func(*world) {
 	return func(w *world) {
 		w.record(step, lasts, keyPair(w.t, w.Secrets[walkRoot]).Certificate)
 		w.Roots[0].Status.Rotation = &status
 	}
 }
 
-func settled(w *world) { w.record(trust.Settled, 0, keyPair(w.t, w.Secrets[walkRoot]).Certificate) }
+func settled(w *world) { w.record(rotation.Settled, 0, keyPair(w.t, w.Secrets[walkRoot]).Certificate) }
 
 func answered(c Call) func(*world) { return func(w *world) { w.Calls = []Call{c} } }
 

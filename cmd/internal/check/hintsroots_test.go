@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 func hintsOfRoots() []hint {
@@ -51,10 +51,10 @@ func hintsOfRoots() []hint {
 			func(w *world) { w.Secrets[walkRoot] = rootIn(w.t, walkRoot, makePair(w.t, nil, asItIs)) }, func(w *world) { w.follow() }},
 		{"there is no room for the root", "rootSecret: its root is not trusted yet: the mesh trusts %s, and no more at once", secret, "reason=RootWaits", func(w *world) {
 			var many []*x509.Certificate
-			for range trust.MaxRoots {
+			for range rotation.MaxRoots {
 				many = append(many, makePair(w.t, nil, asItIs).Certificate)
 			}
-			w.record(trust.Settled, 0, many...)
+			w.record(rotation.Settled, 0, many...)
 		}, func(w *world) { w.follow() }},
 		{"a replica has a warning", "issuers: what another says", "Pod mesh-east/osm-controller-1", "kubectl get mrc -n mesh-east",
 			func(w *world) {
@@ -66,7 +66,7 @@ func hintsOfRoots() []hint {
 		{"the root ends soon", "lifetimes: it signs, and expires in %s", "", "", signedBy(ends(60 * 24 * time.Hour)), nil},
 		{"an operator's root ends soon", "lifetimes: it signs, and expires in %s", "", "--from-file=ca.crt --from-file=private.key", both(signedBy(ends(60*24*time.Hour)), foreign), nil},
 		{"a root that is being replaced ends soon", "lifetimes: it signs, and expires in %s", "", "another one is about to replace it: osm ca show --osm-namespace mesh-east", both(signedBy(ends(60*24*time.Hour)), func(w *world) {
-			w.record(trust.Distribute, time.Second, keyPair(w.t, w.Secrets[walkRoot]).Certificate)
+			w.record(rotation.Distribute, time.Second, keyPair(w.t, w.Secrets[walkRoot]).Certificate)
 		}), anotherRoot},
 		{"Vault's root ends soon", "lifetimes: it signs, and expires in %s", "", "vault write mesh/pki/root/rotate/internal", both(signedBy(ends(60*24*time.Hour)), vault), anotherRoot},
 		{"cert-manager's root ends soon", "lifetimes: it signs, and expires in %s", "", "kubectl create secret generic given -n mesh-east --from-file=ca.crt", both(signedBy(ends(60*24*time.Hour)), certManager), anotherRoot},
@@ -74,19 +74,19 @@ func hintsOfRoots() []hint {
 		{"the root is of tomorrow", "lifetimes: it signs, and is not valid before %s", "", "synchronise the clocks", signedBy(func(c *x509.Certificate) { c.NotBefore = c.NotBefore.AddDate(0, 0, 2) }), nil},
 
 		{"nothing is recorded", "trust: it does not exist: osm-controller has not recorded a root yet", record, "", func(w *world) { w.Record = nil }, settled},
-		{"the record is malformed", "trust: it is malformed, and osm-controller has not written it anew: %s", record, "", func(w *world) { w.Record.Data[trust.BundleKey] = "-" }, settled},
+		{"the record is malformed", "trust: it is malformed, and osm-controller has not written it anew: %s", record, "", func(w *world) { w.Record.Data[rotation.BundleKey] = "-" }, settled},
 		{"nothing may sign", "trust: no root of it may sign", record, "", func(w *world) { w.Record.Data["rotation.json"] = "{}" }, settled},
 		{"a namespace has no roots", "copied: it does not exist: pods wait for it; osm-controller publishes it", "ConfigMap books/osm-trust-bundle", "", func(w *world) { delete(w.Copies, "books") }, func(w *world) { w.publish() }},
 		{"a namespace has what another made", "copied: somebody else made it: its labels are not %s", "ConfigMap books/osm-trust-bundle", "", func(w *world) { w.Copies["books"].Labels = nil }, nil},
 		{"a namespace has no certificates", "copied: key %q is malformed: %s", "ConfigMap books/osm-trust-bundle", "", func(w *world) { w.Copies["books"].Data = nil }, nil},
 		{"a namespace has other roots", "copied: it holds %s, and the mesh trusts others: %s", "ConfigMap books/osm-trust-bundle", "", func(w *world) {
-			w.Copies["books"].Data = map[string]string{trust.BundleKey: string(w.files["ca.crt"])}
+			w.Copies["books"].Data = map[string]string{rotation.BundleKey: string(w.files["ca.crt"])}
 		}, nil},
 
-		{"a root is distributed for hours", "rotation: the new root has been distributed for %s and does not sign yet", root, "", rotating(trust.Distribute, 3*time.Hour, v1.RotationStatus{}), settled},
+		{"a root is distributed for hours", "rotation: the new root has been distributed for %s and does not sign yet", root, "", rotating(rotation.Distribute, 3*time.Hour, v1.RotationStatus{}), settled},
 		{"pods are late", "rotation: %d of %s acknowledged the new root; missing: %s", root, "rollout restart -n books deployment/buyer",
-			rotating(trust.Distribute, time.Minute, v1.RotationStatus{Pods: 3, Acknowledged: 2, Missing: []string{"books/buyer", "shop/web"}}), nil},
-		{"certificates stay", "rotation: %d of %s replaced after %s", root, "", rotating(trust.Sign, time.Hour, v1.RotationStatus{Certificates: 4, Replaced: 1}), settled},
-		{"no status says how many stay", "rotation: no osm-controller has said for %s how many certificates are replaced", root, "", rotating(trust.Sign, time.Hour, v1.RotationStatus{}), settled},
+			rotating(rotation.Distribute, time.Minute, v1.RotationStatus{Pods: 3, Acknowledged: 2, Missing: []string{"books/buyer", "shop/web"}}), nil},
+		{"certificates stay", "rotation: %d of %s replaced after %s", root, "", rotating(rotation.Sign, time.Hour, v1.RotationStatus{Certificates: 4, Replaced: 1}), settled},
+		{"no status says how many stay", "rotation: no osm-controller has said for %s how many certificates are replaced", root, "", rotating(rotation.Sign, time.Hour, v1.RotationStatus{}), settled},
 	}
 }

@@ -25,9 +25,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 // The mesh of the walk has other names than the usual, which hints have to say.
@@ -236,13 +236,13 @@ func (w *world) follow() {
 		root.Status.ObservedGeneration, root.Status.Conditions = root.Generation, []metav1.Condition{ready}
 	}
 	if len(roots) > 0 {
-		w.record(trust.Settled, 0, roots...)
+		w.record(rotation.Settled, 0, roots...)
 	}
 	w.publish()
 }
 
 // record has the roots be trusted, and the last of them sign.
-func (w *world) record(step trust.Step, lasts time.Duration, roots ...*x509.Certificate) {
+func (w *world) record(step rotation.Step, lasts time.Duration, roots ...*x509.Certificate) {
 	stages, signing := map[string]any{}, ""
 	for _, root := range roots {
 		signing = fingerprintOf(root)
@@ -252,7 +252,7 @@ func (w *world) record(step trust.Step, lasts time.Duration, roots ...*x509.Cert
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.Record = &corev1.ConfigMap{Data: map[string]string{trust.BundleKey: string(issuer.NewTrustBundle(roots...).PEM()), "rotation.json": string(text)}}
+	w.Record = &corev1.ConfigMap{Data: map[string]string{rotation.BundleKey: string(issuer.NewTrustBundle(roots...).PEM()), "rotation.json": string(text)}}
 	w.publish()
 }
 
@@ -260,7 +260,7 @@ func (w *world) record(step trust.Step, lasts time.Duration, roots ...*x509.Cert
 func (w *world) publish() {
 	for _, namespace := range w.monitored() {
 		if is := w.Copies[namespace]; is == nil {
-			w.Copies[namespace] = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Labels: manifests.Labels(walkMesh, "0.1.0")}, Data: map[string]string{trust.BundleKey: w.Record.Data[trust.BundleKey]}}
+			w.Copies[namespace] = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Labels: manifests.Labels(walkMesh, "0.1.0")}, Data: map[string]string{rotation.BundleKey: w.Record.Data[rotation.BundleKey]}}
 		}
 	}
 }

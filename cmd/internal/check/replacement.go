@@ -8,9 +8,9 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 // Replacement is how the root of an authority is replaced that the mesh did not
@@ -44,8 +44,8 @@ func (s *Snapshot) put(secret string, keys ...string) string {
 func (s *Snapshot) rootSecretName() string { return cmp.Or(s.RootSecret, "osm-ca-bundle") }
 
 // replaceRoot is what to do about a root that signs and ends.
-func (s *Snapshot) replaceRoot(state trust.State, certificate *x509.Certificate) string {
-	if step, _ := state.Step(); step == trust.Distribute || step == trust.Sign {
+func (s *Snapshot) replaceRoot(state rotation.State, certificate *x509.Certificate) string {
+	if step, _ := state.Step(); step == rotation.Distribute || step == rotation.Sign {
 		return "another one is about to replace it: " + s.Command("ca show", false)
 	}
 	root := s.named(state.Source(certificate))

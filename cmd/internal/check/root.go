@@ -9,8 +9,8 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 // Root lives end in a warning when little of them is left, and in an error when
@@ -64,7 +64,7 @@ func (s *Snapshot) rootSecret(root *v1.MeshRootCertificate, c *Check) {
 	known := s.trusted().Roots()
 	switch {
 	case err != nil || len(known) == 0 || contains(known, parsed.Certificate):
-	case len(known) >= trust.MaxRoots:
+	case len(known) >= rotation.MaxRoots:
 		c.warn(object, fmt.Sprintf("find out what replaces the root so often; former ones are dropped in time: kubectl get events -n %s --field-selector reason=RootWaits", s.Namespace),
 			"its root is not trusted yet: the mesh trusts %s, and no more at once", count(len(known), "root"))
 	default:
@@ -153,7 +153,7 @@ func (s *Snapshot) lifetimes(c *Check) {
 }
 
 // rootObject names a root and what it is of: roots may have the same subject.
-func (s *Snapshot) rootObject(state trust.State, root *x509.Certificate) string {
+func (s *Snapshot) rootObject(state rotation.State, root *x509.Certificate) string {
 	object := fmt.Sprintf("root %s", root.Subject)
 	if source := state.Source(root); source != "" {
 		object += " of " + s.object("MeshRootCertificate", source)
@@ -162,11 +162,11 @@ func (s *Snapshot) rootObject(state trust.State, root *x509.Certificate) string 
 }
 
 // state reads the record.
-func (s *Snapshot) state() (trust.State, error) {
+func (s *Snapshot) state() (rotation.State, error) {
 	if s.Record == nil {
-		return trust.State{}, nil
+		return rotation.State{}, nil
 	}
-	return trust.Parse(s.Record.Data)
+	return rotation.Parse(s.Record.Data)
 }
 
 func contains(roots []*x509.Certificate, root *x509.Certificate) bool {

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 const (
@@ -27,21 +27,21 @@ func (s *Snapshot) rotation(c *Check) {
 	}
 	step, since := state.Step()
 	lasts := max(0, s.Now.Sub(since))
-	if step == trust.Settled {
+	if step == rotation.Settled {
 		c.Summary = "no root is being replaced"
 		return
 	}
 	c.Summary = fmt.Sprintf("a root is being replaced, step %s for %s", step, lasts.Round(time.Second))
 	object, status := s.rotating()
 	switch {
-	case step == trust.Distribute && lasts > stuck && (status.Deadline == nil || s.Now.After(status.Deadline.Time)):
+	case step == rotation.Distribute && lasts > stuck && (status.Deadline == nil || s.Now.After(status.Deadline.Time)):
 		c.fail(object, s.logs("osm-controller"), "the new root has been distributed for %s and does not sign yet", lasts.Round(time.Minute))
-	case step == trust.Distribute && lasts > distributePatience && len(status.Missing) > 0:
+	case step == rotation.Distribute && lasts > distributePatience && len(status.Missing) > 0:
 		c.warn(object, s.acknowledge(status.Missing),
 			"%d of %s acknowledged the new root; missing: %s", status.Acknowledged, count(int(status.Pods), "pod"), names(status.Missing))
-	case step == trust.Sign && lasts > signPatience && status.Certificates == 0:
+	case step == rotation.Sign && lasts > signPatience && status.Certificates == 0:
 		c.warn(object, s.logs("osm-controller"), "no osm-controller has said for %s how many certificates are replaced", lasts.Round(time.Minute))
-	case step == trust.Sign && lasts > signPatience:
+	case step == rotation.Sign && lasts > signPatience:
 		c.warn(object, s.logs("osm-controller"), "%d of %s replaced after %s",
 			status.Replaced, count(int(status.Certificates), "certificate"), lasts.Round(time.Minute))
 	}
@@ -73,5 +73,5 @@ func (s *Snapshot) rotating() (object string, status v1.RotationStatus) {
 			return s.object("MeshRootCertificate", root.Name), *root.Status.Rotation
 		}
 	}
-	return s.object("ConfigMap", trust.ConfigMapName), v1.RotationStatus{}
+	return s.object("ConfigMap", rotation.ConfigMapName), v1.RotationStatus{}
 }

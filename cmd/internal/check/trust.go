@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
-	"github.com/osm-edge/osm/trust"
 )
 
 // trusted returns the roots that are recorded, or none.
@@ -21,7 +21,7 @@ func (s *Snapshot) trusted() issuer.TrustBundle {
 }
 
 func (s *Snapshot) trust(c *Check) {
-	object := s.object("ConfigMap", trust.ConfigMapName)
+	object := s.object("ConfigMap", rotation.ConfigMapName)
 	state, err := s.state()
 	switch {
 	case s.Record == nil:
@@ -44,19 +44,19 @@ func (s *Snapshot) trust(c *Check) {
 
 // copied checks what sidecars of a namespace mount.
 func (s *Snapshot) copied(namespace string, bundle issuer.TrustBundle, c *Check) {
-	object := fmt.Sprintf("ConfigMap %s/%s", namespace, trust.ConfigMapName)
-	drop := fmt.Sprintf("kubectl delete configmap -n %s %s", namespace, trust.ConfigMapName)
+	object := fmt.Sprintf("ConfigMap %s/%s", namespace, rotation.ConfigMapName)
+	drop := fmt.Sprintf("kubectl delete configmap -n %s %s", namespace, rotation.ConfigMapName)
 	cm := s.Copies[namespace]
 	if cm == nil {
 		c.fail(object, s.logs("osm-controller"), "it does not exist: pods wait for it; osm-controller publishes it")
 		return
 	}
-	is, err := issuer.ParseTrustBundle([]byte(cm.Data[trust.BundleKey]))
+	is, err := issuer.ParseTrustBundle([]byte(cm.Data[rotation.BundleKey]))
 	switch {
 	case !manifests.Owned(s.Mesh).Matches(labels.Set(cm.Labels)):
 		c.fail(object, drop, "somebody else made it: its labels are not %s", manifests.Owned(s.Mesh))
 	case err != nil:
-		c.fail(object, drop, "key %q is malformed: %s", trust.BundleKey, err)
+		c.fail(object, drop, "key %q is malformed: %s", rotation.BundleKey, err)
 	case !is.Equal(bundle):
 		c.fail(object, drop, "it holds %s, and the mesh trusts others: %s", count(len(is.Roots()), "root"), difference(is, bundle))
 	}

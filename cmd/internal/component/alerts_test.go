@@ -19,8 +19,8 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/publish"
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
-	"github.com/osm-edge/osm/rotation"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/webhook"
 )

@@ -8,14 +8,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/osm-edge/osm/trust"
 )
 
 func TestTheReportsAreCountedBesideThePodsThereAre(t *testing.T) {
 	first, second := newCA(t), newCA(t)
-	n := trust.Situation{Now: time.Now(), Patience: patience, Overlap: overlap}
-	state := trust.State{}.Next(first.wanted("root"), n).Next(second.wanted("root"), n)
+	n := Situation{Now: time.Now(), Patience: patience, Overlap: overlap}
+	state := State{}.Next(first.wanted("root"), n).Next(second.wanted("root"), n)
 	bundle, signing := state.Bundle().Digest(), state.Signing().Digest()
 	now := n.Now
 	since := now.Add(-time.Hour)

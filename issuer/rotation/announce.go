@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
-	"github.com/osm-edge/osm/trust"
 )
 
 // most is how many names an announcement has.
@@ -24,7 +23,7 @@ type Announcement struct {
 }
 
 // announce tells what has become another between two states.
-func (r *Rotation) announce(ctx context.Context, before, after trust.State, t tally) {
+func (r *Rotation) announce(ctx context.Context, before, after State, t tally) {
 	if before.Bundle().IsEmpty() {
 		return // the first root replaces none
 	}
@@ -35,14 +34,14 @@ func (r *Rotation) announce(ctx context.Context, before, after trust.State, t ta
 }
 
 // announceWaiting tells of roots that are wanted and not distributed yet.
-func (r *Rotation) announceWaiting(ctx context.Context, state trust.State, wanted trust.Wanted) {
+func (r *Rotation) announceWaiting(ctx context.Context, state State, wanted Wanted) {
 	waiting := state.Waiting(wanted)
 	news := added(r.waiting, waiting)
 	r.waiting = waiting
 	for _, root := range news {
 		a := Announcement{
 			Reason: "RootWaits", Warning: true, Source: wanted.Source(root.certificate),
-			Note: fmt.Sprintf("root %s is not distributed yet: %d roots are trusted already, and %d are the most. %s", root, len(state.Bundle().Roots()), trust.MaxRoots, room(state)),
+			Note: fmt.Sprintf("root %s is not distributed yet: %d roots are trusted already, and %d are the most. %s", root, len(state.Bundle().Roots()), MaxRoots, room(state)),
 		}
 		r.Logger.Warn("rotation of roots", "reason", a.Reason, "authority", a.Source, "note", a.Note)
 		r.Announce(ctx, a)
@@ -50,14 +49,14 @@ func (r *Rotation) announceWaiting(ctx context.Context, state trust.State, wante
 }
 
 // room tells how there will be room for another root.
-func room(state trust.State) string {
+func room(state State) string {
 	if next := state.NextDropped(); !next.IsZero() {
 		return fmt.Sprintf("The next one is dropped at %s. Find out what replaces the root so often", next.Format(time.RFC3339))
 	}
 	return "None of them is being dropped: delete MeshRootCertificates that are not needed"
 }
 
-func changes(before, after trust.State, t tally, patience time.Duration) (all []Announcement) {
+func changes(before, after State, t tally, patience time.Duration) (all []Announcement) {
 	for _, root := range added(before.Distributing(), after.Distributing()) {
 		all = append(all, Announcement{
 			Reason: "RootDistributed", Source: after.Source(root.certificate),

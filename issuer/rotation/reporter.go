@@ -8,8 +8,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/osm-edge/osm/trust"
 )
 
 const (
@@ -63,7 +61,7 @@ func (r *Rotation) repair(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	_, err := r.record.Advance(ctx, func(recorded trust.State) trust.State {
+	_, err := r.record.Advance(ctx, func(recorded State) State {
 		if recorded.Bundle().IsEmpty() {
 			return known
 		}
@@ -88,10 +86,10 @@ func (r *Rotation) compose() (next report, awaited bool) {
 		return next, true
 	}
 	step, _ := state.Step()
-	if step == trust.Distribute {
+	if step == Distribute {
 		next.pods = r.acks.of(next.Bundle)
 	}
-	return next, step == trust.Distribute || step == trust.Sign
+	return next, step == Distribute || step == Sign
 }
 
 // gone tells which pods are not there any more. If that cannot be told, none.

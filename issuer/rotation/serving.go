@@ -14,7 +14,6 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/trustbundle"
-	"github.com/osm-edge/osm/trust"
 )
 
 const (
@@ -81,7 +80,7 @@ func (r *Rotation) serve(ctx context.Context) (time.Duration, error) {
 
 // nextServing returns the certificate that is to be served next, and its root: the
 // one that is held back, or a new one.
-func (r *Rotation) nextServing(ctx context.Context, state trust.State, reason error) (*issuer.Certificate, *x509.Certificate, error) {
+func (r *Rotation) nextServing(ctx context.Context, state State, reason error) (*issuer.Certificate, *x509.Certificate, error) {
 	if next := r.nextServed; next != nil {
 		if root, err := verifyIssued(next, state.Bundle()); err == nil {
 			return next, root, nil
@@ -120,7 +119,7 @@ func (r *Rotation) writeServing(ctx context.Context, secret *corev1.Secret, miss
 // due returns for how long the Secret's certificate is right, or why it is not, and
 // when it ends, if it is valid. One of a root that signs no more is replaced when proxies have had time to
 // learn of the new one, and before that only if it is about to end.
-func due(secret *corev1.Secret, state trust.State, self issuer.Identity, now time.Time) (left time.Duration, end time.Time, reason error) {
+func due(secret *corev1.Secret, state State, self issuer.Identity, now time.Time) (left time.Duration, end time.Time, reason error) {
 	pair, err := trustbundle.ParseKeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	if err != nil {
 		return 0, end, errors.New("it is not a certificate and its key")

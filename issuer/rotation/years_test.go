@@ -1,4 +1,4 @@
-package trust_test
+package rotation_test
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/tresor"
-	"github.com/osm-edge/osm/trust"
 )
 
 const (
@@ -71,7 +71,7 @@ func startReplica(t *testing.T) *replica {
 }
 
 // follow signs with the newest of the roots that may.
-func (r *replica) follow(t *testing.T, s trust.State, roots ...ca) {
+func (r *replica) follow(t *testing.T, s rotation.State, roots ...ca) {
 	t.Helper()
 	all := []issuer.Root{{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(s.Bundle())}}
 	for i := len(roots) - 1; i >= 0; i-- {
@@ -124,10 +124,10 @@ func TestTenYearsOfRotationsAndRenewalsWithoutARefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		one, two := startReplica(t), startReplica(t)
 		current := newCA(t)
-		var state trust.State
+		var state rotation.State
 		next := func(acknowledged, reissued bool) {
-			w := trust.Wanted{Signer: current.bundle, Trusted: map[string]issuer.TrustBundle{"root": current.bundle}}
-			state = state.Next(w, trust.Situation{
+			w := rotation.Wanted{Signer: current.bundle, Trusted: map[string]issuer.TrustBundle{"root": current.bundle}}
+			state = state.Next(w, rotation.Situation{
 				Now: time.Now(), Acknowledged: acknowledged, Reissued: reissued,
 				Patience: time.Hour, Overlap: lifetime + issuer.ClockSkew,
 			})

@@ -8,8 +8,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/osm-edge/osm/trust"
 )
 
 const (
@@ -53,7 +51,7 @@ func (r *Rotation) runContact(ctx context.Context) error {
 func (r *Rotation) confirm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, contactTimeout)
 	defer cancel()
-	cm, err := r.Client.CoreV1().ConfigMaps(r.Namespace).Get(ctx, trust.ConfigMapName, metav1.GetOptions{})
+	cm, err := r.Client.CoreV1().ConfigMaps(r.Namespace).Get(ctx, ConfigMapName, metav1.GetOptions{})
 	known := r.state.Load()
 	switch {
 	case apierrors.IsNotFound(err) && known == nil:
@@ -61,7 +59,7 @@ func (r *Rotation) confirm(ctx context.Context) error {
 	case err != nil:
 		return err
 	case known == nil || known.version != cm.ResourceVersion:
-		return fmt.Errorf("configmap %s/%s has changed, and it is not known how", r.Namespace, trust.ConfigMapName)
+		return fmt.Errorf("configmap %s/%s has changed, and it is not known how", r.Namespace, ConfigMapName)
 	}
 	return nil
 }

@@ -22,7 +22,6 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
-	"github.com/osm-edge/osm/trust"
 )
 
 const (
@@ -72,8 +71,8 @@ func newCA(t *testing.T) ca {
 	return ca{CA: c, bundle: issuer.NewTrustBundle(root), key: key}
 }
 
-func (c ca) wanted(name string) trust.Wanted {
-	return trust.Wanted{Signer: c.bundle, Trusted: map[string]issuer.TrustBundle{name: c.bundle}}
+func (c ca) wanted(name string) Wanted {
+	return Wanted{Signer: c.bundle, Trusted: map[string]issuer.TrustBundle{name: c.bundle}}
 }
 
 // mesh is what replicas share.
@@ -200,15 +199,15 @@ func (r *replica) acknowledge(pods ...types.UID) {
 	}
 }
 
-func (m *mesh) record(t *testing.T) trust.State {
+func (m *mesh) record(t *testing.T) State {
 	t.Helper()
-	state, err := (&trust.Record{ConfigMaps: m.client.CoreV1().ConfigMaps(namespace)}).Read(t.Context())
+	state, err := (&Record{ConfigMaps: m.client.CoreV1().ConfigMaps(namespace)}).Read(t.Context())
 	must(t, err)
 	return state
 }
 
 // mustBe wants the step that is recorded, and who signs.
-func (m *mesh) mustBe(t *testing.T, step trust.Step, signs ca) {
+func (m *mesh) mustBe(t *testing.T, step Step, signs ca) {
 	t.Helper()
 	state := m.record(t)
 	if got, _ := state.Step(); got != step {

@@ -13,7 +13,6 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/issuer"
-	"github.com/osm-edge/osm/trust"
 )
 
 // Options configures a Rotation. All but Metrics are required.
@@ -51,14 +50,14 @@ type Options struct {
 // Rotation is one replica's part in the replacement of roots.
 type Rotation struct {
 	Options
-	record   *trust.Record
+	record   *Record
 	recorded cache.SharedIndexInformer // the record
 	reports  cache.SharedIndexInformer // of all replicas
 	acks     acknowledgements
 	contact  contact
 
 	state    atomic.Pointer[seen]
-	wanted   atomic.Pointer[trust.Wanted]
+	wanted   atomic.Pointer[Wanted]
 	signing  atomic.Pointer[issuer.TrustBundle] // what this replica signs with
 	progress atomic.Pointer[Progress]
 	leads    atomic.Bool
@@ -79,7 +78,7 @@ type Rotation struct {
 
 // seen is the record as it was seen last.
 type seen struct {
-	trust.State
+	State
 	version string // the resourceVersion
 }
 
@@ -87,7 +86,7 @@ type seen struct {
 func New(o Options) (*Rotation, error) {
 	r := &Rotation{
 		Options: o,
-		record:  &trust.Record{ConfigMaps: o.Client.CoreV1().ConfigMaps(o.Namespace), Labels: o.Labels},
+		record:  &Record{ConfigMaps: o.Client.CoreV1().ConfigMaps(o.Namespace), Labels: o.Labels},
 		others:  map[string]sighting{},
 		report:  make(chan struct{}, 1),
 		lead:    make(chan struct{}, 1),
@@ -97,7 +96,7 @@ func New(o Options) (*Rotation, error) {
 }
 
 // Want says what this replica finds that the mesh is to come to.
-func (r *Rotation) Want(w trust.Wanted) {
+func (r *Rotation) Want(w Wanted) {
 	if before := r.wanted.Swap(&w); before == nil || !before.Equal(w) {
 		wake(r.lead)
 	}
@@ -105,11 +104,11 @@ func (r *Rotation) Want(w trust.Wanted) {
 
 // State returns what is recorded, as far as it is known here. It is not before
 // the first root is recorded.
-func (r *Rotation) State() (trust.State, bool) {
+func (r *Rotation) State() (State, bool) {
 	if s := r.state.Load(); s != nil {
 		return s.State, true
 	}
-	return trust.State{}, false
+	return State{}, false
 }
 
 // Signs says which roots this replica signs with; none if the bundle is empty.

@@ -10,16 +10,15 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/osm-edge/osm/issuer"
-	"github.com/osm-edge/osm/trust"
 )
 
 func TestWhenTheServingCertificateIsReplaced(t *testing.T) {
 	first, second := newCA(t), newCA(t)
 	start := time.Now()
-	at := func(d time.Duration) trust.Situation {
-		return trust.Situation{Now: start.Add(d), Acknowledged: true, Patience: patience, Overlap: 24 * time.Hour}
+	at := func(d time.Duration) Situation {
+		return Situation{Now: start.Add(d), Acknowledged: true, Patience: patience, Overlap: 24 * time.Hour}
 	}
-	settled := trust.State{}.Next(first.wanted("root"), at(-time.Hour))
+	settled := State{}.Next(first.wanted("root"), at(-time.Hour))
 	distributing := settled.Next(second.wanted("root"), at(0))
 	signing := distributing.Next(second.wanted("root"), at(0))
 	revoked := second.wanted("other")
@@ -40,7 +39,7 @@ func TestWhenTheServingCertificateIsReplaced(t *testing.T) {
 	}
 	tests := map[string]struct {
 		secret *corev1.Secret
-		state  trust.State
+		state  State
 		at     time.Duration
 		due    bool
 	}{
@@ -77,7 +76,7 @@ func TestASecretThatCannotHoldTheServingCertificateIsNamed(t *testing.T) {
 	} {
 		secret.Namespace, secret.Name = namespace, ServingSecret
 		r := &Rotation{Options: Options{Client: fake.NewClientset(secret), Namespace: namespace, Self: self, Manager: manager, Logger: slog.New(slog.DiscardHandler)}}
-		state := trust.State{}.Next(root.wanted("root"), trust.Situation{Now: time.Now(), Acknowledged: true})
+		state := State{}.Next(root.wanted("root"), Situation{Now: time.Now(), Acknowledged: true})
 		r.state.Store(&seen{State: state})
 		if _, err := r.serve(t.Context()); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "delete it") {
 			t.Errorf("error %v, want %q", err, want)

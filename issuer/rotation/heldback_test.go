@@ -1,4 +1,4 @@
-package trust_test
+package rotation_test
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/tresor"
-	"github.com/osm-edge/osm/trust"
 )
 
 // sharp is a CA whose certificates begin when they are issued, as cert-manager's do.
@@ -68,16 +68,16 @@ func TestWhateverIsHeldBackEveryClockAcceptsWhatIsServed(t *testing.T) {
 				}
 				defer m.Subscribe(id).Close()
 
-				var state trust.State
+				var state rotation.State
 				var first *issuer.Certificate
 				served, made := map[*issuer.Certificate]bool{}, 0
 				for start := time.Now(); time.Since(start) < 6*time.Hour; {
 					root := newSharp(t)
 					made++
 					bundle := issuer.NewTrustBundle(root.Root())
-					wanted := trust.Wanted{Signer: bundle, Trusted: map[string]issuer.TrustBundle{"root": bundle}}
+					wanted := rotation.Wanted{Signer: bundle, Trusted: map[string]issuer.TrustBundle{"root": bundle}}
 					for range pause / (10 * time.Second) {
-						state = state.Next(wanted, trust.Situation{Now: time.Now(), Acknowledged: true, Patience: time.Hour, Overlap: lifetime + skew})
+						state = state.Next(wanted, rotation.Situation{Now: time.Now(), Acknowledged: true, Patience: time.Hour, Overlap: lifetime + skew})
 						roots := []issuer.Root{{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(state.Bundle())}}
 						if state.MaySign(bundle, time.Now().Add(lifetime)) {
 							roots = append(roots, issuer.Root{Name: "root", Issuer: root})

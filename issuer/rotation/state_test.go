@@ -1,4 +1,4 @@
-package trust
+package rotation
 
 import (
 	"maps"
@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	overlap  = 24 * time.Hour
-	patience = 10 * time.Minute
+	retirementPeriod = 24 * time.Hour
+	ackTimeout       = 10 * time.Minute
 )
 
 // noon is a whole second, so that what is recorded is what is computed.
@@ -27,7 +27,7 @@ func (l letters) play(t *testing.T, script string) (State, time.Time) {
 	var w Wanted
 	now := noon
 	for _, word := range strings.Fields(script) {
-		n := Situation{Patience: patience, Overlap: overlap}
+		n := Situation{Patience: ackTimeout, Overlap: retirementPeriod}
 		switch {
 		case word[0] == '+':
 			d, err := time.ParseDuration(word[1:])
@@ -63,7 +63,7 @@ func TestARootIsDistributedBeforeItSignsAndTrustedAsLongAsItsCertificatesLive(t 
 		"so do two":                            {script: "ab", trusted: "ab", signs: "a"},
 		"another is trusted first":             {script: "a b", trusted: "ab", signs: "a", step: Distribute, distributing: "b"},
 		"and signs when acknowledged":          {script: "a b ack", trusted: "ab", signs: "b", step: Sign, retiring: map[string]time.Duration{"a": day}},
-		"patience lasts":                       {script: "a b +9m59s", trusted: "ab", signs: "a", step: Distribute, distributing: "b"},
+		"the acknowledgement timeout lasts":    {script: "a b +9m59s", trusted: "ab", signs: "a", step: Distribute, distributing: "b"},
 		"and ends":                             {script: "a b +10m", trusted: "ab", signs: "b", step: Sign, retiring: map[string]time.Duration{"a": day}},
 		"what was acknowledged before is not":  {script: "a ack b", trusted: "ab", signs: "a", step: Distribute, distributing: "b"},
 		"the former retires from then on":      {script: "a b +5m ack +1h", trusted: "ab", signs: "b", step: Sign, retiring: map[string]time.Duration{"a": day - time.Hour}},
@@ -116,9 +116,9 @@ func TestARootMaySignWhatEndsBeforeItIsDropped(t *testing.T) {
 		notAfter time.Duration
 		want     bool
 	}{
-		"the one that signs":                   {"b", 10 * overlap, true},
-		"one that retires, as long as it does": {"a", overlap, true},
-		"and no longer":                        {"a", overlap + 2*time.Second, false},
+		"the one that signs":                   {"b", 10 * retirementPeriod, true},
+		"one that retires, as long as it does": {"a", retirementPeriod, true},
+		"and no longer":                        {"a", retirementPeriod + 2*time.Second, false},
 		"one that is distributed":              {"c", time.Hour, false},
 		"neither do both":                      {"bc", time.Hour, false},
 	}
@@ -135,7 +135,7 @@ func TestARootMaySignWhatEndsBeforeItIsDropped(t *testing.T) {
 func TestAuthoritiesThatShareARootAreToldApartTheSameWayEachTime(t *testing.T) {
 	roots := newRoots(t, "a")
 	w := Wanted{Signer: roots.bundle("a"), Trusted: map[string]issuer.TrustBundle{"one": roots.bundle("a"), "two": roots.bundle("a")}}
-	n := Situation{Now: noon, Patience: patience, Overlap: overlap}
+	n := Situation{Now: noon, Patience: ackTimeout, Overlap: retirementPeriod}
 	s := State{}.Next(w, n)
 	for range 50 {
 		if next := s.Next(w, n); !next.Equal(s) {
@@ -148,7 +148,7 @@ func TestNextLeavesTheStateItStartsFromAlone(t *testing.T) {
 	roots := newRoots(t, "ab")
 	state, now := roots.play(t, "a b ack")
 	before := recorded(t, state)
-	state.Next(roots.want("a"), Situation{Now: now.Add(time.Hour), Overlap: overlap})
+	state.Next(roots.want("a"), Situation{Now: now.Add(time.Hour), Overlap: retirementPeriod})
 	if !state.Equal(before) {
 		t.Error("it changed")
 	}
@@ -218,7 +218,7 @@ func TestTheRecordOfAnEarlierReleaseIsUnderstood(t *testing.T) {
 	if roots.names(state.Signing()) != "b" || !maps.Equal(roots.retiring(state, noon), map[string]time.Duration{"a": time.Hour}) {
 		t.Errorf("%s signs, retiring are %v", roots.names(state.Signing()), roots.retiring(state, noon))
 	}
-	n := Situation{Now: noon, Patience: patience, Overlap: overlap}
+	n := Situation{Now: noon, Patience: ackTimeout, Overlap: retirementPeriod}
 	if next := state.Next(roots.want("c"), n); roots.names(next.Signing()) != "b" || roots.names(next.Distributing()) != "c" {
 		t.Errorf("%s signs, and %s is distributed", roots.names(next.Signing()), roots.names(next.Distributing()))
 	}

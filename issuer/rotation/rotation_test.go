@@ -7,8 +7,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/osm-edge/osm/trust"
 )
 
 func TestARootIsReplacedWhenEveryPodHasAcknowledgedIt(t *testing.T) {
@@ -16,16 +14,16 @@ func TestARootIsReplacedWhenEveryPodHasAcknowledgedIt(t *testing.T) {
 		m, first, second := newMesh(), newCA(t), newCA(t)
 		one, two := m.start(t, "one", first), m.start(t, "two", first)
 		settle()
-		m.mustBe(t, trust.Settled, first)
+		m.mustBe(t, Settled, first)
 
 		web, api := m.addPod("web"), m.addPod("api")
 		one.want(first, second)
 		two.want(first, second)
 		settle()
-		m.mustBe(t, trust.Distribute, first)
+		m.mustBe(t, Distribute, first)
 		one.acknowledge(web)
 		settle()
-		m.mustBe(t, trust.Distribute, first)
+		m.mustBe(t, Distribute, first)
 		leader := one
 		if two.Leads() {
 			leader = two
@@ -35,10 +33,10 @@ func TestARootIsReplacedWhenEveryPodHasAcknowledgedIt(t *testing.T) {
 		}
 		two.acknowledge(api)
 		settle()
-		m.mustBe(t, trust.Retire, second)
+		m.mustBe(t, Retire, second)
 		time.Sleep(overlap + time.Minute)
 		synctest.Wait()
-		m.mustBe(t, trust.Settled, second)
+		m.mustBe(t, Settled, second)
 		if want := []string{"RootDistributed", "RootSigns", "RootDropped"}; !slices.Equal(m.announced, want) {
 			t.Errorf("announced are %q, want %q", m.announced, want)
 		}
@@ -54,10 +52,10 @@ func TestAPodThatDoesNotAcknowledgeIsWaitedForUntilTheDeadline(t *testing.T) {
 		one.want(first, second)
 		time.Sleep(patience - 5*time.Second)
 		synctest.Wait()
-		m.mustBe(t, trust.Distribute, first)
+		m.mustBe(t, Distribute, first)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		m.mustBe(t, trust.Retire, second)
+		m.mustBe(t, Retire, second)
 	})
 }
 
@@ -73,7 +71,7 @@ func TestAPodThatIsGoneIsNotWaitedFor(t *testing.T) {
 		m.pods = nil
 		m.mu.Unlock()
 		settle()
-		m.mustBe(t, trust.Retire, second)
+		m.mustBe(t, Retire, second)
 	})
 }
 
@@ -87,13 +85,13 @@ func TestAReplicaThatSendsTheFormerBundleIsWaitedForWhileItLives(t *testing.T) {
 		two.setDeaf(true)
 		one.want(first, second)
 		settle()
-		m.mustBe(t, trust.Distribute, first)
+		m.mustBe(t, Distribute, first)
 		time.Sleep(silence + 5*time.Second)
 		synctest.Wait()
-		m.mustBe(t, trust.Distribute, first) // it lives
+		m.mustBe(t, Distribute, first) // it lives
 		two.kill()
 		settle()
-		m.mustBe(t, trust.Retire, second)
+		m.mustBe(t, Retire, second)
 	})
 }
 
@@ -106,24 +104,24 @@ func TestWhateverIsKilledTheReplacementGoesOn(t *testing.T) {
 		one.want(first, second)
 		settle()
 		one.kill()
-		m.mustBe(t, trust.Distribute, first)
+		m.mustBe(t, Distribute, first)
 
 		two := m.start(t, "two", second) // the key of the first is lost
 		time.Sleep(leaseDuration)
 		settle()
-		m.mustBe(t, trust.Distribute, first)
+		m.mustBe(t, Distribute, first)
 		if !two.manager.Bundle().Equal(m.record(t).Bundle()) {
 			t.Error("it does not distribute what is recorded")
 		}
 		two.acknowledge(web)
 		settle()
-		m.mustBe(t, trust.Retire, second)
+		m.mustBe(t, Retire, second)
 		two.kill()
 
 		m.start(t, "three", second)
 		time.Sleep(overlap + time.Minute)
 		synctest.Wait()
-		m.mustBe(t, trust.Settled, second)
+		m.mustBe(t, Settled, second)
 	})
 }
 
@@ -136,7 +134,7 @@ func TestARecordThatIsDeletedIsWrittenAgain(t *testing.T) {
 		one.want(first, second)
 		settle()
 		before := m.record(t)
-		must(t, m.client.CoreV1().ConfigMaps(namespace).Delete(t.Context(), trust.ConfigMapName, metav1.DeleteOptions{}))
+		must(t, m.client.CoreV1().ConfigMaps(namespace).Delete(t.Context(), ConfigMapName, metav1.DeleteOptions{}))
 		settle()
 		if after := m.record(t); !after.Equal(before) {
 			t.Errorf("it was %v and is %v", before.Bundle(), after.Bundle())
@@ -161,9 +159,9 @@ func TestAMalformedRecordIsRepaired(t *testing.T) {
 					one.kill()
 				}
 				client := m.client.CoreV1().ConfigMaps(namespace)
-				cm, err := client.Get(t.Context(), trust.ConfigMapName, metav1.GetOptions{})
+				cm, err := client.Get(t.Context(), ConfigMapName, metav1.GetOptions{})
 				must(t, err)
-				cm.Data[trust.BundleKey] += "-----END"
+				cm.Data[BundleKey] += "-----END"
 				_, err = client.Update(t.Context(), cm, metav1.UpdateOptions{})
 				must(t, err)
 				if restarted {
@@ -183,11 +181,11 @@ func TestARootThatWaitsIsAnnouncedOnce(t *testing.T) {
 		m, root := newMesh(), newCA(t)
 		one := m.start(t, "one", root)
 		settle()
-		for range trust.MaxRoots + 3 {
+		for range MaxRoots + 3 {
 			one.want(root, newCA(t))
 			settle()
 		}
-		if n := len(m.record(t).Bundle().Roots()); n != trust.MaxRoots {
+		if n := len(m.record(t).Bundle().Roots()); n != MaxRoots {
 			t.Errorf("%d roots are trusted", n)
 		}
 		waits := 0
@@ -229,7 +227,7 @@ func TestTheServingCertificateFollowsWhenMountedBundlesHave(t *testing.T) {
 		must(t, before.CheckSignatureFrom(first.Root()))
 		one.want(first, second)
 		settle()
-		m.mustBe(t, trust.Retire, second)
+		m.mustBe(t, Retire, second)
 		time.Sleep(mountDelay - time.Minute)
 		synctest.Wait()
 		if !serving(t, m).Equal(before) {

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/osm-edge/osm/trust"
 )
 
 // silence is how long a replica that is waited for says nothing before it is
@@ -32,7 +30,7 @@ func (t tally) reissued() bool { return !t.otherwise && t.current == t.total && 
 
 // count goes through the reports. Replicas that have been silent since a time do
 // not count, but for what proxies have told them.
-func count(state trust.State, pods []*corev1.Pod, reports map[string]sighting, since, now time.Time) tally {
+func count(state State, pods []*corev1.Pod, reports map[string]sighting, since, now time.Time) tally {
 	var t tally
 	bundle, signing := state.Bundle().Digest(), state.Signing().Digest()
 	var acked podSet

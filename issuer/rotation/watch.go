@@ -9,14 +9,12 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	corev1informers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/tools/cache"
-
-	"github.com/osm-edge/osm/trust"
 )
 
 // watch follows the record and the reports.
 func (r *Rotation) watch() error {
 	r.recorded = r.configMaps(func(list *metav1.ListOptions) {
-		list.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, trust.ConfigMapName).String()
+		list.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, ConfigMapName).String()
 	})
 	r.reports = r.configMaps(func(list *metav1.ListOptions) { list.LabelSelector = reportLabel })
 	_, err := r.recorded.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -46,7 +44,7 @@ func (r *Rotation) see(object any) {
 	if !ok {
 		return
 	}
-	state, err := trust.Parse(cm.Data)
+	state, err := Parse(cm.Data)
 	r.malformed.Store(err != nil)
 	if err != nil {
 		r.Logger.Error("the record of the trusted roots is malformed, and is written anew", "configmap", cm.Namespace+"/"+cm.Name, "error", err)
@@ -70,7 +68,7 @@ func (r *Rotation) see(object any) {
 
 // salvage takes in what can be read of a record that is malformed.
 func (r *Rotation) salvage(cm *corev1.ConfigMap) {
-	if state := trust.Salvage(cm.Data, time.Now()); !state.Bundle().IsEmpty() {
+	if state := Salvage(cm.Data, time.Now()); !state.Bundle().IsEmpty() {
 		r.state.Store(&seen{state, cm.ResourceVersion})
 	}
 }

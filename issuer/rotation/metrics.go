@@ -4,7 +4,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/osm-edge/osm/issuer"
-	"github.com/osm-edge/osm/trust"
 )
 
 // Metrics tell what roots there are, and how far the replacement of one has come.
@@ -45,7 +44,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 }
 
 // roots shows the roots of a state, and no others.
-func (m *Metrics) roots(s trust.State) {
+func (m *Metrics) roots(s State) {
 	if m == nil {
 		return
 	}
@@ -70,7 +69,7 @@ func (m *Metrics) progress(p Progress) {
 	if m == nil {
 		return
 	}
-	for _, step := range []trust.Step{trust.Settled, trust.Distribute, trust.Sign, trust.Retire} {
+	for _, step := range []Step{Settled, Distribute, Sign, Retire} {
 		value := 0.0
 		if step == p.Step {
 			value = 1
@@ -83,8 +82,8 @@ func (m *Metrics) progress(p Progress) {
 	m.leaves.WithLabelValues("outdated").Set(float64(p.Total - p.Current))
 }
 
-func name(step trust.Step) string {
-	if step == trust.Settled {
+func name(step Step) string {
+	if step == Settled {
 		return "settled"
 	}
 	return string(step)

@@ -10,15 +10,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/osm-edge/osm/issuer"
-	"github.com/osm-edge/osm/trust"
 )
 
 func TestMetricsTellWhatEachRootIsFor(t *testing.T) {
 	retiring, signs, passive, next := newCA(t), newCA(t), newCA(t), newCA(t)
-	n := trust.Situation{Now: time.Now(), Acknowledged: true, Patience: patience, Overlap: overlap}
+	n := Situation{Now: time.Now(), Acknowledged: true, Patience: patience, Overlap: overlap}
 	both := signs.wanted("root")
 	both.Trusted["passive"] = passive.bundle
-	s := trust.State{}.Next(retiring.wanted("root"), n).Next(both, n).Next(both, n)
+	s := State{}.Next(retiring.wanted("root"), n).Next(both, n).Next(both, n)
 	with := next.wanted("next")
 	with.Trusted["root"], with.Trusted["passive"] = signs.bundle, passive.bundle
 	s = s.Next(with, n)
@@ -48,7 +47,7 @@ func TestMetricsTellWhatEachRootIsFor(t *testing.T) {
 			t.Errorf("roots are %q, want %s", got, want)
 		}
 	}
-	m.roots(trust.State{}.Next(trust.Wanted{Signer: signs.bundle, Trusted: map[string]issuer.TrustBundle{"root": signs.bundle}}, n))
+	m.roots(State{}.Next(Wanted{Signer: signs.bundle, Trusted: map[string]issuer.TrustBundle{"root": signs.bundle}}, n))
 	if n := testutil.CollectAndCount(m.notAfter); n != 1 {
 		t.Errorf("%d roots are left", n)
 	}

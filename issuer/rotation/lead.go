@@ -3,8 +3,6 @@ package rotation
 import (
 	"context"
 	"time"
-
-	"github.com/osm-edge/osm/trust"
 )
 
 const (
@@ -17,7 +15,7 @@ const (
 
 // Progress is how far the replacement of a root has come.
 type Progress struct {
-	Step  trust.Step
+	Step  Step
 	Since time.Time
 	// Deadline is when the new root signs, whoever has not acknowledged it; zero
 	// but in step Distribute.
@@ -42,7 +40,7 @@ func (r *Rotation) Progress() (Progress, bool) {
 // moveOn records what follows whenever something does, until ctx ends.
 func (r *Rotation) moveOn(ctx context.Context) error {
 	since := time.Now()
-	var step trust.Step
+	var step Step
 	for {
 		state, err := r.evaluate(ctx, since)
 		if err != nil && ctx.Err() == nil {
@@ -53,7 +51,7 @@ func (r *Rotation) moveOn(ctx context.Context) error {
 			step, since = next, time.Now()
 		}
 		atMost := calm
-		if err != nil || step == trust.Distribute || step == trust.Sign {
+		if err != nil || step == Distribute || step == Sign {
 			atMost = check
 		}
 		wait(ctx, r.lead, atMost)
@@ -64,7 +62,7 @@ func (r *Rotation) moveOn(ctx context.Context) error {
 }
 
 // evaluate records what follows from what there is, and returns it.
-func (r *Rotation) evaluate(ctx context.Context, since time.Time) (trust.State, error) {
+func (r *Rotation) evaluate(ctx context.Context, since time.Time) (State, error) {
 	before, _ := r.State()
 	wanted := r.wanted.Load()
 	if wanted == nil {
@@ -76,13 +74,13 @@ func (r *Rotation) evaluate(ctx context.Context, since time.Time) (trust.State, 
 	}
 	now := time.Now()
 	t := count(before, pods, r.sightings(), since, now)
-	situation := trust.Situation{
+	situation := Situation{
 		Now:      now,
 		Patience: r.Patience,
 		Overlap:  r.Overlap(),
 	}
 	r.note(before, t)
-	next := func(recorded trust.State) trust.State {
+	next := func(recorded State) State {
 		if recorded.Bundle().IsEmpty() {
 			recorded = before // it was deleted
 		}
@@ -109,15 +107,15 @@ func (r *Rotation) isRecorded() bool {
 	if r.malformed.Load() {
 		return false
 	}
-	_, exists, err := r.recorded.GetStore().GetByKey(r.Namespace + "/" + trust.ConfigMapName)
+	_, exists, err := r.recorded.GetStore().GetByKey(r.Namespace + "/" + ConfigMapName)
 	return exists && err == nil
 }
 
 // note keeps how far the replacement has come for those who ask.
-func (r *Rotation) note(state trust.State, t tally) {
+func (r *Rotation) note(state State, t tally) {
 	step, since := state.Step()
 	p := Progress{Step: step, Since: since, Pods: t.pods, Missing: t.missing, Current: t.current, Total: t.total, HeldBack: t.heldBack}
-	if step == trust.Distribute {
+	if step == Distribute {
 		p.Deadline = state.Deadline(r.Patience)
 	} else {
 		p.Missing = nil
