@@ -17,6 +17,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/cmd/internal/meshconfig"
 	"github.com/osm-edge/osm/cmd/internal/publish"
+	"github.com/osm-edge/osm/cmd/internal/replica"
 	"github.com/osm-edge/osm/cmd/internal/status"
 	"github.com/osm-edge/osm/cmd/internal/status/page"
 	"github.com/osm-edge/osm/issuer"
@@ -74,6 +75,9 @@ type controller struct {
 	roots     *provider.Provider
 	rotation  *rotation.Rotation
 	published atomic.Pointer[rotation.State]
+	kept      *replica.Serving // the certificate that all replicas serve SDS with
+	election  *replica.Election
+	contact   *replica.Contact
 	events    *events
 	outages   *outages
 	index     *destination.Index
@@ -115,7 +119,7 @@ func newController(ctx context.Context, o *options, config *rest.Config, client 
 	c.outages = &outages{c.manager.HealthChanges(), c.roots.Look, c.events}
 	c.serving = webhook.NewSecretSource(webhook.SecretSourceOptions{
 		Namespace:  o.Namespace,
-		Name:       rotation.ServingSecret,
+		Name:       replica.ServingSecret,
 		ServerName: self.CommonName(),
 		Client:     client,
 		Logger:     logger,
@@ -237,7 +241,7 @@ func (c *controller) issue(ctx context.Context) error {
 	for _, p := range []*publish.Publisher{c.bundles, c.scripts} {
 		group.Go(func() error { return c.publish(ctx, p) })
 	}
-	for _, run := range []func(context.Context) error{c.rotation.Run, c.roots.Run, c.manager.Run, c.outages.Run, c.addresses.Run, c.sds.Run} {
+	for _, run := range []func(context.Context) error{c.rotation.Run, c.election.Run, c.contact.Run, c.roots.Run, c.manager.Run, c.outages.Run, c.addresses.Run, c.sds.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()

@@ -2,9 +2,6 @@ package rotation
 
 import (
 	"context"
-	"crypto"
-	"crypto/rand"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,7 +24,6 @@ import (
 const (
 	namespace = "osm-system"
 	patience  = 5 * time.Minute
-	clockSkew = 5 * time.Minute
 	overlap   = 10 * time.Minute // short, for the fake API server keeps all requests
 )
 
@@ -35,31 +31,6 @@ const (
 type ca struct {
 	*tresor.CA
 	bundle issuer.TrustBundle
-	key    crypto.Signer
-	sharp  bool // certificates begin when they are issued
-}
-
-// Issue implements issuer.Issuer.
-func (c ca) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration) ([]*x509.Certificate, error) {
-	chain, err := c.CA.Issue(ctx, req, ttl)
-	if err != nil || !c.sharp {
-		return chain, err
-	}
-	template := *chain[0]
-	template.NotBefore = time.Now()
-	der, err := x509.CreateCertificate(rand.Reader, &template, c.Root(), req.PublicKey(), c.key)
-	if err != nil {
-		return nil, err
-	}
-	chain[0], err = x509.ParseCertificate(der)
-	return chain, err
-}
-
-func newSharpCA(t *testing.T) ca {
-	t.Helper()
-	c := newCA(t)
-	c.sharp = true
-	return c
 }
 
 func newCA(t *testing.T) ca {
@@ -68,7 +39,7 @@ func newCA(t *testing.T) ca {
 	must(t, err)
 	c, err := tresor.New(root, key)
 	must(t, err)
-	return ca{CA: c, bundle: issuer.NewTrustBundle(root), key: key}
+	return ca{CA: c, bundle: issuer.NewTrustBundle(root)}
 }
 
 func (c ca) wanted(name string) Wanted {
@@ -78,13 +49,14 @@ func (c ca) wanted(name string) Wanted {
 // mesh is what replicas share.
 type mesh struct {
 	client kubernetes.Interface
+	lease  chan struct{} // whose sender leads
 
 	mu        sync.Mutex
 	pods      []*corev1.Pod
 	announced []string
 }
 
-func newMesh() *mesh { return &mesh{client: fake.NewClientset()} }
+func newMesh() *mesh { return &mesh{client: fake.NewClientset(), lease: make(chan struct{}, 1)} }
 
 func (m *mesh) list() ([]*corev1.Pod, error) {
 	m.mu.Lock()
@@ -121,7 +93,6 @@ type replica struct {
 	manager *issuer.Manager
 	holds   []ca // newest last
 	deaf    bool // takes in nothing any more
-	shed    int
 	kill    func()
 	mu      sync.Mutex
 }
@@ -129,22 +100,30 @@ type replica struct {
 // start runs a replica that holds these roots, and wants the last of them.
 func (m *mesh) start(t *testing.T, name string, holds ...ca) *replica {
 	t.Helper()
-	self, err := issuer.NewIdentity("cluster.local", namespace, "osm-controller")
-	must(t, err)
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	r := &replica{manager: issuer.NewManager(issuer.Options{Logger: logger}), holds: holds}
+	var err error
 	r.Rotation, err = New(Options{
 		Client: m.client, Namespace: namespace, Replica: name, Labels: map[string]string{"app": "osm"},
-		Pods: m.list, Manager: r.manager, Self: self, Patience: patience, ClockSkew: clockSkew,
+		Pods: m.list, Manager: r.manager, Patience: patience,
 		Overlap: func() time.Duration { return overlap }, Changed: r.follow, Announce: m.announce, Logger: logger,
-		Shed: func() { r.shed++ },
 	})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan error, 1)
+	ended, led := make(chan error, 1), make(chan struct{})
 	go func() { ended <- r.Run(ctx) }()
+	go func() {
+		defer close(led)
+		select {
+		case m.lease <- struct{}{}:
+			r.Lead(ctx)
+			<-m.lease
+		case <-ctx.Done():
+		}
+	}()
 	r.kill = sync.OnceFunc(func() {
 		cancel()
+		<-led
 		must(t, <-ended)
 	})
 	t.Cleanup(r.kill)
@@ -222,15 +201,6 @@ func (m *mesh) mustBe(t *testing.T, step Step, signs ca) {
 func settle() {
 	time.Sleep(3 * time.Second)
 	synctest.Wait()
-}
-
-func serving(t *testing.T, m *mesh) *x509.Certificate {
-	t.Helper()
-	secret, err := m.client.CoreV1().Secrets(namespace).Get(t.Context(), ServingSecret, metav1.GetOptions{})
-	must(t, err)
-	certs, err := issuer.ParseCertificates(secret.Data[corev1.TLSCertKey])
-	must(t, err)
-	return certs[0]
 }
 
 func must(t testing.TB, err error) {

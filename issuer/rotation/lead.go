@@ -38,7 +38,7 @@ func (r *Rotation) Progress() (Progress, bool) {
 }
 
 // moveOn records what follows whenever something does, until ctx ends.
-func (r *Rotation) moveOn(ctx context.Context) error {
+func (r *Rotation) moveOn(ctx context.Context) {
 	since := time.Now()
 	var step Step
 	for {
@@ -56,7 +56,7 @@ func (r *Rotation) moveOn(ctx context.Context) error {
 		}
 		wait(ctx, r.lead, atMost)
 		if !sleep(ctx, evaluation) {
-			return nil
+			return
 		}
 	}
 }

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
@@ -28,19 +31,12 @@ type Options struct {
 	Pods func() ([]*corev1.Pod, error)
 	// Manager issues the certificates of this replica.
 	Manager *issuer.Manager
-	// Self is who this process is in the mesh.
-	Self issuer.Identity
 	// Patience is how long to wait for proxies that do not acknowledge a root.
 	Patience time.Duration
-	// ClockSkew is how far clocks of the mesh may be apart: for that long from its
-	// begin a serving certificate is held back that replaces one which is valid.
-	ClockSkew time.Duration
 	// Overlap returns how long a certificate can live that is signed now.
 	Overlap func() time.Duration
 	// Changed is called when the State has changed, or who moves it on.
 	Changed func()
-	// Shed ends the streams of proxies, which come back on other replicas.
-	Shed func()
 	// Announce tells the mesh's operator what has happened.
 	Announce func(context.Context, Announcement)
 	Metrics  *Metrics
@@ -54,7 +50,6 @@ type Rotation struct {
 	recorded cache.SharedIndexInformer // the record
 	reports  cache.SharedIndexInformer // of all replicas
 	acks     acknowledgements
-	contact  contact
 
 	state    atomic.Pointer[seen]
 	wanted   atomic.Pointer[Wanted]
@@ -66,14 +61,11 @@ type Rotation struct {
 	// waiting are the roots that were last announced to wait. The leader alone
 	// uses it.
 	waiting issuer.TrustBundle
-	// nextServed is the serving certificate that is held back, if one is. The
-	// leader alone uses it.
-	nextServed *issuer.Certificate
 
 	mu     sync.Mutex
 	others map[string]sighting // reports, by replica
 
-	report, lead, keep chan struct{} // one slot each: something is to be looked at
+	report, lead chan struct{} // one slot each: something is to be looked at
 }
 
 // seen is the record as it was seen last.
@@ -90,7 +82,6 @@ func New(o Options) (*Rotation, error) {
 		others:  map[string]sighting{},
 		report:  make(chan struct{}, 1),
 		lead:    make(chan struct{}, 1),
-		keep:    make(chan struct{}, 1),
 	}
 	return r, r.watch()
 }
@@ -111,13 +102,12 @@ func (r *Rotation) State() (State, bool) {
 	return State{}, false
 }
 
-// Signs says which roots this replica signs with; none if the bundle is empty.
-func (r *Rotation) Signs(roots issuer.TrustBundle) {
+// Signs says which roots this replica signs with; none if the bundle is empty. It
+// returns whether that is new.
+func (r *Rotation) Signs(roots issuer.TrustBundle) bool {
 	before := r.signing.Swap(&roots)
 	wake(r.report)
-	if before == nil || !before.Equal(roots) {
-		wake(r.keep) // what could not be issued before can be now
-	}
+	return before == nil || !before.Equal(roots)
 }
 
 // Leads reports whether this replica is the one that moves the State on.
@@ -136,18 +126,40 @@ func (r *Rotation) Run(ctx context.Context) error {
 		if !cache.WaitForCacheSync(ctx.Done(), r.recorded.HasSynced, r.reports.HasSynced) {
 			return nil // told to end
 		}
-		return r.take(ctx)
+		return r.runReports(ctx)
 	})
 	return group.Wait()
 }
 
-// take runs what needs the caches.
-func (r *Rotation) take(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{r.runReports, r.runElections, r.runContact} {
-		group.Go(func() error { return run(ctx) })
+// Lead moves the State on until ctx ends. One replica at a time may lead.
+func (r *Rotation) Lead(ctx context.Context) {
+	if !cache.WaitForCacheSync(ctx.Done(), r.recorded.HasSynced, r.reports.HasSynced) {
+		return
 	}
-	return group.Wait()
+	r.Logger.Info("this replica leads the rotation of roots")
+	r.leads.Store(true)
+	defer func() {
+		r.leads.Store(false)
+		r.progress.Store(nil)
+		r.Changed()
+	}()
+	r.Changed()
+	r.moveOn(ctx)
+}
+
+// Confirm returns nil if the record is the one that is known here.
+func (r *Rotation) Confirm(ctx context.Context) error {
+	cm, err := r.Client.CoreV1().ConfigMaps(r.Namespace).Get(ctx, ConfigMapName, metav1.GetOptions{})
+	known := r.state.Load()
+	switch {
+	case apierrors.IsNotFound(err) && known == nil:
+		return nil
+	case err != nil:
+		return err
+	case known == nil || known.version != cm.ResourceVersion:
+		return fmt.Errorf("configmap %s/%s has changed, and it is not known how", r.Namespace, ConfigMapName)
+	}
+	return nil
 }
 
 // wake fills a slot.

@@ -60,9 +60,8 @@ func (r *Rotation) see(object any) {
 	}
 	r.state.Store(&seen{state, cm.ResourceVersion})
 	r.Metrics.roots(state)
-	for _, slot := range []chan struct{}{r.report, r.lead, r.keep} {
-		wake(slot)
-	}
+	wake(r.report)
+	wake(r.lead)
 	r.Changed()
 }
 

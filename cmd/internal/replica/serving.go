@@ -1,4 +1,4 @@
-package rotation
+package replica
 
 import (
 	"context"
@@ -6,13 +6,16 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
@@ -27,67 +30,109 @@ const (
 	mountDelay = 3 * time.Minute
 
 	servingRetry = 5 * time.Second
+	servingCheck = time.Minute
 )
 
-// keepServing keeps the serving certificate of SDS until ctx ends.
-func (r *Rotation) keepServing(ctx context.Context) error {
-	r.nextServed = nil // another may have led since
+// Serving keeps the certificate that every replica serves SDS with. All exported
+// fields but ClockSkew are required.
+type Serving struct {
+	Secrets   corev1client.SecretsGetter
+	Namespace string
+	// Labels are given to the Secret.
+	Labels  map[string]string
+	Manager *issuer.Manager
+	// Self is who osm-controller is in the mesh.
+	Self issuer.Identity
+	// State returns what is recorded of the roots, and whether that is known.
+	State func() (rotation.State, bool)
+	// ClockSkew is how far clocks of the mesh may be apart: a certificate that
+	// replaces a valid one is held back for that long from its NotBefore.
+	ClockSkew time.Duration
+	Logger    *slog.Logger
+
+	// heldBack is the certificate that is to be served next, if there is one.
+	heldBack *issuer.Certificate
+	look     chan struct{} // one slot
+}
+
+// NewServing returns s, ready to run.
+func NewServing(s Serving) *Serving {
+	s.look = make(chan struct{}, 1)
+	return &s
+}
+
+// Look has the certificate looked at: what it depends on has changed.
+func (s *Serving) Look() {
+	select {
+	case s.look <- struct{}{}:
+	default:
+	}
+}
+
+// Run keeps the certificate until ctx ends. One replica at a time may run it.
+func (s *Serving) Run(ctx context.Context) {
+	s.heldBack = nil // another replica may have led since
 	for ctx.Err() == nil {
-		next, err := r.serve(ctx)
+		next, err := s.serve(ctx)
 		if err != nil && ctx.Err() == nil {
-			r.Logger.Error("cannot renew the serving certificate of SDS; will try again", "error", err)
+			s.Logger.Error("cannot renew the serving certificate of SDS; will try again", "error", err)
 			next = servingRetry
 		}
-		wait(ctx, r.keep, next)
+		timer := time.NewTimer(next)
+		select {
+		case <-s.look:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
 	}
-	return nil
 }
 
 // serve writes another certificate if that is due, and returns when to look
 // again.
-func (r *Rotation) serve(ctx context.Context) (time.Duration, error) {
-	state, known := r.State()
+func (s *Serving) serve(ctx context.Context) (time.Duration, error) {
+	state, known := s.State()
 	if !known {
-		return calm, nil
+		return servingCheck, nil
 	}
-	client := r.Client.CoreV1().Secrets(r.Namespace)
+	client := s.Secrets.Secrets(s.Namespace)
 	secret, err := client.Get(ctx, ServingSecret, metav1.GetOptions{})
 	missing := apierrors.IsNotFound(err)
 	if err != nil && !missing {
 		return 0, err
 	}
 	if !missing && secret.Type != corev1.SecretTypeTLS {
-		return 0, fmt.Errorf("secret %s/%s is of type %s, not %s, which cannot be changed; to mend it, delete it", r.Namespace, ServingSecret, secret.Type, corev1.SecretTypeTLS)
+		return 0, fmt.Errorf("secret %s/%s is of type %s, not %s, which cannot be changed; to fix it, delete it", s.Namespace, ServingSecret, secret.Type, corev1.SecretTypeTLS)
 	}
 	var former time.Time // when the present one ends
 	reason := errors.New("there is none")
 	if !missing {
 		var left time.Duration
-		if left, former, reason = due(secret, state, r.Self, time.Now()); left > 0 {
-			return min(left, calm), nil
+		if left, former, reason = due(secret, state, s.Self, time.Now()); left > 0 {
+			return min(left, servingCheck), nil
 		}
 	}
-	next, root, err := r.nextServing(ctx, state, reason)
+	next, root, err := s.next(ctx, state, reason)
 	if err != nil {
 		return 0, err
 	}
-	if left := time.Until(next.ServeAt(root, former, r.ClockSkew)); left > 0 {
-		return min(left, calm), nil
+	if left := time.Until(next.ServeAt(root, former, s.ClockSkew)); left > 0 {
+		return min(left, servingCheck), nil
 	}
-	r.nextServed = nil
-	return calm, r.writeServing(ctx, secret, missing, next)
+	s.heldBack = nil
+	return servingCheck, s.write(ctx, secret, missing, next)
 }
 
-// nextServing returns the certificate that is to be served next, and its root: the
+// next returns the certificate that is to be served next, and its root: the
 // one that is held back, or a new one.
-func (r *Rotation) nextServing(ctx context.Context, state State, reason error) (*issuer.Certificate, *x509.Certificate, error) {
-	if next := r.nextServed; next != nil {
+func (s *Serving) next(ctx context.Context, state rotation.State, reason error) (*issuer.Certificate, *x509.Certificate, error) {
+	if next := s.heldBack; next != nil {
 		if root, err := verifyIssued(next, state.Bundle()); err == nil {
 			return next, root, nil
 		}
 	}
-	r.Logger.Info("the serving certificate of SDS is issued anew", "reason", reason)
-	next, err := r.Manager.RotateCertificate(ctx, r.Self)
+	s.Logger.Info("the serving certificate of SDS is issued anew", "reason", reason)
+	next, err := s.Manager.RotateCertificate(ctx, s.Self)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,20 +140,20 @@ func (r *Rotation) nextServing(ctx context.Context, state State, reason error) (
 	if err != nil {
 		return nil, nil, fmt.Errorf("it is of a root that is not trusted throughout the mesh: %w", err)
 	}
-	r.nextServed = next
+	s.heldBack = next
 	return next, root, nil
 }
 
-func (r *Rotation) writeServing(ctx context.Context, secret *corev1.Secret, missing bool, certificate *issuer.Certificate) error {
-	client := r.Client.CoreV1().Secrets(r.Namespace)
+func (s *Serving) write(ctx context.Context, secret *corev1.Secret, missing bool, certificate *issuer.Certificate) error {
+	client := s.Secrets.Secrets(s.Namespace)
 	data := map[string][]byte{corev1.TLSCertKey: certificate.ChainPEM(), corev1.TLSPrivateKeyKey: certificate.KeyPEM()}
 	if missing {
-		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: ServingSecret, Labels: r.Labels}, Type: corev1.SecretTypeTLS, Data: data}
+		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: ServingSecret, Labels: s.Labels}, Type: corev1.SecretTypeTLS, Data: data}
 		_, err := client.Create(ctx, secret, metav1.CreateOptions{})
 		return err
 	}
 	if secret.Immutable != nil && *secret.Immutable {
-		return fmt.Errorf("secret %s/%s is immutable, and needs another certificate; to mend it, delete it", r.Namespace, ServingSecret)
+		return fmt.Errorf("secret %s/%s is immutable, and needs another certificate; to fix it, delete it", s.Namespace, ServingSecret)
 	}
 	secret = secret.DeepCopy()
 	secret.Data = data
@@ -119,7 +164,7 @@ func (r *Rotation) writeServing(ctx context.Context, secret *corev1.Secret, miss
 // due returns for how long the Secret's certificate is right, or why it is not, and
 // when it ends, if it is valid. One of a root that signs no more is replaced when proxies have had time to
 // learn of the new one, and before that only if it is about to end.
-func due(secret *corev1.Secret, state State, self issuer.Identity, now time.Time) (left time.Duration, end time.Time, reason error) {
+func due(secret *corev1.Secret, state rotation.State, self issuer.Identity, now time.Time) (left time.Duration, end time.Time, reason error) {
 	pair, err := trustbundle.ParseKeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	if err != nil {
 		return 0, end, errors.New("it is not a certificate and its key")
