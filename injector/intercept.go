@@ -3,7 +3,7 @@ package injector
 import (
 	"fmt"
 
-	"github.com/osm-edge/osm/interception"
+	"github.com/osm-edge/osm/injector/interception"
 )
 
 // Interception is how the connections of a pod come to its sidecar.

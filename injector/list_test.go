@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/osm-edge/osm/interception"
+	"github.com/osm-edge/osm/injector/interception"
 )
 
 func TestFullListsOfTheMeshAndOfAPodAreWithinWhatOsmInitReads(t *testing.T) {

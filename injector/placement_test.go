@@ -6,7 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/osm-edge/osm/interception"
+	"github.com/osm-edge/osm/injector/interception"
 	"github.com/osm-edge/osm/manifests/mesh"
 )
 

@@ -13,9 +13,9 @@ import (
 	"google.golang.org/grpc/status"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/osm-edge/osm/destination"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/sds/destination"
 )
 
 // lines is a log that tests read while it is written.

@@ -12,8 +12,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/bootstrap"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 // object names one object that bootstrap sets or reads, or all of a resource.
@@ -36,7 +36,7 @@ func watched(o *options) []object {
 	objects = append(objects,
 		object{v1.GroupVersion.WithResource("meshconfigs"), o.Namespace, v1.MeshConfigName},
 		object{v1.GroupVersion.WithResource("meshrootcertificates"), o.Namespace, ""},
-		object{schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, o.Namespace, trust.ConfigMapName},
+		object{schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, o.Namespace, rotation.ConfigMapName},
 	)
 	for _, name := range bootstrap.ServingSecrets() {
 		objects = append(objects, object{secrets, o.Namespace, name})

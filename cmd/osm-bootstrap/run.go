@@ -18,9 +18,9 @@ import (
 	"github.com/osm-edge/osm/bootstrap"
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/cmd/internal/meshconfig"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 	"github.com/osm-edge/osm/webhook"
 )
 
@@ -132,7 +132,7 @@ func newBootstrap(o *options, config *rest.Config, logger *slog.Logger) (*bootst
 		return nil, err
 	}
 	labels := manifests.Labels(o.MeshName, component.Version())
-	record := &trust.Record{ConfigMaps: client.CoreV1().ConfigMaps(o.Namespace)}
+	record := &rotation.Record{ConfigMaps: client.CoreV1().ConfigMaps(o.Namespace)}
 	return bootstrap.New(bootstrap.Options{
 		MeshNamespace:        o.Namespace,
 		Secrets:              client.CoreV1().Secrets(o.Namespace),
@@ -145,7 +145,7 @@ func newBootstrap(o *options, config *rest.Config, logger *slog.Logger) (*bootst
 		Labels:               labels,
 		Trusted: func(ctx context.Context) (bootstrap.Trusted, error) {
 			state, err := record.Read(ctx)
-			if errors.Is(err, trust.ErrMalformed) { // osm-controller repairs it
+			if errors.Is(err, rotation.ErrMalformed) { // osm-controller repairs it
 				return bootstrap.Trusted{All: state.Bundle()}, nil
 			}
 			return bootstrap.Trusted{All: state.Bundle(), Current: state.Current()}, err

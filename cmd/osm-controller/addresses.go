@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/osm-edge/osm/destination"
+	"github.com/osm-edge/osm/sds/destination"
 )
 
 const (

@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/osm-edge/osm/cmd/internal/component"
-	"github.com/osm-edge/osm/destination"
+	"github.com/osm-edge/osm/sds/destination"
 )
 
 func rejectedPod(i int) *corev1.Pod {

@@ -14,9 +14,9 @@ import (
 	listersv1 "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/osm-edge/osm/destination"
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/manifests/mesh"
+	"github.com/osm-edge/osm/sds/destination"
 )
 
 // caches hold what is looked up often: the namespaces, the pods that have a

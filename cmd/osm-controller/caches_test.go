@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/mesh"
-	"github.com/osm-edge/osm/trust"
 )
 
 func TestOfAPodOnlyWhatAttestationAsksForIsCached(t *testing.T) {
@@ -78,12 +78,12 @@ func TestOfAnEndpointSliceAddressesPortsAndItsServiceAreCached(t *testing.T) {
 func TestWhateverDecidesOnABundleIsFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset()
-		c, err := newCaches(client, trust.ConfigMapName, "osm-other")
+		c, err := newCaches(client, rotation.ConfigMapName, "osm-other")
 		if err != nil {
 			t.Fatal(err)
 		}
 		changed := make(chan string, 10)
-		if err := c.follow(trust.ConfigMapName, func(namespace string) { changed <- namespace }); err != nil {
+		if err := c.follow(rotation.ConfigMapName, func(namespace string) { changed <- namespace }); err != nil {
 			t.Fatal(err)
 		}
 		if c.synced() {
@@ -95,7 +95,7 @@ func TestWhateverDecidesOnABundleIsFollowed(t *testing.T) {
 		t.Cleanup(c.wait)
 
 		namespaces, bundles := client.CoreV1().Namespaces(), client.CoreV1().ConfigMaps("bookstore")
-		cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "bookstore", Name: trust.ConfigMapName}}
+		cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "bookstore", Name: rotation.ConfigMapName}}
 		steps := map[string]func() error{
 			"a namespace comes": func() error {
 				_, err := namespaces.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bookstore"}}, metav1.CreateOptions{})

@@ -9,10 +9,10 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/cmd/internal/component"
+	"github.com/osm-edge/osm/cmd/internal/publish"
 	"github.com/osm-edge/osm/injector/pipy"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
-	"github.com/osm-edge/osm/publish"
-	"github.com/osm-edge/osm/trust"
 )
 
 // addPublishers adds what sidecars mount: the roots that they trust, and the
@@ -20,13 +20,13 @@ import (
 // pods may run them.
 func (c *controller) addPublishers(o *options, client kubernetes.Interface, logger *slog.Logger) (err error) {
 	scripts := pipy.ConfigMapName()
-	if c.caches, err = newCaches(client, trust.ConfigMapName, scripts); err != nil {
+	if c.caches, err = newCaches(client, rotation.ConfigMapName, scripts); err != nil {
 		return err
 	}
-	c.bundles = newPublisher(publish.Options{Name: trust.ConfigMapName, Logger: logger}, o, client, c.caches)
+	c.bundles = newPublisher(publish.Options{Name: rotation.ConfigMapName, Logger: logger}, o, client, c.caches)
 	c.scripts = newPublisher(publish.Options{Name: scripts, Immutable: true, Logger: logger}, o, client, c.caches)
 	return errors.Join(
-		c.caches.follow(trust.ConfigMapName, c.bundles.Changed),
+		c.caches.follow(rotation.ConfigMapName, c.bundles.Changed),
 		c.caches.follow(scripts, c.scripts.Changed),
 		c.scripts.Set(pipy.Scripts()))
 }

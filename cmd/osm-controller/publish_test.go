@@ -19,8 +19,8 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/injector/pipy"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/render"
-	"github.com/osm-edge/osm/trust"
 )
 
 var update = flag.Bool("update", false, "write the name of the scripts' ConfigMap into the chart")
@@ -34,11 +34,11 @@ func TestTheChartLetsItPublishTheScriptsThatItHas(t *testing.T) {
 	rights := rightsToConfigMaps(t)
 	want := map[string][]string{
 		"create": nil, // RBAC cannot tell what is created by its name
-		"get":    {trust.ConfigMapName, pipy.ConfigMapName()},
-		"list":   {trust.ConfigMapName, pipy.ConfigMapName()},
-		"watch":  {trust.ConfigMapName, pipy.ConfigMapName()},
-		"update": {trust.ConfigMapName, pipy.ConfigMapName()},
-		"delete": {trust.ConfigMapName, pipy.ConfigMapName()}, // what a tenant has made immutable
+		"get":    {rotation.ConfigMapName, pipy.ConfigMapName()},
+		"list":   {rotation.ConfigMapName, pipy.ConfigMapName()},
+		"watch":  {rotation.ConfigMapName, pipy.ConfigMapName()},
+		"update": {rotation.ConfigMapName, pipy.ConfigMapName()},
+		"delete": {rotation.ConfigMapName, pipy.ConfigMapName()}, // what a tenant has made immutable
 	}
 	for verb, names := range want {
 		if got, ok := rights[verb]; !ok || !slices.Equal(got, names) {

@@ -9,7 +9,7 @@ func (c *controller) ready() error {
 	if !c.caches.synced() {
 		return errors.New("pods and namespaces are not cached yet")
 	}
-	return errors.Join(c.signs(), c.serving.Ready(), awaited(c.validated), c.rotation.InContact())
+	return errors.Join(c.signs(), c.serving.Ready(), awaited(c.validated), c.contact.Check())
 }
 
 // certificate is that of a server.

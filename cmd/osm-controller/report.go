@@ -10,8 +10,8 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/cmd/internal/status"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/sds"
-	"github.com/osm-edge/osm/trust"
 )
 
 // maxFailure is the longest text of an issuer's failure that is told, in bytes.
@@ -55,10 +55,10 @@ func issuing(h issuer.Health) status.Issuer {
 
 // rotating tells how far the replacement of a root is. Only who leads knows what
 // it waits for.
-func (c *controller) rotating(state trust.State, patience time.Duration) status.Rotation {
+func (c *controller) rotating(state rotation.State, patience time.Duration) status.Rotation {
 	step, since := state.Step()
 	told := status.Rotation{Step: string(step), Since: since, Deadline: state.Deadline(patience)}
-	if p, known := c.rotation.Progress(); known && step != trust.Settled {
+	if p, known := c.rotation.Progress(); known && step != rotation.Settled {
 		told.Progress = &status.Progress{
 			Pods:         p.Pods,
 			MissingTotal: len(p.Missing),

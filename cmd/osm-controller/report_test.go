@@ -12,9 +12,9 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/status"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/sds"
-	"github.com/osm-edge/osm/trust"
 )
 
 func mustIdentity(t *testing.T, account string) issuer.Identity {
@@ -53,7 +53,7 @@ func TestWhatIsToldOfACertificateHoldsNoKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		told := certificatesOf(manager.Holdings(), trust.State{}, []status.Proxy{
+		told := certificatesOf(manager.Holdings(), rotation.State{}, []status.Proxy{
 			{Namespace: "bookstore", ServiceAccount: "bookstore-v1"}, {Namespace: "bookstore", ServiceAccount: "bookstore-v1"},
 			{Namespace: "bookbuyer", ServiceAccount: "bookstore-v1"},
 		})
@@ -99,9 +99,9 @@ func TestTheStreamsOfAPodAreToldAsOneProxy(t *testing.T) {
 
 func TestEachRootIsToldWithItsStage(t *testing.T) {
 	former, next := issuer.NewTrustBundle(mustCA(t).Root()), issuer.NewTrustBundle(mustCA(t).Root())
-	situation := trust.Situation{Now: time.Now(), Patience: time.Hour, Overlap: time.Hour}
-	state := trust.State{}.Next(trust.Wanted{Trusted: map[string]issuer.TrustBundle{"former": former}, Signer: former}, situation)
-	wanted := trust.Wanted{Trusted: map[string]issuer.TrustBundle{"next": next}, Signer: next}
+	situation := rotation.Situation{Now: time.Now(), Patience: time.Hour, Overlap: time.Hour}
+	state := rotation.State{}.Next(rotation.Wanted{Trusted: map[string]issuer.TrustBundle{"former": former}, Signer: former}, situation)
+	wanted := rotation.Wanted{Trusted: map[string]issuer.TrustBundle{"next": next}, Signer: next}
 	stages := func() string {
 		var all []string
 		for _, root := range rootsOf(state) {

@@ -8,13 +8,13 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/status"
 	"github.com/osm-edge/osm/issuer"
-	"github.com/osm-edge/osm/trust"
+	"github.com/osm-edge/osm/issuer/rotation"
 )
 
 // order is how roots are told of: who signs, who will, who may, who did.
 var order = [...]status.Stage{status.Signs, status.Distributing, status.Trusted, status.Retiring}
 
-func rootsOf(state trust.State) []status.Root {
+func rootsOf(state rotation.State) []status.Root {
 	told := []status.Root{}
 	for _, root := range state.Bundle().Roots() {
 		sum := sha256.Sum256(root.Raw)
@@ -34,7 +34,7 @@ func rootsOf(state trust.State) []status.Root {
 	return told
 }
 
-func stageOf(state trust.State, root *x509.Certificate) status.Stage {
+func stageOf(state rotation.State, root *x509.Certificate) status.Stage {
 	among := func(b issuer.TrustBundle) bool { return slices.ContainsFunc(b.Roots(), root.Equal) }
 	switch {
 	case !state.Until(root).IsZero():
@@ -49,7 +49,7 @@ func stageOf(state trust.State, root *x509.Certificate) status.Stage {
 
 // certificatesOf tells of what is held, beside the proxies that use it. One that
 // is still to be issued is without a serial number.
-func certificatesOf(held []issuer.Holding, state trust.State, proxies []status.Proxy) []status.Certificate {
+func certificatesOf(held []issuer.Holding, state rotation.State, proxies []status.Proxy) []status.Certificate {
 	type account struct{ namespace, name string }
 	users := map[account]int{}
 	for _, p := range proxies {

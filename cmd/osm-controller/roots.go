@@ -44,7 +44,7 @@ func (c *controller) addRoots(o *options, config *rest.Config, client kubernetes
 		VaultToken:     o.vaultToken,
 		VaultTokenFile: vaultTokenFile,
 		Manager:        c.manager,
-		Rotation:       staged{c.rotation},
+		Rotation:       staged{c.rotation, c.kept},
 		Overlap:        c.overlap.Now,
 		Warn:           c.events.warn,
 		Ignored:        c.events.ignored,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -9,12 +10,12 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/cmd/internal/component"
+	"github.com/osm-edge/osm/cmd/internal/replica"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/rotation"
 	"github.com/osm-edge/osm/sds"
-	"github.com/osm-edge/osm/trust"
 )
 
 // maxMissing is how many pods the status of a MeshRootCertificate names.
@@ -29,22 +30,46 @@ func (c *controller) addRotation(o *options, client kubernetes.Interface, self i
 		Labels:    manifests.Labels(o.MeshName, component.Version()),
 		Pods:      c.caches.proxies,
 		Manager:   c.manager,
-		Self:      self,
 		Patience:  o.patience,
-		ClockSkew: o.clockSkew,
 		Overlap:   c.overlap.Now,
 		Changed:   c.rotated,
-		Shed:      func() { c.sds.Shed() },
 		Announce:  c.events.announce,
 		Metrics:   rotation.NewMetrics(registry),
 		Logger:    c.logger,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	c.kept = replica.NewServing(replica.Serving{
+		Secrets:   client.CoreV1(),
+		Namespace: o.Namespace,
+		Labels:    manifests.Labels(o.MeshName, component.Version()),
+		Manager:   c.manager,
+		Self:      self,
+		State:     c.rotation.State,
+		ClockSkew: o.clockSkew,
+		Logger:    c.logger,
+	})
+	c.election = &replica.Election{
+		Leases:    client.CoordinationV1(),
+		Namespace: o.Namespace,
+		Replica:   o.replica,
+		Labels:    manifests.Labels(o.MeshName, component.Version()),
+		Lead:      []func(context.Context){c.rotation.Lead, c.kept.Run},
+	}
+	c.contact = &replica.Contact{
+		Confirm:   c.rotation.Confirm,
+		Confirmed: c.manager.Confirm,
+		Drain:     func() { c.sds.Shed() },
+		Logger:    c.logger,
+	}
+	return nil
 }
 
 // rotated takes in that the State has changed, or who leads.
 func (c *controller) rotated() {
 	c.roots.Look()
+	c.kept.Look()
 	state, known := c.rotation.State()
 	if !known {
 		return
@@ -58,12 +83,22 @@ func (c *controller) rotated() {
 }
 
 // staged is the Rotation as the roots see it.
-type staged struct{ *rotation.Rotation }
+type staged struct {
+	*rotation.Rotation
+	kept *replica.Serving
+}
+
+// Signs implements provider.Rotation.
+func (s staged) Signs(roots issuer.TrustBundle) {
+	if s.Rotation.Signs(roots) {
+		s.kept.Look() // what could not be issued before can be now
+	}
+}
 
 // Status returns what a MeshRootCertificate has to say of the rotation.
 func (s staged) Status() *v1.RotationStatus {
 	p, known := s.Progress()
-	if !known || p.Step == trust.Settled {
+	if !known || p.Step == rotation.Settled {
 		return nil
 	}
 	status := &v1.RotationStatus{
@@ -100,7 +135,7 @@ func (c *controller) signs() error {
 		return nil
 	}
 	if state, known := c.rotation.State(); known {
-		if step, _ := state.Step(); step == trust.Distribute && !c.rotation.AnotherSigns() {
+		if step, _ := state.Step(); step == rotation.Distribute && !c.rotation.AnotherSigns() {
 			return nil
 		}
 	}

@@ -16,15 +16,15 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/cmd/internal/meshconfig"
+	"github.com/osm-edge/osm/cmd/internal/publish"
+	"github.com/osm-edge/osm/cmd/internal/replica"
 	"github.com/osm-edge/osm/cmd/internal/status"
 	"github.com/osm-edge/osm/cmd/internal/status/page"
-	"github.com/osm-edge/osm/destination"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/provider"
-	"github.com/osm-edge/osm/publish"
-	"github.com/osm-edge/osm/rotation"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/sds"
-	"github.com/osm-edge/osm/trust"
+	"github.com/osm-edge/osm/sds/destination"
 	"github.com/osm-edge/osm/webhook"
 )
 
@@ -68,13 +68,16 @@ func run(ctx context.Context, args []string) error {
 type controller struct {
 	caches    *caches
 	manager   *issuer.Manager
-	overlap   *trust.Overlap
+	overlap   *rotation.Overlap
 	mesh      *meshconfig.Follower
 	bundles   *publish.Publisher
 	scripts   *publish.Publisher
 	roots     *provider.Provider
 	rotation  *rotation.Rotation
-	published atomic.Pointer[trust.State]
+	published atomic.Pointer[rotation.State]
+	kept      *replica.Serving // the certificate that all replicas serve SDS with
+	election  *replica.Election
+	contact   *replica.Contact
 	events    *events
 	outages   *outages
 	index     *destination.Index
@@ -96,7 +99,7 @@ func newController(ctx context.Context, o *options, config *rest.Config, client 
 	if err != nil {
 		return nil, err
 	}
-	c := &controller{overlap: trust.NewOverlap(o.validity), events: newEvents(o, client, logger), logger: logger}
+	c := &controller{overlap: rotation.NewOverlap(o.validity), events: newEvents(o, client, logger), logger: logger}
 	if err := c.addPublishers(o, client, logger); err != nil {
 		return nil, err
 	}
@@ -116,7 +119,7 @@ func newController(ctx context.Context, o *options, config *rest.Config, client 
 	c.outages = &outages{c.manager.HealthChanges(), c.roots.Look, c.events}
 	c.serving = webhook.NewSecretSource(webhook.SecretSourceOptions{
 		Namespace:  o.Namespace,
-		Name:       rotation.ServingSecret,
+		Name:       replica.ServingSecret,
 		ServerName: self.CommonName(),
 		Client:     client,
 		Logger:     logger,
@@ -238,7 +241,7 @@ func (c *controller) issue(ctx context.Context) error {
 	for _, p := range []*publish.Publisher{c.bundles, c.scripts} {
 		group.Go(func() error { return c.publish(ctx, p) })
 	}
-	for _, run := range []func(context.Context) error{c.rotation.Run, c.roots.Run, c.manager.Run, c.outages.Run, c.addresses.Run, c.sds.Run} {
+	for _, run := range []func(context.Context) error{c.rotation.Run, c.election.Run, c.contact.Run, c.roots.Run, c.manager.Run, c.outages.Run, c.addresses.Run, c.sds.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()

@@ -7,8 +7,8 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/injection"
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 // certificates are what service certificates look like: as the flags say, and
@@ -16,7 +16,7 @@ import (
 type certificates struct {
 	options *options
 	manager *issuer.Manager
-	overlap *trust.Overlap
+	overlap *rotation.Overlap
 }
 
 // follow has a MeshConfig count for certificates that are issued from now on;

@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 func says(validity string, algorithm v1.KeyAlgorithm) *v1.MeshConfig {
@@ -55,7 +55,7 @@ func TestReplacedRootsAreTrustedForTheLifetimeThatTheMeshConfigSays(t *testing.T
 	synctest.Test(t, func(t *testing.T) {
 		o := mustParse(t)
 		manager := issuer.NewManager(issuer.Options{Logger: slog.New(slog.DiscardHandler)})
-		c := &certificates{o, manager, trust.NewOverlap(o.validity)}
+		c := &certificates{o, manager, rotation.NewOverlap(o.validity)}
 		for _, step := range []struct {
 			mesh *v1.MeshConfig
 			want time.Duration

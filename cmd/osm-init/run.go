@@ -6,8 +6,8 @@ import (
 	"io/fs"
 	"log/slog"
 
-	"github.com/osm-edge/osm/interception"
-	"github.com/osm-edge/osm/interception/nft"
+	"github.com/osm-edge/osm/injector/interception"
+	"github.com/osm-edge/osm/injector/interception/nft"
 )
 
 func run(logger *slog.Logger, args []string) error {

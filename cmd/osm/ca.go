@@ -7,9 +7,9 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/cmd/internal/check"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 func newCACommand() *cobra.Command {
@@ -45,26 +45,26 @@ verify a certificate of the mesh from outside needs them. No key is printed.`,
 }
 
 // authorities reads the mesh's objects, and which roots are trusted.
-func (c *cluster) authorities(ctx context.Context) (*check.Snapshot, trust.State, error) {
+func (c *cluster) authorities(ctx context.Context) (*check.Snapshot, rotation.State, error) {
 	reader, err := c.survey()
 	if err != nil {
-		return nil, trust.State{}, err
+		return nil, rotation.State{}, err
 	}
 	snapshot, err := reader.Open(ctx)
 	if err != nil {
-		return nil, trust.State{}, err
+		return nil, rotation.State{}, err
 	}
 	state, err := readRecord(snapshot.Record, c.meshNamespace)
 	return snapshot, state, err
 }
 
-func readRecord(record *corev1.ConfigMap, namespace string) (trust.State, error) {
+func readRecord(record *corev1.ConfigMap, namespace string) (rotation.State, error) {
 	if record == nil {
-		return trust.State{}, fmt.Errorf("configmap %s/%s does not exist: no root is trusted yet; see %s", namespace, trust.ConfigMapName, command(namespace, "check"))
+		return rotation.State{}, fmt.Errorf("configmap %s/%s does not exist: no root is trusted yet; see %s", namespace, rotation.ConfigMapName, command(namespace, "check"))
 	}
-	state, err := trust.Parse(record.Data)
+	state, err := rotation.Parse(record.Data)
 	if err != nil {
-		return trust.State{}, fmt.Errorf("configmap %s/%s is malformed: %w; see %s", namespace, trust.ConfigMapName, err, command(namespace, "check"))
+		return rotation.State{}, fmt.Errorf("configmap %s/%s is malformed: %w; see %s", namespace, rotation.ConfigMapName, err, command(namespace, "check"))
 	}
 	return state, nil
 }

@@ -10,11 +10,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/cmd/internal/check"
 	"github.com/osm-edge/osm/cmd/internal/survey"
 	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 const rotateHelp = `Replace the root of a mesh by a new one, and show each step, with the pods that
@@ -90,12 +90,12 @@ func (o *rotateOptions) run(ctx context.Context, out *terminal) error {
 
 // replaceable returns the name of the Secret of the root that signs, or why it
 // is not to be deleted.
-func replaceable(snapshot *check.Snapshot, state trust.State) (string, error) {
+func replaceable(snapshot *check.Snapshot, state rotation.State) (string, error) {
 	root := signing(snapshot.Roots)
 	if root == nil {
 		return "", errors.New("no MeshRootCertificate signs, so there is nothing to replace: see " + snapshot.Command("check", false))
 	}
-	if step, _ := state.Step(); step == trust.Distribute || step == trust.Sign {
+	if step, _ := state.Step(); step == rotation.Distribute || step == rotation.Sign {
 		return "", fmt.Errorf("a root is being replaced, at step %s: wait for its end, see %s", step, snapshot.Command("ca show", false))
 	}
 	if root.Spec.Provider.Tresor == nil {

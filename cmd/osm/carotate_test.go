@@ -6,10 +6,10 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/cmd/internal/check"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 func TestARootIsLeftAloneThatOSMMustNotDelete(t *testing.T) {
@@ -20,21 +20,21 @@ func TestARootIsLeftAloneThatOSMMustNotDelete(t *testing.T) {
 	own := of(v1.Provider{Tresor: &v1.Tresor{SecretRef: v1.SecretReference{Name: "osm-ca-bundle"}}})
 	tests := map[string]struct {
 		roots []v1.MeshRootCertificate
-		step  trust.Step
+		step  rotation.Step
 		want  string
 	}{
-		"nothing signs":            {nil, trust.Settled, "see osm check"},
-		"one is being distributed": {own, trust.Distribute, "at step distribute"},
-		"one has begun to sign":    {own, trust.Sign, "at step sign"},
-		"it is Vault's":            {of(v1.Provider{Vault: &v1.Vault{Mount: "pki-2"}}), trust.Settled, "vault write pki-2/root/replace default=next"},
-		"it is cert-manager's": {of(v1.Provider{CertManager: &v1.CertManager{IssuerRef: v1.IssuerReference{Name: "ca", Kind: "Issuer"}}}), trust.Settled,
+		"nothing signs":            {nil, rotation.Settled, "see osm check"},
+		"one is being distributed": {own, rotation.Distribute, "at step distribute"},
+		"one has begun to sign":    {own, rotation.Sign, "at step sign"},
+		"it is Vault's":            {of(v1.Provider{Vault: &v1.Vault{Mount: "pki-2"}}), rotation.Settled, "vault write pki-2/root/replace default=next"},
+		"it is cert-manager's": {of(v1.Provider{CertManager: &v1.CertManager{IssuerRef: v1.IssuerReference{Name: "ca", Kind: "Issuer"}}}), rotation.Settled,
 			"ca.crt of Secret osm-system/osm-ca-bundle"},
-		"its Secret is gone": {own, trust.Settled, "does not exist"},
+		"its Secret is gone": {own, rotation.Settled, "does not exist"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			state, err := trust.Parse(map[string]string{
-				trust.BundleKey: string(issuer.NewTrustBundle(newRoot(t)).PEM()), "rotation.json": `{"step":"` + string(test.step) + `"}`,
+			state, err := rotation.Parse(map[string]string{
+				rotation.BundleKey: string(issuer.NewTrustBundle(newRoot(t)).PEM()), "rotation.json": `{"step":"` + string(test.step) + `"}`,
 			})
 			if err != nil {
 				t.Fatal(err)

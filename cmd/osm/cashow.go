@@ -12,9 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/cmd/internal/check"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 func newCAShowCommand() *cobra.Command {
@@ -36,7 +36,7 @@ func newCAShowCommand() *cobra.Command {
 	return command
 }
 
-func describeCA(out *terminal, snapshot *check.Snapshot, state trust.State) string {
+func describeCA(out *terminal, snapshot *check.Snapshot, state rotation.State) string {
 	var text strings.Builder
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&text, "  %s %s\n", out.in(dim, fmt.Sprintf("%-12s", name)), fmt.Sprintf(format, args...))
@@ -64,7 +64,7 @@ func describeCA(out *terminal, snapshot *check.Snapshot, state trust.State) stri
 	return text.String()
 }
 
-func stageOf(state trust.State, root *x509.Certificate) string {
+func stageOf(state rotation.State, root *x509.Certificate) string {
 	until := state.Until(root)
 	switch {
 	case !until.IsZero():
@@ -101,16 +101,16 @@ func until(now, then time.Time) string {
 }
 
 // describeRotation says how far the replacement of a root is, in a line.
-func describeRotation(snapshot *check.Snapshot, state trust.State) string {
+func describeRotation(snapshot *check.Snapshot, state rotation.State) string {
 	step, since := state.Step()
 	status := rotationOf(snapshot.Roots)
 	lasts := max(0, snapshot.Now.Sub(since).Round(time.Second))
 	switch step {
-	case trust.Distribute:
+	case rotation.Distribute:
 		return fmt.Sprintf("distribute for %s: %d of %s acknowledged the new root%s", lasts, status.Acknowledged, countOf(int(status.Pods), "pod"), missing(status))
-	case trust.Sign:
+	case rotation.Sign:
 		return fmt.Sprintf("sign for %s: %d of %s replaced%s", lasts, status.Replaced, countOf(int(status.Certificates), "certificate"), heldBack(status))
-	case trust.Retire:
+	case rotation.Retire:
 		return "is done, but that the former root stays trusted for a while"
 	}
 	return "none"

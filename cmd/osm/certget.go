@@ -16,7 +16,7 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/forward"
 	"github.com/osm-edge/osm/injector"
-	"github.com/osm-edge/osm/trust"
+	"github.com/osm-edge/osm/issuer/rotation"
 )
 
 const (
@@ -115,7 +115,7 @@ func sidecars(ctx context.Context, client kubernetes.Interface, namespace, name 
 	return list.Items, nil
 }
 
-func describeSidecar(ctx context.Context, config *rest.Config, out *terminal, pod corev1.Pod, state trust.State) (string, error) {
+func describeSidecar(ctx context.Context, config *rest.Config, out *terminal, pod corev1.Pod, state rotation.State) (string, error) {
 	body, err := forward.Get(ctx, config, pod.Namespace, pod.Name, adminPort, "/certs")
 	if err != nil {
 		return "", err
@@ -127,7 +127,7 @@ func describeSidecar(ctx context.Context, config *rest.Config, out *terminal, po
 	return describeHeld(out, pod.Namespace+"/"+pod.Name, h, state, time.Now()), nil
 }
 
-func describeHeld(out *terminal, pod string, h held, state trust.State, now time.Time) string {
+func describeHeld(out *terminal, pod string, h held, state rotation.State, now time.Time) string {
 	var text strings.Builder
 	line := func(name, value string) {
 		fmt.Fprintf(&text, "  %s %s\n", out.in(dim, fmt.Sprintf("%-12s", name)), value)
@@ -159,7 +159,7 @@ func describeHeld(out *terminal, pod string, h held, state trust.State, now time
 
 // nameRoot names a root by its subject, where the mesh trusts it. Of a mesh that
 // trusts none it is not known, for whoever asks may not read which.
-func nameRoot(fingerprint string, state trust.State) string {
+func nameRoot(fingerprint string, state rotation.State) string {
 	if len(state.Bundle().Roots()) == 0 {
 		return "sha256:" + fingerprint
 	}

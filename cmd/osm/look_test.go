@@ -18,10 +18,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/cmd/internal/check"
 	"github.com/osm-edge/osm/cmd/internal/status"
 	"github.com/osm-edge/osm/issuer"
-	"github.com/osm-edge/osm/trust"
+	"github.com/osm-edge/osm/issuer/rotation"
 )
 
 func noon() time.Time { return time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC) }
@@ -69,7 +69,7 @@ func TestCertificatesAreListedByServiceAccount(t *testing.T) {
 func TestWhatASidecarHoldsIsShown(t *testing.T) {
 	root := newRoot(t)
 	fingerprint := fingerprintOf(root)
-	state, err := trust.Parse(map[string]string{trust.BundleKey: string(issuer.NewTrustBundle(root).PEM())})
+	state, err := rotation.Parse(map[string]string{rotation.BundleKey: string(issuer.NewTrustBundle(root).PEM())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestWhatASidecarHoldsIsShown(t *testing.T) {
 // ask its sidecars, and not read the mesh namespace.
 func TestWhoMayNotReadTheRootsIsToldNothingOfThem(t *testing.T) {
 	fingerprint := strings.Repeat("0", 64)
-	text := describeHeld(newTerminal(&strings.Builder{}), "books/bookbuyer-1", held{Roots: []string{fingerprint}}, trust.State{}, noon())
+	text := describeHeld(newTerminal(&strings.Builder{}), "books/bookbuyer-1", held{Roots: []string{fingerprint}}, rotation.State{}, noon())
 	if !strings.Contains(text, "sha256:"+fingerprint+"\n") {
 		t.Errorf("shown is\n%s", text)
 	}

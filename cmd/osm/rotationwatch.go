@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/cmd/internal/check"
 	"github.com/osm-edge/osm/cmd/internal/survey"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 const watchPause = 300 * time.Millisecond
@@ -20,10 +20,10 @@ const watchPause = 300 * time.Millisecond
 type rotationWatch struct {
 	out    *terminal
 	survey *survey.Survey
-	before trust.State
+	before rotation.State
 
 	said    string // the last line
-	step    trust.Step
+	step    rotation.Step
 	started bool
 	behind  v1.RotationStatus // the last that was known of the step distribute
 }
@@ -57,7 +57,7 @@ func (w *rotationWatch) look(ctx context.Context) (done bool, err error) {
 	if snapshot.Record == nil {
 		return false, nil
 	}
-	state, err := trust.Parse(snapshot.Record.Data)
+	state, err := rotation.Parse(snapshot.Record.Data)
 	if err != nil {
 		return false, err
 	}
@@ -76,20 +76,20 @@ func (w *rotationWatch) look(ctx context.Context) (done bool, err error) {
 	return w.follow(snapshot, state), nil
 }
 
-func (w *rotationWatch) follow(snapshot *check.Snapshot, state trust.State) (done bool) {
+func (w *rotationWatch) follow(snapshot *check.Snapshot, state rotation.State) (done bool) {
 	step, _ := state.Step()
 	status := rotationOf(snapshot.Roots)
 	if step != w.step {
 		w.enter(step)
 	}
 	switch {
-	case step == trust.Distribute && status.Step == string(step):
+	case step == rotation.Distribute && status.Step == string(step):
 		w.behind = status
 		w.say("  %d of %s acknowledged it%s", status.Acknowledged, countOf(int(status.Pods), "pod"), missing(status))
-	case step == trust.Sign && status.Step == string(step):
+	case step == rotation.Sign && status.Step == string(step):
 		w.say("  %d of %s replaced%s", status.Replaced, countOf(int(status.Certificates), "certificate"), heldBack(status))
 	}
-	if step == trust.Distribute || step == trust.Sign {
+	if step == rotation.Distribute || step == rotation.Sign {
 		return false
 	}
 	for _, root := range state.Bundle().Roots() {
@@ -102,10 +102,10 @@ func (w *rotationWatch) follow(snapshot *check.Snapshot, state trust.State) (don
 }
 
 // enter says what a step is, and those before it that were too short to be seen.
-func (w *rotationWatch) enter(step trust.Step) {
-	order := []trust.Step{trust.Settled, trust.Distribute, trust.Sign, trust.Retire}
+func (w *rotationWatch) enter(step rotation.Step) {
+	order := []rotation.Step{rotation.Settled, rotation.Distribute, rotation.Sign, rotation.Retire}
 	for i := slices.Index(order, w.step) + 1; i <= slices.Index(order, step); i++ {
-		if order[i-1] == trust.Distribute {
+		if order[i-1] == rotation.Distribute {
 			w.leaveDistribution()
 		}
 		w.step = order[i]
@@ -114,13 +114,13 @@ func (w *rotationWatch) enter(step trust.Step) {
 	w.step = step
 }
 
-func (w *rotationWatch) describe(step trust.Step) {
+func (w *rotationWatch) describe(step rotation.Step) {
 	switch step {
-	case trust.Distribute:
+	case rotation.Distribute:
 		w.line("%s: everybody is told to trust it; the old root signs", w.out.in(bold, "distribute"))
-	case trust.Sign:
+	case rotation.Sign:
 		w.line("%s: the new root signs, and certificates of the old one are replaced", w.out.in(bold, "sign"))
-	case trust.Retire:
+	case rotation.Retire:
 		w.line("%s: nothing uses the old root any more", w.out.in(bold, "retire"))
 	}
 }

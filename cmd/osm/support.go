@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/osm-edge/osm/check"
 	"github.com/osm-edge/osm/cmd/internal/bugreport"
+	"github.com/osm-edge/osm/cmd/internal/check"
 	"github.com/osm-edge/osm/cmd/internal/component"
 )
 

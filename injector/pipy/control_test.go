@@ -24,8 +24,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/osm-edge/osm/injector"
-	"github.com/osm-edge/osm/interception"
-	"github.com/osm-edge/osm/interception/nft"
+	"github.com/osm-edge/osm/injector/interception"
+	"github.com/osm-edge/osm/injector/interception/nft"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"

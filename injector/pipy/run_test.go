@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/osm-edge/osm/injector/interception"
 	"github.com/osm-edge/osm/injector/pipy"
-	"github.com/osm-edge/osm/interception"
 	"github.com/osm-edge/osm/test/netns"
 	realpipy "github.com/osm-edge/osm/test/pipy"
 )

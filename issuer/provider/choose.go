@@ -7,8 +7,8 @@ import (
 	"slices"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 // root is a MeshRootCertificate with what is known of its authority.
@@ -31,7 +31,7 @@ func (r *root) is(other *root) bool { return other != nil && r.object.UID == oth
 // object whose authority was replaced by one that cannot goes on with the former
 // one; so does the mesh, where no other can. It returns nil where none ever could.
 // The error is why the newest that was tried failed, whatever signs instead.
-func (p *Provider) choose(ctx context.Context, roots []*root, recorded trust.State) (chosen *root, failure error) {
+func (p *Provider) choose(ctx context.Context, roots []*root, recorded rotation.State) (chosen *root, failure error) {
 	for _, r := range roots {
 		if r.object.Spec.Role != v1.Active {
 			continue
@@ -55,8 +55,8 @@ func (p *Provider) choose(ctx context.Context, roots []*root, recorded trust.Sta
 // wanted returns what the mesh is to come to. Roots that are recorded for an object
 // stay while its own are not known, as after a start while its authority is away.
 // A root that is Revoked and chosen nevertheless is the only one there is.
-func wanted(roots []*root, chosen *root, recorded trust.State) trust.Wanted {
-	w := trust.Wanted{
+func wanted(roots []*root, chosen *root, recorded rotation.State) rotation.Wanted {
+	w := rotation.Wanted{
 		Signer:  chosen.state.roots,
 		Trusted: map[string]issuer.TrustBundle{chosen.object.Name: chosen.state.roots},
 	}
@@ -77,7 +77,7 @@ func wanted(roots []*root, chosen *root, recorded trust.State) trust.Wanted {
 }
 
 // recordedFor returns the roots that stay trusted for an object.
-func recordedFor(name string, recorded trust.State) issuer.TrustBundle {
+func recordedFor(name string, recorded rotation.State) issuer.TrustBundle {
 	return issuer.NewTrustBundle(slices.DeleteFunc(recorded.Current().Roots(), func(root *x509.Certificate) bool {
 		return recorded.Source(root) != name
 	})...)

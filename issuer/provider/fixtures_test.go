@@ -44,7 +44,7 @@ const (
 // mesh is a Provider that runs, between an API server and a Manager.
 type mesh struct {
 	*Provider
-	*rotation
+	*fakeRotation
 	client  kubernetes.Interface
 	roots   *fakeObjects
 	manager *issuer.Manager
@@ -63,7 +63,7 @@ var certManagerNowhere = &rest.Config{Host: "127.0.0.1:1"}
 // newMeshOn returns one whose Secrets and certificate requests are elsewhere.
 func newMeshOn(t *testing.T, client kubernetes.Interface, config *rest.Config) *mesh {
 	t.Helper()
-	m := &mesh{client: client, roots: newFakeObjects(t), rotation: &rotation{}}
+	m := &mesh{client: client, roots: newFakeObjects(t), fakeRotation: &fakeRotation{}}
 	logger := slog.New(slog.NewTextHandler(&m.logged, nil))
 	m.manager = issuer.NewManager(issuer.Options{Logger: logger})
 	self, err := issuer.NewIdentity("cluster.local", namespace, "osm-controller")
@@ -74,10 +74,10 @@ func newMeshOn(t *testing.T, client kubernetes.Interface, config *rest.Config) *
 		Objects: m.roots, Client: m.client, CertManager: requests,
 		Namespace: namespace, Mesh: "osm", Self: self, Replica: "osm-controller-0",
 		RootSecret: "osm-ca-bundle", VaultTokenFile: "/nowhere",
-		Manager: m.manager, Rotation: m.rotation, Overlap: func() time.Duration { return overlap }, Logger: logger,
+		Manager: m.manager, Rotation: m.fakeRotation, Overlap: func() time.Duration { return overlap }, Logger: logger,
 	})
 	must(t, err)
-	m.rotation.changed = m.Look
+	m.fakeRotation.changed = m.Look
 	return m
 }
 

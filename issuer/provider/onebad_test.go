@@ -21,11 +21,11 @@ func TestRootsThatARestartedReplicaDoesNotKnowStayTrusted(t *testing.T) {
 		before.create(t, "second", v1.Passive, tresorOf("second"))
 		settle()
 		before.mustSign(t, first, first, second)
-		state, _ := before.rotation.State()
+		state, _ := before.fakeRotation.State()
 
 		m := newMeshOn(t, before.client, certManagerNowhere)
 		before.deleteSecret(t, "second")
-		m.set(func(r *rotation) { r.state = state })
+		m.set(func(r *fakeRotation) { r.state = state })
 		m.create(t, "first", v1.Active, tresorOf("osm-ca-bundle"))
 		m.create(t, "second", v1.Passive, tresorOf("second"))
 		m.run(t)

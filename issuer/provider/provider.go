@@ -15,8 +15,8 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 // Objects is the client of the MeshRootCertificates of the mesh namespace.
@@ -68,10 +68,10 @@ type Options struct {
 // as a certificate of them can live.
 type Rotation interface {
 	// Want says what this process finds that the mesh is to come to.
-	Want(trust.Wanted)
+	Want(rotation.Wanted)
 	// State returns how far the mesh has come, if that is known. Look is to be
 	// called when it changes.
-	State() (trust.State, bool)
+	State() (rotation.State, bool)
 	// Signs says which roots this process signs with: none if it is empty.
 	Signs(issuer.TrustBundle)
 	// Leads reports whether this process is to say in the objects' status what

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 // trustedName is the name, in logs and metrics, of all roots that are trusted.
@@ -99,7 +99,7 @@ func (p *Provider) use(ctx context.Context, roots []*root) error {
 
 // refresh takes in what became of the root that signs, and of its object. Roots
 // that may not sign yet do not replace those that do.
-func (p *Provider) refresh(roots []*root, recorded trust.State) {
+func (p *Provider) refresh(roots []*root, recorded rotation.State) {
 	if p.signer == nil {
 		return
 	}
@@ -116,14 +116,14 @@ func (p *Provider) refresh(roots []*root, recorded trust.State) {
 }
 
 // may reports whether certificates of these roots can be issued now.
-func (p *Provider) may(recorded trust.State, roots issuer.TrustBundle) bool {
+func (p *Provider) may(recorded rotation.State, roots issuer.TrustBundle) bool {
 	return recorded.MaySign(roots, time.Now().Add(p.options.Overlap()-issuer.ClockSkew))
 }
 
 // apply has the chosen root sign or, until it may, the former one, if it is
 // still there. What is trusted does not depend on it. Nothing is done twice: the
 // Manager would ask an issuer that fails at once.
-func (p *Provider) apply(ctx context.Context, recorded trust.State) error {
+func (p *Provider) apply(ctx context.Context, recorded rotation.State) error {
 	signer := p.permitted(recorded)
 	next := applied{bundle: recorded.Bundle()}
 	tell := []issuer.Root{{Name: trustedName, Role: issuer.Passive, Issuer: issuer.TrustedOnly(next.bundle)}}
@@ -145,7 +145,7 @@ func (p *Provider) apply(ctx context.Context, recorded trust.State) error {
 }
 
 // permitted returns the root that signs now, nil if none may.
-func (p *Provider) permitted(recorded trust.State) *root {
+func (p *Provider) permitted(recorded rotation.State) *root {
 	for _, r := range []*root{p.chosen, p.signer} {
 		if r != nil && r.canSign() && p.may(recorded, r.state.roots) {
 			return r

@@ -13,18 +13,18 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
-// rotation is a Rotation of a mesh whose proxies acknowledge at once, unless
+// fakeRotation is a Rotation of a mesh whose proxies acknowledge at once, unless
 // they are deaf.
-type rotation struct {
+type fakeRotation struct {
 	changed func()
 
 	mu       sync.Mutex
-	state    trust.State
-	wanted   trust.Wanted
+	state    rotation.State
+	wanted   rotation.Wanted
 	away     bool // nobody records anything
 	deaf     bool
 	follower bool
@@ -32,18 +32,18 @@ type rotation struct {
 	status   *v1.RotationStatus
 }
 
-func (r *rotation) Want(w trust.Wanted) {
+func (r *fakeRotation) Want(w rotation.Wanted) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.wanted = w
 	r.next()
 }
 
-func (r *rotation) next() {
+func (r *fakeRotation) next() {
 	before := r.state
 	for range 2 { // distributed, and acknowledged
 		if !r.away && !r.wanted.Signer.IsEmpty() {
-			r.state = r.state.Next(r.wanted, trust.Situation{
+			r.state = r.state.Next(r.wanted, rotation.Situation{
 				Now: time.Now(), Acknowledged: !r.deaf, Patience: 1000 * time.Hour, Overlap: overlap,
 			})
 		}
@@ -53,32 +53,32 @@ func (r *rotation) next() {
 	}
 }
 
-func (r *rotation) State() (trust.State, bool) {
+func (r *fakeRotation) State() (rotation.State, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.state, !r.state.Bundle().IsEmpty()
 }
 
-func (r *rotation) Signs(roots issuer.TrustBundle) {
+func (r *fakeRotation) Signs(roots issuer.TrustBundle) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.signing = roots
 }
 
-func (r *rotation) Leads() bool {
+func (r *fakeRotation) Leads() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return !r.follower
 }
 
-func (r *rotation) Status() *v1.RotationStatus {
+func (r *fakeRotation) Status() *v1.RotationStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.status
 }
 
 // set changes what the rotation is like.
-func (r *rotation) set(change func(*rotation)) {
+func (r *fakeRotation) set(change func(*fakeRotation)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change(r)
@@ -87,14 +87,14 @@ func (r *rotation) set(change func(*rotation)) {
 }
 
 // retire lets the time pass in which replaced roots are trusted.
-func (r *rotation) retire() {
+func (r *fakeRotation) retire() {
 	time.Sleep(overlap + resync)
 	settle()
-	r.set(func(*rotation) {})
+	r.set(func(*fakeRotation) {})
 	settle()
 }
 
-func (r *rotation) mustSay(t *testing.T, signing ...*x509.Certificate) {
+func (r *fakeRotation) mustSay(t *testing.T, signing ...*x509.Certificate) {
 	t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -125,12 +125,12 @@ func TestTheFormerRootSignsWhileTheNewOneIsDistributed(t *testing.T) {
 				m := startTresor(t)
 				first := m.makeRoot(t, "osm-ca-bundle")
 				settle()
-				m.set(func(r *rotation) { r.deaf = true })
+				m.set(func(r *fakeRotation) { r.deaf = true })
 				second := trigger(t, m)
 				settle()
 				m.mustSign(t, first, first, second)
 				m.mustSay(t, first)
-				m.set(func(r *rotation) { r.deaf = false })
+				m.set(func(r *fakeRotation) { r.deaf = false })
 				settle()
 				m.mustSign(t, second, first, second)
 				m.mustSay(t, second)
@@ -145,7 +145,7 @@ func TestWithoutTheFormerKeyNothingSignsWhileTheNewRootIsDistributed(t *testing.
 		first := before.makeRoot(t, "osm-ca-bundle")
 		settle()
 		m := newMesh(t)
-		m.set(func(r *rotation) { r.state, r.deaf = before.state, true })
+		m.set(func(r *fakeRotation) { r.state, r.deaf = before.state, true })
 		m.create(t, "first", v1.Active, tresorOf("osm-ca-bundle"))
 		second := m.makeRoot(t, "osm-ca-bundle")
 		m.run(t)
@@ -158,7 +158,7 @@ func TestWithoutTheFormerKeyNothingSignsWhileTheNewRootIsDistributed(t *testing.
 		if err := m.signedBy(t.Context(), second); err == nil {
 			t.Error("it signs")
 		}
-		m.set(func(r *rotation) { r.deaf = false })
+		m.set(func(r *fakeRotation) { r.deaf = false })
 		settle()
 		m.mustSign(t, second, first, second)
 	})
@@ -170,9 +170,9 @@ func TestAReplicaThatLagsBehindSignsWithTheFormerForSomeMinutes(t *testing.T) {
 		first := m.makeRoot(t, "osm-ca-bundle")
 		settle()
 		other := newMesh(t).makeRoot(t, "osm-ca-bundle")
-		m.set(func(r *rotation) { // others have seen another root
-			w := trust.Wanted{Signer: issuer.NewTrustBundle(other), Trusted: map[string]issuer.TrustBundle{"first": issuer.NewTrustBundle(other)}}
-			n := trust.Situation{Now: time.Now(), Acknowledged: true, Overlap: overlap}
+		m.set(func(r *fakeRotation) { // others have seen another root
+			w := rotation.Wanted{Signer: issuer.NewTrustBundle(other), Trusted: map[string]issuer.TrustBundle{"first": issuer.NewTrustBundle(other)}}
+			n := rotation.Situation{Now: time.Now(), Acknowledged: true, Overlap: overlap}
 			r.state, r.away = r.state.Next(w, n).Next(w, n), true
 		})
 		settle()
@@ -191,7 +191,7 @@ func TestARevokedRootIsDroppedAtOnce(t *testing.T) {
 		m := startTresor(t)
 		first := m.makeRoot(t, "osm-ca-bundle")
 		settle()
-		m.set(func(r *rotation) { r.deaf = true })
+		m.set(func(r *fakeRotation) { r.deaf = true })
 		second := m.makeRoot(t, "second")
 		m.create(t, "second", v1.Active, tresorOf("second"))
 		settle()
@@ -217,7 +217,7 @@ func TestTheOnlyRootIsNotDropped(t *testing.T) {
 func TestWhoDoesNotLeadSaysNothingInTheStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMesh(t)
-		m.set(func(r *rotation) { r.follower = true })
+		m.set(func(r *fakeRotation) { r.follower = true })
 		m.create(t, "first", v1.Active, tresorOf("osm-ca-bundle"))
 		root := m.makeRoot(t, "osm-ca-bundle")
 		m.run(t)
@@ -226,7 +226,7 @@ func TestWhoDoesNotLeadSaysNothingInTheStatus(t *testing.T) {
 		if n := m.roots.writes(); n != 0 {
 			t.Errorf("%d writes", n)
 		}
-		m.set(func(r *rotation) { r.follower = false })
+		m.set(func(r *fakeRotation) { r.follower = false })
 		settle()
 		m.wantStatus(t, "first", "True Reached", "True Signing")
 	})
@@ -238,12 +238,12 @@ func TestTheStatusTellsHowFarTheRotationIs(t *testing.T) {
 		m.makeRoot(t, "osm-ca-bundle")
 		settle()
 		want := &v1.RotationStatus{Step: "distribute", Since: metav1.Now(), Pods: 3, Acknowledged: 2, Missing: []string{"shop/web-1"}}
-		m.set(func(r *rotation) { r.status = want })
+		m.set(func(r *fakeRotation) { r.status = want })
 		settle()
 		if got := m.object(t, "first").Status.Rotation; got == nil || got.Step != want.Step || got.Acknowledged != 2 || !slices.Equal(got.Missing, want.Missing) {
 			t.Errorf("it says %+v", got)
 		}
-		m.set(func(r *rotation) { r.status = nil })
+		m.set(func(r *fakeRotation) { r.status = nil })
 		settle()
 		if got := m.object(t, "first").Status.Rotation; got != nil {
 			t.Errorf("it says %+v still", got)
@@ -256,14 +256,14 @@ func TestARootThatIsRefusedWhileOneIsDistributedChangesNothing(t *testing.T) {
 		m := startTresor(t)
 		first := m.makeRoot(t, "osm-ca-bundle")
 		settle()
-		m.set(func(r *rotation) { r.deaf = true })
+		m.set(func(r *fakeRotation) { r.deaf = true })
 		m.deleteSecret(t, "osm-ca-bundle")
 		second := m.makeRoot(t, "osm-ca-bundle")
 		settle()
 		m.edit(t, "osm-ca-bundle", func(s *corev1.Secret) { s.Data[rootsecret.PrivateKeyKey] = []byte("garbage") })
 		settle()
 		m.mustSign(t, first, first, second)
-		m.set(func(r *rotation) { r.deaf = false })
+		m.set(func(r *fakeRotation) { r.deaf = false })
 		settle()
 		m.mustSign(t, second, first, second)
 	})

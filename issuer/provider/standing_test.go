@@ -144,7 +144,7 @@ func TestTheFirstRootIsTriedBeforeItIsDistributed(t *testing.T) {
 	m.run(t)
 	m.awaitMessage(t, "vault", "False Failing", "allowed_uri_sans=spiffe://*")
 	wantUnready(t, m, "MeshRootCertificate vault does not sign yet: ")
-	if state, known := m.rotation.State(); known {
+	if state, known := m.fakeRotation.State(); known {
 		t.Errorf("distributed is %s", state.Bundle())
 	}
 	must(t, server.SetRole(t.Context(), testvault.Mount, nil))
@@ -183,8 +183,8 @@ func TestAtAStartTheRootThatSignedGoesOn(t *testing.T) {
 	informer, err := newInformer(before.roots, m.Look)
 	must(t, err)
 	m.informer = informer
-	state, _ := before.rotation.State()
-	m.rotation.set(func(r *rotation) { r.state = state })
+	state, _ := before.fakeRotation.State()
+	m.fakeRotation.set(func(r *fakeRotation) { r.state = state })
 	m.run(t)
 	await(t, m.Ready)
 	m.mustSign(t, first, first, readRoot(t, server))

@@ -111,7 +111,7 @@ func TestAFirstSecretThatIsRefusedKeepsItFromBeingReady(t *testing.T) {
 func TestNothingIsSignedBeforeTheRootIsTrusted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := startTresor(t)
-		m.set(func(r *rotation) { r.away = true })
+		m.set(func(r *fakeRotation) { r.away = true })
 		root := m.makeRoot(t, "osm-ca-bundle")
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
@@ -119,7 +119,7 @@ func TestNothingIsSignedBeforeTheRootIsTrusted(t *testing.T) {
 		if !m.manager.Bundle().IsEmpty() {
 			t.Error("the manager has the root already")
 		}
-		m.set(func(r *rotation) { r.away = false })
+		m.set(func(r *fakeRotation) { r.away = false })
 		settle()
 		m.mustSign(t, root, root)
 	})

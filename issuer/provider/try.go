@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 // trialTimeout bounds the wait for an authority that is tried.
@@ -18,7 +18,7 @@ const trialTimeout = 30 * time.Second
 // the mesh leaves the one that signs for it: what is wrong with a token, a role
 // or an approval shows by that alone. One that signed before this process started
 // is taken as it is: while it is away, there are certificates to serve.
-func (p *Provider) try(ctx context.Context, r *root, recorded trust.State) error {
+func (p *Provider) try(ctx context.Context, r *root, recorded rotation.State) error {
 	a := r.authority
 	switch {
 	case p.signer != nil && p.signer.authority == a:

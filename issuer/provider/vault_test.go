@@ -349,7 +349,7 @@ func TestANewRootInVaultIsTrustedAndWhatItSignsIsNotBefore(t *testing.T) {
 	m.awaitStatus(t, "vault", "True Reached", "True Signing")
 	before := readRoot(t, server)
 
-	m.set(func(r *rotation) { r.deaf = true })
+	m.set(func(r *fakeRotation) { r.deaf = true })
 	_, err := server.Write(t.Context(), "pki/root/rotate/internal", map[string]any{"common_name": "second.root", "ttl": "87600h", "key_type": "ec", "key_bits": 256})
 	must(t, err)
 	_, err = server.Write(t.Context(), "pki/root/replace", map[string]any{"default": "next"})
@@ -361,7 +361,7 @@ func TestANewRootInVaultIsTrustedAndWhatItSignsIsNotBefore(t *testing.T) {
 		}
 		return nil
 	})
-	m.set(func(r *rotation) { r.deaf = false })
+	m.set(func(r *fakeRotation) { r.deaf = false })
 	await(t, func() error { return m.signedBy(context.WithoutCancel(t.Context()), after) })
 	m.mustSign(t, after, before, after)
 }

@@ -21,7 +21,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/osm-edge/osm/check"
 	"github.com/osm-edge/osm/test/mesh"
 )
 
@@ -47,7 +46,7 @@ func TestABugReportHasNoSecrets(t *testing.T) {
 			t.Errorf("there is no %s", name)
 		}
 	}
-	var report check.Report
+	var report checkReport
 	if err := json.Unmarshal(files["check.json"], &report); err != nil || len(report.Checks) == 0 {
 		t.Errorf("check.json: %v", err)
 	}

@@ -20,7 +20,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/osm-edge/osm/check"
 	"github.com/osm-edge/osm/test/cluster"
 )
 
@@ -41,10 +40,10 @@ func osm(t *testing.T, kubeconfig string, args ...string) (out, problem string, 
 }
 
 // checked runs osm check.
-func checked(t *testing.T, kubeconfig string) (check.Report, int) {
+func checked(t *testing.T, kubeconfig string) (checkReport, int) {
 	t.Helper()
 	out, problem, code := osm(t, kubeconfig, "check", "-o", "json")
-	var report check.Report
+	var report checkReport
 	if err := json.Unmarshal([]byte(out), &report); err != nil {
 		t.Fatalf("osm check: %v: %s%s", err, out, problem)
 	}
@@ -122,9 +121,9 @@ func TestCheckFindsEachPlantedFault(t *testing.T) {
 
 // shows waits until the fault is found, with its mend and the exit code of its
 // severity.
-func (p *patient) shows(f fault) (seen check.Finding) {
+func (p *patient) shows(f fault) (seen checkFinding) {
 	p.t.Helper()
-	var last check.Report
+	var last checkReport
 	p.wait("the finding", func() bool {
 		report, code := checked(p.t, p.kubeconfig)
 		if want := map[bool]int{true: 2}[report.Errors > 0]; code != want {
@@ -149,7 +148,7 @@ func (p *patient) shows(f fault) (seen check.Finding) {
 // recovers waits until nothing is wrong.
 func (p *patient) recovers() {
 	p.t.Helper()
-	var last check.Report
+	var last checkReport
 	p.wait("nothing is wrong", func() bool {
 		var code int
 		last, code = checked(p.t, p.kubeconfig)
@@ -157,7 +156,7 @@ func (p *patient) recovers() {
 	}, &last)
 }
 
-func (p *patient) wait(what string, done func() bool, last *check.Report) {
+func (p *patient) wait(what string, done func() bool, last *checkReport) {
 	p.t.Helper()
 	condition := func(context.Context) (bool, error) { return done(), nil }
 	if err := wait.PollUntilContextCancel(within(p.t, 90*time.Second), 300*time.Millisecond, true, condition); err != nil {

@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/injector"
-	"github.com/osm-edge/osm/trust"
+	"github.com/osm-edge/osm/issuer/rotation"
 )
 
 const manyPods = 5000
@@ -62,7 +62,7 @@ func createMany(t *testing.T, client kubernetes.Interface) {
 	}
 	for _, namespace := range all {
 		eventually(t, "the roots", func(ctx context.Context) (bool, error) {
-			_, err := client.CoreV1().ConfigMaps(namespace).Get(ctx, trust.ConfigMapName, metav1.GetOptions{})
+			_, err := client.CoreV1().ConfigMaps(namespace).Get(ctx, rotation.ConfigMapName, metav1.GetOptions{})
 			return err == nil, nil
 		})
 	}

@@ -20,10 +20,10 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/sidecar"
-	"github.com/osm-edge/osm/trust"
 )
 
 func TestMesh(t *testing.T) {
@@ -114,14 +114,14 @@ func testTrustBundle(t *testing.T, client kubernetes.Interface) {
 	joined := createNamespace(t, client, map[string]string{monitored: "osm"}, "")
 	outside := createNamespace(t, client, nil, "")
 	bundle := func(ctx context.Context) (*corev1.ConfigMap, error) {
-		return client.CoreV1().ConfigMaps(joined).Get(ctx, trust.ConfigMapName, metav1.GetOptions{})
+		return client.CoreV1().ConfigMaps(joined).Get(ctx, rotation.ConfigMapName, metav1.GetOptions{})
 	}
 	published := func(ctx context.Context) (bool, error) {
 		cm, err := bundle(ctx)
 		if apierrors.IsNotFound(err) {
 			return false, nil
 		}
-		return err == nil && len(cm.Data) == 1 && cm.Data[trust.BundleKey] == string(root), err
+		return err == nil && len(cm.Data) == 1 && cm.Data[rotation.BundleKey] == string(root), err
 	}
 	eventually(t, "the bundle is published", published)
 
@@ -129,16 +129,16 @@ func testTrustBundle(t *testing.T, client kubernetes.Interface) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cm.Data[trust.BundleKey] = "tampered"
+	cm.Data[rotation.BundleKey] = "tampered"
 	if _, err := client.CoreV1().ConfigMaps(joined).Update(t.Context(), cm, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "a changed bundle is put right", published)
-	if err := client.CoreV1().ConfigMaps(joined).Delete(t.Context(), trust.ConfigMapName, metav1.DeleteOptions{}); err != nil {
+	if err := client.CoreV1().ConfigMaps(joined).Delete(t.Context(), rotation.ConfigMapName, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "a deleted bundle is put back", published)
-	if _, err := client.CoreV1().ConfigMaps(outside).Get(t.Context(), trust.ConfigMapName, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+	if _, err := client.CoreV1().ConfigMaps(outside).Get(t.Context(), rotation.ConfigMapName, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("a namespace outside of the mesh has a bundle: %v", err)
 	}
 }

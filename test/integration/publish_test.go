@@ -2,7 +2,6 @@ package integration
 
 import (
 	"context"
-	"log/slog"
 	"maps"
 	"testing"
 
@@ -11,14 +10,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/injector/pipy"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
-	"github.com/osm-edge/osm/publish"
 	"github.com/osm-edge/osm/test/mesh"
-	"github.com/osm-edge/osm/trust"
 )
 
 func testScripts(t *testing.T, client kubernetes.Interface) {
@@ -55,14 +52,22 @@ func testScripts(t *testing.T, client kubernetes.Interface) {
 
 	testHeldBundle(t, client, pod.Namespace)
 
-	next := map[string]string{"main.js": "// of another version"}
-	publishOther(t, client, "osm-sidecar-fedcba987654", next)
-	eventually(t, "the scripts of another version are published beside them", func(ctx context.Context) (bool, error) {
-		return published(ctx, "osm-sidecar-fedcba987654", next)
+	other, err := client.CoreV1().ConfigMaps(pod.Namespace).Create(t.Context(), &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: "osm-sidecar-fedcba987654", Labels: manifests.Labels(mesh.Name, "next")},
+		Data:       map[string]string{"main.js": "// of another version"},
+		Immutable:  new(true),
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.CoreV1().ConfigMaps(pod.Namespace).Delete(t.Context(), pipy.ConfigMapName(), metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "scripts are put back beside those of another version", func(ctx context.Context) (bool, error) {
+		return published(ctx, pipy.ConfigMapName(), pipy.Scripts())
 	})
-	after, err := get(t.Context(), pipy.ConfigMapName())
-	if err != nil || after.ResourceVersion != before.ResourceVersion {
-		t.Errorf("the first scripts are of version %s, and were of %s: %v", after.ResourceVersion, before.ResourceVersion, err)
+	if after, err := get(t.Context(), other.Name); err != nil || after.UID != other.UID || after.ResourceVersion != other.ResourceVersion {
+		t.Errorf("the scripts of another version were changed: %v", err)
 	}
 	now, err := client.CoreV1().Pods(pod.Namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
 	if err != nil || now.UID != pod.UID || !equality.Semantic.DeepEqual(now.Spec, pod.Spec) {
@@ -78,48 +83,15 @@ func testScripts(t *testing.T, client kubernetes.Interface) {
 func testHeldBundle(t *testing.T, client kubernetes.Interface, namespace string) {
 	t.Helper()
 	held := []byte(`{"immutable":true,"metadata":{"finalizers":["example.com/held"]}}`)
-	before, err := client.CoreV1().ConfigMaps(namespace).Patch(t.Context(), trust.ConfigMapName, types.MergePatchType, held, metav1.PatchOptions{})
+	before, err := client.CoreV1().ConfigMaps(namespace).Patch(t.Context(), rotation.ConfigMapName, types.MergePatchType, held, metav1.PatchOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "a bundle that a tenant holds is replaced", func(ctx context.Context) (bool, error) {
-		cm, err := client.CoreV1().ConfigMaps(namespace).Get(ctx, trust.ConfigMapName, metav1.GetOptions{})
+		cm, err := client.CoreV1().ConfigMaps(namespace).Get(ctx, rotation.ConfigMapName, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return false, nil
 		}
 		return err == nil && cm.UID != before.UID && cm.Immutable == nil && maps.Equal(cm.Data, before.Data), err
 	})
-}
-
-// publishOther is an osm-controller of another version, until the test's end.
-func publishOther(t *testing.T, client kubernetes.Interface, name string, data map[string]string) {
-	t.Helper()
-	factory := informers.NewSharedInformerFactory(client, 0)
-	publisher := publish.New(publish.Options{
-		Name:          name,
-		Immutable:     true,
-		Client:        client.CoreV1(),
-		Namespaces:    factory.Core().V1().Namespaces().Lister(),
-		ConfigMaps:    factory.Core().V1().ConfigMaps().Lister(),
-		Monitored:     manifests.Monitored(mesh.Name),
-		MeshNamespace: mesh.Namespace,
-		Labels:        manifests.Labels(mesh.Name, "next"),
-		Owned:         manifests.Owned(mesh.Name),
-		Logger:        slog.New(slog.DiscardHandler),
-	})
-	ctx, cancel := context.WithCancel(t.Context())
-	factory.StartWithContext(ctx)
-	factory.WaitForCacheSync(ctx.Done())
-	ended := make(chan error, 1)
-	go func() { ended <- publisher.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		factory.Shutdown()
-	})
-	if err := publisher.Set(data); err != nil {
-		t.Fatal(err)
-	}
 }

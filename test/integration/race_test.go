@@ -18,10 +18,10 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/render"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
-	"github.com/osm-edge/osm/trust"
 )
 
 func TestFiftyBootstrapsAndFiveControllersMakeOneRootAndAnotherAndEndEqual(t *testing.T) {
@@ -115,7 +115,7 @@ func watchRoots(t *testing.T, client kubernetes.Interface) *seenRoots {
 	if err != nil {
 		t.Fatal(err)
 	}
-	records, err := client.CoreV1().ConfigMaps(mesh.Namespace).Watch(t.Context(), options(trust.ConfigMapName))
+	records, err := client.CoreV1().ConfigMaps(mesh.Namespace).Watch(t.Context(), options(rotation.ConfigMapName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func (s *seenRoots) add(t *testing.T, event watch.Event) {
 	case *corev1.Secret:
 		s.secret = s.secret.Union(parse(object.Data["ca.crt"]))
 	case *corev1.ConfigMap:
-		s.record = s.record.Union(parse([]byte(object.Data[trust.BundleKey])))
+		s.record = s.record.Union(parse([]byte(object.Data[rotation.BundleKey])))
 	}
 }
 

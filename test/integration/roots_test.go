@@ -20,12 +20,12 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/sidecar"
-	"github.com/osm-edge/osm/trust"
 )
 
 const firstRoot = "osm-mesh-root-certificate"
@@ -102,19 +102,19 @@ func TestAMeshFollowsItsRootCertificates(t *testing.T) {
 		wantRefusal(t, err, "there are certificates that were signed with this root")
 	})
 	t.Run("a record that is malformed is written anew", func(t *testing.T) {
-		record := trust.Record{ConfigMaps: client.CoreV1().ConfigMaps(mesh.Namespace)}
+		record := rotation.Record{ConfigMaps: client.CoreV1().ConfigMaps(mesh.Namespace)}
 		before, err := record.Read(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		patch := fmt.Appendf(nil, `{"data":{%q:%q}}`, trust.BundleKey, strings.Repeat("garbage", 1<<17))
-		_, err = record.ConfigMaps.Patch(t.Context(), trust.ConfigMapName, types.MergePatchType, patch, metav1.PatchOptions{})
+		patch := fmt.Appendf(nil, `{"data":{%q:%q}}`, rotation.BundleKey, strings.Repeat("garbage", 1<<17))
+		_, err = record.ConfigMaps.Patch(t.Context(), rotation.ConfigMapName, types.MergePatchType, patch, metav1.PatchOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "the record is as it was", func(ctx context.Context) (bool, error) {
 			after, err := record.Read(ctx)
-			if errors.Is(err, trust.ErrMalformed) {
+			if errors.Is(err, rotation.ErrMalformed) {
 				return false, nil
 			}
 			return err == nil && after.Bundle().Equal(before.Bundle()) && after.Signing().Equal(before.Signing()), err

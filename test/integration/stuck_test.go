@@ -19,8 +19,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-
-	"github.com/osm-edge/osm/check"
 )
 
 // refused is a workload whose pods the API server refuses, and what is found.
@@ -71,11 +69,11 @@ func TestCheckReportsWorkloadsWhosePodsAreNotCreated(t *testing.T) {
 	}
 	p := &patient{t: t, cluster: c, client: client, own: own, kubeconfig: c.Kubeconfig()}
 	p.create(validators, "", guard)
-	var want []check.Finding
+	var want []checkFinding
 	for _, r := range refusals {
 		want = append(want, p.refuse(r))
 	}
-	var report check.Report
+	var report checkReport
 	p.wait("all findings", func() bool {
 		report, _ = checked(t, p.kubeconfig)
 		return len(findings(report, "workloads")) >= len(want)
@@ -98,7 +96,7 @@ func TestCheckReportsWorkloadsWhosePodsAreNotCreated(t *testing.T) {
 	}, &report)
 }
 
-func findings(report check.Report, name string) []check.Finding {
+func findings(report checkReport, name string) []checkFinding {
 	for _, c := range report.Checks {
 		if c.Name == name {
 			return c.Findings
@@ -107,7 +105,7 @@ func findings(report check.Report, name string) []check.Finding {
 	return nil
 }
 
-func has(all []check.Finding, want check.Finding) bool {
+func has(all []checkFinding, want checkFinding) bool {
 	for _, f := range all {
 		if f.Severity == want.Severity && f.Object == want.Object && strings.Contains(f.Problem, want.Problem) && strings.Contains(f.Mend, want.Mend) {
 			return true
@@ -126,7 +124,7 @@ var workloads = map[string]schema.GroupVersionResource{
 
 // refuse creates the workload in a namespace of its own, and returns what is to
 // be found.
-func (p *patient) refuse(r refused) check.Finding {
+func (p *patient) refuse(r refused) checkFinding {
 	p.t.Helper()
 	labels := map[string]string{monitored: "osm"}
 	for key, value := range r.labels {
@@ -152,8 +150,8 @@ func (p *patient) refuse(r refused) check.Finding {
 	}
 	p.create(workloads[r.kind], namespace, fmt.Sprintf(
 		`{"apiVersion":%q,"kind":%q,"metadata":{"name":"refused"},"spec":{%s"template":{"metadata":{"labels":{"app":"refused"}},"spec":%s}}}`, version, r.kind, spec, r.spec))
-	return check.Finding{
-		Severity: check.Error, Object: r.object + " " + namespace + "/refused",
+	return checkFinding{
+		Severity: "error", Object: r.object + " " + namespace + "/refused",
 		Problem: r.reason, Mend: strings.ReplaceAll(r.mend, "NAMESPACE", namespace),
 	}
 }
@@ -242,9 +240,9 @@ func TestCheckReportsPullSecretsThatPodsLack(t *testing.T) {
 		t.Errorf("of a pod that names it: %q", said)
 	}
 	report, _ := checked(t, c.Kubeconfig())
-	for _, want := range []check.Finding{
-		{Severity: check.Warning, Object: "Secret " + namespace + "/registry", Problem: "does not exist", Mend: "kubectl create secret docker-registry registry -n " + namespace},
-		{Severity: check.Warning, Object: "Namespace " + namespace, Problem: "1 pod without Secret registry among its imagePullSecrets, with which the sidecar's image is pulled: silent", Mend: "kubectl patch serviceaccount default -n " + namespace},
+	for _, want := range []checkFinding{
+		{Severity: "warning", Object: "Secret " + namespace + "/registry", Problem: "does not exist", Mend: "kubectl create secret docker-registry registry -n " + namespace},
+		{Severity: "warning", Object: "Namespace " + namespace, Problem: "1 pod without Secret registry among its imagePullSecrets, with which the sidecar's image is pulled: silent", Mend: "kubectl patch serviceaccount default -n " + namespace},
 	} {
 		if !has(findings(report, "registries"), want) {
 			t.Errorf("%+v is not among %+v", want, findings(report, "registries"))

@@ -16,10 +16,10 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/sidecar"
-	"github.com/osm-edge/osm/trust"
 )
 
 const tokenLife = time.Hour
@@ -54,12 +54,12 @@ func mounted(ctx context.Context, c *cluster.Cluster, client kubernetes.Interfac
 	case "token":
 		token, err := c.PodToken(ctx, pod.Namespace, pod.Name, sds.Audience, tokenLife)
 		return []byte(token), err
-	case trust.BundleKey:
-		cm, err := client.CoreV1().ConfigMaps(pod.Namespace).Get(ctx, trust.ConfigMapName, metav1.GetOptions{})
+	case rotation.BundleKey:
+		cm, err := client.CoreV1().ConfigMaps(pod.Namespace).Get(ctx, rotation.ConfigMapName, metav1.GetOptions{})
 		if err != nil {
 			return nil, err
 		}
-		return []byte(cm.Data[trust.BundleKey]), nil
+		return []byte(cm.Data[rotation.BundleKey]), nil
 	}
 	return nil, fmt.Errorf("%s is not mounted into a sidecar", name)
 }

@@ -12,8 +12,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/test/cluster"
-	"github.com/osm-edge/osm/trust"
 )
 
 const (
@@ -24,11 +24,11 @@ const (
 // DialSDS reaches osm-controller as a sidecar does: by its Service, verified by
 // the trust bundle of a namespace.
 func DialSDS(ctx context.Context, c *cluster.Cluster, client kubernetes.Interface, namespace string) (*grpc.ClientConn, error) {
-	cm, err := client.CoreV1().ConfigMaps(namespace).Get(ctx, trust.ConfigMapName, metav1.GetOptions{})
+	cm, err := client.CoreV1().ConfigMaps(namespace).Get(ctx, rotation.ConfigMapName, metav1.GetOptions{})
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := issuer.ParseTrustBundle([]byte(cm.Data[trust.BundleKey]))
+	bundle, err := issuer.ParseTrustBundle([]byte(cm.Data[rotation.BundleKey]))
 	if err != nil {
 		return nil, fmt.Errorf("the trust bundle of namespace %s: %w", namespace, err)
 	}

@@ -15,8 +15,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/test/mesh"
-	"github.com/osm-edge/osm/trust"
 )
 
 // bundles follows the osm-trust-bundle ConfigMaps of all namespaces. It shows
@@ -39,7 +39,7 @@ type version struct {
 func newBundles(client kubernetes.Interface, step func()) (*bundles, error) {
 	b := &bundles{step: step, versions: map[string][]version{}}
 	b.factory = informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-		o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, trust.ConfigMapName).String()
+		o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, rotation.ConfigMapName).String()
 	}))
 	_, err := b.factory.Core().V1().ConfigMaps().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(o any) { b.take(o.(*corev1.ConfigMap)) },
@@ -81,7 +81,7 @@ func (b *bundles) mounted(namespace string, started time.Time, delay time.Durati
 	found := ""
 	for _, v := range b.versions[namespace] {
 		if found == "" || !v.seen.After(until) {
-			found = v.data[trust.BundleKey]
+			found = v.data[rotation.BundleKey]
 		}
 	}
 	if found == "" {
@@ -100,5 +100,5 @@ func (b *bundles) recorded(at time.Time) (issuer.TrustBundle, error) {
 			before = v
 		}
 	}
-	return issuer.ParseTrustBundle([]byte(before.data[trust.BundleKey]))
+	return issuer.ParseTrustBundle([]byte(before.data[rotation.BundleKey]))
 }

@@ -8,8 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/test/mesh"
-	"github.com/osm-edge/osm/trust"
 )
 
 func TestAPodSeesTheBundleOfItsStartAndLaterOnesLate(t *testing.T) {
@@ -64,10 +64,10 @@ func newFedBundles(step func()) fedBundles {
 }
 
 func (b fedBundles) feed(namespace, roots string) {
-	b.take(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace}, Data: map[string]string{trust.BundleKey: roots}})
+	b.take(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace}, Data: map[string]string{rotation.BundleKey: roots}})
 }
 
 func (b fedBundles) last(namespace string) string {
 	all := b.versions[namespace]
-	return all[len(all)-1].data[trust.BundleKey]
+	return all[len(all)-1].data[rotation.BundleKey]
 }

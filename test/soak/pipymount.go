@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/injector"
-	"github.com/osm-edge/osm/trust"
+	"github.com/osm-edge/osm/issuer/rotation"
 )
 
 // bootstrap has Pipy listen on the pod's addresses of this machine, and find here
@@ -26,7 +26,7 @@ func (p *pipy) bootstrap(b injector.Bootstrap, sds string) injector.Bootstrap {
 	}
 	b.Inbound, b.Outbound, b.Admin, b.Readiness, b.Metrics = at(b.Inbound), at(b.Outbound), at(b.Admin), at(b.Readiness), at(b.Metrics)
 	b.SDS.Address, b.Probes = sds, nil
-	b.SDS.TokenFile, b.SDS.CAFile = filepath.Join(p.dir, "token"), filepath.Join(p.dir, trust.BundleKey)
+	b.SDS.TokenFile, b.SDS.CAFile = filepath.Join(p.dir, "token"), filepath.Join(p.dir, rotation.BundleKey)
 	return b
 }
 
@@ -37,7 +37,7 @@ func (s *soak) mounter(p *pipy, read func(string) ([]byte, error)) func() error 
 	return func() error {
 		roots, err := s.bundles.mounted(p.pod.Namespace, began, delay)
 		if err == nil {
-			err = replaceFile(filepath.Join(p.dir, trust.BundleKey), roots)
+			err = replaceFile(filepath.Join(p.dir, rotation.BundleKey), roots)
 		}
 		// By the wall clock, as the kubelet: it may have jumped.
 		if time.Now().Round(0).Sub(renewed) < tokenPeriod {

@@ -15,9 +15,9 @@ import (
 
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/sidecar"
-	"github.com/osm-edge/osm/trust"
 )
 
 // kubeletDelay is at most how late a mounted file changes here.
@@ -58,7 +58,7 @@ func (s *soak) newProxy(ctx context.Context, pod *corev1.Pod, place int, mute bo
 	options.Bootstrap = withoutListeners(options.Bootstrap)
 	read, started, delay := options.ReadFile, time.Now(), rand.N(kubeletDelay)
 	options.ReadFile = func(name string) ([]byte, error) {
-		if path.Base(name) == trust.BundleKey {
+		if path.Base(name) == rotation.BundleKey {
 			return s.bundles.mounted(pod.Namespace, started, delay)
 		}
 		return read(name)

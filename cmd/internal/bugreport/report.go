@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/cmd/internal/check"
 	"github.com/osm-edge/osm/cmd/internal/survey"
 )
 

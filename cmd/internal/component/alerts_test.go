@@ -16,11 +16,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/osm-edge/osm/cmd/internal/publish"
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
-	"github.com/osm-edge/osm/publish"
-	"github.com/osm-edge/osm/rotation"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/webhook"
 )

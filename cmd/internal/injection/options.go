@@ -18,7 +18,7 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/injector"
-	"github.com/osm-edge/osm/interception"
+	"github.com/osm-edge/osm/injector/interception"
 )
 
 // Auto is the placement that leaves it to what the cluster's kubelets can do.

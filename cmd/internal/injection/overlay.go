@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/osm-edge/osm/injector"
-	"github.com/osm-edge/osm/interception"
+	"github.com/osm-edge/osm/injector/interception"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 

@@ -10,7 +10,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/destination"
+	"github.com/osm-edge/osm/sds/destination"
 )
 
 // exposure is what Services and Ingresses of a namespace say of the ports of its

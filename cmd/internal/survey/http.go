@@ -13,9 +13,9 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
-	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/cmd/internal/check"
 	"github.com/osm-edge/osm/injector"
-	"github.com/osm-edge/osm/interception"
+	"github.com/osm-edge/osm/injector/interception"
 	"github.com/osm-edge/osm/manifests/mesh"
 )
 

@@ -12,8 +12,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/check"
-	"github.com/osm-edge/osm/trust"
+	"github.com/osm-edge/osm/cmd/internal/check"
+	"github.com/osm-edge/osm/issuer/rotation"
 )
 
 // page is how many objects a list has at a time.
@@ -27,7 +27,7 @@ func (s *Survey) namespaces(ctx context.Context, snapshot *check.Snapshot) error
 		return fmt.Errorf("list namespaces: %w", err)
 	}
 	snapshot.Namespaces = list.Items
-	options := metav1.ListOptions{FieldSelector: "metadata.name=" + trust.ConfigMapName}
+	options := metav1.ListOptions{FieldSelector: "metadata.name=" + rotation.ConfigMapName}
 	copies, err := s.Kube.CoreV1().ConfigMaps(metav1.NamespaceAll).List(ctx, options)
 	if err != nil {
 		return fmt.Errorf("list configmaps: %w", err)

@@ -15,13 +15,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/cmd/internal/check"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/trust"
 )
 
 // Objects reads the mesh's own objects.
@@ -38,7 +38,7 @@ func (s *Survey) Objects(ctx context.Context, snapshot *check.Snapshot) error {
 		func() error {
 			return get(ctx, &snapshot.Validating, webhooks.ValidatingWebhookConfigurations().Get, validating)
 		},
-		func() error { return get(ctx, &snapshot.Record, maps.Get, trust.ConfigMapName) },
+		func() error { return get(ctx, &snapshot.Record, maps.Get, rotation.ConfigMapName) },
 		func() error {
 			return get(ctx, &snapshot.Lease, s.Kube.CoordinationV1().Leases(s.Namespace).Get, "osm-controller")
 		},
@@ -54,7 +54,7 @@ func (s *Survey) Objects(ctx context.Context, snapshot *check.Snapshot) error {
 // Progress reads what tells how far the replacement of a root is.
 func (s *Survey) Progress(ctx context.Context, snapshot *check.Snapshot) error {
 	maps := s.Kube.CoreV1().ConfigMaps(s.Namespace)
-	if err := get(ctx, &snapshot.Record, maps.Get, trust.ConfigMapName); err != nil {
+	if err := get(ctx, &snapshot.Record, maps.Get, rotation.ConfigMapName); err != nil {
 		return err
 	}
 	return s.authorities(ctx, snapshot)

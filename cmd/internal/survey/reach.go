@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/osm-edge/osm/check"
+	"github.com/osm-edge/osm/cmd/internal/check"
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )

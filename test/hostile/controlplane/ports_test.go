@@ -28,11 +28,11 @@ import (
 	corev1lister "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/osm-edge/osm/destination"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/sds/destination"
 	"github.com/osm-edge/osm/test/attack"
 )
 

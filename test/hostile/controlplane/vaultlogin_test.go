@@ -29,11 +29,11 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
 	"github.com/osm-edge/osm/issuer/provider"
+	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/test/attack"
 	"github.com/osm-edge/osm/test/cluster"
-	"github.com/osm-edge/osm/trust"
 )
 
 const (
@@ -247,8 +247,8 @@ func newObjects(t *testing.T, config *rest.Config) *gentype.ClientWithList[*v1.M
 // alone is the rotation of a mesh that trusts nothing yet.
 type alone struct{}
 
-func (alone) Want(trust.Wanted)          {}
-func (alone) State() (trust.State, bool) { return trust.State{}, false }
-func (alone) Signs(issuer.TrustBundle)   {}
-func (alone) Leads() bool                { return true }
-func (alone) Status() *v1.RotationStatus { return nil }
+func (alone) Want(rotation.Wanted)          {}
+func (alone) State() (rotation.State, bool) { return rotation.State{}, false }
+func (alone) Signs(issuer.TrustBundle)      {}
+func (alone) Leads() bool                   { return true }
+func (alone) Status() *v1.RotationStatus    { return nil }

@@ -7,8 +7,8 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/osm-edge/osm/interception"
-	"github.com/osm-edge/osm/interception/nft"
+	"github.com/osm-edge/osm/injector/interception"
+	"github.com/osm-edge/osm/injector/interception/nft"
 	"github.com/osm-edge/osm/test/netns"
 )
 

@@ -23,9 +23,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/injector/interception"
+	"github.com/osm-edge/osm/injector/interception/nft"
 	"github.com/osm-edge/osm/injector/pipy"
-	"github.com/osm-edge/osm/interception"
-	"github.com/osm-edge/osm/interception/nft"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"

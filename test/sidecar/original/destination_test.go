@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/osm-edge/osm/interception"
-	"github.com/osm-edge/osm/interception/nft"
+	"github.com/osm-edge/osm/injector/interception"
+	"github.com/osm-edge/osm/injector/interception/nft"
 	"github.com/osm-edge/osm/test/netns"
 	"github.com/osm-edge/osm/test/sidecar/original"
 )

@@ -1,0 +1,211 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/tresor"
+)
+
+const (
+	namespace = "osm-system"
+	patience  = 5 * time.Minute
+	overlap   = 10 * time.Minute // short, for the fake API server keeps all requests
+)
+
+// ca is a root that can sign.
+type ca struct {
+	*tresor.CA
+	bundle issuer.TrustBundle
+}
+
+func newCA(t *testing.T) ca {
+	t.Helper()
+	root, key, err := tresor.NewRoot()
+	must(t, err)
+	c, err := tresor.New(root, key)
+	must(t, err)
+	return ca{CA: c, bundle: issuer.NewTrustBundle(root)}
+}
+
+func (c ca) wanted(name string) Wanted {
+	return Wanted{Signer: c.bundle, Trusted: map[string]issuer.TrustBundle{name: c.bundle}}
+}
+
+// mesh is what replicas share.
+type mesh struct {
+	client kubernetes.Interface
+	lease  chan struct{} // whose sender leads
+
+	mu        sync.Mutex
+	pods      []*corev1.Pod
+	announced []string
+}
+
+func newMesh() *mesh { return &mesh{client: fake.NewClientset(), lease: make(chan struct{}, 1)} }
+
+func (m *mesh) list() ([]*corev1.Pod, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.pods), nil
+}
+
+// addPod adds a pod that runs, and returns its UID.
+func (m *mesh) addPod(name string) types.UID {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	uid := types.UID(fmt.Sprintf("uid-of-%s-%d", name, len(m.pods)))
+	m.pods = append(m.pods, pod(name, uid))
+	return uid
+}
+
+func pod(name string, uid types.UID) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: uid},
+		Status:     corev1.PodStatus{Phase: corev1.PodRunning},
+	}
+}
+
+func (m *mesh) announce(_ context.Context, a Announcement) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.announced = append(m.announced, a.Reason)
+}
+
+// replica is a Rotation whose Manager signs with what it may, as a provider has
+// it do.
+type replica struct {
+	*Rotation
+	manager *issuer.Manager
+	holds   []ca // newest last
+	deaf    bool // takes in nothing any more
+	kill    func()
+	mu      sync.Mutex
+}
+
+// start runs a replica that holds these roots, and wants the last of them.
+func (m *mesh) start(t *testing.T, name string, holds ...ca) *replica {
+	t.Helper()
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	r := &replica{manager: issuer.NewManager(issuer.Options{Logger: logger}), holds: holds}
+	var err error
+	r.Rotation, err = New(Options{
+		Client: m.client, Namespace: namespace, Replica: name, Labels: map[string]string{"app": "osm"},
+		Pods: m.list, Manager: r.manager, Patience: patience,
+		Overlap: func() time.Duration { return overlap }, Changed: r.follow, Announce: m.announce, Logger: logger,
+	})
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended, led := make(chan error, 1), make(chan struct{})
+	go func() { ended <- r.Run(ctx) }()
+	go func() {
+		defer close(led)
+		select {
+		case m.lease <- struct{}{}:
+			r.Lead(ctx)
+			<-m.lease
+		case <-ctx.Done():
+		}
+	}()
+	r.kill = sync.OnceFunc(func() {
+		cancel()
+		<-led
+		must(t, <-ended)
+	})
+	t.Cleanup(r.kill)
+	r.want(holds...)
+	return r
+}
+
+// want has the replica hold these roots, and want the last of them.
+func (r *replica) want(holds ...ca) {
+	r.mu.Lock()
+	r.holds = holds
+	r.mu.Unlock()
+	if len(holds) > 0 {
+		r.Want(holds[len(holds)-1].wanted("root"))
+	}
+	r.follow()
+}
+
+// follow signs with the newest root that may.
+func (r *replica) follow() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	state, known := r.State()
+	if !known || r.deaf {
+		return
+	}
+	roots := []issuer.Root{{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(state.Bundle())}}
+	signs := issuer.TrustBundle{}
+	for _, c := range slices.Backward(r.holds) {
+		if state.MaySign(c.bundle, time.Now()) {
+			roots = append(roots, issuer.Root{Name: "root", Role: issuer.Active, Issuer: c})
+			signs = c.bundle
+			break
+		}
+	}
+	if err := r.manager.SetRoots(context.Background(), roots...); err != nil {
+		panic(err)
+	}
+	r.Signs(signs)
+}
+
+func (r *replica) setDeaf(deaf bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deaf = deaf
+}
+
+// acknowledge says that a pod has what the replica trusts.
+func (r *replica) acknowledge(pods ...types.UID) {
+	for _, pod := range pods {
+		r.Acknowledged(pod, r.manager.Bundle())
+	}
+}
+
+func (m *mesh) record(t *testing.T) State {
+	t.Helper()
+	state, err := (&Record{ConfigMaps: m.client.CoreV1().ConfigMaps(namespace)}).Read(t.Context())
+	must(t, err)
+	return state
+}
+
+// mustBe wants the step that is recorded, and who signs.
+func (m *mesh) mustBe(t *testing.T, step Step, signs ca) {
+	t.Helper()
+	state := m.record(t)
+	if got, _ := state.Step(); got != step {
+		t.Errorf("the step is %q, want %q", got, step)
+	}
+	if !state.Signing().Equal(signs.bundle) {
+		t.Error("another root signs")
+	}
+}
+
+// settle lets some seconds pass.
+func settle() {
+	time.Sleep(3 * time.Second)
+	synctest.Wait()
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,200 @@
+package rotation
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func TestARootIsReplacedWhenEveryPodHasAcknowledgedIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, first, second := newMesh(), newCA(t), newCA(t)
+		one, two := m.start(t, "one", first), m.start(t, "two", first)
+		settle()
+		m.mustBe(t, Settled, first)
+
+		web, api := m.addPod("web"), m.addPod("api")
+		one.want(first, second)
+		two.want(first, second)
+		settle()
+		m.mustBe(t, Distribute, first)
+		one.acknowledge(web)
+		settle()
+		m.mustBe(t, Distribute, first)
+		leader := one
+		if two.Leads() {
+			leader = two
+		}
+		if p, known := leader.Progress(); !known || p.Pods != 2 || !slices.Equal(p.Missing, []string{"shop/api"}) || p.Deadline.IsZero() {
+			t.Errorf("progress %+v", p)
+		}
+		two.acknowledge(api)
+		settle()
+		m.mustBe(t, Retire, second)
+		time.Sleep(overlap + time.Minute)
+		synctest.Wait()
+		m.mustBe(t, Settled, second)
+		if want := []string{"RootDistributed", "RootSigns", "RootDropped"}; !slices.Equal(m.announced, want) {
+			t.Errorf("announced are %q, want %q", m.announced, want)
+		}
+	})
+}
+
+func TestAPodThatDoesNotAcknowledgeIsWaitedForUntilTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, first, second := newMesh(), newCA(t), newCA(t)
+		one := m.start(t, "one", first)
+		settle()
+		m.addPod("web")
+		one.want(first, second)
+		time.Sleep(patience - 5*time.Second)
+		synctest.Wait()
+		m.mustBe(t, Distribute, first)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		m.mustBe(t, Retire, second)
+	})
+}
+
+func TestAPodThatIsGoneIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, first, second := newMesh(), newCA(t), newCA(t)
+		one := m.start(t, "one", first)
+		settle()
+		m.addPod("web")
+		one.want(first, second)
+		settle()
+		m.mu.Lock()
+		m.pods = nil
+		m.mu.Unlock()
+		settle()
+		m.mustBe(t, Retire, second)
+	})
+}
+
+func TestAReplicaThatSendsTheFormerBundleIsWaitedForWhileItLives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, first, second := newMesh(), newCA(t), newCA(t)
+		one := m.start(t, "one", first)
+		settle()
+		two := m.start(t, "two", first)
+		settle()
+		two.setDeaf(true)
+		one.want(first, second)
+		settle()
+		m.mustBe(t, Distribute, first)
+		time.Sleep(silence + 5*time.Second)
+		synctest.Wait()
+		m.mustBe(t, Distribute, first) // it lives
+		two.kill()
+		settle()
+		m.mustBe(t, Retire, second)
+	})
+}
+
+func TestWhateverIsKilledTheReplacementGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, first, second := newMesh(), newCA(t), newCA(t)
+		one := m.start(t, "one", first)
+		settle()
+		web := m.addPod("web")
+		one.want(first, second)
+		settle()
+		one.kill()
+		m.mustBe(t, Distribute, first)
+
+		two := m.start(t, "two", second) // the key of the first is lost
+		settle()
+		m.mustBe(t, Distribute, first)
+		if !two.manager.Bundle().Equal(m.record(t).Bundle()) {
+			t.Error("it does not distribute what is recorded")
+		}
+		two.acknowledge(web)
+		settle()
+		m.mustBe(t, Retire, second)
+		two.kill()
+
+		m.start(t, "three", second)
+		time.Sleep(overlap + time.Minute)
+		synctest.Wait()
+		m.mustBe(t, Settled, second)
+	})
+}
+
+func TestARecordThatIsDeletedIsWrittenAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, first, second := newMesh(), newCA(t), newCA(t)
+		one := m.start(t, "one", first)
+		settle()
+		m.addPod("web")
+		one.want(first, second)
+		settle()
+		before := m.record(t)
+		must(t, m.client.CoreV1().ConfigMaps(namespace).Delete(t.Context(), ConfigMapName, metav1.DeleteOptions{}))
+		settle()
+		if after := m.record(t); !after.Equal(before) {
+			t.Errorf("it was %v and is %v", before.Bundle(), after.Bundle())
+		}
+	})
+}
+
+func TestAMalformedRecordIsRepaired(t *testing.T) {
+	for name, restarted := range map[string]bool{"a replica knows it": false, "no replica is left that does": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, first, second := newMesh(), newCA(t), newCA(t)
+				one := m.start(t, "one", first)
+				settle()
+				web := m.addPod("web")
+				one.want(first, second)
+				settle()
+				one.acknowledge(web)
+				settle()
+				before := m.record(t)
+				if restarted {
+					one.kill()
+				}
+				client := m.client.CoreV1().ConfigMaps(namespace)
+				cm, err := client.Get(t.Context(), ConfigMapName, metav1.GetOptions{})
+				must(t, err)
+				cm.Data[BundleKey] += "-----END"
+				_, err = client.Update(t.Context(), cm, metav1.UpdateOptions{})
+				must(t, err)
+				if restarted {
+					m.start(t, "two", first, second)
+				}
+				settle()
+				if after := m.record(t); !after.Equal(before) {
+					t.Errorf("it was %v and is %v", before.Bundle(), after.Bundle())
+				}
+			})
+		})
+	}
+}
+
+func TestARootThatWaitsIsAnnouncedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, root := newMesh(), newCA(t)
+		one := m.start(t, "one", root)
+		settle()
+		for range MaxRoots + 3 {
+			one.want(root, newCA(t))
+			settle()
+		}
+		if n := len(m.record(t).Bundle().Roots()); n != MaxRoots {
+			t.Errorf("%d roots are trusted", n)
+		}
+		waits := 0
+		for _, reason := range m.announced {
+			if reason == "RootWaits" {
+				waits++
+			}
+		}
+		if waits == 0 || waits > 4 {
+			t.Errorf("announced are %q", m.announced)
+		}
+	})
+}
