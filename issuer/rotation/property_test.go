@@ -35,7 +35,7 @@ func TestNoHistoryLeadsToACertificateThatAProxyDoesNotAccept(t *testing.T) {
 	all := newRoots(t, letters)
 	for seed := range uint64(12) {
 		h := &history{random: rand.New(rand.NewPCG(seed, 0)), roots: all, now: noon, wanted: all.want("a")}
-		h.state = h.state.Next(h.wanted, Situation{Now: h.now, Patience: ackTimeout, Overlap: retirementPeriod})
+		h.state = h.state.Next(h.wanted, Situation{Now: h.now, Patience: tenMinutes, Overlap: dayLong})
 		h.acked = h.state.Bundle()
 		for range 400 {
 			h.event(t, letters)
@@ -46,7 +46,7 @@ func TestNoHistoryLeadsToACertificateThatAProxyDoesNotAccept(t *testing.T) {
 
 func (h *history) event(t *testing.T, letters string) {
 	t.Helper()
-	n := Situation{Patience: 100 * 365 * 24 * time.Hour, Overlap: retirementPeriod}
+	n := Situation{Patience: 100 * 365 * 24 * time.Hour, Overlap: dayLong}
 	switch h.random.IntN(5) {
 	case 0:
 		h.wanted = h.roots.want(string(letters[h.random.IntN(len(letters))]))
@@ -57,15 +57,15 @@ func (h *history) event(t *testing.T, letters string) {
 		h.now = h.now.Add(time.Duration(h.random.Int64N(int64(15 * time.Hour))))
 	case 3:
 		for name, root := range h.roots {
-			if h.state.MaySign(issuer.NewTrustBundle(root), h.now.Add(retirementPeriod)) && h.roots.names(h.state.Signing()) == name {
-				h.leaves = append(h.leaves, life{name, h.now.Add(retirementPeriod)})
+			if h.state.MaySign(issuer.NewTrustBundle(root), h.now.Add(dayLong)) && h.roots.names(h.state.Signing()) == name {
+				h.leaves = append(h.leaves, life{name, h.now.Add(dayLong)})
 			}
 		}
 	case 4: // the same again, as by another replica
 	}
 	n.Now = h.now
 	next := h.state.Next(h.wanted, n)
-	if again := next.Next(h.wanted, Situation{Now: h.now, Patience: n.Patience, Overlap: retirementPeriod}); !again.Equal(next) {
+	if again := next.Next(h.wanted, Situation{Now: h.now, Patience: n.Patience, Overlap: dayLong}); !again.Equal(next) {
 		t.Fatal("the same step twice is not the same")
 	}
 	h.state = recorded(t, next)

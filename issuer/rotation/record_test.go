@@ -24,7 +24,7 @@ func newRecord(client *fake.Clientset) *Record {
 func advance(r *Record, t *testing.T, w Wanted) (State, error) {
 	t.Helper()
 	return r.Advance(t.Context(), func(s State) State {
-		return s.Next(w, Situation{Now: time.Now(), Acknowledged: true, Patience: ackTimeout, Overlap: retirementPeriod})
+		return s.Next(w, Situation{Now: time.Now(), Acknowledged: true, Patience: tenMinutes, Overlap: dayLong})
 	})
 }
 
@@ -52,7 +52,7 @@ func TestTheRecordOutlivesItsProcess(t *testing.T) {
 		mustAdvance(t, newRecord(client), roots, "a", "a")
 		mustAdvance(t, newRecord(client), roots, "b", "ab")
 		mustAdvance(t, newRecord(client), roots, "b", "ab")
-		time.Sleep(retirementPeriod + 2*time.Second)
+		time.Sleep(dayLong + 2*time.Second)
 		mustAdvance(t, newRecord(client), roots, "b", "b")
 		cm, err := client.CoreV1().ConfigMaps("osm-system").Get(t.Context(), ConfigMapName, metav1.GetOptions{})
 		if err != nil {
@@ -137,7 +137,7 @@ func TestReplicasThatAdvanceAtTheSameTimeAgree(t *testing.T) {
 				if test.before != "" {
 					mustAdvance(t, newRecord(client), roots, test.before, test.before)
 				}
-				n := Situation{Now: time.Now(), Patience: ackTimeout, Overlap: retirementPeriod}
+				n := Situation{Now: time.Now(), Patience: tenMinutes, Overlap: dayLong}
 				other := State{}
 				if test.before != "" {
 					other = other.Next(roots.want(test.before), n)
