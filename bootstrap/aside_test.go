@@ -152,7 +152,7 @@ func TestRootsOfVaultThatCannotBeShownKeepNothingFromBeingServed(t *testing.T) {
 	m.createSecret(t, rootSecretOf(map[string][]byte{rootsecret.CertificateKey: issuer.NewTrustBundle(newCA(t).Root()).PEM()}))
 	m.seal(t, "osm-ca-bundle")
 	m.current = issuer.NewTrustBundle(newCA(t).Root())
-	m.once(t).mustBeReady(t, "secret osm-system/osm-ca-bundle is refused: key \"ca.crt\": it is immutable, and does not show the roots of today; to mend it, delete the secret")
+	m.once(t).mustBeReady(t, "secret osm-system/osm-ca-bundle is refused: key \"ca.crt\": it is immutable, and does not show the roots of today; to fix it, delete the secret")
 	m.mustServeFrom(t, m.lastPublished())
 }
 

@@ -37,7 +37,7 @@ func report(t *testing.T, refusals ...*rootsecret.RefusedError) []eventsv1.Event
 }
 
 func refusal(problem string) *rootsecret.RefusedError {
-	return &rootsecret.RefusedError{Namespace: "osm-system", Name: "osm-ca-bundle", Key: "ca.crt", Problem: problem, Mend: "delete it"}
+	return &rootsecret.RefusedError{Namespace: "osm-system", Name: "osm-ca-bundle", Key: "ca.crt", Problem: problem, Fix: "delete it"}
 }
 
 func TestARefusalIsAnEventOfTheSecret(t *testing.T) {

@@ -16,18 +16,18 @@ import (
 // has less left is reported.
 const DefaultRenewalPercent = 10
 
-// fate is what has to become of a root.
-type fate int
+// action is what has to become of a root.
+type action int
 
 const (
-	keep fate = iota
+	keep action = iota
 	renew
 	warn // that it ends, for somebody else has to replace it
 )
 
-// fateOf decides by what is left of the root's life. Only what the mesh made
+// actionFor decides by what is left of the root's life. Only what the mesh made
 // itself is renewed.
-func fateOf(root *x509.Certificate, percent int, now time.Time) fate {
+func actionFor(root *x509.Certificate, percent int, now time.Time) action {
 	limit := percent
 	if limit == 0 {
 		limit = DefaultRenewalPercent
@@ -46,7 +46,7 @@ func fateOf(root *x509.Certificate, percent int, now time.Time) fate {
 // then: the same, where it cannot be replaced. Everybody else follows, as when
 // the Secret is deleted.
 func (b *Bootstrap) renewRoot(ctx context.Context, name string, root rootsecret.Root) rootsecret.Root {
-	switch fateOf(root.Certificate, b.RenewalPercent, time.Now()) {
+	switch actionFor(root.Certificate, b.RenewalPercent, time.Now()) {
 	case warn:
 		b.reportEnd(ctx, name, root.Certificate)
 	case renew:
@@ -77,7 +77,7 @@ func (b *Bootstrap) reportRenewal(ctx context.Context, name string, old *x509.Ce
 // reportEnds reports roots of which somebody else has the key.
 func (b *Bootstrap) reportEnds(ctx context.Context, roots issuer.TrustBundle) {
 	for _, root := range roots.Roots() {
-		if fateOf(root, 0, time.Now()) != keep {
+		if actionFor(root, 0, time.Now()) != keep {
 			b.reportEnd(ctx, b.RootSecret, root)
 		}
 	}

@@ -28,7 +28,7 @@ func TestARootIsRenewedByWhatIsLeftOfItsLife(t *testing.T) {
 		root    *x509.Certificate
 		percent int
 		left    time.Duration
-		want    fate
+		want    action
 	}{
 		"a new one":                                {own, 10, 10 * year, keep},
 		"a new one, at the most":                   {own, 50, 10 * year, keep},
@@ -46,8 +46,8 @@ func TestARootIsRenewedByWhatIsLeftOfItsLife(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := fateOf(test.root, test.percent, test.root.NotAfter.Add(-test.left)); got != test.want {
-				t.Errorf("its fate is %d, want %d", got, test.want)
+			if got := actionFor(test.root, test.percent, test.root.NotAfter.Add(-test.left)); got != test.want {
+				t.Errorf("its action is %d, want %d", got, test.want)
 			}
 		})
 	}

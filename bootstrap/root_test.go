@@ -143,7 +143,7 @@ func TestTheRootOfCertManagerHasToBeThere(t *testing.T) {
 				}
 				return
 			}
-			if err == nil || !strings.Contains(err.Error(), test.problem) || !strings.Contains(err.Error(), "to mend it") {
+			if err == nil || !strings.Contains(err.Error(), test.problem) || !strings.Contains(err.Error(), "to fix it") {
 				t.Errorf("error %v, want %s", err, test.problem)
 			}
 			if len(m.refused) != 1 || m.refused[0].Key != test.key {

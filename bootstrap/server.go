@@ -56,7 +56,7 @@ const self = "osm-bootstrap"
 // unusableError says that a Secret cannot hold a serving certificate.
 type unusableError struct{ problem string }
 
-func (e *unusableError) Error() string { return e.problem + "; to mend it, delete it" }
+func (e *unusableError) Error() string { return e.problem + "; to fix it, delete it" }
 
 // readServers leaves out webhooks whose Secret cannot be used: the others need
 // not wait for that.

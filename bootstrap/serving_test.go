@@ -103,10 +103,10 @@ func TestAServingCertificateThatCannotBeUsedIsReplacedAloneAndInPlace(t *testing
 	}
 }
 
-func TestAServingSecretOfAnotherTypeIsRefusedByNameAndMend(t *testing.T) {
+func TestAServingSecretOfAnotherTypeIsRefusedByNameAndFix(t *testing.T) {
 	m := newMesh(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "osm-system", Name: "osm-injector-tls"}, Type: corev1.SecretTypeOpaque})
 	err := m.Once(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "secret osm-system/osm-injector-tls is of type Opaque, not kubernetes.io/tls, which cannot be changed; to mend it, delete it") {
+	if err == nil || !strings.Contains(err.Error(), "secret osm-system/osm-injector-tls is of type Opaque, not kubernetes.io/tls, which cannot be changed; to fix it, delete it") {
 		t.Errorf("error %v", err)
 	}
 }

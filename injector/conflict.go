@@ -12,7 +12,7 @@ import (
 )
 
 // conflicts names all that pod, which is without a sidecar, has of what is the
-// sidecar's, and how to mend it.
+// sidecar's, and how to fix it.
 func conflicts(pod *corev1.Pod) error {
 	var problems []error
 	report := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
@@ -31,7 +31,7 @@ func conflicts(pod *corev1.Pod) error {
 		}
 	}
 	if security := pod.Spec.SecurityContext; security != nil && isSidecarUser(security.RunAsUser) {
-		report("spec.securityContext.runAsUser: %s", userMend)
+		report("spec.securityContext.runAsUser: %s", userFix)
 	}
 	if mesh.FreeSidecarName(pod) == "" {
 		report("containers %s: the mesh adds one that has one of these names: rename one of yours", strings.Join(mesh.SidecarNames(), " and "))
@@ -44,9 +44,9 @@ func conflicts(pod *corev1.Pod) error {
 	return errors.Join(problems...)
 }
 
-// userMend is about connections that are not intercepted, which is how the
+// userFix is about connections that are not intercepted, which is how the
 // sidecar's own are known.
-const userMend = "1500 is the sidecar's user, past which nothing is intercepted: choose another"
+const userFix = "1500 is the sidecar's user, past which nothing is intercepted: choose another"
 
 func isSidecarUser(user *int64) bool { return user != nil && *user == sidecarID }
 
@@ -59,7 +59,7 @@ func containerConflicts(container corev1.Container) []error {
 		problems = append(problems, fmt.Errorf("volumeMounts: %s is the sidecar's alone: mount a volume of another name", mesh.IdentityVolume))
 	}
 	if security := container.SecurityContext; security != nil && isSidecarUser(security.RunAsUser) {
-		problems = append(problems, fmt.Errorf("securityContext.runAsUser: %s", userMend))
+		problems = append(problems, fmt.Errorf("securityContext.runAsUser: %s", userFix))
 	}
 	for _, port := range container.Ports {
 		number := uint16(port.ContainerPort)

@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-func TestWhatIsTheSidecarsIsRefusedByNameWithTheMend(t *testing.T) {
+func TestWhatIsTheSidecarsIsRefusedByNameWithTheFix(t *testing.T) {
 	asUser := func(user int64) *corev1.SecurityContext { return &corev1.SecurityContext{RunAsUser: &user} }
 	port := func(number int32, protocol corev1.Protocol) func(*corev1.Pod) {
 		return func(pod *corev1.Pod) {

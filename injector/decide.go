@@ -16,8 +16,8 @@ const (
 	injectionAnnotation = "openservicemesh.io/sidecar-injection"
 )
 
-// verdict is whether a pod gets a sidecar, and why.
-type verdict struct {
+// decision is whether a pod gets a sidecar, and why.
+type decision struct {
 	inject bool
 	reason Reason
 }
@@ -25,36 +25,36 @@ type verdict struct {
 // decide tells whether pod, about to be created in namespace, gets a sidecar.
 // An error is a refusal of the pod and says what to change. What the mesh has
 // no business with is not refused, whatever it says.
-func decide(pod *corev1.Pod, namespace *corev1.Namespace, config *Config) (verdict, error) {
+func decide(pod *corev1.Pod, namespace *corev1.Namespace, config *Config) (decision, error) {
 	if reason := outside(namespace, config); reason != "" {
-		return verdict{reason: reason}, nil
+		return decision{reason: reason}, nil
 	}
 	asked, err := ask(pod, namespace)
 	if reason := unfit(pod); reason != "" && (asked.inject || err != nil) {
-		return verdict{reason: reason}, nil
+		return decision{reason: reason}, nil
 	}
 	return asked, err
 }
 
 // ask hears the pod and its namespace.
-func ask(pod *corev1.Pod, namespace *corev1.Namespace) (verdict, error) {
+func ask(pod *corev1.Pod, namespace *corev1.Namespace) (decision, error) {
 	wanted, err := parseInjection(pod.Annotations)
 	if err != nil {
-		return verdict{}, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err)
+		return decision{}, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err)
 	}
 	offered, err := parseInjection(namespace.Annotations)
 	if err != nil {
-		return verdict{}, fmt.Errorf("namespace %s: %w", namespace.Name, err)
+		return decision{}, fmt.Errorf("namespace %s: %w", namespace.Name, err)
 	}
 	switch {
 	case wanted == yes:
-		return verdict{inject: true, reason: podAsks}, nil
+		return decision{inject: true, reason: podAsks}, nil
 	case wanted == no:
-		return verdict{reason: podDeclines}, nil
+		return decision{reason: podDeclines}, nil
 	case offered == no:
-		return verdict{reason: namespaceDeclines}, nil
+		return decision{reason: namespaceDeclines}, nil
 	}
-	return verdict{inject: true, reason: namespaceMonitored}, nil
+	return decision{inject: true, reason: namespaceMonitored}, nil
 }
 
 // outside returns why a namespace is none of the mesh's business, or nothing.

@@ -84,7 +84,7 @@ func TestWhatIsNotOfTheMeshIsNeverTouchedWhateverItSays(t *testing.T) {
 	}
 }
 
-func TestAnyOtherAnnotationIsRefusedByObjectValueAndMend(t *testing.T) {
+func TestAnyOtherAnnotationIsRefusedByObjectValueAndFix(t *testing.T) {
 	tests := map[string]struct {
 		namespace, pod, generateName string
 		want                         []string

@@ -84,7 +84,7 @@ func NewHandler(options Options) (*Handler, error) {
 }
 
 // Handle answers with a patch that adds the sidecar, with no patch for a pod
-// that gets none or has it, with 403 and the mend for a pod that can't be
+// that gets none or has it, with 403 and the fix for a pod that can't be
 // injected, and with 400 or 500 when the fault is not the pod's. A dry run
 // differs only in that nobody is told of a refusal.
 func (h *Handler) Handle(ctx context.Context, request admission.Request) admission.Response {
@@ -106,7 +106,7 @@ func (h *Handler) Handle(ctx context.Context, request admission.Request) admissi
 func (h *Handler) admit(request admission.Request) Result {
 	if pods := (metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}); request.Kind != pods || request.SubResource != "" {
 		return failed(badRequest, fmt.Errorf(
-			"%s %q: this webhook takes v1 pods and no subresource: mend the rules of the MutatingWebhookConfiguration",
+			"%s %q: this webhook takes v1 pods and no subresource: fix the rules of the MutatingWebhookConfiguration",
 			request.Kind, request.SubResource))
 	}
 	if request.Operation != admissionv1.Create {

@@ -34,22 +34,22 @@ type surroundings struct {
 
 // inject decides about pod and, if it is to join the mesh, has it join.
 func (c *Config) inject(pod *corev1.Pod, in surroundings, proxy string) Result {
-	verdict, err := decide(pod, in.namespace, c)
+	decision, err := decide(pod, in.namespace, c)
 	if err != nil {
 		return refused(badAnnotation, err)
 	}
-	if verdict.inject && len(pod.Spec.Containers) == 0 {
+	if decision.inject && len(pod.Spec.Containers) == 0 {
 		// The API server refuses it, and would not if it had a sidecar.
 		return skipped(noContainers)
 	}
-	if !verdict.inject {
-		result := skipped(verdict.reason)
-		result.Warnings = skipWarnings(verdict.reason)
+	if !decision.inject {
+		result := skipped(decision.reason)
+		result.Warnings = skipWarnings(decision.reason)
 		return result
 	}
 	result := c.join(pod, in, proxy)
 	if result.Decision == Injected {
-		result.Reason = verdict.reason
+		result.Reason = decision.reason
 	}
 	return result
 }

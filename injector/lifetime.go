@@ -14,7 +14,7 @@ func readinessProbe() *corev1.Probe {
 
 // startupProbe holds a native sidecar's application back until the sidecar is
 // ready. Ten minutes without a control plane are nothing that starting the
-// sidecar again would mend.
+// sidecar again would fix.
 func startupProbe() *corev1.Probe {
 	return &corev1.Probe{ProbeHandler: whenReady(), PeriodSeconds: 1, FailureThreshold: 600}
 }

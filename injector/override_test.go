@@ -123,7 +123,7 @@ func TestAPodDoesNotChangeWhatTheNextOneGets(t *testing.T) {
 	}
 }
 
-func TestABadAnnotationIsRefusedByObjectAnnotationValueAndMend(t *testing.T) {
+func TestABadAnnotationIsRefusedByObjectAnnotationValueAndFix(t *testing.T) {
 	tests := map[string]struct {
 		pod, namespace says
 		want           []string

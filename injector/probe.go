@@ -21,7 +21,7 @@ import (
 // what no kubelet can ask, such as a port's name that its container does not
 // have, because the API server refuses it, or the kubelet reports it, with
 // words of their own. What works without a sidecar, but not through it, is an
-// error that names each container and field, and the mend; pod is of no use then.
+// error that names each container and field, and the fix; pod is of no use then.
 func rewriteProbes(pod *corev1.Pod, excluded []uint16) ([]Probe, error) {
 	var probes []Probe
 	var problems []error

@@ -147,7 +147,7 @@ func TestWhatInterceptionDoesNotBreakStaysAsItIs(t *testing.T) {
 	}
 }
 
-func TestWhatWorksOnlyWithoutASidecarIsRefusedWithTheMend(t *testing.T) {
+func TestWhatWorksOnlyWithoutASidecarIsRefusedWithTheFix(t *testing.T) {
 	for name, test := range map[string]struct {
 		text string
 		want []string

@@ -40,7 +40,7 @@ func TestQuantitiesAreReadAsKubernetesReadsThem(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoQuantityIsRefusedByProblemAndMend(t *testing.T) {
+func TestWhatIsNoQuantityIsRefusedByProblemAndFix(t *testing.T) {
 	const cpu, size = "want an amount of cpu, such as 100m or 0.5", "want an amount of memory, such as 64Mi or 1Gi"
 	tests := map[string]struct {
 		name  corev1.ResourceName

@@ -37,7 +37,7 @@ func TestRangesAreReadInOrderAndCanonically(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoListOfRangesIsRefusedByEntryAndMend(t *testing.T) {
+func TestWhatIsNoListOfRangesIsRefusedByEntryAndFix(t *testing.T) {
 	tests := map[string]struct {
 		list string
 		want []string

@@ -27,7 +27,7 @@ type Result struct {
 	Patch []jsonpatch.Operation
 	// Warnings are for who creates the pod, at most 256 bytes each.
 	Warnings []string
-	// Err says what is wrong, where, and its mend, of Refused and Failed.
+	// Err says what is wrong, where, and its fix, of Refused and Failed.
 	Err error
 
 	decoded *corev1.Pod // nil if it could not be

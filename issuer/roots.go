@@ -90,7 +90,7 @@ const (
 
 // replaceSigner reports whether there is reason to ask the signing root for
 // whatever is not fresh: that it is another one, or that what kept it from
-// issuing may be mended.
+// issuing may be fixed.
 func (m *Manager) replaceSigner(signing Root, trusted TrustBundle) bool {
 	before := m.health()
 	idle := m.signing.Issuer == nil

@@ -33,7 +33,7 @@ type conversation[Request, Response any] struct {
 	proxy        Proxy
 	open         *openStream
 	machine      machine[Request, Response]
-	shed         <-chan struct{}      // closed when the proxy has to go elsewhere
+	drained      <-chan struct{}      // closed when the proxy has to go elsewhere
 	subscription *issuer.Subscription // nil before the first request was found right
 	ripe         <-chan time.Time     // when there is something to send that was held back
 }
@@ -56,7 +56,7 @@ func (c *conversation[Request, Response]) run(ctx context.Context) error {
 			err = why
 		case <-c.server.draining:
 			err = errDraining
-		case <-c.shed:
+		case <-c.drained:
 			err = c.leave(ctx)
 		}
 		if err != nil {

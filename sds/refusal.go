@@ -40,7 +40,7 @@ const (
 	ReasonSlow        Reason = "slow_reader"
 )
 
-// code tells a client what kind of mend helps: another token, another right,
+// code tells a client what kind of fix helps: another token, another right,
 // another request, or waiting.
 func (r Reason) code() codes.Code {
 	switch r {
@@ -58,7 +58,7 @@ func (r Reason) code() codes.Code {
 }
 
 // Refusal is why a proxy does not get what it asked for. Its message goes to
-// the proxy: it names the mend and holds no secret. What caused it is for the
+// the proxy: it names the fix and holds no secret. What caused it is for the
 // log alone.
 type Refusal struct {
 	Reason  Reason

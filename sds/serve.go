@@ -25,7 +25,7 @@ var errShed = refuse(ReasonUnavailable, "this replica of the control plane is cu
 func serve[Request, Response any, M machine[Request, Response]](
 	s *Server, stream grpc.BidiStreamingServer[Request, Response], protocol func(issuer.Identity, string) M,
 ) error {
-	c := &conversation[Request, Response]{server: s, stream: stream, shed: *s.shed.Load()}
+	c := &conversation[Request, Response]{server: s, stream: stream, drained: *s.drained.Load()}
 	err := apart(func() (err error) {
 		c.proxy, err = s.attest(stream.Context())
 		return err

@@ -95,7 +95,7 @@ type Server struct {
 	warnings *sparing
 	grpc     *grpc.Server
 	draining chan struct{}                 // closed when streams have to end
-	shed     atomic.Pointer[chan struct{}] // closed when those that are open now have to
+	drained  atomic.Pointer[chan struct{}] // closed when those that are open now have to
 	streams  streams
 	refused  refused
 }
@@ -121,7 +121,7 @@ func New(o Options) (*Server, error) {
 	s.door = newDoor(o.Listener, o.Limits, func(reason Reason, address net.Addr, message string) {
 		s.refuse(&Refusal{Reason: reason, Message: message}, address)
 	})
-	s.shed.Store(new(make(chan struct{})))
+	s.drained.Store(new(make(chan struct{})))
 	s.grpc = grpc.NewServer(
 		grpc.Creds(counted{credentials.NewTLS(&tls.Config{
 			MinVersion:             tls.VersionTLS13,
@@ -179,9 +179,9 @@ func (s *Server) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Shed ends the streams that are open, within seconds, and goes on to accept
+// Drain ends the streams that are open, within seconds, and goes on to accept
 // others: their proxies connect anew, to another replica if there is one.
-func (s *Server) Shed() { close(*s.shed.Swap(new(make(chan struct{})))) }
+func (s *Server) Drain() { close(*s.drained.Swap(new(make(chan struct{})))) }
 
 // StreamSecrets implements the state-of-the-world protocol.
 func (s *Server) StreamSecrets(stream secretv3.SecretDiscoveryService_StreamSecretsServer) error {

@@ -19,7 +19,7 @@ import (
 
 // NewConverter returns the handler of ConversionReviews of the mesh's own
 // objects. One of the version asked for passes unchanged. The first that can't
-// be converted fails the review by its name, and what to mend.
+// be converted fails the review by its name, and what to fix.
 func NewConverter(logger *slog.Logger) http.Handler {
 	return newIntake(conversionLimits()).handle(func(w http.ResponseWriter, r *http.Request, body []byte) {
 		review, err := readConversion(body)

@@ -11,7 +11,7 @@ import (
 	"github.com/osm-edge/osm/webhook"
 )
 
-func TestSettingsThatTheMeshCanNotWorkWithAreRefusedByFieldAndMend(t *testing.T) {
+func TestSettingsThatTheMeshCanNotWorkWithAreRefusedByFieldAndFix(t *testing.T) {
 	const validity, size = "spec.certificate.serviceCertValidityDuration", "spec.certificate.certKeyBitSize"
 	certificate := func(fields string) string { return `{"spec":{"certificate":{` + fields + `}}}` }
 	tests := map[string]struct {

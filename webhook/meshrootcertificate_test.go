@@ -12,7 +12,7 @@ import (
 	"github.com/osm-edge/osm/webhook"
 )
 
-func TestRootsThatTheMeshCanNotWorkWithAreRefusedByFieldAndMend(t *testing.T) {
+func TestRootsThatTheMeshCanNotWorkWithAreRefusedByFieldAndFix(t *testing.T) {
 	const role, domain, provider = "spec.role", "spec.trustDomain", "spec.provider"
 	const tresor = `"provider":{"tresor":{"ca":{"secretRef":{"name":"osm-ca-bundle","namespace":"osm-system"}}}}`
 	const tresorV1 = `"provider":{"tresor":{"secretRef":{"name":"osm-ca-bundle"}}}`

@@ -70,7 +70,7 @@ func (r *review) readNew(raw []byte) (*unstructured.Unstructured, field.ErrorLis
 	return object, misfits, decode(object, r.root)
 }
 
-// readOld takes a root that can't be read for one that may sign: whoever mends
+// readOld takes a root that can't be read for one that may sign: whoever fixes
 // or deletes it must get on, but not without a question.
 func readOld(request admission.Request) (*unstructured.Unstructured, field.ErrorList, *v1.MeshRootCertificate) {
 	root := &v1.MeshRootCertificate{}

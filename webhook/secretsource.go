@@ -54,7 +54,7 @@ func NewSecretSource(options SecretSourceOptions) *SecretSource {
 }
 
 // Set takes the certificate of secret. When it can't be served, the error
-// names the Secret, the key of it and the mend, and the certificate held
+// names the Secret, the key of it and the fix, and the certificate held
 // before stays.
 func (s *SecretSource) Set(secret *corev1.Secret) error {
 	certificate, err := s.parse(secret)

@@ -26,7 +26,7 @@ func newSource(edits ...func(*webhook.SecretSourceOptions)) *webhook.SecretSourc
 	return webhook.NewSecretSource(options)
 }
 
-func TestASecretThatCanNotBeServedIsRefusedByNameKeyAndMend(t *testing.T) {
+func TestASecretThatCanNotBeServedIsRefusedByNameKeyAndFix(t *testing.T) {
 	ca := newTestCA(t)
 	good, other := ca.issue(t), ca.issue(t)
 	tests := map[string]struct {

@@ -18,9 +18,9 @@ import (
 // to reach every sidecar before the rest is over.
 const minValidity = time.Minute
 
-// minPatience leaves proxies time to find another replica, when theirs cannot
+// minAckTimeout leaves proxies time to find another replica, when theirs cannot
 // tell them of a new root.
-const minPatience = time.Minute
+const minAckTimeout = time.Minute
 
 type options struct {
 	component.Options
@@ -30,7 +30,7 @@ type options struct {
 	vaultAddress string
 	vaultToken   v1.SecretKeyReference
 	replica      string
-	patience     time.Duration
+	ackTimeout   time.Duration
 	clockSkew    time.Duration
 	validity     time.Duration
 	keyAlgorithm issuer.KeyAlgorithm
@@ -56,7 +56,7 @@ func parse(args []string) (*options, error) {
 		return nil
 	})
 	fs.StringVar(&o.replica, "replica", hostname(), "name that tells this replica from others, as its Pod's does")
-	fs.DurationVar(&o.patience, "rotation-deadline", 5*time.Minute, "how long a new root waits for pods that have not acknowledged it, before it signs")
+	fs.DurationVar(&o.ackTimeout, "rotation-deadline", 5*time.Minute, "how long a new root waits for pods that have not acknowledged it, before it signs")
 	fs.DurationVar(&o.clockSkew, "clock-skew", issuer.ClockSkew, "how far apart the clocks of nodes may be: for that long from its begin a certificate is held back that replaces one which is valid; 0s holds none back")
 	fs.DurationVar(&o.validity, "service-cert-validity-duration", 24*time.Hour, "lifetime of a service certificate, at least one minute")
 	fs.BoolVar(&o.ignorePodCIDRs, "ignore-pod-cidrs", false, "have an address of a pod count outside of the podCIDRs of its node, too")
@@ -70,8 +70,8 @@ func parse(args []string) (*options, error) {
 	if err := checkValidity(o.validity); err != nil {
 		return nil, fmt.Errorf("-service-cert-validity-duration: %w", err)
 	}
-	if o.patience < minPatience {
-		return nil, fmt.Errorf("-rotation-deadline: %s is shorter than %s", o.patience, minPatience)
+	if o.ackTimeout < minAckTimeout {
+		return nil, fmt.Errorf("-rotation-deadline: %s is shorter than %s", o.ackTimeout, minAckTimeout)
 	}
 	if o.clockSkew < 0 || o.clockSkew > time.Hour {
 		return nil, fmt.Errorf("-clock-skew: %s is not from 0s to 1h", o.clockSkew)

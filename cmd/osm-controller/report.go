@@ -31,7 +31,7 @@ func (c *controller) report(o *options) status.Report {
 		Replica:          o.replica,
 		Leads:            c.rotation.Leads(),
 		Issuer:           issuing(c.manager.Health()),
-		Rotation:         c.rotating(state, o.patience),
+		Rotation:         c.rotating(state, o.ackTimeout),
 		Roots:            rootsOf(state),
 		Certificates:     certificatesOf(held[:min(len(held), status.Most)], state, all),
 		CertificateTotal: len(held),
@@ -55,9 +55,9 @@ func issuing(h issuer.Health) status.Issuer {
 
 // rotating tells how far the replacement of a root is. Only who leads knows what
 // it waits for.
-func (c *controller) rotating(state rotation.State, patience time.Duration) status.Rotation {
+func (c *controller) rotating(state rotation.State, ackTimeout time.Duration) status.Rotation {
 	step, since := state.Step()
-	told := status.Rotation{Step: string(step), Since: since, Deadline: state.Deadline(patience)}
+	told := status.Rotation{Step: string(step), Since: since, Deadline: state.Deadline(ackTimeout)}
 	if p, known := c.rotation.Progress(); known && step != rotation.Settled {
 		told.Progress = &status.Progress{
 			Pods:         p.Pods,

@@ -99,7 +99,7 @@ func TestTheStreamsOfAPodAreToldAsOneProxy(t *testing.T) {
 
 func TestEachRootIsToldWithItsStage(t *testing.T) {
 	former, next := issuer.NewTrustBundle(mustCA(t).Root()), issuer.NewTrustBundle(mustCA(t).Root())
-	situation := rotation.Situation{Now: time.Now(), Patience: time.Hour, Overlap: time.Hour}
+	situation := rotation.Situation{Now: time.Now(), AckTimeout: time.Hour, RetirementPeriod: time.Hour}
 	state := rotation.State{}.Next(rotation.Wanted{Trusted: map[string]issuer.TrustBundle{"former": former}, Signer: former}, situation)
 	wanted := rotation.Wanted{Trusted: map[string]issuer.TrustBundle{"next": next}, Signer: next}
 	stages := func() string {

@@ -24,18 +24,18 @@ const maxMissing = 10
 // addRotation has roots trusted throughout the mesh before they sign.
 func (c *controller) addRotation(o *options, client kubernetes.Interface, self issuer.Identity, registry *prometheus.Registry) (err error) {
 	c.rotation, err = rotation.New(rotation.Options{
-		Client:    client,
-		Namespace: o.Namespace,
-		Replica:   o.replica,
-		Labels:    manifests.Labels(o.MeshName, component.Version()),
-		Pods:      c.caches.proxies,
-		Manager:   c.manager,
-		Patience:  o.patience,
-		Overlap:   c.overlap.Now,
-		Changed:   c.rotated,
-		Announce:  c.events.announce,
-		Metrics:   rotation.NewMetrics(registry),
-		Logger:    c.logger,
+		Client:           client,
+		Namespace:        o.Namespace,
+		Replica:          o.replica,
+		Labels:           manifests.Labels(o.MeshName, component.Version()),
+		Pods:             c.caches.proxies,
+		Manager:          c.manager,
+		AckTimeout:       o.ackTimeout,
+		RetirementPeriod: c.retirementPeriod.Now,
+		Changed:          c.rotated,
+		Announce:         c.events.announce,
+		Metrics:          rotation.NewMetrics(registry),
+		Logger:           c.logger,
 	})
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func (c *controller) addRotation(o *options, client kubernetes.Interface, self i
 	c.contact = &replica.Contact{
 		Confirm:   c.rotation.Confirm,
 		Confirmed: c.manager.Confirm,
-		Drain:     func() { c.sds.Shed() },
+		Drain:     func() { c.sds.Drain() },
 		Logger:    c.logger,
 	}
 	return nil

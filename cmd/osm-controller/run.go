@@ -66,31 +66,31 @@ func run(ctx context.Context, args []string) error {
 
 // controller is the parts of osm-controller, put together.
 type controller struct {
-	caches    *caches
-	manager   *issuer.Manager
-	overlap   *rotation.Overlap
-	mesh      *meshconfig.Follower
-	bundles   *publish.Publisher
-	scripts   *publish.Publisher
-	roots     *provider.Provider
-	rotation  *rotation.Rotation
-	published atomic.Pointer[rotation.State]
-	kept      *replica.Serving // the certificate that all replicas serve SDS with
-	election  *replica.Election
-	contact   *replica.Contact
-	events    *events
-	outages   *outages
-	index     *destination.Index
-	addresses *addresses
-	ranges    func(context.Context) // finds out whether nodes' podCIDRs count
-	serving   *webhook.SecretSource
-	sds       *sds.Server
-	validator *webhook.Server
-	validated *webhook.SecretSource
-	clients   *webhook.Clients
-	ops       *component.OpsServer
-	page      *page.Server
-	logger    *slog.Logger
+	caches           *caches
+	manager          *issuer.Manager
+	retirementPeriod *rotation.RetirementPeriod
+	mesh             *meshconfig.Follower
+	bundles          *publish.Publisher
+	scripts          *publish.Publisher
+	roots            *provider.Provider
+	rotation         *rotation.Rotation
+	published        atomic.Pointer[rotation.State]
+	kept             *replica.Serving // the certificate that all replicas serve SDS with
+	election         *replica.Election
+	contact          *replica.Contact
+	events           *events
+	outages          *outages
+	index            *destination.Index
+	addresses        *addresses
+	ranges           func(context.Context) // finds out whether nodes' podCIDRs count
+	serving          *webhook.SecretSource
+	sds              *sds.Server
+	validator        *webhook.Server
+	validated        *webhook.SecretSource
+	clients          *webhook.Clients
+	ops              *component.OpsServer
+	page             *page.Server
+	logger           *slog.Logger
 }
 
 func newController(ctx context.Context, o *options, config *rest.Config, client kubernetes.Interface, logger *slog.Logger) (*controller, error) {
@@ -99,7 +99,7 @@ func newController(ctx context.Context, o *options, config *rest.Config, client 
 	if err != nil {
 		return nil, err
 	}
-	c := &controller{overlap: rotation.NewOverlap(o.validity), events: newEvents(o, client, logger), logger: logger}
+	c := &controller{retirementPeriod: rotation.NewRetirementPeriod(o.validity), events: newEvents(o, client, logger), logger: logger}
 	if err := c.addPublishers(o, client, logger); err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (c *controller) follow(o *options, config *rest.Config, level *slog.LevelVa
 		Client:    client,
 		Namespace: o.Namespace,
 		Level:     level,
-		Apply:     (&certificates{o, c.manager, c.overlap}).follow,
+		Apply:     (&certificates{o, c.manager, c.retirementPeriod}).follow,
 		Overruled: o.overruled,
 		Report:    (&meshStatus{client.Resource(meshconfig.Resource()).Namespace(o.Namespace)}).write,
 		Logger:    logger,

@@ -14,9 +14,9 @@ import (
 // certificates are what service certificates look like: as the flags say, and
 // the MeshConfig before them.
 type certificates struct {
-	options *options
-	manager *issuer.Manager
-	overlap *rotation.Overlap
+	options          *options
+	manager          *issuer.Manager
+	retirementPeriod *rotation.RetirementPeriod
 }
 
 // follow has a MeshConfig count for certificates that are issued from now on;
@@ -27,7 +27,7 @@ func (c *certificates) follow(mesh *v1.MeshConfig) error {
 	if err := errors.Join(err, c.options.checkInjection(mesh)); err != nil {
 		return err
 	}
-	c.overlap.Set(validity)
+	c.retirementPeriod.Set(validity)
 	return c.manager.Configure(validity, algorithm)
 }
 

@@ -55,7 +55,7 @@ func TestReplacedRootsAreTrustedForTheLifetimeThatTheMeshConfigSays(t *testing.T
 	synctest.Test(t, func(t *testing.T) {
 		o := mustParse(t)
 		manager := issuer.NewManager(issuer.Options{Logger: slog.New(slog.DiscardHandler)})
-		c := &certificates{o, manager, rotation.NewOverlap(o.validity)}
+		c := &certificates{o, manager, rotation.NewRetirementPeriod(o.validity)}
 		for _, step := range []struct {
 			mesh *v1.MeshConfig
 			want time.Duration
@@ -71,7 +71,7 @@ func TestReplacedRootsAreTrustedForTheLifetimeThatTheMeshConfigSays(t *testing.T
 			{nil, 48 * time.Hour},
 		} {
 			err := c.follow(step.mesh)
-			if got := c.overlap.Now() - issuer.ClockSkew; got != step.want {
+			if got := c.retirementPeriod.Now() - issuer.ClockSkew; got != step.want {
 				t.Errorf("%s after %v, want %s (error %v)", got, step.mesh, step.want, err)
 			}
 		}

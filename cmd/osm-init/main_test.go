@@ -131,13 +131,13 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 }
 
 func TestAKernelWithoutNftablesIsToldFromAMissingCapability(t *testing.T) {
-	err := mend(fmt.Errorf("set the table: %w", errors.ErrUnsupported))
+	err := fix(fmt.Errorf("set the table: %w", errors.ErrUnsupported))
 	for _, want := range []string{"load the modules", "osm.injector.interception=none"} {
 		if !strings.Contains(err.Error(), want) || !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("error %v, want one that contains %q", err, want)
 		}
 	}
-	if err := errors.New("no memory"); mend(err) != err {
+	if err := errors.New("no memory"); fix(err) != err {
 		t.Errorf("error %v is changed", err)
 	}
 }

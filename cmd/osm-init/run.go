@@ -20,7 +20,7 @@ func run(logger *slog.Logger, args []string) error {
 	}
 	ipv6, err := nft.Apply(config)
 	if err != nil {
-		return mend(err)
+		return fix(err)
 	}
 	if !ipv6 {
 		logger.Warn("the kernel has no IPv6: only IPv4 is led to the sidecar")
@@ -29,8 +29,8 @@ func run(logger *slog.Logger, args []string) error {
 	return nil
 }
 
-// mend adds what an operator can do about it.
-func mend(err error) error {
+// fix adds what an operator can do about it.
+func fix(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w; the container osm-init needs the capability NET_ADMIN, which Pod Security baseline and restricted refuse: "+

@@ -45,7 +45,7 @@ func newCheckCommand() *cobra.Command {
 	o := &checkOptions{cluster: newCluster()}
 	command := &cobra.Command{
 		Use:   "check",
-		Short: "Look for what is wrong with a mesh, and say how to mend it",
+		Short: "Look for what is wrong with a mesh, and say how to fix it",
 		Long:  checkHelp,
 		Example: `  osm check
   osm check -o json | jq '.checks[].findings[]'`,

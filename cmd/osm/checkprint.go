@@ -26,7 +26,7 @@ func printReport(out *terminal, report check.Report) error {
 		for _, f := range c.Findings {
 			errors, warnings := tally([]check.Finding{f})
 			fmt.Fprintf(&text, "  %s %s: %s\n", out.mark(errors, warnings), out.in(bold, f.Object), f.Problem)
-			fmt.Fprintf(&text, "    to mend it: %s\n", f.Mend)
+			fmt.Fprintf(&text, "    to fix it: %s\n", f.Fix)
 		}
 	}
 	verdict := "\nnothing is wrong\n"

@@ -26,14 +26,14 @@ import (
 
 func noon() time.Time { return time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC) }
 
-func TestWhatIsFoundIsShownWithItsMend(t *testing.T) {
+func TestWhatIsFoundIsShownWithItsFix(t *testing.T) {
 	report := check.Report{Mesh: "osm", Namespace: "osm-system", Time: noon(), Errors: 1, Warnings: 1, Checks: []check.Check{
 		{Name: "control-plane", Summary: "3 replicas available, version 0.1.0"},
 		{Name: "root", Summary: "CN=osm-ca.openservicemesh.io signs", Findings: []check.Finding{
-			{Severity: check.Error, Object: "Secret osm-system/osm-ca-bundle", Problem: `key "private.key": it is missing or empty`, Mend: "kubectl edit secret -n osm-system osm-ca-bundle"},
+			{Severity: check.Error, Object: "Secret osm-system/osm-ca-bundle", Problem: `key "private.key": it is missing or empty`, Fix: "kubectl edit secret -n osm-system osm-ca-bundle"},
 		}},
 		{Name: "pods", Summary: "7 pods with a sidecar", Findings: []check.Finding{
-			{Severity: check.Warning, Object: "Namespace books", Problem: "1 pod without a sidecar: bookbuyer-1", Mend: "kubectl rollout restart -n books deployment/bookbuyer"},
+			{Severity: check.Warning, Object: "Namespace books", Problem: "1 pod without a sidecar: bookbuyer-1", Fix: "kubectl rollout restart -n books deployment/bookbuyer"},
 		}},
 	}}
 	for name, live := range map[string]bool{"check.txt": false, "check-terminal.txt": true} {

@@ -58,16 +58,16 @@ func (o *installOptions) preflight(ctx context.Context, out *terminal, release *
 		}
 	}
 	if n := len(p.problems); n > 0 {
-		return fmt.Errorf("nothing was installed: %s to mend first", countOf(n, "thing"))
+		return fmt.Errorf("nothing was installed: %s to fix first", countOf(n, "thing"))
 	}
 	return nil
 }
 
-// refuse notes what is in the way, and how to mend it.
-func (p *preflight) refuse(mend, format string, args ...any) {
+// refuse notes what is in the way, and how to fix it.
+func (p *preflight) refuse(fix, format string, args ...any) {
 	problem := fmt.Errorf(format, args...)
 	p.problems = append(p.problems, problem)
-	p.out.say(failed, "%s\n    to mend it: %s", problem, mend)
+	p.out.say(failed, "%s\n    to fix it: %s", problem, fix)
 }
 
 func (p *preflight) version(context.Context) error {

@@ -93,13 +93,13 @@ func (p *preflight) ignored(secret *corev1.Secret) {
 }
 
 // refused notes what is wrong with the Secret of a root, which says itself how
-// to mend it.
+// to fix it.
 func (p *preflight) refused(err error) {
 	if err == nil {
 		return
 	}
-	problem, mend, _ := strings.Cut(err.Error(), "; to mend it, ")
-	p.refuse(mend, "%s", problem)
+	problem, fix, _ := strings.Cut(err.Error(), "; to fix it, ")
+	p.refuse(fix, "%s", problem)
 }
 
 func (p *preflight) vault(ctx context.Context, vault v1.Vault) error {

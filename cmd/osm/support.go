@@ -15,7 +15,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/component"
 )
 
-const bugReportHelp = `Pack what a mesh looks like into an archive, for those who are to mend it: what
+const bugReportHelp = `Pack what a mesh looks like into an archive, for those who are to fix it: what
 osm check finds, the mesh's objects, Events, and the ends of the logs of the
 control plane.
 

@@ -50,7 +50,7 @@ func notTrusted(certificates []*x509.Certificate, roots issuer.TrustBundle, err 
 	return &Error{
 		Reason:  NotTrusted,
 		Problem: fmt.Sprintf("the certificate that cert-manager returned was issued by %q, and trusted is %q", last.Issuer, names),
-		Mend:    "put the root that the issuer's chain ends with into ca.crt, or choose the issuer that belongs to it",
+		Fix:     "put the root that the issuer's chain ends with into ca.crt, or choose the issuer that belongs to it",
 		cause:   err,
 	}
 }

@@ -41,7 +41,7 @@ const (
 type Error struct {
 	Reason  Reason
 	Problem string
-	Mend    string
+	Fix     string
 	cause   error // nil if there is none beneath
 }
 
@@ -50,7 +50,7 @@ func (e *Error) Error() string {
 	if e.cause != nil {
 		text += ": " + e.cause.Error()
 	}
-	return text + issuer.ToMend + e.Mend
+	return text + issuer.ToFix + e.Fix
 }
 
 // Unwrap returns what lies beneath, if anything does.

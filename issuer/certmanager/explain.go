@@ -9,28 +9,28 @@ import (
 )
 
 // explain makes an Error of what the API server answered, where that says what
-// to mend.
+// to fix.
 func (i *Issuer) explain(err error) error {
 	switch {
 	case unknownResource(err):
 		return &Error{
 			Reason:  NotInstalled,
 			Problem: "cert-manager is not installed: the API server does not know its resources",
-			Mend:    "install cert-manager",
+			Fix:     "install cert-manager",
 			cause:   err,
 		}
 	case apierrors.IsForbidden(err):
 		return &Error{
 			Reason:  Forbidden,
 			Problem: "the API server forbids it",
-			Mend:    fmt.Sprintf("allow create, list, watch and delete of certificaterequests.%s in namespace %s", certManagerGroup, i.options.Namespace),
+			Fix:     fmt.Sprintf("allow create, list, watch and delete of certificaterequests.%s in namespace %s", certManagerGroup, i.options.Namespace),
 			cause:   err,
 		}
 	case apierrors.IsInvalid(err):
 		return &Error{
 			Reason:  InvalidRequest,
 			Problem: "the API server finds the request invalid",
-			Mend:    "use a cert-manager that serves " + certManagerGroup + "/v1, and see to what it says",
+			Fix:     "use a cert-manager that serves " + certManagerGroup + "/v1, and see to what it says",
 			cause:   err,
 		}
 	}

@@ -213,7 +213,7 @@ func expectReason(t testing.TB, err error, reason certmanager.Reason, says ...st
 	if !errors.As(err, &failure) || failure.Reason != reason {
 		t.Fatalf("error %v, want reason %s", err, reason)
 	}
-	for _, text := range append(says, "to mend it, ") {
+	for _, text := range append(says, "to fix it, ") {
 		if !strings.Contains(err.Error(), text) {
 			t.Errorf("error %q lacks %q", err, text)
 		}

@@ -69,7 +69,7 @@ func (i *Issuer) inspect(ctx context.Context) error {
 		return &Error{
 			Reason:  IssuerNotFound,
 			Problem: fmt.Sprintf("there is no %s%s", i.reference, i.place()),
-			Mend:    "create it, or correct the name and kind that the mesh is given",
+			Fix:     "create it, or correct the name and kind that the mesh is given",
 		}
 	case err != nil:
 		return i.explain(fmt.Errorf("read %s: %w", i.reference, err))
@@ -98,7 +98,7 @@ func (o *issuerObject) usable(reference Reference) error {
 		return &Error{
 			Reason:  IssuerRefused,
 			Problem: fmt.Sprintf("%s is an ACME issuer, which cannot certify the names of a mesh", reference),
-			Mend:    "choose an issuer of another type, such as CA or Vault",
+			Fix:     "choose an issuer of another type, such as CA or Vault",
 		}
 	}
 	if holds(o.Status.Conditions, conditionReady) {
@@ -111,6 +111,6 @@ func (o *issuerObject) usable(reference Reference) error {
 	return &Error{
 		Reason:  IssuerNotReady,
 		Problem: fmt.Sprintf("%s is not ready: %s", reference, said),
-		Mend:    "see to what it says, and that cert-manager runs",
+		Fix:     "see to what it says, and that cert-manager runs",
 	}
 }

@@ -30,7 +30,7 @@ type Options struct {
 	// Issuer is cert-manager's issuer that is to sign; its name is required.
 	Issuer Reference
 	// Roots returns the roots that the issuer's certificates lead to, as the
-	// operator has given them; required. Its error says what to mend.
+	// operator has given them; required. Its error says what to fix.
 	Roots func(ctx context.Context) (issuer.TrustBundle, error)
 	// Mesh is the mesh's name; required.
 	Mesh string

@@ -27,7 +27,7 @@ func (r *certificateRequest) outcome() (ended bool, err error) {
 		return true, &Error{
 			Reason:  InvalidRequest,
 			Problem: fmt.Sprintf("cert-manager finds the request invalid: %s", invalid.quote()),
-			Mend:    fmt.Sprintf("change what %s allows, or choose another issuer", r.Spec.IssuerRef),
+			Fix:     fmt.Sprintf("change what %s allows, or choose another issuer", r.Spec.IssuerRef),
 		}
 	}
 	ready, ok := find(r.Status.Conditions, conditionReady)
@@ -42,7 +42,7 @@ func (r *certificateRequest) outcome() (ended bool, err error) {
 		return true, &Error{
 			Reason:  Failed,
 			Problem: fmt.Sprintf("%s failed to sign: %s", r.Spec.IssuerRef, ready.quote()),
-			Mend:    "see to what it says; a new request is made after a while",
+			Fix:     "see to what it says; a new request is made after a while",
 		}
 	}
 	return false, nil
@@ -52,7 +52,7 @@ func (r *certificateRequest) denied(c condition) error {
 	return &Error{
 		Reason:  Denied,
 		Problem: fmt.Sprintf("an approver denied the request: %s", c.quote()),
-		Mend:    fmt.Sprintf("have the approver's policy allow the mesh's requests to %s", r.Spec.IssuerRef),
+		Fix:     fmt.Sprintf("have the approver's policy allow the mesh's requests to %s", r.Spec.IssuerRef),
 	}
 }
 
@@ -64,19 +64,19 @@ func (r *certificateRequest) unanswered() *Error {
 		return &Error{
 			Reason:  Pending,
 			Problem: fmt.Sprintf("%s has not signed yet: %s", r.Spec.IssuerRef, ready.quote()),
-			Mend:    "see to what it says",
+			Fix:     "see to what it says",
 		}
 	case holds(r.Status.Conditions, conditionApproved):
 		return &Error{
 			Reason:  Pending,
 			Problem: fmt.Sprintf("the request is approved, and nobody signs for %s", r.Spec.IssuerRef),
-			Mend:    "run the controller of that group, and check the issuer's name, kind and group",
+			Fix:     "run the controller of that group, and check the issuer's name, kind and group",
 		}
 	}
 	return &Error{
 		Reason:  NotApproved,
 		Problem: "nobody approved the request",
-		Mend: "see that cert-manager runs; if its automatic approval is off, or leaves out the issuer, " +
+		Fix: "see that cert-manager runs; if its automatic approval is off, or leaves out the issuer, " +
 			"have a policy approve the mesh's requests: none waits for a person",
 	}
 }

@@ -80,7 +80,7 @@ func expectReason(t *testing.T, err error, reason Reason, says string) {
 	case reason == "" && err == nil:
 	case reason == "" || !errors.As(err, &failure):
 		t.Errorf("error %v, want reason %q", err, reason)
-	case failure.Reason != reason || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "to mend it, "):
+	case failure.Reason != reason || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "to fix it, "):
 		t.Errorf("reason %s, error %q, want %s and %q", failure.Reason, err, reason, says)
 	}
 }

@@ -53,7 +53,7 @@ func (i *Issuer) await(ctx context.Context, request *certificateRequest, states 
 			return nil, &Error{
 				Reason:  Removed,
 				Problem: fmt.Sprintf("somebody deleted certificate request %s/%s", i.options.Namespace, request.Name),
-				Mend:    "have whoever cleans up there leave the mesh's requests alone: it deletes them itself",
+				Fix:     "have whoever cleans up there leave the mesh's requests alone: it deletes them itself",
 			}
 		}
 		request = latest

@@ -8,8 +8,8 @@ import (
 	"github.com/osm-edge/osm/issuer"
 )
 
-// patience is how long somebody waits for an authority that is away.
-const patience = 5 * time.Second
+// timeout is how long somebody waits for an authority that is away.
+const timeout = 5 * time.Second
 
 // deviation wants no certificate at all rather than another one.
 func (s suite) deviation(t *testing.T, ca issuer.Issuer) {
@@ -25,13 +25,13 @@ func (s suite) outage(t *testing.T) {
 	ca := s.newIssuer(t)
 	s.issueFrom(t, ca)
 	end := s.Outage(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	asked := time.Now()
 	if _, err := ca.Issue(ctx, serviceRequest(t, s.KeyAlgorithms[0], "bookstore-v2"), ttl); err == nil {
 		t.Error("it issues while it is away")
 	}
-	if took := time.Since(asked); took > patience+time.Second {
+	if took := time.Since(asked); took > timeout+time.Second {
 		t.Errorf("it took %s to give up", took)
 	}
 	end()

@@ -38,7 +38,7 @@ type state struct {
 	// problem is why it cannot be used, or why what changed of it is not; nil
 	// if all is well.
 	problem *problem
-	// renewed grows when what the issuer failed at may be mended.
+	// renewed grows when what the issuer failed at may be fixed.
 	renewed int
 }
 
@@ -93,7 +93,7 @@ func (p *Provider) open(ctx context.Context, object *v1.MeshRootCertificate) *au
 func (p *Provider) follower(object *v1.MeshRootCertificate) (follower, error) {
 	spec := object.Spec
 	if mesh := p.options.Self.TrustDomain(); spec.TrustDomain != "" && spec.TrustDomain != mesh {
-		return nil, fmt.Errorf("its trust domain is %q, and that of the mesh is %q%smake another MeshRootCertificate, with spec.trustDomain %[2]s", spec.TrustDomain, mesh, issuer.ToMend)
+		return nil, fmt.Errorf("its trust domain is %q, and that of the mesh is %q%smake another MeshRootCertificate, with spec.trustDomain %[2]s", spec.TrustDomain, mesh, issuer.ToFix)
 	}
 	switch {
 	case spec.Provider.Tresor != nil:
@@ -103,7 +103,7 @@ func (p *Provider) follower(object *v1.MeshRootCertificate) (follower, error) {
 	case spec.Provider.CertManager != nil:
 		return p.certManager(object.Name, *spec.Provider.CertManager)
 	}
-	return nil, errors.New("its provider is of no kind that is known here" + issuer.ToMend + "make another MeshRootCertificate with tresor, vault or certManager, or upgrade the mesh")
+	return nil, errors.New("its provider is of no kind that is known here" + issuer.ToFix + "make another MeshRootCertificate with tresor, vault or certManager, or upgrade the mesh")
 }
 
 // serves reports whether it is still the authority that a spec asks for.

@@ -37,8 +37,8 @@ import (
 )
 
 const (
-	namespace = "osm-system"
-	overlap   = 24*time.Hour + issuer.ClockSkew
+	namespace        = "osm-system"
+	retirementPeriod = 24*time.Hour + issuer.ClockSkew
 )
 
 // mesh is a Provider that runs, between an API server and a Manager.
@@ -74,7 +74,7 @@ func newMeshOn(t *testing.T, client kubernetes.Interface, config *rest.Config) *
 		Objects: m.roots, Client: m.client, CertManager: requests,
 		Namespace: namespace, Mesh: "osm", Self: self, Replica: "osm-controller-0",
 		RootSecret: "osm-ca-bundle", VaultTokenFile: "/nowhere",
-		Manager: m.manager, Rotation: m.fakeRotation, Overlap: func() time.Duration { return overlap }, Logger: logger,
+		Manager: m.manager, Rotation: m.fakeRotation, RetirementPeriod: func() time.Duration { return retirementPeriod }, Logger: logger,
 	})
 	must(t, err)
 	m.fakeRotation.changed = m.Look

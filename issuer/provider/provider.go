@@ -51,8 +51,8 @@ type Options struct {
 	VaultTokenFile string
 	Manager        *issuer.Manager
 	Rotation       Rotation
-	// Overlap returns how long certificates may live that are signed now.
-	Overlap func() time.Duration
+	// RetirementPeriod returns how long certificates may live that are signed now.
+	RetirementPeriod func() time.Duration
 	// Warn is told, where this process leads, what an operator should know of a
 	// MeshRootCertificate that can be used, and the reason in a word: v1.ReasonRootsRefused
 	// for each root that an authority has beside its own and that is not trusted, or

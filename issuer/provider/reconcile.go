@@ -117,7 +117,7 @@ func (p *Provider) refresh(roots []*root, recorded rotation.State) {
 
 // may reports whether certificates of these roots can be issued now.
 func (p *Provider) may(recorded rotation.State, roots issuer.TrustBundle) bool {
-	return recorded.MaySign(roots, time.Now().Add(p.options.Overlap()-issuer.ClockSkew))
+	return recorded.MaySign(roots, time.Now().Add(p.options.RetirementPeriod()-issuer.ClockSkew))
 }
 
 // apply has the chosen root sign or, until it may, the former one, if it is

@@ -115,7 +115,7 @@ func TestARootOfAnotherTrustDomainIsRefused(t *testing.T) {
 		m.mustSign(t, first, first)
 		m.wantStatus(t, "second", "False Refused", "False RootsUnknown")
 		ready := meta.FindStatusCondition(m.object(t, "second").Status.Conditions, v1.ConditionReady)
-		if want := `its trust domain is "other.example", and that of the mesh is "cluster.local"; to mend it, make another MeshRootCertificate, with spec.trustDomain cluster.local`; ready.Message != want {
+		if want := `its trust domain is "other.example", and that of the mesh is "cluster.local"; to fix it, make another MeshRootCertificate, with spec.trustDomain cluster.local`; ready.Message != want {
 			t.Errorf("it says %q", ready.Message)
 		}
 	})
@@ -219,7 +219,7 @@ func TestItTellsWhatARootIsNeededFor(t *testing.T) {
 		}
 		m.create(t, "second", v1.Active, tresorOf("second"))
 		settle()
-		m.wantUse(t, "first", Use{Signs: true, Until: time.Now().Add(overlap)})
+		m.wantUse(t, "first", Use{Signs: true, Until: time.Now().Add(retirementPeriod)})
 		m.wantUse(t, "second", Use{Successor: "first"})
 		m.wantUse(t, "third", Use{Successor: "first"})
 
@@ -227,8 +227,8 @@ func TestItTellsWhatARootIsNeededFor(t *testing.T) {
 		settle()
 		replaced := transition(m.object(t, "first").Status, v1.ConditionSigning)
 		time.Sleep(time.Hour)
-		m.wantUse(t, "first", Use{Successor: "second", Until: replaced.Add(overlap)})
-		m.wantUse(t, "second", Use{Signs: true, Successor: "first", Until: time.Now().Add(overlap)})
+		m.wantUse(t, "first", Use{Successor: "second", Until: replaced.Add(retirementPeriod)})
+		m.wantUse(t, "second", Use{Signs: true, Successor: "first", Until: time.Now().Add(retirementPeriod)})
 	})
 }
 

@@ -44,7 +44,7 @@ func (r *fakeRotation) next() {
 	for range 2 { // distributed, and acknowledged
 		if !r.away && !r.wanted.Signer.IsEmpty() {
 			r.state = r.state.Next(r.wanted, rotation.Situation{
-				Now: time.Now(), Acknowledged: !r.deaf, Patience: 1000 * time.Hour, Overlap: overlap,
+				Now: time.Now(), Acknowledged: !r.deaf, AckTimeout: 1000 * time.Hour, RetirementPeriod: retirementPeriod,
 			})
 		}
 	}
@@ -88,7 +88,7 @@ func (r *fakeRotation) set(change func(*fakeRotation)) {
 
 // retire lets the time pass in which replaced roots are trusted.
 func (r *fakeRotation) retire() {
-	time.Sleep(overlap + resync)
+	time.Sleep(retirementPeriod + resync)
 	settle()
 	r.set(func(*fakeRotation) {})
 	settle()
@@ -172,7 +172,7 @@ func TestAReplicaThatLagsBehindSignsWithTheFormerForSomeMinutes(t *testing.T) {
 		other := newMesh(t).makeRoot(t, "osm-ca-bundle")
 		m.set(func(r *fakeRotation) { // others have seen another root
 			w := rotation.Wanted{Signer: issuer.NewTrustBundle(other), Trusted: map[string]issuer.TrustBundle{"first": issuer.NewTrustBundle(other)}}
-			n := rotation.Situation{Now: time.Now(), Acknowledged: true, Overlap: overlap}
+			n := rotation.Situation{Now: time.Now(), Acknowledged: true, RetirementPeriod: retirementPeriod}
 			r.state, r.away = r.state.Next(w, n).Next(w, n), true
 		})
 		settle()

@@ -63,7 +63,7 @@ func (p *Provider) adoptRoot(ctx context.Context, secret *corev1.Secret, before 
 func (p *Provider) unreadable(secret *corev1.Secret, name, what string, err error) *problem {
 	switch {
 	case apierrors.IsForbidden(err):
-		return &problem{reasonUnreachable, fmt.Errorf("read secret %s/%s: %w%slet osm-controller get, list and watch it, as the chart's Role does", p.options.Namespace, name, err, issuer.ToMend)}
+		return &problem{reasonUnreachable, fmt.Errorf("read secret %s/%s: %w%slet osm-controller get, list and watch it, as the chart's Role does", p.options.Namespace, name, err, issuer.ToFix)}
 	case err != nil:
 		return &problem{reasonUnreachable, fmt.Errorf("read secret %s/%s: %w", p.options.Namespace, name, err)}
 	case secret == nil:

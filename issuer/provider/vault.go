@@ -60,7 +60,7 @@ func (p *Provider) vaultCredentials(spec v1.Vault) (vault.Credentials, *vaultTok
 		token := newVaultToken(*auth.TokenSecretRef, spec.Address)
 		return vault.Token{Read: token.read, Renewed: token.renewed}, token, nil
 	case auth.Kubernetes != nil && !names.Same(spec.Address, p.options.VaultAddress):
-		return nil, nil, fmt.Errorf("the mesh's service account may not log in at %s%sif it may, name that address by the chart's values osm.vault.protocol, host and port, with osm upgrade", spec.Address, issuer.ToMend)
+		return nil, nil, fmt.Errorf("the mesh's service account may not log in at %s%sif it may, name that address by the chart's values osm.vault.protocol, host and port, with osm upgrade", spec.Address, issuer.ToFix)
 	case auth.Kubernetes != nil:
 		return vault.Kubernetes{Mount: auth.Kubernetes.MountPath, Role: auth.Kubernetes.Role, TokenFile: p.options.VaultTokenFile}, nil, nil
 	}

@@ -20,8 +20,8 @@ import (
 	testvault "github.com/osm-edge/osm/test/vault"
 )
 
-// patience is how long something may take that happens by itself.
-const patience = 20 * time.Second
+// ackTimeout is how long something may take that happens by itself.
+const ackTimeout = 20 * time.Second
 
 func startVault(t *testing.T) *testvault.Server {
 	t.Helper()
@@ -67,7 +67,7 @@ func (m *mesh) giveTokenFor(t *testing.T, annotations map[string]string, token s
 // await returns when done does not fail any more.
 func await(t *testing.T, done func() error) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(ackTimeout)
 	for err := done(); err != nil; err = done() {
 		if time.Now().After(deadline) {
 			t.Fatal(err)

@@ -19,7 +19,7 @@ import (
 // that were read last stay where it is taken away or refused.
 type vaultRoots struct {
 	name    string        // of the Secret
-	mend    string        // beside what the Secret's own refusal says
+	fix     string        // beside what the Secret's own refusal says
 	changed chan struct{} // one slot: they, or what is wrong with them, are others
 
 	mu      sync.Mutex
@@ -32,7 +32,7 @@ type vaultRoots struct {
 func newVaultRoots(name string, spec v1.Vault) *vaultRoots {
 	r := &vaultRoots{name: name, changed: make(chan struct{}, 1)}
 	if spec.RootsSecretRef == nil {
-		r.mend = "; over http, the roots that Vault itself tells can be from anybody: name a Secret with ca.crt in vault.rootsSecretRef, or use https"
+		r.fix = "; over http, the roots that Vault itself tells can be from anybody: name a Secret with ca.crt in vault.rootsSecretRef, or use https"
 	}
 	return r
 }
@@ -62,7 +62,7 @@ func (r *vaultRoots) follow(ctx context.Context, p *Provider) {
 	})
 }
 
-func (r *vaultRoots) explain(err error) error { return fmt.Errorf("%w%s", err, r.mend) }
+func (r *vaultRoots) explain(err error) error { return fmt.Errorf("%w%s", err, r.fix) }
 
 // set takes in what the Secret says, and reports whether that is new.
 func (r *vaultRoots) set(roots issuer.TrustBundle, leftOut []problem, ignored string, wrong *problem) bool {

@@ -58,12 +58,12 @@ func (t *vaultToken) bound(secret *corev1.Secret, o Options) *problem {
 		return nil
 	case annotated:
 		return &problem{reasonRefused, fmt.Errorf("secret %s/%s may not be sent to %s: its annotation %s names another address%[5]sif it may, kubectl annotate --overwrite secret -n %[1]s %[2]s %[4]s=%[3]s, or set osm.vault.protocol, host and port, where the chart made the Secret",
-			secret.Namespace, secret.Name, t.address, v1.AnnotationVaultAddress, issuer.ToMend)}
+			secret.Namespace, secret.Name, t.address, v1.AnnotationVaultAddress, issuer.ToFix)}
 	case t.ref == o.VaultToken && names.Same(o.VaultAddress, t.address):
 		return nil
 	}
 	return &problem{reasonRefused, fmt.Errorf("secret %s/%s does not say that it may be sent to %s%[5]sif it may, kubectl annotate secret -n %[1]s %[2]s %[4]s=%[3]s",
-		secret.Namespace, secret.Name, t.address, v1.AnnotationVaultAddress, issuer.ToMend)}
+		secret.Namespace, secret.Name, t.address, v1.AnnotationVaultAddress, issuer.ToFix)}
 }
 
 func (t *vaultToken) of(secret *corev1.Secret) (string, *problem) {
@@ -71,7 +71,7 @@ func (t *vaultToken) of(secret *corev1.Secret) (string, *problem) {
 		return token, nil
 	}
 	return "", &problem{reasonSecretMissing, fmt.Errorf("secret %s/%s has no token for Vault: key %q is missing or empty%sput the token there",
-		secret.Namespace, secret.Name, t.ref.Key, issuer.ToMend)}
+		secret.Namespace, secret.Name, t.ref.Key, issuer.ToFix)}
 }
 
 // set takes in what the Secret says, and reports whether that is new.

@@ -95,7 +95,7 @@ func (p *Provider) recorded(object *v1.MeshRootCertificate) Use {
 	case c == nil:
 		return Use{}
 	case c.Status == metav1.ConditionTrue:
-		return Use{Signs: true, Until: time.Now().Add(p.options.Overlap())}
+		return Use{Signs: true, Until: time.Now().Add(p.options.RetirementPeriod())}
 	}
-	return Use{Until: c.LastTransitionTime.Add(p.options.Overlap())}
+	return Use{Until: c.LastTransitionTime.Add(p.options.RetirementPeriod())}
 }

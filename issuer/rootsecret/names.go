@@ -12,7 +12,7 @@ import (
 // or of its webhooks: it signs for both. The error is a *RefusedError.
 func CheckNames(secret *corev1.Secret, trustDomain string, root *x509.Certificate) error {
 	if err := issuer.CheckNames(root, issuer.Names{TrustDomain: trustDomain, Servers: secret.Namespace + ".svc"}); err != nil {
-		return &RefusedError{secret.Namespace, secret.Name, CertificateKey, err.Error(), mendCertificate}
+		return &RefusedError{secret.Namespace, secret.Name, CertificateKey, err.Error(), fixCertificate}
 	}
 	return nil
 }

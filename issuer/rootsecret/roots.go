@@ -37,8 +37,8 @@ type LeftOut struct {
 // the given time, or if something else is there: a key of the root belongs
 // nowhere in the cluster then.
 func ParseRoots(secret *corev1.Secret, trustDomain string, now time.Time) (Roots, error) {
-	refuse := func(key, mend string, err error) (Roots, error) {
-		return Roots{}, &RefusedError{secret.Namespace, secret.Name, key, err.Error(), mend}
+	refuse := func(key, fix string, err error) (Roots, error) {
+		return Roots{}, &RefusedError{secret.Namespace, secret.Name, key, err.Error(), fix}
 	}
 	certificates, err := parseAll(secret.Data[CertificateKey])
 	var roots Roots
@@ -96,13 +96,13 @@ func sift(certificates []*x509.Certificate, trustDomain string, now time.Time) (
 
 // Missing is the error where ParseRoots has no Secret to read.
 func Missing(namespace, name string) error {
-	return &RefusedError{namespace, name, CertificateKey, "the secret does not exist", mendRoots(namespace, name)}
+	return &RefusedError{namespace, name, CertificateKey, "the secret does not exist", fixRoots(namespace, name)}
 }
 
 func replaceRoots(namespace, name string) string {
 	return fmt.Sprintf("put the root certificate there that the issuer's chains end with: kubectl create secret generic %s -n %s --from-file=ca.crt --dry-run=client -o yaml | kubectl replace -f -", name, namespace)
 }
 
-func mendRoots(namespace, name string) string {
+func fixRoots(namespace, name string) string {
 	return fmt.Sprintf("create it from the root certificate that the issuer's chains end with: kubectl create secret generic %s -n %s --from-file=ca.crt", name, namespace)
 }

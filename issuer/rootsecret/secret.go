@@ -43,38 +43,38 @@ type RefusedError struct {
 	Namespace, Name string
 	Key             string // of the Secret's data
 	Problem         string
-	Mend            string
+	Fix             string
 }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("secret %s/%s is refused: key %q: %s%s%s", e.Namespace, e.Name, e.Key, e.Problem, issuer.ToMend, e.Mend)
+	return fmt.Sprintf("secret %s/%s is refused: key %q: %s%s%s", e.Namespace, e.Name, e.Key, e.Problem, issuer.ToFix, e.Fix)
 }
 
 const (
-	mendCertificate = "put the PEM certificate of one root CA there, or delete the secret to have a new root made"
-	mendKey         = "put the PEM private key of ca.crt there, or delete the secret to have a new root made"
-	mendExpiration  = "remove that key, it is then written again from ca.crt"
+	fixCertificate = "put the PEM certificate of one root CA there, or delete the secret to have a new root made"
+	fixKey         = "put the PEM private key of ca.crt there, or delete the secret to have a new root made"
+	fixExpiration  = "remove that key, it is then written again from ca.crt"
 )
 
 // Parse reads the root of a Secret. The error is a *RefusedError if the root
 // cannot be used at the given time. A missing expiration is no error.
 func Parse(secret *corev1.Secret, now time.Time) (Root, error) {
-	refuse := func(key, mend string, err error) (Root, error) {
-		return Root{}, &RefusedError{secret.Namespace, secret.Name, key, err.Error(), mend}
+	refuse := func(key, fix string, err error) (Root, error) {
+		return Root{}, &RefusedError{secret.Namespace, secret.Name, key, err.Error(), fix}
 	}
 	cert, err := parseCertificate(secret.Data[CertificateKey], now)
 	if err != nil {
-		return refuse(CertificateKey, mendCertificate, err)
+		return refuse(CertificateKey, fixCertificate, err)
 	}
 	key, err := parseKey(secret.Data[PrivateKeyKey])
 	if err != nil {
-		return refuse(PrivateKeyKey, mendKey, err)
+		return refuse(PrivateKeyKey, fixKey, err)
 	}
 	if public, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(key.Public()) {
-		return refuse(PrivateKeyKey, mendKey, errors.New("it is the key of another certificate"))
+		return refuse(PrivateKeyKey, fixKey, errors.New("it is the key of another certificate"))
 	}
 	if err := checkExpiration(secret.Data, cert.NotAfter); err != nil {
-		return refuse(ExpirationKey, mendExpiration, err)
+		return refuse(ExpirationKey, fixExpiration, err)
 	}
 	return Root{cert, key}, nil
 }
@@ -82,7 +82,7 @@ func Parse(secret *corev1.Secret, now time.Time) (Root, error) {
 // RefuseCertificate is the error for a root that cannot be used for another
 // reason than Parse finds.
 func RefuseCertificate(secret *corev1.Secret, err error) error {
-	return &RefusedError{secret.Namespace, secret.Name, CertificateKey, err.Error(), mendCertificate}
+	return &RefusedError{secret.Namespace, secret.Name, CertificateKey, err.Error(), fixCertificate}
 }
 
 func parseCertificate(data []byte, now time.Time) (*x509.Certificate, error) {

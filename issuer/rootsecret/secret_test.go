@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-func TestASecretWithoutAUsableRootIsRefusedByNameKeyAndMend(t *testing.T) {
+func TestASecretWithoutAUsableRootIsRefusedByNameKeyAndFix(t *testing.T) {
 	root, other := newRoot(t), newRoot(t)
 	good, foreign := dataOf(t, root), dataOf(t, other)
 	with := func(key string, value []byte) map[string][]byte {
@@ -83,7 +83,7 @@ func TestASecretWithoutAUsableRootIsRefusedByNameKeyAndMend(t *testing.T) {
 			if refused.Namespace != "osm-system" || refused.Name != "osm-ca-bundle" || refused.Key != test.key {
 				t.Errorf("refused %s/%s, key %s, want key %s", refused.Namespace, refused.Name, refused.Key, test.key)
 			}
-			for _, want := range []string{"secret osm-system/osm-ca-bundle", `"` + test.key + `"`, test.want, "to mend it, "} {
+			for _, want := range []string{"secret osm-system/osm-ca-bundle", `"` + test.key + `"`, test.want, "to fix it, "} {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("error %q lacks %q", err, want)
 				}

@@ -27,7 +27,7 @@ func (r *Rotation) announce(ctx context.Context, before, after State, t tally) {
 	if before.Bundle().IsEmpty() {
 		return // the first root replaces none
 	}
-	for _, a := range changes(before, after, t, r.Patience) {
+	for _, a := range changes(before, after, t, r.AckTimeout) {
 		r.Logger.Info("rotation of roots", "reason", a.Reason, "authority", a.Source, "note", a.Note)
 		r.Announce(ctx, a)
 	}
@@ -56,12 +56,12 @@ func room(state State) string {
 	return "None of them is being dropped: delete MeshRootCertificates that are not needed"
 }
 
-func changes(before, after State, t tally, patience time.Duration) (all []Announcement) {
+func changes(before, after State, t tally, ackTimeout time.Duration) (all []Announcement) {
 	for _, root := range added(before.Distributing(), after.Distributing()) {
 		all = append(all, Announcement{
 			Reason: "RootDistributed", Source: after.Source(root.certificate),
 			Note: fmt.Sprintf("root %s is trusted from now on, and may sign when %d pods have acknowledged it, or at %s",
-				root, t.pods, after.Deadline(patience).Format(time.RFC3339)),
+				root, t.pods, after.Deadline(ackTimeout).Format(time.RFC3339)),
 		})
 	}
 	for _, root := range added(before.Signing(), after.Signing()) {
@@ -72,7 +72,7 @@ func changes(before, after State, t tally, patience time.Duration) (all []Announ
 		if trusted := before.Bundle(); trusted.Union(issuer.NewTrustBundle(root.certificate)).Equal(trusted) && len(t.missing) > 0 {
 			a.Warning = true
 			a.Note = fmt.Sprintf("root %s signs, though %d of %d pods have not acknowledged it in %s; replace them, for they refuse what it certifies: %s",
-				root, len(t.missing), t.pods, patience, some(t.missing))
+				root, len(t.missing), t.pods, ackTimeout, some(t.missing))
 		}
 		all = append(all, a)
 	}

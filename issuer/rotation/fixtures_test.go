@@ -22,9 +22,9 @@ import (
 )
 
 const (
-	namespace = "osm-system"
-	patience  = 5 * time.Minute
-	overlap   = 10 * time.Minute // short, for the fake API server keeps all requests
+	namespace        = "osm-system"
+	ackTimeout       = 5 * time.Minute
+	retirementPeriod = 10 * time.Minute // short, for the fake API server keeps all requests
 )
 
 // ca is a root that can sign.
@@ -105,8 +105,8 @@ func (m *mesh) start(t *testing.T, name string, holds ...ca) *replica {
 	var err error
 	r.Rotation, err = New(Options{
 		Client: m.client, Namespace: namespace, Replica: name, Labels: map[string]string{"app": "osm"},
-		Pods: m.list, Manager: r.manager, Patience: patience,
-		Overlap: func() time.Duration { return overlap }, Changed: r.follow, Announce: m.announce, Logger: logger,
+		Pods: m.list, Manager: r.manager, AckTimeout: ackTimeout,
+		RetirementPeriod: func() time.Duration { return retirementPeriod }, Changed: r.follow, Announce: m.announce, Logger: logger,
 	})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))

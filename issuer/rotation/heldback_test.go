@@ -77,7 +77,7 @@ func TestWhateverIsHeldBackEveryClockAcceptsWhatIsServed(t *testing.T) {
 					bundle := issuer.NewTrustBundle(root.Root())
 					wanted := rotation.Wanted{Signer: bundle, Trusted: map[string]issuer.TrustBundle{"root": bundle}}
 					for range pause / (10 * time.Second) {
-						state = state.Next(wanted, rotation.Situation{Now: time.Now(), Acknowledged: true, Patience: time.Hour, Overlap: lifetime + skew})
+						state = state.Next(wanted, rotation.Situation{Now: time.Now(), Acknowledged: true, AckTimeout: time.Hour, RetirementPeriod: lifetime + skew})
 						roots := []issuer.Root{{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(state.Bundle())}}
 						if state.MaySign(bundle, time.Now().Add(lifetime)) {
 							roots = append(roots, issuer.Root{Name: "root", Issuer: root})

@@ -75,9 +75,9 @@ func (r *Rotation) evaluate(ctx context.Context, since time.Time) (State, error)
 	now := time.Now()
 	t := count(before, pods, r.sightings(), since, now)
 	situation := Situation{
-		Now:      now,
-		Patience: r.Patience,
-		Overlap:  r.Overlap(),
+		Now:              now,
+		AckTimeout:       r.AckTimeout,
+		RetirementPeriod: r.RetirementPeriod(),
 	}
 	r.note(before, t)
 	next := func(recorded State) State {
@@ -116,7 +116,7 @@ func (r *Rotation) note(state State, t tally) {
 	step, since := state.Step()
 	p := Progress{Step: step, Since: since, Pods: t.pods, Missing: t.missing, Current: t.current, Total: t.total, HeldBack: t.heldBack}
 	if step == Distribute {
-		p.Deadline = state.Deadline(r.Patience)
+		p.Deadline = state.Deadline(r.AckTimeout)
 	} else {
 		p.Missing = nil
 	}

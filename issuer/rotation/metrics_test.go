@@ -14,7 +14,7 @@ import (
 
 func TestMetricsTellWhatEachRootIsFor(t *testing.T) {
 	retiring, signs, passive, next := newCA(t), newCA(t), newCA(t), newCA(t)
-	n := Situation{Now: time.Now(), Acknowledged: true, Patience: patience, Overlap: overlap}
+	n := Situation{Now: time.Now(), Acknowledged: true, AckTimeout: ackTimeout, RetirementPeriod: retirementPeriod}
 	both := signs.wanted("root")
 	both.Trusted["passive"] = passive.bundle
 	s := State{}.Next(retiring.wanted("root"), n).Next(both, n).Next(both, n)

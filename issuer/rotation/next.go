@@ -59,15 +59,15 @@ type Situation struct {
 	// Reissued says that no proxy uses a certificate of another root than those
 	// that sign.
 	Reissued bool
-	// Patience is how long to wait for proxies that do not acknowledge.
-	Patience time.Duration
-	// Overlap is how long a certificate can live that is signed now.
-	Overlap time.Duration
+	// AckTimeout is how long to wait for proxies that do not acknowledge.
+	AckTimeout time.Duration
+	// RetirementPeriod is how long a certificate can live that is signed now.
+	RetirementPeriod time.Duration
 }
 
 // Next returns the state that follows. A new root is trusted at first and signs
-// nothing, until everybody has acknowledged it or patience ends. When it signs,
-// roots that are not wanted any more stay for the overlap, the time in which a
+// nothing, until everybody has acknowledged it or ackTimeout ends. When it signs,
+// roots that are not wanted any more stay for the retirementPeriod, the time in which a
 // certificate of them can live, and are dropped then or when they expire. A root
 // waits where MaxRoots are trusted. The first root has nobody to wait for; neither has one that is to replace roots
 // that nobody trusts any more.
@@ -150,7 +150,7 @@ func (s *State) bereft() bool { return s.Signing().IsEmpty() }
 // bundle before acknowledged those roots that were in it.
 func (s *State) cleared(before State, id string, urgent bool, n Situation) bool {
 	g, distributed := before.stages[id]
-	return urgent || distributed && (n.Acknowledged || !n.Now.Before(g.Distributed.Add(n.Patience)))
+	return urgent || distributed && (n.Acknowledged || !n.Now.Before(g.Distributed.Add(n.AckTimeout)))
 }
 
 // retire sets an end to what is neither wanted nor signs, and drops what is over.
@@ -165,7 +165,7 @@ func (s *State) retire(w Wanted, n Situation) {
 		}
 		g := s.stages[id]
 		if g.Until.IsZero() && !slices.Contains(s.signing, id) {
-			g.Until = wholeSecond(n.Now.Add(n.Overlap + time.Second)) // never early
+			g.Until = wholeSecond(n.Now.Add(n.RetirementPeriod + time.Second)) // never early
 			s.stages[id] = g
 		}
 		if (g.Until.IsZero() || n.Now.Before(g.Until)) && n.Now.Before(root.NotAfter) {

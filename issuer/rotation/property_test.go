@@ -35,7 +35,7 @@ func TestNoHistoryLeadsToACertificateThatAProxyDoesNotAccept(t *testing.T) {
 	all := newRoots(t, letters)
 	for seed := range uint64(12) {
 		h := &history{random: rand.New(rand.NewPCG(seed, 0)), roots: all, now: noon, wanted: all.want("a")}
-		h.state = h.state.Next(h.wanted, Situation{Now: h.now, Patience: tenMinutes, Overlap: dayLong})
+		h.state = h.state.Next(h.wanted, Situation{Now: h.now, AckTimeout: tenMinutes, RetirementPeriod: dayLong})
 		h.acked = h.state.Bundle()
 		for range 400 {
 			h.event(t, letters)
@@ -46,7 +46,7 @@ func TestNoHistoryLeadsToACertificateThatAProxyDoesNotAccept(t *testing.T) {
 
 func (h *history) event(t *testing.T, letters string) {
 	t.Helper()
-	n := Situation{Patience: 100 * 365 * 24 * time.Hour, Overlap: dayLong}
+	n := Situation{AckTimeout: 100 * 365 * 24 * time.Hour, RetirementPeriod: dayLong}
 	switch h.random.IntN(5) {
 	case 0:
 		h.wanted = h.roots.want(string(letters[h.random.IntN(len(letters))]))
@@ -65,7 +65,7 @@ func (h *history) event(t *testing.T, letters string) {
 	}
 	n.Now = h.now
 	next := h.state.Next(h.wanted, n)
-	if again := next.Next(h.wanted, Situation{Now: h.now, Patience: n.Patience, Overlap: dayLong}); !again.Equal(next) {
+	if again := next.Next(h.wanted, Situation{Now: h.now, AckTimeout: n.AckTimeout, RetirementPeriod: dayLong}); !again.Equal(next) {
 		t.Fatal("the same step twice is not the same")
 	}
 	h.state = recorded(t, next)

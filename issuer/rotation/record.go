@@ -89,7 +89,7 @@ func (r *Record) put(ctx context.Context, cm *corev1.ConfigMap, state State) err
 		return nil
 	}
 	if cm.Immutable != nil && *cm.Immutable {
-		return fmt.Errorf("configmap %s/%s is immutable, so that no root can be replaced; to mend it, delete it: osm-controller writes it anew", cm.Namespace, cm.Name)
+		return fmt.Errorf("configmap %s/%s is immutable, so that no root can be replaced; to fix it, delete it: osm-controller writes it anew", cm.Namespace, cm.Name)
 	}
 	cm = cm.DeepCopy()
 	cm.Data = data

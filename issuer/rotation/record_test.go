@@ -24,7 +24,7 @@ func newRecord(client *fake.Clientset) *Record {
 func advance(r *Record, t *testing.T, w Wanted) (State, error) {
 	t.Helper()
 	return r.Advance(t.Context(), func(s State) State {
-		return s.Next(w, Situation{Now: time.Now(), Acknowledged: true, Patience: tenMinutes, Overlap: dayLong})
+		return s.Next(w, Situation{Now: time.Now(), Acknowledged: true, AckTimeout: tenMinutes, RetirementPeriod: dayLong})
 	})
 }
 
@@ -137,7 +137,7 @@ func TestReplicasThatAdvanceAtTheSameTimeAgree(t *testing.T) {
 				if test.before != "" {
 					mustAdvance(t, newRecord(client), roots, test.before, test.before)
 				}
-				n := Situation{Now: time.Now(), Patience: tenMinutes, Overlap: dayLong}
+				n := Situation{Now: time.Now(), AckTimeout: tenMinutes, RetirementPeriod: dayLong}
 				other := State{}
 				if test.before != "" {
 					other = other.Next(roots.want(test.before), n)

@@ -32,8 +32,8 @@ type report struct {
 	Total   int `json:"total"`
 	// HeldBack is how many have such a certificate that is not served yet.
 	HeldBack int `json:"heldBack,omitempty"`
-	// Beat is when it was written. Nobody compares it with his own clock.
-	Beat time.Time `json:"beat"`
+	// Heartbeat is when it was written. Nobody compares it with his own clock.
+	Heartbeat time.Time `json:"beat"`
 
 	pods podSet // that have acknowledged the bundle; told while it is distributed
 }

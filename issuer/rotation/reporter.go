@@ -15,8 +15,8 @@ const (
 	reportPause = 300 * time.Millisecond
 	// reportCheck is between two looks at how far certificates are replaced.
 	reportCheck = time.Second
-	// beat is how often a replica says that it lives, while others wait for it.
-	beat = 5 * time.Second
+	// heartbeat is how often a replica says that it lives, while others wait for it.
+	heartbeat = 5 * time.Second
 	// calm is how often it looks at its report while nothing happens.
 	calm = time.Minute
 
@@ -38,7 +38,7 @@ func (r *Rotation) runReports(ctx context.Context) error {
 			wake(r.report)
 		}
 		next, awaited := r.compose()
-		if !next.says(last) || written.IsZero() || awaited && time.Since(written) >= beat {
+		if !next.says(last) || written.IsZero() || awaited && time.Since(written) >= heartbeat {
 			if err := r.write(ctx, next, owner); err != nil {
 				if ctx.Err() == nil {
 					r.Logger.Warn("cannot write the report of this replica; will try again", "error", err)
@@ -73,7 +73,7 @@ func (r *Rotation) repair(ctx context.Context) error {
 // compose returns the report, and whether others wait for it.
 func (r *Rotation) compose() (next report, awaited bool) {
 	r.acks.prune(r.gone(), time.Now())
-	next.Beat = time.Now().UTC().Truncate(time.Second)
+	next.Heartbeat = time.Now().UTC().Truncate(time.Second)
 	next.Current, next.Total = r.Manager.Progress()
 	next.HeldBack = r.Manager.HeldBack()
 	if signing := r.signing.Load(); signing != nil && !signing.IsEmpty() {

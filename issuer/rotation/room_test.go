@@ -43,7 +43,7 @@ func wantOnly(b issuer.TrustBundle) Wanted {
 func TestARootWaitsForRoom(t *testing.T) {
 	for name, size := range map[string]int{"many roots": 30, "large roots": 16 << 10} {
 		t.Run(name, func(t *testing.T) {
-			n := Situation{Now: noon, Acknowledged: true, Overlap: dayLong}
+			n := Situation{Now: noon, Acknowledged: true, RetirementPeriod: dayLong}
 			state, waited := State{}, 0
 			var last issuer.TrustBundle
 			for range MaxRoots + 8 {
@@ -74,7 +74,7 @@ func TestARootWaitsForRoom(t *testing.T) {
 }
 
 func TestAMeshWhoseRootsAreRevokedDoesNotWaitForRoom(t *testing.T) {
-	n := Situation{Now: noon, Acknowledged: true, Overlap: dayLong}
+	n := Situation{Now: noon, Acknowledged: true, RetirementPeriod: dayLong}
 	state := State{}
 	for range MaxRoots {
 		b := named(t, 30)
@@ -92,7 +92,7 @@ func TestAMeshWhoseRootsAreRevokedDoesNotWaitForRoom(t *testing.T) {
 
 func TestWhatCanBeReadOfAMalformedRecordIsSalvaged(t *testing.T) {
 	roots := newRoots(t, "abc")
-	n := Situation{Now: noon, Acknowledged: true, Overlap: dayLong}
+	n := Situation{Now: noon, Acknowledged: true, RetirementPeriod: dayLong}
 	state := State{}
 	for _, name := range []string{"a", "b", "b"} {
 		state = state.Next(roots.want(name), n)

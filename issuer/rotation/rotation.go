@@ -31,10 +31,10 @@ type Options struct {
 	Pods func() ([]*corev1.Pod, error)
 	// Manager issues the certificates of this replica.
 	Manager *issuer.Manager
-	// Patience is how long to wait for proxies that do not acknowledge a root.
-	Patience time.Duration
-	// Overlap returns how long a certificate can live that is signed now.
-	Overlap func() time.Duration
+	// AckTimeout is how long to wait for proxies that do not acknowledge a root.
+	AckTimeout time.Duration
+	// RetirementPeriod returns how long a certificate can live that is signed now.
+	RetirementPeriod func() time.Duration
 	// Changed is called when the State has changed, or who moves it on.
 	Changed func()
 	// Announce tells the mesh's operator what has happened.

@@ -34,7 +34,7 @@ func TestARootIsReplacedWhenEveryPodHasAcknowledgedIt(t *testing.T) {
 		two.acknowledge(api)
 		settle()
 		m.mustBe(t, Retire, second)
-		time.Sleep(overlap + time.Minute)
+		time.Sleep(retirementPeriod + time.Minute)
 		synctest.Wait()
 		m.mustBe(t, Settled, second)
 		if want := []string{"RootDistributed", "RootSigns", "RootDropped"}; !slices.Equal(m.announced, want) {
@@ -50,7 +50,7 @@ func TestAPodThatDoesNotAcknowledgeIsWaitedForUntilTheDeadline(t *testing.T) {
 		settle()
 		m.addPod("web")
 		one.want(first, second)
-		time.Sleep(patience - 5*time.Second)
+		time.Sleep(ackTimeout - 5*time.Second)
 		synctest.Wait()
 		m.mustBe(t, Distribute, first)
 		time.Sleep(10 * time.Second)
@@ -86,7 +86,7 @@ func TestAReplicaThatSendsTheFormerBundleIsWaitedForWhileItLives(t *testing.T) {
 		one.want(first, second)
 		settle()
 		m.mustBe(t, Distribute, first)
-		time.Sleep(silence + 5*time.Second)
+		time.Sleep(staleness + 5*time.Second)
 		synctest.Wait()
 		m.mustBe(t, Distribute, first) // it lives
 		two.kill()
@@ -118,7 +118,7 @@ func TestWhateverIsKilledTheReplacementGoesOn(t *testing.T) {
 		two.kill()
 
 		m.start(t, "three", second)
-		time.Sleep(overlap + time.Minute)
+		time.Sleep(retirementPeriod + time.Minute)
 		synctest.Wait()
 		m.mustBe(t, Settled, second)
 	})

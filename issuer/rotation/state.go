@@ -149,9 +149,9 @@ func fingerprint(root *x509.Certificate) string {
 
 // Deadline returns when the last of the roots that are distributed may sign,
 // whoever has not acknowledged it; zero if none is.
-func (s State) Deadline(patience time.Duration) (deadline time.Time) {
+func (s State) Deadline(ackTimeout time.Duration) (deadline time.Time) {
 	for _, root := range s.Distributing().Roots() {
-		if end := s.stages[fingerprint(root)].Distributed.Add(patience); end.After(deadline) {
+		if end := s.stages[fingerprint(root)].Distributed.Add(ackTimeout); end.After(deadline) {
 			deadline = end
 		}
 	}

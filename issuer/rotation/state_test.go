@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	dayLong = 24 * time.Hour
-	tenMinutes       = 10 * time.Minute
+	dayLong    = 24 * time.Hour
+	tenMinutes = 10 * time.Minute
 )
 
 // noon is a whole second, so that what is recorded is what is computed.
@@ -27,7 +27,7 @@ func (l letters) play(t *testing.T, script string) (State, time.Time) {
 	var w Wanted
 	now := noon
 	for _, word := range strings.Fields(script) {
-		n := Situation{Patience: tenMinutes, Overlap: dayLong}
+		n := Situation{AckTimeout: tenMinutes, RetirementPeriod: dayLong}
 		switch {
 		case word[0] == '+':
 			d, err := time.ParseDuration(word[1:])
@@ -135,7 +135,7 @@ func TestARootMaySignWhatEndsBeforeItIsDropped(t *testing.T) {
 func TestAuthoritiesThatShareARootAreToldApartTheSameWayEachTime(t *testing.T) {
 	roots := newRoots(t, "a")
 	w := Wanted{Signer: roots.bundle("a"), Trusted: map[string]issuer.TrustBundle{"one": roots.bundle("a"), "two": roots.bundle("a")}}
-	n := Situation{Now: noon, Patience: tenMinutes, Overlap: dayLong}
+	n := Situation{Now: noon, AckTimeout: tenMinutes, RetirementPeriod: dayLong}
 	s := State{}.Next(w, n)
 	for range 50 {
 		if next := s.Next(w, n); !next.Equal(s) {
@@ -148,7 +148,7 @@ func TestNextLeavesTheStateItStartsFromAlone(t *testing.T) {
 	roots := newRoots(t, "ab")
 	state, now := roots.play(t, "a b ack")
 	before := recorded(t, state)
-	state.Next(roots.want("a"), Situation{Now: now.Add(time.Hour), Overlap: dayLong})
+	state.Next(roots.want("a"), Situation{Now: now.Add(time.Hour), RetirementPeriod: dayLong})
 	if !state.Equal(before) {
 		t.Error("it changed")
 	}
@@ -156,7 +156,7 @@ func TestNextLeavesTheStateItStartsFromAlone(t *testing.T) {
 
 func TestARootIsNotDroppedEarlyForBeingRecordedInSeconds(t *testing.T) {
 	roots := newRoots(t, "ab")
-	n := Situation{Now: noon.Add(700 * time.Millisecond), Acknowledged: true, Overlap: time.Second}
+	n := Situation{Now: noon.Add(700 * time.Millisecond), Acknowledged: true, RetirementPeriod: time.Second}
 	state := State{}.Next(roots.want("a"), n).Next(roots.want("b"), n).Next(roots.want("b"), n)
 	n.Now = n.Now.Add(999 * time.Millisecond)
 	if got := roots.names(recorded(t, state).Next(roots.want("b"), n).Bundle()); got != "ab" {
@@ -218,7 +218,7 @@ func TestTheRecordOfAnEarlierReleaseIsUnderstood(t *testing.T) {
 	if roots.names(state.Signing()) != "b" || !maps.Equal(roots.retiring(state, noon), map[string]time.Duration{"a": time.Hour}) {
 		t.Errorf("%s signs, retiring are %v", roots.names(state.Signing()), roots.retiring(state, noon))
 	}
-	n := Situation{Now: noon, Patience: tenMinutes, Overlap: dayLong}
+	n := Situation{Now: noon, AckTimeout: tenMinutes, RetirementPeriod: dayLong}
 	if next := state.Next(roots.want("c"), n); roots.names(next.Signing()) != "b" || roots.names(next.Distributing()) != "c" {
 		t.Errorf("%s signs, and %s is distributed", roots.names(next.Signing()), roots.names(next.Distributing()))
 	}

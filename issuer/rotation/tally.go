@@ -8,9 +8,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// silence is how long a replica that is waited for says nothing before it is
+// staleness is how long a replica that is waited for says nothing before it is
 // taken for dead.
-const silence = 3 * beat
+const staleness = 3 * heartbeat
 
 // tally is what the reports come to, beside the pods that there are.
 type tally struct {
@@ -38,7 +38,7 @@ func count(state State, pods []*corev1.Pod, reports map[string]sighting, since, 
 		if r.Bundle == bundle {
 			acked = append(acked, r.pods...)
 		}
-		if now.Sub(latest(r.at, since)) > silence {
+		if now.Sub(latest(r.at, since)) > staleness {
 			continue
 		}
 		t.alive++
@@ -92,7 +92,7 @@ func (r *Rotation) sightings() map[string]sighting {
 func (r *Rotation) AnotherSigns() bool {
 	now := time.Now()
 	for name, s := range r.sightings() {
-		if name != r.reportName() && s.Signing != "" && now.Sub(s.at) <= silence {
+		if name != r.reportName() && s.Signing != "" && now.Sub(s.at) <= staleness {
 			return true
 		}
 	}

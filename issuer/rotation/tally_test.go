@@ -12,7 +12,7 @@ import (
 
 func TestTheReportsAreCountedBesideThePodsThereAre(t *testing.T) {
 	first, second := newCA(t), newCA(t)
-	n := Situation{Now: time.Now(), Patience: patience, Overlap: overlap}
+	n := Situation{Now: time.Now(), AckTimeout: ackTimeout, RetirementPeriod: retirementPeriod}
 	state := State{}.Next(first.wanted("root"), n).Next(second.wanted("root"), n)
 	bundle, signing := state.Bundle().Digest(), state.Signing().Digest()
 	now := n.Now
@@ -98,12 +98,12 @@ func TestTheReportsAreCountedBesideThePodsThereAre(t *testing.T) {
 }
 
 func TestAReportIsReadAsItWasWritten(t *testing.T) {
-	want := report{Bundle: "b", Signing: "s", Current: 1, Total: 2, Beat: time.Now().UTC().Truncate(time.Second), pods: podSet{1, 2, 1 << 63}}
+	want := report{Bundle: "b", Signing: "s", Current: 1, Total: 2, Heartbeat: time.Now().UTC().Truncate(time.Second), pods: podSet{1, 2, 1 << 63}}
 	cm := &corev1.ConfigMap{}
 	must(t, want.fill(cm))
 	got, err := parseReport(cm)
 	must(t, err)
-	if !got.says(want) || !got.Beat.Equal(want.Beat) {
+	if !got.says(want) || !got.Heartbeat.Equal(want.Heartbeat) {
 		t.Errorf("read %+v, want %+v", got, want)
 	}
 	cm.Data[reportKey] = "garbage"

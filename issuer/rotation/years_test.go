@@ -129,7 +129,7 @@ func TestTenYearsOfRotationsAndRenewalsWithoutARefusal(t *testing.T) {
 			w := rotation.Wanted{Signer: current.bundle, Trusted: map[string]issuer.TrustBundle{"root": current.bundle}}
 			state = state.Next(w, rotation.Situation{
 				Now: time.Now(), Acknowledged: acknowledged, Reissued: reissued,
-				Patience: time.Hour, Overlap: lifetime + issuer.ClockSkew,
+				AckTimeout: time.Hour, RetirementPeriod: lifetime + issuer.ClockSkew,
 			})
 		}
 		pass := func(d time.Duration, when string) {

@@ -66,16 +66,16 @@ func (v server) answered(status int, reason string) string {
 	case status == http.StatusBadRequest && strings.Contains(reason, "HTTP request to an HTTPS server"):
 		return "speaks HTTPS: set the protocol to https"
 	}
-	if mend := v.mend(reason); mend != "" {
-		return fmt.Sprintf("refused the request: %s: %s", reason, mend)
+	if fix := v.fix(reason); fix != "" {
+		return fmt.Sprintf("refused the request: %s: %s", reason, fix)
 	}
 	return fmt.Sprintf("answered with status %d: %s", status, reason)
 }
 
-// mend says what an operator does about a refusal, by what Vault says of it.
-func (v server) mend(reason string) string {
+// fix says what an operator does about a refusal, by what Vault says of it.
+func (v server) fix(reason string) string {
 	onRole := func(settings string) string { return "set " + settings + " on the role " + v.rolePath() }
-	for _, known := range []struct{ reason, mend string }{
+	for _, known := range []struct{ reason, fix string }{
 		{"unknown role", fmt.Sprintf("write the role %s, or set the role to one that there is", v.rolePath())},
 		{"URI Subject Alternative Name", onRole("allowed_uri_sans=spiffe://*")},
 		{"common_name field is required", onRole("require_cn=false") + ": names of more than 64 characters have no room in a subject"},
@@ -88,7 +88,7 @@ func (v server) mend(reason string) string {
 		{"could not fetch the CA certificate", fmt.Sprintf("make the CA, for example with %s/root/generate/internal", v.mount)},
 	} {
 		if strings.Contains(reason, known.reason) {
-			return known.mend
+			return known.fix
 		}
 	}
 	return ""
@@ -100,7 +100,7 @@ func ofTheRequest(reason string) bool {
 	return strings.Contains(reason, "not allowed by this role") || strings.Contains(reason, "common_name field is required")
 }
 
-// exactly is the mend for a certificate that is not what was asked for.
+// exactly is the fix for a certificate that is not what was asked for.
 func (v server) exactly() string {
 	return fmt.Sprintf("the role %s must keep what is asked for: use_csr_common_name=true, use_csr_sans=true, server_flag=true, client_flag=true, key_usage with DigitalSignature", v.rolePath())
 }

@@ -55,11 +55,11 @@ var setting = regexp.MustCompile(`\b([a-z_]+)=([^\s,;:]+(?:://\*)?)`)
 // followed is a role after what a refusal says to set on it.
 func followed(role map[string]any, refusal error) map[string]any {
 	role = maps.Clone(role)
-	_, mend, _ := strings.Cut(refusal.Error(), ": ")
-	for _, found := range setting.FindAllStringSubmatch(mend, -1) {
+	_, fix, _ := strings.Cut(refusal.Error(), ": ")
+	for _, found := range setting.FindAllStringSubmatch(fix, -1) {
 		role[found[1]] = found[2]
 	}
-	if strings.Contains(mend, "a smaller key_bits") {
+	if strings.Contains(fix, "a smaller key_bits") {
 		role["key_bits"] = 256
 	}
 	return role
@@ -139,7 +139,7 @@ func TestAShortenedLifetimeIsToldOnce(t *testing.T) {
 	}
 }
 
-func TestALifetimeBeyondTheCAIsRefusedWithItsMend(t *testing.T) {
+func TestALifetimeBeyondTheCAIsRefusedWithItsFix(t *testing.T) {
 	server := startServer(t)
 	must(t, server.MountPKI(t.Context(), "short"))
 	_, err := server.Write(t.Context(), "short/root/generate/internal", map[string]any{"common_name": "short", "ttl": "1h"})

@@ -109,9 +109,9 @@ func (c *Cluster) Signal(namespace, pod string, signal syscall.Signal) error {
 	return c.node.signal(namespace, pod, signal)
 }
 
-// Cut cuts the processes of the pod off from the API server, until mend is called. What is said between them meanwhile
+// Cut cuts the processes of the pod off from the API server, until fix is called. What is said between them meanwhile
 // arrives then. It fails when there are none.
-func (c *Cluster) Cut(namespace, pod string) (mend func(), err error) {
+func (c *Cluster) Cut(namespace, pod string) (fix func(), err error) {
 	return c.node.cut(namespace, pod)
 }
 

@@ -132,15 +132,15 @@ func (n *fakeNode) signal(namespace, name string, signal syscall.Signal) error {
 }
 
 // cut cuts the processes of the pod off from the API server.
-func (n *fakeNode) cut(namespace, name string) (mend func(), err error) {
+func (n *fakeNode) cut(namespace, name string) (fix func(), err error) {
 	err = os.ErrProcessDone
 	if life := n.find(namespace, name); life != nil {
-		mend, err = life.cut()
+		fix, err = life.cut()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cutting pod %s/%s off: %w", namespace, name, err)
 	}
-	return mend, nil
+	return fix, nil
 }
 
 // find returns nil where there is no such pod.

@@ -177,7 +177,7 @@ func (p *podLife) apiServer() (string, error) {
 }
 
 // cut cuts the pod's processes off from the API server.
-func (p *podLife) cut() (mend func(), err error) {
+func (p *podLife) cut() (fix func(), err error) {
 	p.wiring.Lock()
 	defer p.wiring.Unlock()
 	if p.wire == nil {

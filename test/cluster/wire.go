@@ -10,7 +10,7 @@ import (
 )
 
 // wire is the way from a pod's processes to the API server. It can be cut, as networks are: what is said then arrives when
-// it is mended, and until then nobody is told that it does not.
+// it is fixed, and until then nobody is told that it does not.
 type wire struct {
 	address string
 	cancel  context.CancelFunc
@@ -45,13 +45,13 @@ func (w *wire) close() {
 }
 
 // cut cuts the wire until the function that it returns is called.
-func (w *wire) cut() (mend func()) {
+func (w *wire) cut() (fix func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	select {
 	case <-w.open:
 		w.open = make(chan struct{})
-	default: // somebody else has, who mends it
+	default: // somebody else has, who fixes it
 		return func() {}
 	}
 	open := w.open

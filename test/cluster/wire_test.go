@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func TestWhatIsSaidWhileAWireIsCutArrivesWhenItIsMended(t *testing.T) {
+func TestWhatIsSaidWhileAWireIsCutArrivesWhenItIsFixed(t *testing.T) {
 	conn, heard := wiredTo(t)
 	say := func(conn net.Conn, word string) {
 		t.Helper()
@@ -28,7 +28,7 @@ func TestWhatIsSaidWhileAWireIsCutArrivesWhenItIsMended(t *testing.T) {
 	far := <-heard
 	hear(far, "one")
 
-	mend := conn.wire.cut()
+	fix := conn.wire.cut()
 	say(conn.near, "two")
 	say(far, "three")
 	for _, end := range []net.Conn{conn.near, far} {
@@ -42,7 +42,7 @@ func TestWhatIsSaidWhileAWireIsCutArrivesWhenItIsMended(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	mend()
+	fix()
 	hear(far, "two")
 	hear(conn.near, "three")
 }

@@ -15,7 +15,7 @@ const (
 	retryEvery     = time.Second
 )
 
-// wrongAnswer is one that must never be given, so that asking again mends nothing.
+// wrongAnswer is one that must never be given, so that asking again fixes nothing.
 type wrongAnswer struct{ error }
 
 // await returns once try returns nil or a wrongAnswer; when ctx ends first, with

@@ -194,7 +194,7 @@ func TestBootstrapRefusesAMalformedRootSecretAndLeavesItAlone(t *testing.T) {
 			}
 			t.Cleanup(func() { deleteSecret(t, client, rootSecret) })
 			message := runFailing(t, c)
-			for _, want := range []string{"osm-system/osm-ca-bundle", fmt.Sprintf("key %q", test.key), "to mend it"} {
+			for _, want := range []string{"osm-system/osm-ca-bundle", fmt.Sprintf("key %q", test.key), "to fix it"} {
 				if !strings.Contains(message, want) {
 					t.Errorf("the error %q does not say %q", message, want)
 				}

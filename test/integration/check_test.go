@@ -50,7 +50,7 @@ func checked(t *testing.T, kubeconfig string) (checkReport, int) {
 	return report, code
 }
 
-// patient is a mesh whose faults are found, and mended.
+// patient is a mesh whose faults are found, and fixed.
 type patient struct {
 	t          *testing.T
 	cluster    *cluster.Cluster
@@ -107,7 +107,7 @@ func TestCheckFindsEachPlantedFault(t *testing.T) {
 			found := p.shows(fault)
 			p.kubeconfig = c.Kubeconfig()
 			if reflect.ValueOf(byHand).Pointer() == reflect.ValueOf(byHint).Pointer() {
-				p.follows(found.Mend)
+				p.follows(found.Fix)
 			} else {
 				byHand()
 			}
@@ -119,7 +119,7 @@ func TestCheckFindsEachPlantedFault(t *testing.T) {
 	}
 }
 
-// shows waits until the fault is found, with its mend and the exit code of its
+// shows waits until the fault is found, with its fix and the exit code of its
 // severity.
 func (p *patient) shows(f fault) (seen checkFinding) {
 	p.t.Helper()
@@ -133,8 +133,8 @@ func (p *patient) shows(f fault) (seen checkFinding) {
 		for _, c := range report.Checks {
 			for _, found := range c.Findings {
 				if c.Name == f.check && found.Severity == f.severity && strings.Contains(found.Object, f.object) &&
-					strings.Contains(found.Problem, f.problem) && strings.Contains(found.Mend, f.mend) {
-					p.t.Logf("%s: %s: %s\n\tto mend it: %s", found.Severity, found.Object, found.Problem, found.Mend)
+					strings.Contains(found.Problem, f.problem) && strings.Contains(found.Fix, f.fix) {
+					p.t.Logf("%s: %s: %s\n\tto fix it: %s", found.Severity, found.Object, found.Problem, found.Fix)
 					seen = found
 					return true
 				}

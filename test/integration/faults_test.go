@@ -11,10 +11,10 @@ import (
 
 // fault is something that is wrong with a mesh, and what is to be found then.
 type fault struct {
-	name                  string
-	check                 string
-	severity              string
-	object, problem, mend string
+	name                 string
+	check                string
+	severity             string
+	object, problem, fix string
 	// plant returns what puts right what nobody can by a command: all, where the
 	// hint only says what to look at.
 	plant func(*patient) (byHand func())

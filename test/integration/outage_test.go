@@ -51,7 +51,7 @@ func TestWithoutTheInjectorOnlyTheMeshStandsStill(t *testing.T) {
 		scale(t, client, "osm-injector", 1)
 		s.recover(t)
 	})
-	// Otherwise osm-bootstrap mends what is broken here.
+	// Otherwise osm-bootstrap fixes what is broken here.
 	scale(t, client, "osm-bootstrap", 0)
 	t.Run("when its caBundle is wrong", func(t *testing.T) {
 		patchCABundle(t, client, newPair(t, nil).cert)

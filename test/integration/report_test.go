@@ -11,4 +11,4 @@ type checkReport struct {
 	}
 }
 
-type checkFinding struct{ Severity, Object, Problem, Mend string }
+type checkFinding struct{ Severity, Object, Problem, Fix string }

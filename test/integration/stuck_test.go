@@ -23,12 +23,12 @@ import (
 
 // refused is a workload whose pods the API server refuses, and what is found.
 type refused struct {
-	name         string
-	labels       map[string]string // of its namespace
-	beside       string            // an object of its namespace
-	kind, spec   string            // of a pod
-	object       string
-	reason, mend string
+	name        string
+	labels      map[string]string // of its namespace
+	beside      string            // an object of its namespace
+	kind, spec  string            // of a pod
+	object      string
+	reason, fix string
 }
 
 var refusals = []refused{
@@ -84,7 +84,7 @@ func TestCheckReportsWorkloadsWhosePodsAreNotCreated(t *testing.T) {
 		}
 	}
 	for _, f := range findings(report, "workloads") {
-		t.Logf("%s: %s\n\tto mend it: %s", f.Object, f.Problem, f.Mend)
+		t.Logf("%s: %s\n\tto fix it: %s", f.Object, f.Problem, f.Fix)
 	}
 	// What is fixed is found no more, though its Events are there for an hour.
 	for i, r := range refusals {
@@ -107,7 +107,7 @@ func findings(report checkReport, name string) []checkFinding {
 
 func has(all []checkFinding, want checkFinding) bool {
 	for _, f := range all {
-		if f.Severity == want.Severity && f.Object == want.Object && strings.Contains(f.Problem, want.Problem) && strings.Contains(f.Mend, want.Mend) {
+		if f.Severity == want.Severity && f.Object == want.Object && strings.Contains(f.Problem, want.Problem) && strings.Contains(f.Fix, want.Fix) {
 			return true
 		}
 	}
@@ -152,7 +152,7 @@ func (p *patient) refuse(r refused) checkFinding {
 		`{"apiVersion":%q,"kind":%q,"metadata":{"name":"refused"},"spec":{%s"template":{"metadata":{"labels":{"app":"refused"}},"spec":%s}}}`, version, r.kind, spec, r.spec))
 	return checkFinding{
 		Severity: "error", Object: r.object + " " + namespace + "/refused",
-		Problem: r.reason, Mend: strings.ReplaceAll(r.mend, "NAMESPACE", namespace),
+		Problem: r.reason, Fix: strings.ReplaceAll(r.fix, "NAMESPACE", namespace),
 	}
 }
 
@@ -241,8 +241,8 @@ func TestCheckReportsPullSecretsThatPodsLack(t *testing.T) {
 	}
 	report, _ := checked(t, c.Kubeconfig())
 	for _, want := range []checkFinding{
-		{Severity: "warning", Object: "Secret " + namespace + "/registry", Problem: "does not exist", Mend: "kubectl create secret docker-registry registry -n " + namespace},
-		{Severity: "warning", Object: "Namespace " + namespace, Problem: "1 pod without Secret registry among its imagePullSecrets, with which the sidecar's image is pulled: silent", Mend: "kubectl patch serviceaccount default -n " + namespace},
+		{Severity: "warning", Object: "Secret " + namespace + "/registry", Problem: "does not exist", Fix: "kubectl create secret docker-registry registry -n " + namespace},
+		{Severity: "warning", Object: "Namespace " + namespace, Problem: "1 pod without Secret registry among its imagePullSecrets, with which the sidecar's image is pulled: silent", Fix: "kubectl patch serviceaccount default -n " + namespace},
 	} {
 		if !has(findings(report, "registries"), want) {
 			t.Errorf("%+v is not among %+v", want, findings(report, "registries"))

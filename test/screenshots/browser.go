@@ -14,13 +14,13 @@ import (
 
 const (
 	width = 1000
-	// patience bounds one picture.
-	patience = time.Minute
+	// timeout bounds one picture.
+	timeout = time.Minute
 )
 
 // draw has a chromium draw the page into a file of docs.
 func (p *photographer) draw(ctx context.Context, name, url string, height int) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	profile, err := os.MkdirTemp("", "chromium")
 	if err != nil {

@@ -15,8 +15,8 @@ const (
 	// deadline is how long the mesh waits for a mute proxy. It is more than the
 	// proxies of an osm-controller that is cut off take to come to another.
 	deadline = time.Minute
-	// patience is a little less: the mesh began to wait before it was seen to.
-	patience = deadline - 2*time.Second
+	// ackTimeout is a little less: the mesh began to wait before it was seen to.
+	ackTimeout = deadline - 2*time.Second
 )
 
 // setDeadline has the mesh wait no longer than the deadline.

@@ -30,6 +30,6 @@ func (s *soak) excused(v *view) bool {
 	if !v.of.mute {
 		return false
 	}
-	known, err := s.bundles.recorded(time.Now().Add(-patience))
+	known, err := s.bundles.recorded(time.Now().Add(-ackTimeout))
 	return err == nil && !v.bundle.Union(known).Equal(v.bundle)
 }

@@ -17,18 +17,18 @@ func (s *soak) partition(ctx context.Context) error {
 		return err
 	}
 	var name string
-	var mend func()
+	var fix func()
 	for _, i := range rand.Perm(len(pods)) {
 		name = pods[i].Name
 		// One that was killed is not there to be cut off.
-		if mend, err = s.cluster.Cut(pods[i].Namespace, name); err == nil {
+		if fix, err = s.cluster.Cut(pods[i].Namespace, name); err == nil {
 			break
 		}
 	}
-	if mend == nil {
+	if fix == nil {
 		return err
 	}
-	defer mend()
+	defer fix()
 	s.cutOff.Store(name)
 	defer s.cutOff.Store("")
 	fmt.Printf("pod %s is cut off from the API server\n", name)

@@ -41,7 +41,7 @@ func (s *Snapshot) plainVault(root *v1.MeshRootCertificate, c *Check) {
 // cannotBeUsed divides what a status says into what is wrong and what to do. A
 // message that does not say what to do is of the provider's.
 func (s *Snapshot) cannotBeUsed(root *v1.MeshRootCertificate, ready *metav1.Condition) (problem, fix string) {
-	problem, fix, told := strings.Cut(ready.Message, issuer.ToMend)
+	problem, fix, told := strings.Cut(ready.Message, issuer.ToFix)
 	switch p := root.Spec.Provider; {
 	case told && !strings.Contains(fix, "kubectl "):
 		return problem, fix + ": " + s.describe(root)

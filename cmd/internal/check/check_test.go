@@ -37,7 +37,7 @@ func TestWhatIsNotThereIsFoundAndNothingPanics(t *testing.T) {
 	}
 	for _, c := range report.Checks {
 		for _, f := range c.Findings {
-			if f.Object == "" || f.Problem == "" || f.Mend == "" {
+			if f.Object == "" || f.Problem == "" || f.Fix == "" {
 				t.Errorf("%s: %+v says too little", c.Name, f)
 			}
 		}

@@ -21,13 +21,13 @@ func (s *Snapshot) clocks(c *Check) {
 	if skew < 0 {
 		direction = "behind"
 	}
-	const mend = "synchronise both clocks, by NTP: timedatectl status"
+	const fix = "synchronise both clocks, by NTP: timedatectl status"
 	problem := fmt.Sprintf("its clock is %s %s that of this machine", skew.Abs().Round(time.Second), direction)
 	switch {
 	case skew.Abs() >= issuer.ClockSkew:
-		c.fail("API server", mend, "%s: certificates that are made by one are not valid yet, or any more, for the other", problem)
+		c.fail("API server", fix, "%s: certificates that are made by one are not valid yet, or any more, for the other", problem)
 	case skew.Abs() > issuer.ClockSkew/5:
-		c.warn("API server", mend, "%s; certificates forgive %s", problem, issuer.ClockSkew)
+		c.warn("API server", fix, "%s; certificates forgive %s", problem, issuer.ClockSkew)
 	case skew.Abs() > clockNoise:
 		c.Summary = fmt.Sprintf("the API server's is %s %s this machine's", skew.Abs().Round(time.Second), direction)
 	default:

@@ -93,15 +93,15 @@ func (s *Snapshot) leader(c *Check) {
 	if controller == nil || controller.Status.AvailableReplicas == 0 || s.ServerTime.IsZero() {
 		return
 	}
-	object, mend := s.object("Lease", "osm-controller"), s.logs("osm-controller")
+	object, fix := s.object("Lease", "osm-controller"), s.logs("osm-controller")
 	switch l := s.Lease; {
 	case l == nil || l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == "" || l.Spec.RenewTime == nil:
-		c.warn(object, mend, "no osm-controller leads: roots are not replaced, and no status is written")
+		c.warn(object, fix, "no osm-controller leads: roots are not replaced, and no status is written")
 	case s.ServerTime.Sub(l.Spec.RenewTime.Time) > leaseOld && s.ServerTime.Sub(written(l)) <= leaseOld:
 		c.warn("Pod "+s.Namespace+"/"+*l.Spec.HolderIdentity, "set the clock of its node: kubectl get pod -n "+s.Namespace+" "+*l.Spec.HolderIdentity+" -o wide",
 			"its clock is %s behind the API server's", written(l).Sub(l.Spec.RenewTime.Time).Round(time.Second))
 	case s.ServerTime.Sub(l.Spec.RenewTime.Time) > leaseOld:
-		c.warn(object, mend, "%s holds it and has not renewed it for %s: roots are not replaced, and no status is written",
+		c.warn(object, fix, "%s holds it and has not renewed it for %s: roots are not replaced, and no status is written",
 			*l.Spec.HolderIdentity, s.ServerTime.Sub(l.Spec.RenewTime.Time).Round(time.Second))
 	case l.Spec.RenewTime.Sub(s.ServerTime) > leaseOld:
 		c.warn("Pod "+s.Namespace+"/"+*l.Spec.HolderIdentity, "set the clock of its node: kubectl get pod -n "+s.Namespace+" "+*l.Spec.HolderIdentity+" -o wide",

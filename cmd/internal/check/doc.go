@@ -1,4 +1,4 @@
-// Package check tells what is wrong with a mesh, and how to mend it, from a
+// Package check tells what is wrong with a mesh, and how to fix it, from a
 // Snapshot of its objects. It asks nobody: whoever calls it has fetched them.
 // What it says never repeats a key or a token.
 package check

@@ -21,8 +21,8 @@ type Finding struct {
 	// Object is what it is wrong with, as in "Secret osm-system/osm-ca-bundle".
 	Object  string `json:"object"`
 	Problem string `json:"problem"`
-	// Mend is what to do: a command, or a sentence that ends in one.
-	Mend string `json:"mend"`
+	// Fix is what to do: a command, or a sentence that ends in one.
+	Fix string `json:"fix"`
 }
 
 // Check is one of the things that were looked at.
@@ -46,14 +46,14 @@ type Report struct {
 }
 
 // fail and warn note a finding.
-func (c *Check) fail(object, mend, problem string, args ...any) {
-	c.note(Error, object, mend, problem, args)
+func (c *Check) fail(object, fix, problem string, args ...any) {
+	c.note(Error, object, fix, problem, args)
 }
 
-func (c *Check) warn(object, mend, problem string, args ...any) {
-	c.note(Warning, object, mend, problem, args)
+func (c *Check) warn(object, fix, problem string, args ...any) {
+	c.note(Warning, object, fix, problem, args)
 }
 
-func (c *Check) note(severity Severity, object, mend, problem string, args []any) {
-	c.Findings = append(c.Findings, Finding{severity, object, fmt.Sprintf(problem, args...), mend})
+func (c *Check) note(severity Severity, object, fix, problem string, args []any) {
+	c.Findings = append(c.Findings, Finding{severity, object, fmt.Sprintf(problem, args...), fix})
 }

@@ -11,7 +11,7 @@ import (
 
 func hintsOfRoots() []hint {
 	const root, secret, record = "MeshRootCertificate mesh-east/east-authority", "Secret mesh-east/east-root", "ConfigMap mesh-east/osm-trust-bundle"
-	const refusal = "secret mesh-east/given is refused: key \"ca.crt\": the certificate expired at …" + issuer.ToMend + "put the root certificate there that the issuer's chains end with: kubectl create secret generic given -n mesh-east --from-file=ca.crt --dry-run=client -o yaml | kubectl replace -f -"
+	const refusal = "secret mesh-east/given is refused: key \"ca.crt\": the certificate expired at …" + issuer.ToFix + "put the root certificate there that the issuer's chains end with: kubectl create secret generic given -n mesh-east --from-file=ca.crt --dry-run=client -o yaml | kubectl replace -f -"
 	role := func(r v1.Role) func(*world) { return func(w *world) { w.Roots[0].Spec.Role = r } }
 	certManager, vault := provides(certManagerProvider), provides(vaultProvider)
 	return []hint{
@@ -36,7 +36,7 @@ func hintsOfRoots() []hint {
 			both(vault, func(w *world) { w.Roots[0].Spec.Provider.Vault.Address = "http://vault" }), func(w *world) { vault(w) }},
 		{"cert-manager's roots have ended", "authority: it cannot be used (%s): %s", root, "kubectl create secret generic given -n mesh-east --from-file=ca.crt", both(certManager, unready(v1.ReasonRefused, refusal)), ready},
 		{"cert-manager says why it does not sign", "authority: it cannot be used (%s): %s", root, "and that cert-manager runs: kubectl describe ClusterIssuer.cert-manager.io -n mesh-east ca",
-			both(certManager, unready(v1.ReasonFailing, "it is not ready"+issuer.ToMend+"see to what it says, and that cert-manager runs")), ready},
+			both(certManager, unready(v1.ReasonFailing, "it is not ready"+issuer.ToFix+"see to what it says, and that cert-manager runs")), ready},
 		{"cert-manager does not sign", "authority: it cannot be used (%s): %s", root, "kubectl describe ClusterIssuer.cert-manager.io -n mesh-east ca", both(certManager, unready(v1.ReasonFailing, "it is not ready")), ready},
 
 		{"the root's Secret is gone", "rootSecret: it does not exist: osm-bootstrap makes a new root, or you put your backup there", secret, "", func(w *world) { delete(w.Secrets, walkRoot) }, nil},

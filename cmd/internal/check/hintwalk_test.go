@@ -50,10 +50,10 @@ func TestTheHintOfEachFindingHelps(t *testing.T) {
 			if found == nil {
 				t.Fatalf("not found: %+v", report)
 			}
-			t.Logf("%s: %s\n\t%s", found.Object, found.Problem, found.Mend)
+			t.Logf("%s: %s\n\t%s", found.Object, found.Problem, found.Fix)
 			h.follow(t, w, found)
 			if left := findingOf(Run(w.Snapshot), h, format); left != nil {
-				t.Errorf("it is still there after %q: %+v", found.Mend, left)
+				t.Errorf("it is still there after %q: %+v", found.Fix, left)
 			}
 		})
 	}
@@ -91,15 +91,15 @@ var shows = regexp.MustCompile(`^(kubectl (logs|describe|get|edit|create -f|patc
 
 func (h hint) follow(t *testing.T, w *world, found *Finding) {
 	t.Helper()
-	for _, text := range []string{found.Object, found.Problem, found.Mend} {
+	for _, text := range []string{found.Object, found.Problem, found.Fix} {
 		if text == "" || negative.MatchString(text) {
 			t.Errorf("it says %q", text)
 		}
 	}
-	if !strings.Contains(found.Mend, h.says) {
-		t.Errorf("the hint is %q, and says nothing of %q", found.Mend, h.says)
+	if !strings.Contains(found.Fix, h.says) {
+		t.Errorf("the hint is %q, and says nothing of %q", found.Fix, h.says)
 	}
-	matched := commandOf.FindStringSubmatch(found.Mend)
+	matched := commandOf.FindStringSubmatch(found.Fix)
 	if h.byHand != nil {
 		if matched != nil && !shows.MatchString(matched[1]) {
 			t.Errorf("%q can be followed: have the test do it", matched[1])
@@ -108,7 +108,7 @@ func (h hint) follow(t *testing.T, w *world, found *Finding) {
 		return
 	}
 	if matched == nil {
-		t.Fatalf("the hint %q ends in no command", found.Mend)
+		t.Fatalf("the hint %q ends in no command", found.Fix)
 	}
 	for command := range strings.SplitSeq(matched[1], " && ") {
 		if err := w.do(command); err != nil {

@@ -34,11 +34,11 @@ func (s *Snapshot) ports(c *Check) {
 	for _, one := range slices.SortedFunc(maps.Keys(clauses), undeclared.compare) {
 		known := clauses[one]
 		slices.Sort(known)
-		mend := one.declare()
+		fix := one.declare()
 		if named[one] {
-			mend = one.restart
+			fix = one.restart
 		}
-		c.warn(one.object, mend, "port %d is HTTP, but its sidecar was not told so: %s. Do not rely on x-forwarded-client-cert on this port",
+		c.warn(one.object, fix, "port %d is HTTP, but its sidecar was not told so: %s. Do not rely on x-forwarded-client-cert on this port",
 			one.number, names(slices.Compact(known)))
 	}
 }

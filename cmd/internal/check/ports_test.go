@@ -43,7 +43,7 @@ func TestHTTPThatIsNotDeclaredIsWarnedOfOnceAWorkload(t *testing.T) {
 			}
 			for i, want := range test.want {
 				got := c.Findings[i]
-				if got.Severity != want.Severity || got.Object != want.Object || !strings.HasPrefix(got.Problem, want.Problem) || !strings.Contains(got.Mend, want.Mend) {
+				if got.Severity != want.Severity || got.Object != want.Object || !strings.HasPrefix(got.Problem, want.Problem) || !strings.Contains(got.Fix, want.Fix) {
 					t.Errorf("found %+v, want %+v", got, want)
 				}
 			}

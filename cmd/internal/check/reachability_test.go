@@ -48,7 +48,7 @@ func TestWhyTheAPIServerDoesNotReachAWebhook(t *testing.T) {
 			}
 			f := found.Findings[0]
 			if f.Severity != Error || f.Object != "Service osm-system/"+test.service || !strings.Contains(f.Problem, test.says+": ") ||
-				!strings.Contains(f.Problem, test.because) || !strings.Contains(f.Mend, test.fix) {
+				!strings.Contains(f.Problem, test.because) || !strings.Contains(f.Fix, test.fix) {
 				t.Errorf("found %+v, want %q and %q", f, test.because, test.fix)
 			}
 		})
@@ -66,7 +66,7 @@ func TestWhatIsReachedOrNotTriedIsNoFault(t *testing.T) {
 		t.Errorf("found %+v", c)
 	}
 	c = reachabilityOf(Call{Service: "osm-injector", Asked: "a pod in namespace books", Passed: true})
-	if len(c.Findings) != 1 || !strings.Contains(c.Findings[0].Problem, "failurePolicy is Ignore") || !strings.HasSuffix(c.Findings[0].Mend, ": osm upgrade") {
+	if len(c.Findings) != 1 || !strings.Contains(c.Findings[0].Problem, "failurePolicy is Ignore") || !strings.HasSuffix(c.Findings[0].Fix, ": osm upgrade") {
 		t.Errorf("found %+v", c)
 	}
 }

@@ -105,11 +105,11 @@ func (s *Snapshot) correct(refused *rootsecret.RefusedError) string {
 	secret := s.Secrets[refused.Name]
 	switch {
 	case secret.Immutable != nil && *secret.Immutable:
-		return fmt.Sprintf("%s; it is immutable, so that only another can take its place: kubectl delete secret -n %s %s", refused.Mend, s.Namespace, refused.Name)
+		return fmt.Sprintf("%s; it is immutable, so that only another can take its place: kubectl delete secret -n %s %s", refused.Fix, s.Namespace, refused.Name)
 	case refused.Key == rootsecret.ExpirationKey:
-		return fmt.Sprintf(`%s: kubectl patch secret -n %s %s --type=json -p '[{"op":"remove","path":"/data/%s"}]'`, refused.Mend, s.Namespace, refused.Name, refused.Key)
+		return fmt.Sprintf(`%s: kubectl patch secret -n %s %s --type=json -p '[{"op":"remove","path":"/data/%s"}]'`, refused.Fix, s.Namespace, refused.Name, refused.Key)
 	}
-	return fmt.Sprintf("%s: %s", refused.Mend, s.put(refused.Name, rootsecret.CertificateKey, rootsecret.PrivateKeyKey))
+	return fmt.Sprintf("%s: %s", refused.Fix, s.put(refused.Name, rootsecret.CertificateKey, rootsecret.PrivateKeyKey))
 }
 
 // issuers tells what replicas of osm-controller say though they are ready, such
@@ -117,7 +117,7 @@ func (s *Snapshot) correct(refused *rootsecret.RefusedError) string {
 func (s *Snapshot) issuers(c *Check) {
 	for _, r := range s.Replicas {
 		for _, warning := range r.Warnings {
-			message, fix, found := strings.Cut(warning, issuer.ToMend)
+			message, fix, found := strings.Cut(warning, issuer.ToFix)
 			if !found {
 				fix = fmt.Sprintf("kubectl get mrc -n %s -o yaml", s.Namespace)
 			}

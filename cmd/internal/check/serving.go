@@ -60,14 +60,14 @@ func (s *Snapshot) chain(secret *corev1.Secret, host string) (chain []*x509.Cert
 
 // trustedBy tells whether the API server accepts what a server serves.
 func (s *Snapshot) trustedBy(one call, service string, chain []*x509.Certificate, c *Check) {
-	mend := s.certify()
+	fix := s.certify()
 	if len(bytes.TrimSpace(one.caBundle)) == 0 {
-		c.fail(one.object, mend, "its caBundle is empty: the API server cannot verify %s", service)
+		c.fail(one.object, fix, "its caBundle is empty: the API server cannot verify %s", service)
 		return
 	}
 	roots, err := issuer.ParseCertificates(one.caBundle)
 	if err != nil {
-		c.fail(one.object, mend, "its caBundle is malformed: %s", err)
+		c.fail(one.object, fix, "its caBundle is malformed: %s", err)
 		return
 	}
 	if chain == nil {

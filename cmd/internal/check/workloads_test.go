@@ -65,7 +65,7 @@ func TestTheLogIsThatOfTheSidecarsContainer(t *testing.T) {
 	for container, want := range map[string]string{"": "-c sidecar", "sidecar": "-c sidecar", "osm-sidecar": "-c osm-sidecar"} {
 		s := &Snapshot{Mesh: "osm", Namespace: "osm-system", Pods: []Pod{{Namespace: "shop", Name: "mysql-0", Container: container, Sidecar: true, NotReady: "it does not run"}}}
 		c := &Check{}
-		if s.pods(c); len(c.Findings) != 1 || c.Findings[0].Mend != "kubectl logs -n shop mysql-0 "+want {
+		if s.pods(c); len(c.Findings) != 1 || c.Findings[0].Fix != "kubectl logs -n shop mysql-0 "+want {
 			t.Errorf("%q: %+v", container, c.Findings)
 		}
 	}

@@ -61,7 +61,7 @@ func rules(t *testing.T) map[string]rule {
 	return all
 }
 
-func TestEveryAlertSaysWhatIsWrongAndWhereTheMendIs(t *testing.T) {
+func TestEveryAlertSaysWhatIsWrongAndWhereTheFixIs(t *testing.T) {
 	operations, err := os.ReadFile("../../../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)

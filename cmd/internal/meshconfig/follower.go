@@ -48,7 +48,7 @@ type Follower struct {
 	latest  chan *unstructured.Unstructured // one slot; nil for one that is gone
 	failed  chan struct{}                   // one slot
 	known   atomic.Bool
-	last    verdict // of Run alone
+	last    result // of Run alone
 }
 
 // NewFollower returns a Follower: see Run.
@@ -129,7 +129,7 @@ func (f *Follower) use(object *unstructured.Unstructured) {
 	if err == nil {
 		err = f.options.Apply(config)
 	}
-	f.last = newVerdict(object, err)
+	f.last = newResult(object, err)
 	switch {
 	case err != nil:
 		f.options.Logger.Error("the MeshConfig is invalid; the settings stay as they are", "generation", f.last.generation, "error", err)

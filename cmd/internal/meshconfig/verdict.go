@@ -5,23 +5,23 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// verdict is what has come of a MeshConfig, the one of that generation.
-type verdict struct {
+// result is what has come of a MeshConfig, the one of that generation.
+type result struct {
 	uid        types.UID // none: of there being none
 	generation int64
 	err        error
 }
 
-func newVerdict(object *unstructured.Unstructured, err error) verdict {
+func newResult(object *unstructured.Unstructured, err error) result {
 	if object == nil {
-		return verdict{err: err}
+		return result{err: err}
 	}
-	return verdict{object.GetUID(), object.GetGeneration(), err}
+	return result{object.GetUID(), object.GetGeneration(), err}
 }
 
-// of tells whether the verdict is one of that object. The generation changes
+// of tells whether the result is one of that object. The generation changes
 // with the spec alone.
-func (v verdict) of(object *unstructured.Unstructured) bool {
-	other := newVerdict(object, nil)
+func (v result) of(object *unstructured.Unstructured) bool {
+	other := newResult(object, nil)
 	return v.uid == other.uid && v.generation == other.generation
 }

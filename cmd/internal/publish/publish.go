@@ -133,7 +133,7 @@ func (p *Publisher) repair(ctx context.Context, cm *corev1.ConfigMap, data map[s
 	same := maps.Equal(cm.Data, data) && len(cm.BinaryData) == 0
 	switch {
 	case !p.Owned.Matches(labels.Set(cm.Labels)):
-		return fmt.Errorf("configmap %s/%s is not the mesh's, its labels are not %s; to mend it, rename or delete it", cm.Namespace, cm.Name, p.Owned)
+		return fmt.Errorf("configmap %s/%s is not the mesh's, its labels are not %s; to fix it, rename or delete it", cm.Namespace, cm.Name, p.Owned)
 	case same && sealed == p.Immutable:
 		return nil
 	case sealed:

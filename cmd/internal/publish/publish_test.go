@@ -39,7 +39,7 @@ func TestMonitoredNamespacesGetACopyAndNoOthers(t *testing.T) {
 	})
 }
 
-func TestACopyThatDriftsIsMended(t *testing.T) {
+func TestACopyThatDriftsIsFixed(t *testing.T) {
 	tests := map[string]func(*corev1.ConfigMap){
 		"another note":           func(cm *corev1.ConfigMap) { cm.Data["note"] = "another" },
 		"no note":                func(cm *corev1.ConfigMap) { cm.Data = nil },

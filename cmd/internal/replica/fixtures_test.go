@@ -93,7 +93,7 @@ func (m *mesh) record(w rotation.Wanted) rotation.State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for range 2 { // distributed, and then signed with
-		m.state = m.state.Next(w, rotation.Situation{Now: time.Now(), Acknowledged: true, Patience: time.Minute, Overlap: 24 * time.Hour})
+		m.state = m.state.Next(w, rotation.Situation{Now: time.Now(), Acknowledged: true, AckTimeout: time.Minute, RetirementPeriod: 24 * time.Hour})
 	}
 	return m.state
 }

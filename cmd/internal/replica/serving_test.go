@@ -18,7 +18,7 @@ func TestWhenTheServingCertificateIsReplaced(t *testing.T) {
 	first, second := newCA(t), newCA(t)
 	start := time.Now()
 	at := func(d time.Duration) rotation.Situation {
-		return rotation.Situation{Now: start.Add(d), Acknowledged: true, Patience: time.Minute, Overlap: 24 * time.Hour}
+		return rotation.Situation{Now: start.Add(d), Acknowledged: true, AckTimeout: time.Minute, RetirementPeriod: 24 * time.Hour}
 	}
 	settled := rotation.State{}.Next(first.wanted("root"), at(-time.Hour))
 	distributing := settled.Next(second.wanted("root"), at(0))

@@ -17,8 +17,8 @@ import (
 const (
 	injectionAnnotation = "openservicemesh.io/sidecar-injection"
 
-	// patience is how long a sidecar may take to become ready.
-	patience = time.Minute
+	// timeout is how long a sidecar may take to become ready.
+	timeout = time.Minute
 )
 
 func describe(pod *corev1.Pod, ns *corev1.Namespace, now time.Time) check.Pod {
@@ -54,7 +54,7 @@ func notReady(pod *corev1.Pod, now time.Time) string {
 		case status.Name != sidecar && status.Name != mesh.InitContainer:
 		case waits != nil && failing(waits.Reason):
 			return fmt.Sprintf("container %s: %s", status.Name, waits.Reason)
-		case status.Name == sidecar && !status.Ready && pod.Status.StartTime != nil && now.Sub(pod.Status.StartTime.Time) > patience:
+		case status.Name == sidecar && !status.Ready && pod.Status.StartTime != nil && now.Sub(pod.Status.StartTime.Time) > timeout:
 			return fmt.Sprintf("it has no valid certificate, or does not run, %s after its pod started", now.Sub(pod.Status.StartTime.Time).Round(time.Second))
 		}
 	}

@@ -20,7 +20,7 @@ const (
 
 // To makes of a MeshConfig or MeshRootCertificate the one of apiVersion, such
 // as config.openservicemesh.io/v1. One that is of it already is left as it is.
-// The error names the object and what to mend.
+// The error names the object and what to fix.
 func To(apiVersion string, object *unstructured.Unstructured) error {
 	if object.GetAPIVersion() == apiVersion {
 		return nil

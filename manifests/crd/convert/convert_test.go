@@ -157,7 +157,7 @@ func TestWhatTheOtherVersionDoesNotHaveGoesAlongInAnAnnotation(t *testing.T) {
 	}
 }
 
-func TestWhatCanNotBeConvertedIsNamedWithItsMend(t *testing.T) {
+func TestWhatCanNotBeConvertedIsNamedWithItsFix(t *testing.T) {
 	alien := object(t, "v1", "MeshPolicy", `{}`)
 	broken := object(t, "v1", "MeshConfig", `{}`)
 	broken.SetAnnotations(map[string]string{keptV1alpha2: "["})
@@ -222,7 +222,7 @@ func TestValuesWithoutCounterpartAreTold(t *testing.T) {
 			for _, misfit := range convert.Misfits(object(t, "v1alpha2", test.kind, test.content)) {
 				paths = append(paths, misfit.Path)
 				if misfit.Want == "" {
-					t.Errorf("%s is not told how to mend", misfit.Path)
+					t.Errorf("%s is not told how to fix", misfit.Path)
 				}
 			}
 			if !slices.Equal(paths, test.want) {

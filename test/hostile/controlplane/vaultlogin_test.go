@@ -133,7 +133,7 @@ func startRoots(t *testing.T) *roots {
 	p, err := provider.New(provider.Options{
 		Objects: r.objects, Client: client, CertManager: requests, Namespace: meshNamespace, Mesh: "osm", Self: self, Replica: "osm-controller-0",
 		RootSecret: "osm-ca-bundle", VaultTokenFile: "/nowhere", VaultAddress: "https://vault.example:8200",
-		Manager: issuer.NewManager(issuer.Options{Logger: quiet}), Rotation: alone{}, Overlap: func() time.Duration { return time.Hour }, Logger: quiet,
+		Manager: issuer.NewManager(issuer.Options{Logger: quiet}), Rotation: alone{}, RetirementPeriod: func() time.Duration { return time.Hour }, Logger: quiet,
 	})
 	check(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))

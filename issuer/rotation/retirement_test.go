@@ -28,11 +28,11 @@ func TestARootIsTrustedAsLongAsAnyCertificateOfItCanLive(t *testing.T) {
 	for name, steps := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				overlap := NewOverlap(24 * time.Hour)
+				retirementPeriod := NewRetirementPeriod(24 * time.Hour)
 				for i, step := range steps {
 					time.Sleep(step.after)
-					overlap.Set(step.lifetime)
-					if got := overlap.Now() - issuer.ClockSkew; got != step.want {
+					retirementPeriod.Set(step.lifetime)
+					if got := retirementPeriod.Now() - issuer.ClockSkew; got != step.want {
 						t.Errorf("step %d: %s, want %s", i+1, got, step.want)
 					}
 				}

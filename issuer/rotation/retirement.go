@@ -7,22 +7,24 @@ import (
 	"github.com/osm-edge/osm/issuer"
 )
 
-// Overlap tells how long a root that is replaced now stays trusted: as long as
+// RetirementPeriod tells how long a root that is replaced now stays trusted: as long as
 // a certificate of it can live. It follows the lifetime that certificates are
 // issued with, and does not forget those that were issued before. It is safe
 // for concurrent use.
-type Overlap struct {
+type RetirementPeriod struct {
 	mu       sync.Mutex
 	lifetime time.Duration
 	until    time.Time // when the last certificate of an earlier lifetime ends
 }
 
-// NewOverlap returns the Overlap of certificates that live for that long.
-func NewOverlap(lifetime time.Duration) *Overlap { return &Overlap{lifetime: lifetime} }
+// NewRetirementPeriod returns the RetirementPeriod of certificates that live for that long.
+func NewRetirementPeriod(lifetime time.Duration) *RetirementPeriod {
+	return &RetirementPeriod{lifetime: lifetime}
+}
 
 // Set says how long certificates live that are issued from now on. It is to be
 // called before they are.
-func (o *Overlap) Set(lifetime time.Duration) {
+func (o *RetirementPeriod) Set(lifetime time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if end := time.Now().Round(0).Add(o.lifetime); end.After(o.until) {
@@ -31,9 +33,9 @@ func (o *Overlap) Set(lifetime time.Duration) {
 	o.lifetime = lifetime
 }
 
-// Now returns the overlap of a root that is replaced now. Clocks may differ,
+// Now returns the retirementPeriod of a root that is replaced now. Clocks may differ,
 // and an issuance that is under way may end on the earlier lifetime.
-func (o *Overlap) Now() time.Duration {
+func (o *RetirementPeriod) Now() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return max(o.lifetime, time.Until(o.until)) + issuer.ClockSkew

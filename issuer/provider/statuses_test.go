@@ -33,8 +33,8 @@ type fault struct {
 	provider v1.Provider
 	domain   string // that of the mesh if empty
 	plant    func(*testing.T, *mesh)
-	// object is what is wrong, and mend what to do.
-	object, mend string
+	// object is what is wrong, and fix what to do.
+	object, fix string
 	// follow does that, and after is what Ready is then. None: it takes another
 	// MeshRootCertificate, or a Vault that is tested elsewhere.
 	follow func(*testing.T, *mesh)
@@ -166,7 +166,7 @@ func TestEachStatusSaysWhatIsWrongAndWhatHelps(t *testing.T) {
 			m.awaitReady(t, "False "+reason)
 			message := meta.FindStatusCondition(m.object(t, "planted").Status.Conditions, v1.ConditionReady).Message
 			t.Log(message)
-			for _, want := range []string{f.object, f.mend} {
+			for _, want := range []string{f.object, f.fix} {
 				if !strings.Contains(message, want) {
 					t.Errorf("it says %q, and nothing of %q", message, want)
 				}
