@@ -283,7 +283,7 @@ func TestPipyEndsWhenItIsAskedTo(t *testing.T) {
 			t.Errorf("ended with %v", err)
 		}
 		p.ended <- nil
-	case <-time.After(patience):
+	case <-time.After(timeLimit):
 		t.Error("did not end")
 	}
 }

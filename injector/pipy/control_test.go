@@ -37,8 +37,8 @@ import (
 const (
 	sidecarUID = 1500
 	sdsPort    = 15128
-	// patience is for what takes a moment: connections, pushes, processes.
-	patience = 20 * time.Second
+	// timeLimit is for what takes a moment: connections, pushes, processes.
+	timeLimit = 20 * time.Second
 )
 
 // mesh is a control plane and two pods, each in a network namespace of its own:
@@ -150,7 +150,7 @@ func listen(t testing.TB, n *netns.Namespace, address string) net.Listener {
 // dial connects from the namespace.
 func dial(n *netns.Namespace, address string) (conn net.Conn, err error) {
 	err = n.Do(func() (err error) {
-		conn, err = net.DialTimeout("tcp", address, patience)
+		conn, err = net.DialTimeout("tcp", address, timeLimit)
 		return err
 	})
 	return conn, err
@@ -378,7 +378,7 @@ func (m *mesh) reference() *sidecar.Sidecar {
 			m.t.Error(err)
 		}
 	})
-	waiting, end := context.WithTimeout(m.t.Context(), patience)
+	waiting, end := context.WithTimeout(m.t.Context(), timeLimit)
 	defer end()
 	if _, err := s.Wait(waiting, sidecar.State.Ready); err != nil {
 		m.t.Fatal(err)
@@ -389,7 +389,7 @@ func (m *mesh) reference() *sidecar.Sidecar {
 // client is an HTTP client in the namespace, with a connection for each request.
 func client(n *netns.Namespace) *http.Client {
 	return &http.Client{
-		Timeout:       patience,
+		Timeout:       timeLimit,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DisableKeepAlives: true,

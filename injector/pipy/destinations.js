@@ -6,7 +6,7 @@ var PREFIX = 'peers:'
 var MOST = 1024
 // How long a connection waits until somebody is known to be where it goes to,
 // in seconds.
-var PATIENCE = 5
+var LOOKUP_TIMEOUT = 5
 
 export default function () {
   var places = {}     // by address
@@ -28,7 +28,7 @@ export default function () {
     if (place.ids.length > 0) return new Promise(resolve => resolve(place.ids))
     return Promise.race([
       new Promise(resolve => { place.waiting.push(resolve) }),
-      new Timeout(PATIENCE).wait().then(() => null),
+      new Timeout(LOOKUP_TIMEOUT).wait().then(() => null),
     ])
   }
 

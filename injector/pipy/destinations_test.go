@@ -61,7 +61,7 @@ func TestPipyCallsWhoIsExpectedAndNobodyElse(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		if err := conn.SetDeadline(time.Now().Add(timeLimit)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := conn.Write([]byte(line)); err != nil {

@@ -75,7 +75,7 @@ func hearGreeting(connect func() (net.Conn, error)) error {
 		return err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(timeLimit)); err != nil {
 		return err
 	}
 	const line = "a line\n"

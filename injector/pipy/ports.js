@@ -5,7 +5,7 @@ import background from './background.js'
 
 var HTTP = 'HTTP/'.split('').map(c => c.charCodeAt(0))
 // How long a connection may take, in seconds.
-var PATIENCE = 5
+var CONNECT_TIMEOUT = 5
 // How long an application may take until it greets a client, in seconds.
 var GREETING = 5
 // When a port that kept silent is listened to again, in milliseconds.
@@ -78,7 +78,7 @@ var listening = pipeline($=>$
     return new Data
   })
   .connect(() => $address, {
-    connectTimeout: PATIENCE,
+    connectTimeout: CONNECT_TIMEOUT,
     retryCount: 0,
     onState: o => { if (o.state === 'connected') closeIn(GREETING, o) },
   })

@@ -151,7 +151,7 @@ func TestPipyRejectsWhatItCannotUse(t *testing.T) {
 	p.waitReady(pipyAddress)
 	end := p.report().NotAfter
 	for time.Now().Before(end) {
-		eventually(t, "a moment", silence())
+		eventually(t, "a moment", aSecond())
 	}
 	if p.ready(pipyAddress) {
 		t.Error("ready with an expired certificate")

@@ -81,7 +81,7 @@ func TestTheSidecarFindsOSMControllerWhateverThePodsResolver(t *testing.T) {
 				m.pipyPod.SetResolver(t, withServer(tc.conf))
 				p := start(m, func(b *injector.Bootstrap) { b.SDS = sdsOf(t, tc.domain, tc.ips, b.SDS) })
 				// A resolver gives up after ten seconds, for each of two streams.
-				within(t, 2*patience, "ready", func() bool { return p.ready(pipyAddress) })
+				within(t, 2*timeLimit, "ready", func() bool { return p.ready(pipyAddress) })
 				for _, asked := range dns.Asked() {
 					if tc.notAsked != "" && strings.HasSuffix(asked, tc.notAsked) {
 						t.Errorf("it asks for %s", asked)

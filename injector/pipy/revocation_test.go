@@ -141,7 +141,7 @@ func TestPipyEndsConnectionsWithTheRootOfTheirPeer(t *testing.T) {
 	m.setRoots(issuer.Root{Name: "next", Issuer: next})
 	eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
 	for name, conn := range map[string]net.Conn{"out": out, "out, where the peer is silent": silent, "in": in} {
-		if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(timeLimit)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := conn.Read(make([]byte, 1)); err == nil || isTimeout(err) {

@@ -18,7 +18,7 @@ import (
 // eventually asks until the answer is yes.
 func eventually(t testing.TB, what string, yes func() bool) {
 	t.Helper()
-	within(t, patience, what, yes)
+	within(t, timeLimit, what, yes)
 }
 
 func within(t testing.TB, limit time.Duration, what string, yes func() bool) {
@@ -216,7 +216,7 @@ func TestPipyCarriesConnectionsBothWays(t *testing.T) {
 				var protocols http.Protocols
 				protocols.SetHTTP1(!h2)
 				protocols.SetUnencryptedHTTP2(h2)
-				c := &http.Client{Timeout: patience, Transport: &http.Transport{Protocols: &protocols,
+				c := &http.Client{Timeout: timeLimit, Transport: &http.Transport{Protocols: &protocols,
 					DialContext: func(_ context.Context, _, address string) (net.Conn, error) { return secure(address), nil }}}
 				for range 3 {
 					r, err := http.NewRequest(http.MethodPost, "http://"+host+"/buy", strings.NewReader("a book"))
@@ -241,7 +241,7 @@ func TestPipyCarriesConnectionsBothWays(t *testing.T) {
 	})
 	t.Run("in, not what is open on loopback only", func(t *testing.T) {
 		conn := secure("10.0.0.1:8083")
-		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		if err := conn.SetDeadline(time.Now().Add(timeLimit)); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -258,7 +258,7 @@ func TestPipyCarriesConnectionsBothWays(t *testing.T) {
 	t.Run("in, what leaves HTTP", func(t *testing.T) {
 		conn := secure("10.0.0.1:8080")
 		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-		if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(timeLimit)); err != nil {
 			t.Fatal(err)
 		}
 		r := bufio.NewReader(conn)
@@ -292,9 +292,9 @@ func TestPipyCarriesConnectionsBothWays(t *testing.T) {
 		}
 		// Silent until the sidecar has made up its mind, and then in two pieces.
 		conn := secure("10.0.0.1:8080")
-		eventually(t, "the silence is noticed", silence())
+		eventually(t, "a second passes", aSecond())
 		fmt.Fprint(conn, "GET / HT")
-		eventually(t, "the silence is noticed", silence())
+		eventually(t, "a second passes", aSecond())
 		fmt.Fprint(conn, "TP/1.1\r\nHost: a\r\nX-Forwarded-Client-Cert: "+forged+"\r\n\r\n")
 		if answer := heard(conn); strings.Contains(answer, "admin") {
 			t.Error(answer)
@@ -316,8 +316,8 @@ func TestPipyCarriesConnectionsBothWays(t *testing.T) {
 	}
 }
 
-// silence is over after a second.
-func silence() func() bool {
+// aSecond is over after a second.
+func aSecond() func() bool {
 	end := time.Now().Add(time.Second)
 	return func() bool { return time.Now().After(end) }
 }
@@ -336,7 +336,7 @@ func talk(t testing.TB, n *netns.Namespace, address, greeting, line string) {
 // speak waits for the greeting, sends the line and gets it back.
 func speak(t testing.TB, conn net.Conn, greeting, line string) {
 	t.Helper()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(timeLimit)); err != nil {
 		t.Fatal(err)
 	}
 	r := bufio.NewReader(conn)

@@ -91,7 +91,7 @@ func TestPipyCountsHTTPToPortsThatAreNotDeclared(t *testing.T) {
 			var protocols http.Protocols
 			protocols.SetHTTP1(!tc.isHTTP2)
 			protocols.SetUnencryptedHTTP2(tc.isHTTP2)
-			c := &http.Client{Timeout: patience, Transport: &http.Transport{Protocols: &protocols,
+			c := &http.Client{Timeout: timeLimit, Transport: &http.Transport{Protocols: &protocols,
 				DialContext: func(_ context.Context, _, address string) (net.Conn, error) { return secure(address), nil }}}
 			for range 2 {
 				response, err := c.Get("http://" + tc.address + "/")

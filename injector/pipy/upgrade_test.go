@@ -88,7 +88,7 @@ func TestWhatPipyItselfUpgradesIsWrittenRight(t *testing.T) {
 			t.Fatal(err)
 		}
 		fmt.Fprint(conn, upgrading)
-		if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(timeLimit)); err != nil {
 			t.Fatal(err)
 		}
 		if response, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, 80)), nil); err == nil && response.StatusCode != http.StatusSwitchingProtocols {

@@ -18,7 +18,7 @@ func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
 		"a kind of no issuer": {func(o *Options) { o.Issuer.Kind = "Certificate" }, `no issuers of kind "Certificate": it must be Issuer or ClusterIssuer`},
 		"no mesh":             {func(o *Options) { o.Mesh = "" }, `the mesh ""`},
 		"a holder of spaces":  {func(o *Options) { o.Holder = "a pod" }, `the holder "a pod"`},
-		"much patience":       {func(o *Options) { o.Timeout = time.Hour }, "not between 0 and 5m0s"},
+		"a long timeout":      {func(o *Options) { o.Timeout = time.Hour }, "not between 0 and 5m0s"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

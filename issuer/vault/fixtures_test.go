@@ -18,8 +18,8 @@ import (
 	testvault "github.com/osm-edge/osm/test/vault"
 )
 
-// patience is how long something may take that happens by itself.
-const patience = 20 * time.Second
+// timeLimit is how long something may take that happens by itself.
+const timeLimit = 20 * time.Second
 
 // startServer runs one of the test's own, set up as the guide says.
 func startServer(t testing.TB) *testvault.Server {
@@ -125,7 +125,7 @@ func wantError(t *testing.T, err error, secrets []string, words ...string) {
 // await returns when ready does not fail any more.
 func await(t *testing.T, ready func() error) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeLimit)
 	for err := ready(); err != nil; err = ready() {
 		if time.Now().After(deadline) {
 			t.Fatal(err)
