@@ -8,12 +8,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 const (
-	monitoredByLabel    = "openservicemesh.io/monitored-by"
-	ignoreLabel         = "openservicemesh.io/ignore"
-	injectionAnnotation = "openservicemesh.io/sidecar-injection"
+	monitoredByLabel    = mesh.MonitoredByLabel
+	ignoreLabel         = mesh.IgnoreLabel
+	injectionAnnotation = mesh.InjectionAnnotation
 )
 
 // decision is whether a pod gets a sidecar, and why.
@@ -29,15 +31,27 @@ func decide(pod *corev1.Pod, namespace *corev1.Namespace, config *Config) (decis
 	if reason := outside(namespace, config); reason != "" {
 		return decision{reason: reason}, nil
 	}
-	asked, err := ask(pod, namespace)
+	return ask(pod, namespace)
+}
+
+// Wanted reports whether a pod is to have a sidecar in a namespace of a mesh. An
+// error says which annotation cannot be read.
+func Wanted(pod *corev1.Pod, namespace *corev1.Namespace) (bool, error) {
+	d, err := ask(pod, namespace)
+	return d.inject, err
+}
+
+// ask decides by the pod and its namespace's annotation.
+func ask(pod *corev1.Pod, namespace *corev1.Namespace) (decision, error) {
+	asked, err := wish(pod, namespace)
 	if reason := unfit(pod); reason != "" && (asked.inject || err != nil) {
 		return decision{reason: reason}, nil
 	}
 	return asked, err
 }
 
-// ask hears the pod and its namespace.
-func ask(pod *corev1.Pod, namespace *corev1.Namespace) (decision, error) {
+// wish decides by the annotations alone.
+func wish(pod *corev1.Pod, namespace *corev1.Namespace) (decision, error) {
 	wanted, err := parseInjection(pod.Annotations)
 	if err != nil {
 		return decision{}, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err)
@@ -102,10 +116,10 @@ func parseInjection(annotations map[string]string) (answer, error) {
 	if !set {
 		return silent, nil
 	}
-	switch strings.ToLower(value) {
-	case "enabled", "yes", "true":
+	switch on, ok := mesh.Switch(value); {
+	case ok && on:
 		return yes, nil
-	case "disabled", "no", "false":
+	case ok:
 		return no, nil
 	}
 	return silent, fmt.Errorf(

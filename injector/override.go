@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 const metricsAnnotation = "openservicemesh.io/metrics"
@@ -80,17 +81,14 @@ func annotatedLists(annotations map[string]string, config *Config) (overrides, e
 	return overrides{inboundPorts: inbound, outboundPorts: outbound, excludeRanges: exclude, includeRanges: include, httpPorts: http}, nil
 }
 
-// parseMetrics takes the words that parseInjection takes.
+// parseMetrics takes the values of mesh.Switch.
 func parseMetrics(annotations map[string]string) (bool, error) {
 	value, set := annotations[metricsAnnotation]
 	if !set {
 		return false, nil
 	}
-	switch strings.ToLower(value) {
-	case "enabled", "yes", "true":
-		return true, nil
-	case "disabled", "no", "false":
-		return false, nil
+	if on, ok := mesh.Switch(value); ok {
+		return on, nil
 	}
 	return false, fmt.Errorf("annotation %s is %.64q: set it to enabled, yes or true to have its pods scraped, to disabled, no or false otherwise, or remove it",
 		metricsAnnotation, value)

@@ -11,6 +11,8 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 //go:embed all:chart
@@ -66,7 +68,7 @@ func Owned(meshName string) labels.Selector {
 
 // MonitoredBy returns the label that makes a namespace one of a mesh.
 func MonitoredBy(meshName string) map[string]string {
-	return map[string]string{"openservicemesh.io/monitored-by": meshName}
+	return map[string]string{mesh.MonitoredByLabel: meshName}
 }
 
 // Monitored selects the namespaces of a mesh.

@@ -1,9 +1,7 @@
 package sds
 
 import (
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,6 +9,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // possession is the certificate that a proxy has, as the version of what it was
@@ -31,8 +30,7 @@ func possessionOf(u issuer.Update) possession {
 }
 
 func nameOfRoot(root *x509.Certificate) string {
-	sum := sha256.Sum256(root.Raw)
-	return hex.EncodeToString(sum[:8])
+	return trustbundle.Fingerprint(root)[:16]
 }
 
 // in adds the possession to a version.

@@ -1,14 +1,13 @@
 package main
 
 import (
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"slices"
 
 	"github.com/osm-edge/osm/cmd/internal/status"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // order is how roots are told of: who signs, who will, who may, who did.
@@ -17,11 +16,10 @@ var order = [...]status.Stage{status.Signs, status.Distributing, status.Trusted,
 func rootsOf(state rotation.State) []status.Root {
 	told := []status.Root{}
 	for _, root := range state.Bundle().Roots() {
-		sum := sha256.Sum256(root.Raw)
 		told = append(told, status.Root{
 			Authority:   state.Source(root),
 			Subject:     root.Subject.String(),
-			Fingerprint: hex.EncodeToString(sum[:]),
+			Fingerprint: trustbundle.Fingerprint(root),
 			NotBefore:   root.NotBefore.UTC(),
 			NotAfter:    root.NotAfter.UTC(),
 			Stage:       stageOf(state, root),

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/check"
 	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
@@ -58,7 +57,7 @@ func describeCA(out *terminal, snapshot *check.Snapshot, state rotation.State) s
 		line("authority", "%s", state.Source(root))
 		line("stage", "%s", stageOf(state, root))
 		line("expires", "%s, %s", root.NotAfter.UTC().Format(time.RFC3339), until(snapshot.Now, root.NotAfter))
-		line("fingerprint", "sha256:%s", fingerprintOf(root))
+		line("fingerprint", "sha256:%s", trustbundle.Fingerprint(root))
 	}
 	fmt.Fprintf(&text, "%s %s\n", out.in(bold, "replacement"), describeRotation(snapshot, state))
 	return text.String()
@@ -84,11 +83,6 @@ func contains(roots []*x509.Certificate, root *x509.Certificate) bool {
 		}
 	}
 	return false
-}
-
-func fingerprintOf(certificate *x509.Certificate) string {
-	sum := sha256.Sum256(certificate.Raw)
-	return hex.EncodeToString(sum[:])
 }
 
 // until says how far off a time is.

@@ -17,6 +17,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/forward"
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 const (
@@ -164,7 +165,7 @@ func nameRoot(fingerprint string, state rotation.State) string {
 		return "sha256:" + fingerprint
 	}
 	for _, root := range state.Bundle().Roots() {
-		if fingerprintOf(root) == fingerprint {
+		if trustbundle.Fingerprint(root) == fingerprint {
 			return fmt.Sprintf("%s (sha256:%s)", root.Subject, fingerprint)
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/status"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 func noon() time.Time { return time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC) }
@@ -68,7 +69,7 @@ func TestCertificatesAreListedByServiceAccount(t *testing.T) {
 
 func TestWhatASidecarHoldsIsShown(t *testing.T) {
 	root := newRoot(t)
-	fingerprint := fingerprintOf(root)
+	fingerprint := trustbundle.Fingerprint(root)
 	state, err := rotation.Parse(map[string]string{rotation.BundleKey: string(issuer.NewTrustBundle(root).PEM())})
 	if err != nil {
 		t.Fatal(err)

@@ -14,13 +14,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 // What makes a namespace one of a mesh, or keeps it out.
 const (
-	monitoredLabel      = "openservicemesh.io/monitored-by"
-	ignoreLabel         = "openservicemesh.io/ignore"
-	injectionAnnotation = "openservicemesh.io/sidecar-injection"
+	monitoredLabel      = mesh.MonitoredByLabel
+	ignoreLabel         = mesh.IgnoreLabel
+	injectionAnnotation = mesh.InjectionAnnotation
 )
 
 func newNamespaceCommand() *cobra.Command {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 // completionTimeout is how long somebody waits who pressed the tab key.
@@ -65,15 +65,12 @@ func injectionOf(n *corev1.Namespace, ignored bool) string {
 		return "ignored"
 	}
 	value, set := n.Annotations[injectionAnnotation]
-	switch strings.ToLower(value) {
-	case "enabled", "yes", "true":
-		return "enabled"
-	case "disabled", "no", "false":
-		return "disabled"
-	}
-	if set {
+	switch on, ok := mesh.Switch(value); {
+	case set && !ok:
 		// Every pod is refused there.
 		return fmt.Sprintf("invalid: %q", value)
+	case set && !on:
+		return "disabled"
 	}
 	return "enabled"
 }

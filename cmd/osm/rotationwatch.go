@@ -11,6 +11,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/check"
 	"github.com/osm-edge/osm/cmd/internal/survey"
 	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
@@ -70,7 +71,7 @@ func (w *rotationWatch) look(ctx context.Context) (done bool, err error) {
 	if !w.started {
 		w.started = true
 		for _, root := range fresh {
-			w.line("new root %s\n  fingerprint sha256:%s\n  expires %s", root.Subject, fingerprintOf(root), root.NotAfter.UTC().Format(time.RFC3339))
+			w.line("new root %s\n  fingerprint sha256:%s\n  expires %s", root.Subject, trustbundle.Fingerprint(root), root.NotAfter.UTC().Format(time.RFC3339))
 		}
 	}
 	return w.follow(snapshot, state), nil

@@ -2,13 +2,13 @@ package provider
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 const (
@@ -70,7 +70,7 @@ func (p *Provider) warn(ctx context.Context, r *root, reason, note string) {
 func nameRoots(roots []*x509.Certificate) string {
 	var names []string
 	for _, root := range roots[:min(len(roots), mostRefused)] {
-		names = append(names, fmt.Sprintf("%q (SHA-256 %x)", cut(root.Subject.String(), mostSubject), sha256.Sum256(root.Raw)))
+		names = append(names, fmt.Sprintf("%q (SHA-256 %s)", cut(root.Subject.String(), mostSubject), trustbundle.Fingerprint(root)))
 	}
 	if more := len(roots) - len(names); more > 0 {
 		names = append(names, fmt.Sprintf("%d more", more))

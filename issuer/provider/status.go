@@ -1,9 +1,7 @@
 package provider
 
 import (
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"reflect"
@@ -12,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
@@ -124,10 +123,9 @@ func usage(r, signer *root) verdict {
 
 func describe(roots []*x509.Certificate) (all []v1.RootStatus) {
 	for _, root := range roots[:min(len(roots), maxRoots)] {
-		sum := sha256.Sum256(root.Raw)
 		all = append(all, v1.RootStatus{
 			Subject:     cut(root.Subject.String(), maxSubject),
-			Fingerprint: hex.EncodeToString(sum[:]),
+			Fingerprint: trustbundle.Fingerprint(root),
 			NotAfter:    metav1.NewTime(root.NotAfter),
 		})
 	}

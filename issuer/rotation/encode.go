@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 const (
@@ -72,7 +73,7 @@ func parseFormer(bundle issuer.TrustBundle, retiring string) (State, error) {
 	}
 	d := document{Roots: map[string]stage{}}
 	for _, root := range bundle.Roots() {
-		id := fingerprint(root)
+		id := trustbundle.Fingerprint(root)
 		d.Roots[id] = stage{Distributed: root.NotBefore, Cleared: root.NotBefore, Until: until[id]}
 		if until[id].IsZero() {
 			d.Signing = append(d.Signing, id)

@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // Metrics tell what roots there are, and how far the replacement of one has come.
@@ -61,7 +62,7 @@ func (m *Metrics) roots(s State) {
 		case within(s.Current()):
 			stage = "trusted"
 		}
-		m.notAfter.WithLabelValues(s.Source(r), root{r}.fingerprint(), stage).Set(float64(r.NotAfter.Unix()))
+		m.notAfter.WithLabelValues(s.Source(r), trustbundle.Fingerprint(r), stage).Set(float64(r.NotAfter.Unix()))
 	}
 }
 

@@ -32,7 +32,7 @@ func (w Wanted) Equal(other Wanted) bool {
 // Source returns the name of the authority that a root is wanted for.
 func (w Wanted) Source(root *x509.Certificate) string {
 	for _, name := range w.inOrder() {
-		if slices.Contains(fingerprints(w.Trusted[name]), fingerprint(root)) {
+		if slices.Contains(fingerprints(w.Trusted[name]), trustbundle.Fingerprint(root)) {
 			return name
 		}
 	}
@@ -158,7 +158,7 @@ func (s *State) retire(w Wanted, n Situation) {
 	wanted := w.roots()
 	var left []*x509.Certificate
 	for _, root := range s.bundle.Roots() {
-		id := fingerprint(root)
+		id := trustbundle.Fingerprint(root)
 		if slices.Contains(wanted, id) {
 			left = append(left, root)
 			continue
@@ -215,7 +215,7 @@ func (w Wanted) roots() (all []string) {
 
 func fingerprints(bundle issuer.TrustBundle) (all []string) {
 	for _, root := range bundle.Roots() {
-		all = append(all, fingerprint(root))
+		all = append(all, trustbundle.Fingerprint(root))
 	}
 	return all
 }

@@ -1,13 +1,12 @@
 package rotation
 
 import (
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"fmt"
 	"slices"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // root is a root certificate, as announcements name it.
@@ -15,12 +14,7 @@ type root struct{ certificate *x509.Certificate }
 
 // String tells roots of one subject apart.
 func (r root) String() string {
-	return fmt.Sprintf("%s (SHA-256 %s)", r.certificate.Subject, r.fingerprint()[:16])
-}
-
-func (r root) fingerprint() string {
-	sum := sha256.Sum256(r.certificate.Raw)
-	return hex.EncodeToString(sum[:])
+	return fmt.Sprintf("%s (SHA-256 %s)", r.certificate.Subject, trustbundle.Fingerprint(r.certificate)[:16])
 }
 
 // added returns the roots that are in the second bundle alone.

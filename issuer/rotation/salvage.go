@@ -14,7 +14,7 @@ import (
 // rank is until when a root is needed: one that signs or stays longer than any
 // that has been replaced, and one of which nothing is recorded not at all.
 func (d document) rank(root *x509.Certificate) time.Time {
-	id := fingerprint(root)
+	id := trustbundle.Fingerprint(root)
 	g, known := d.Roots[id]
 	switch {
 	case slices.Contains(d.Signing, id):
@@ -35,7 +35,7 @@ func Salvage(data map[string]string, now time.Time) State {
 		d = document{}
 	}
 	roots := slices.DeleteFunc(trustbundle.Salvage([]byte(data[BundleKey])), func(root *x509.Certificate) bool {
-		until := d.Roots[fingerprint(root)].Until
+		until := d.Roots[trustbundle.Fingerprint(root)].Until
 		return now.After(root.NotAfter) || !until.IsZero() && now.After(until)
 	})
 	slices.SortStableFunc(roots, func(a, b *x509.Certificate) int {

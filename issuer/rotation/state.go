@@ -1,14 +1,13 @@
 package rotation
 
 import (
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // Step is how far the replacement of a root has come.
@@ -80,10 +79,14 @@ func (s State) SigningSince() (since time.Time) {
 }
 
 // Source returns the name of the authority that a root was recorded for.
-func (s State) Source(root *x509.Certificate) string { return s.stages[fingerprint(root)].Source }
+func (s State) Source(root *x509.Certificate) string {
+	return s.stages[trustbundle.Fingerprint(root)].Source
+}
 
 // Until returns when a root is dropped that has been replaced; zero if it stays.
-func (s State) Until(root *x509.Certificate) time.Time { return s.stages[fingerprint(root)].Until }
+func (s State) Until(root *x509.Certificate) time.Time {
+	return s.stages[trustbundle.Fingerprint(root)].Until
+}
 
 // Waiting returns the wanted roots that are not trusted, since there is no room
 // for them before others are dropped.
@@ -91,7 +94,7 @@ func (s State) Waiting(w Wanted) issuer.TrustBundle {
 	var roots []*x509.Certificate
 	for _, name := range w.inOrder() {
 		for _, root := range w.Trusted[name].Roots() {
-			if _, trusted := s.stages[fingerprint(root)]; !trusted {
+			if _, trusted := s.stages[trustbundle.Fingerprint(root)]; !trusted {
 				roots = append(roots, root)
 			}
 		}
@@ -114,7 +117,7 @@ func (s State) NextDropped() (next time.Time) {
 // accepted by everybody as long as they live.
 func (s State) MaySign(roots issuer.TrustBundle, notAfter time.Time) bool {
 	for _, root := range roots.Roots() {
-		g, trusted := s.stages[fingerprint(root)]
+		g, trusted := s.stages[trustbundle.Fingerprint(root)]
 		if !trusted || g.Cleared.IsZero() || !g.Until.IsZero() && g.Until.Before(notAfter) {
 			return false
 		}
@@ -125,7 +128,7 @@ func (s State) MaySign(roots issuer.TrustBundle, notAfter time.Time) bool {
 func (s State) those(match func(string, stage) bool) issuer.TrustBundle {
 	var roots []*x509.Certificate
 	for _, root := range s.bundle.Roots() {
-		if id := fingerprint(root); match(id, s.stages[id]) {
+		if id := trustbundle.Fingerprint(root); match(id, s.stages[id]) {
 			roots = append(roots, root)
 		}
 	}
@@ -142,16 +145,11 @@ func (g stage) equal(other stage) bool {
 	return g.Source == other.Source && g.Distributed.Equal(other.Distributed) && g.Cleared.Equal(other.Cleared) && g.Until.Equal(other.Until)
 }
 
-func fingerprint(root *x509.Certificate) string {
-	sum := sha256.Sum256(root.Raw)
-	return hex.EncodeToString(sum[:])
-}
-
 // Deadline returns when the last of the roots that are distributed may sign,
 // whoever has not acknowledged it; zero if none is.
 func (s State) Deadline(ackTimeout time.Duration) (deadline time.Time) {
 	for _, root := range s.Distributing().Roots() {
-		if end := s.stages[fingerprint(root)].Distributed.Add(ackTimeout); end.After(deadline) {
+		if end := s.stages[trustbundle.Fingerprint(root)].Distributed.Add(ackTimeout); end.After(deadline) {
 			deadline = end
 		}
 	}

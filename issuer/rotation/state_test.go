@@ -8,6 +8,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 const (
@@ -210,7 +211,7 @@ func TestTheRecordOfAnEarlierReleaseIsUnderstood(t *testing.T) {
 	until := noon.Add(time.Hour)
 	state, err := Parse(map[string]string{
 		BundleKey:   string(roots.bundle("ab").PEM()),
-		retiringKey: `{"` + fingerprint(roots["a"]) + `":"` + until.Format(time.RFC3339) + `"}`,
+		retiringKey: `{"` + trustbundle.Fingerprint(roots["a"]) + `":"` + until.Format(time.RFC3339) + `"}`,
 	})
 	if err != nil {
 		t.Fatal(err)

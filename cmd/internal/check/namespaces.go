@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 const (
-	monitoredByLabel    = "openservicemesh.io/monitored-by"
-	ignoreLabel         = "openservicemesh.io/ignore"
-	injectionAnnotation = "openservicemesh.io/sidecar-injection"
+	monitoredByLabel    = mesh.MonitoredByLabel
+	ignoreLabel         = mesh.IgnoreLabel
+	injectionAnnotation = mesh.InjectionAnnotation
 )
 
 // Monitored reports whether a namespace is one of the mesh.
@@ -36,21 +38,22 @@ func (s *Snapshot) monitored() (all []string) {
 func (s *Snapshot) namespaces(c *Check) {
 	for i := range s.Namespaces {
 		ns := &s.Namespaces[i]
-		object, mesh, labelled := "Namespace "+ns.Name, ns.Labels[monitoredByLabel], false
+		object, by, labelled := "Namespace "+ns.Name, ns.Labels[monitoredByLabel], false
 		_, labelled = ns.Labels[monitoredByLabel]
 		_, ignored := ns.Labels[ignoreLabel]
 		switch {
 		case !labelled:
-		case (mesh == s.Mesh || !slices.Contains(s.Meshes, mesh)) && (system(ns.Name) || ns.Name == s.Namespace):
+		case (by == s.Mesh || !slices.Contains(s.Meshes, by)) && (system(ns.Name) || ns.Name == s.Namespace):
 			c.warn(object, fmt.Sprintf("kubectl label namespace %s %s-", ns.Name, monitoredByLabel), "its label %s has no effect: the mesh leaves this namespace alone", monitoredByLabel)
-		case !slices.Contains(s.Meshes, mesh):
+		case !slices.Contains(s.Meshes, by):
 			c.warn(object, fmt.Sprintf("to have it in mesh %s, or remove the label: kubectl label --overwrite namespace %s %s=%[1]s", s.Mesh, ns.Name, monitoredByLabel),
-				"label %s names mesh %q, which is not there", monitoredByLabel, mesh)
-		case mesh != s.Mesh:
+				"label %s names mesh %q, which is not there", monitoredByLabel, by)
+		case by != s.Mesh:
 		case ignored:
 			c.warn(object, fmt.Sprintf("kubectl label namespace %s %s-", ns.Name, ignoreLabel), "it is labelled for the mesh and to be ignored, so it is ignored")
 		}
-		if value, set := ns.Annotations[injectionAnnotation]; set && s.Monitored(ns) && Injection(value) == "" {
+		value, set := ns.Annotations[injectionAnnotation]
+		if _, ok := mesh.Switch(value); set && s.Monitored(ns) && !ok {
 			c.fail(object, fmt.Sprintf("kubectl annotate --overwrite namespace %s %s=enabled", ns.Name, injectionAnnotation),
 				"annotation %s is %q, neither enabled nor disabled: its pods are refused", injectionAnnotation, value)
 		}
@@ -60,16 +63,4 @@ func (s *Snapshot) namespaces(c *Check) {
 		}
 	}
 	c.Summary = count(len(s.monitored()), "namespace") + " of the mesh"
-}
-
-// Injection reads an annotation: it returns enabled, disabled, or nothing for
-// what is neither.
-func Injection(value string) string {
-	switch strings.ToLower(value) {
-	case "enabled", "yes", "true":
-		return "enabled"
-	case "disabled", "no", "false":
-		return "disabled"
-	}
-	return ""
 }

@@ -14,12 +14,8 @@ import (
 	"github.com/osm-edge/osm/manifests/mesh"
 )
 
-const (
-	injectionAnnotation = "openservicemesh.io/sidecar-injection"
-
-	// timeout is how long a sidecar may take to become ready.
-	timeout = time.Minute
-)
+// timeout is how long a sidecar may take to become ready.
+const timeout = time.Minute
 
 func describe(pod *corev1.Pod, ns *corev1.Namespace, now time.Time) check.Pod {
 	one := check.Pod{Namespace: pod.Namespace, Name: pod.Name, Workload: workload(pod), Exempt: exempt(pod, ns), Container: mesh.SidecarName(pod)}
@@ -39,10 +35,8 @@ func ended(pod *corev1.Pod) bool {
 
 // exempt tells whether a pod rightly has no sidecar.
 func exempt(pod *corev1.Pod, ns *corev1.Namespace) bool {
-	_, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]
-	own, all := check.Injection(pod.Annotations[injectionAnnotation]), check.Injection(ns.Annotations[injectionAnnotation])
-	return ended(pod) || mirror || pod.Spec.HostNetwork || own == "disabled" || all == "disabled" && own != "enabled" ||
-		pod.Spec.OS != nil && pod.Spec.OS.Name == corev1.Windows || pod.Spec.NodeSelector[corev1.LabelOSStable] == string(corev1.Windows)
+	wanted, err := injector.Wanted(pod, ns)
+	return ended(pod) || err == nil && !wanted
 }
 
 // notReady returns why the sidecar is not, of a pod that has had the time.

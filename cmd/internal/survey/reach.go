@@ -17,6 +17,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/check"
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 const (
@@ -89,7 +90,7 @@ func (s *Survey) callInjector(ctx context.Context, snapshot *check.Snapshot) *ch
 func triedPod() *corev1.Pod {
 	little := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1m"), corev1.ResourceMemory: resource.MustParse("1Mi")}
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "osm-check-", Annotations: map[string]string{injectionAnnotation: "enabled"}},
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "osm-check-", Annotations: map[string]string{mesh.InjectionAnnotation: "enabled"}},
 		Spec: corev1.PodSpec{
 			AutomountServiceAccountToken: new(false),
 			SecurityContext: &corev1.PodSecurityContext{

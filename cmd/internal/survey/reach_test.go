@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/osm-edge/osm/cmd/internal/check"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 func TestWhatARefusalTellsOfAWebhook(t *testing.T) {
@@ -56,7 +57,7 @@ func TestTheTriedPodIsOneThatMayBe(t *testing.T) {
 			}
 		}
 	}
-	if pod.Name != "" || pod.Annotations[injectionAnnotation] != "enabled" {
+	if pod.Name != "" || pod.Annotations[mesh.InjectionAnnotation] != "enabled" {
 		t.Errorf("the pod is %+v", pod.ObjectMeta)
 	}
 }
