@@ -157,7 +157,7 @@ func TestATokenThatIsLimitedToUsesIsRefused(t *testing.T) {
 		token := newToken(t, server, func(o *api.TokenCreateRequest) { o.NumUses = uses })
 		ca := newCA(t, server, func(o *vault.Options) { o.Credentials = vault.Token{Read: always(token)} })
 		_, err := issue(t, ca, time.Hour)
-		wantError(t, err, []string{token}, "num_uses", "vault token create -period=24h")
+		wantError(t, err, []string{token}, "num_uses", "vault token create -orphan -period=24h")
 		if !errors.Is(err, vault.ErrLimited) {
 			t.Errorf("%d uses: error %v", uses, err)
 		}
