@@ -124,7 +124,7 @@ func (k Kubernetes) check() error {
 func (k Kubernetes) explain(mount string, err error) error {
 	switch status(err) {
 	case http.StatusForbidden:
-		return fmt.Errorf("the login at auth/%s was denied: its role %q must be bound to this service account and its namespace, and Vault must be allowed to review tokens: %w", mount, k.Role, ErrDenied)
+		return fmt.Errorf("the login at auth/%s was denied: an auth method of kubernetes must be mounted there, and its role %q must be bound to this service account and its namespace, and Vault must be allowed to review tokens: %w", mount, k.Role, ErrDenied)
 	case http.StatusBadRequest:
 		return fmt.Errorf("the login at auth/%s was refused: %s", mount, reason(err))
 	}
