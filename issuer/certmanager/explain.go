@@ -16,7 +16,7 @@ func (i *Issuer) explain(err error) error {
 		return &Error{
 			Reason:  NotInstalled,
 			Problem: "cert-manager is not installed: the API server does not know its resources",
-			Mend:    "install cert-manager",
+			Mend:    "install cert-manager, with its definitions: kubectl get crd certificaterequests." + certManagerGroup,
 			cause:   err,
 		}
 	case apierrors.IsForbidden(err):
