@@ -71,6 +71,9 @@ func hintsOfRoots() []hint {
 			w.record(trust.Distribute, time.Second, keyPair(w.t, w.Secrets[walkRoot]).Certificate)
 		}), anotherRoot},
 		{"Vault's root ends soon", "lifetimes: it signs, and expires in %s", "", "vault write mesh/pki/root/rotate/internal", both(signedBy(ends(60*24*time.Hour)), vault), anotherRoot},
+		{"Vault's root ends soon, and its roots are in a Secret", "lifetimes: it signs, and expires in %s", "", "before it signs, add it to ca.crt of Secret mesh-east/given, beside the old one: kubectl create secret generic given -n mesh-east --from-file=ca.crt", both(signedBy(ends(60*24*time.Hour)), vault, func(w *world) {
+			w.Roots[0].Spec.Provider.Vault.RootsSecretRef = &v1.SecretReference{Name: "given"}
+		}), anotherRoot},
 		{"cert-manager's root ends soon", "lifetimes: it signs, and expires in %s", "", "kubectl create secret generic given -n mesh-east --from-file=ca.crt", both(signedBy(ends(60*24*time.Hour)), certManager), anotherRoot},
 		{"cert-manager's root has ended", "lifetimes: it expired at %s", "", "have cert-manager's ClusterIssuer ca use it", both(signedBy(ends(-time.Hour)), certManager), anotherRoot},
 		{"the root is of tomorrow", "lifetimes: it signs, and is not valid before %s", "", "synchronise the clocks", signedBy(func(c *x509.Certificate) { c.NotBefore = c.NotBefore.AddDate(0, 0, 2) }), nil},
