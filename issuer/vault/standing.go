@@ -212,7 +212,7 @@ func (s *session) maySign(ctx context.Context, l *login) (known bool, err error)
 	answer, err := l.client.Logical().WriteWithContext(ctx, "sys/capabilities-self", map[string]any{"paths": []string{s.server.signPath()}})
 	var capabilities []any
 	if answer != nil {
-		capabilities, _ = answer.Data[s.server.signPath()].([]any) // none is that it may nothing
+		capabilities, _ = answer.Data["capabilities"].([]any) // of the one path; none is that it may nothing
 	}
 	switch {
 	case status(err) == http.StatusForbidden:
