@@ -56,6 +56,9 @@ func (t Token) Login(ctx context.Context, client *api.Client) (*api.SecretAuth, 
 	if token = strings.TrimSpace(token); token == "" {
 		return nil, errors.New("read the token for vault: it is empty")
 	}
+	if err := names.CheckToken(token); err != nil {
+		return nil, fmt.Errorf("read the token for vault: %w", err)
+	}
 	client.SetToken(token)
 	auth := &api.SecretAuth{ClientToken: token}
 	self, err := client.Auth().Token().LookupSelfWithContext(ctx)
