@@ -71,6 +71,8 @@ func (ca *CA) poll(ctx context.Context) {
 		select {
 		case <-tick.C:
 			ca.look(ctx)
+		case <-ca.session.tried: // its owner may have looked before
+			ca.look(ctx)
 		case <-ctx.Done():
 			return
 		}

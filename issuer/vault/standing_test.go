@@ -169,8 +169,10 @@ func TestATokenThatIsLimitedDoesNotReplaceAGoodOne(t *testing.T) {
 	token := keep(newToken(t, server, asCreated))
 	ca := newCA(t, server, token.credentials)
 	mustIssue(t, ca, time.Hour)
+	must(t, ca.Inspect(t.Context()).Err)
 	run(t, ca)
 	token.replace(newToken(t, server, func(o *api.TokenCreateRequest) { o.NumUses = 100 }))
+	awaitChange(t, ca) // its owner may have looked before the token was tried
 	await(t, func() error {
 		if err := ca.Inspect(t.Context()).Err; !errors.Is(err, vault.ErrLimited) {
 			return errors.New("the token is not refused")
