@@ -207,6 +207,24 @@ func (m *mesh) record(t *testing.T) trust.State {
 	return state
 }
 
+// fill records as many roots as a mesh trusts at once, of which one signs.
+func (m *mesh) fill(t *testing.T, signs ca) {
+	t.Helper()
+	record := &trust.Record{ConfigMaps: m.client.CoreV1().ConfigMaps(namespace)}
+	for i := range trust.MaxRoots {
+		next := signs
+		if i < trust.MaxRoots-1 {
+			next = newCA(t)
+		}
+		for range 2 { // distribute, sign
+			_, err := record.Advance(t.Context(), func(s trust.State) trust.State {
+				return s.Next(next.wanted("root"), trust.Situation{Now: time.Now(), Acknowledged: true, Reissued: true, Overlap: overlap})
+			})
+			must(t, err)
+		}
+	}
+}
+
 // mustBe wants the step that is recorded, and who signs.
 func (m *mesh) mustBe(t *testing.T, step trust.Step, signs ca) {
 	t.Helper()

@@ -78,6 +78,7 @@ func (r *Rotation) evaluate(ctx context.Context, since time.Time) (trust.State, 
 	t := count(before, pods, r.sightings(), since, now)
 	situation := trust.Situation{
 		Now:      now,
+		Unsigned: t.unsigned,
 		Patience: r.Patience,
 		Overlap:  r.Overlap(),
 	}
