@@ -110,16 +110,16 @@ func TestEachRootIsToldWithItsStage(t *testing.T) {
 		}
 		return strings.Join(all, ", ")
 	}
-	if got := stages(); got != "former signs" {
+	if got := stages(); got != "former signing" {
 		t.Errorf("at first, %s", got)
 	}
 	state = state.Next(wanted, situation)
-	if got := stages(); got != "former signs, next distributing" {
+	if got := stages(); got != "former signing, next distributing" {
 		t.Errorf("then, %s", got)
 	}
 	situation.Acknowledged, situation.Now = true, situation.Now.Add(time.Minute)
 	state = state.Next(wanted, situation)
-	if got := stages(); got != "next signs, former retiring" {
+	if got := stages(); got != "next signing, former retiring" {
 		t.Errorf("when it is acknowledged, %s", got)
 	}
 }
