@@ -30,11 +30,16 @@ func TestARootIsLeftAloneThatOSMMustNotDelete(t *testing.T) {
 		"it is cert-manager's": {of(v1.Provider{CertManager: &v1.CertManager{IssuerRef: v1.IssuerReference{Name: "ca", Kind: "Issuer"}}}), trust.Settled,
 			"ca.crt of Secret osm-system/osm-ca-bundle"},
 		"its Secret is gone": {own, trust.Settled, "does not exist"},
+		"there is no room":   {own, trust.Retire, "32 roots are trusted, and a new one waits"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			bundle := issuer.NewTrustBundle(newRoot(t))
+			for test.step == trust.Retire && len(bundle.Roots()) < trust.MaxRoots {
+				bundle = bundle.Union(issuer.NewTrustBundle(newRoot(t)))
+			}
 			state, err := trust.Parse(map[string]string{
-				trust.BundleKey: string(issuer.NewTrustBundle(newRoot(t)).PEM()), "rotation.json": `{"step":"` + string(test.step) + `"}`,
+				trust.BundleKey: string(bundle.PEM()), "rotation.json": `{"step":"` + string(test.step) + `"}`,
 			})
 			if err != nil {
 				t.Fatal(err)
