@@ -15,7 +15,8 @@ func TestWhatHelmPassesOverInAFileOfValuesIsRefused(t *testing.T) {
 		"a key beside one that is merged":  {"a: &a {trustDomain: a.example}\nosm:\n  <<: *a\n  trustDomain: prod.example\n", ""},
 		"a byte order mark, as on Windows": {"\ufeffosm:\r\n  trustDomain: prod.example\r\n", ""},
 		"a key that is there twice":        {"osm:\n  trustDomain: prod.example\nosm:\n  meshName: osm\n", `line 3: key "osm" is there already, in line 1`},
-		"another document":                 {"osm:\n  meshName: osm\n---\nosm:\n  trustDomain: prod.example\n", "line 4: another document begins, after that of line 1"},
+		"another document":                 {"osm:\n  meshName: osm\n---\nosm:\n  trustDomain: prod.example\n", "line 4 is of another document"},
+		"a document after an empty one":    {"---\n# values\n---\nosm:\n  trustDomain: prod.example\n", "line 4 is of another document"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

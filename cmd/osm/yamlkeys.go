@@ -23,7 +23,7 @@ func keysOnce(document []byte) error {
 // oneDocument refuses a second YAML document that says something.
 func oneDocument(data []byte) error {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	for first := 0; ; {
+	for first := true; ; first = false {
 		var root yaml.Node
 		err := decoder.Decode(&root)
 		switch {
@@ -32,10 +32,8 @@ func oneDocument(data []byte) error {
 		case err != nil:
 			return err
 		case len(root.Content) == 0 || root.Content[0].ShortTag() == "!!null":
-		case first > 0:
-			return fmt.Errorf("line %d: another document begins, after that of line %d: give each a file of its own", root.Content[0].Line, first)
-		default:
-			first = root.Content[0].Line
+		case !first:
+			return fmt.Errorf("line %d is of another document, after a line of dashes: give each a file of its own", root.Content[0].Line)
 		}
 	}
 }

@@ -105,6 +105,7 @@ func (l *lifecycle) nameValues(t *testing.T) {
 	if got := l.kubectl(t, "get", "meshconfig", "osm-mesh-config", "-o", "jsonpath={.spec.certificate.serviceCertValidityDuration}"); got != "1h" {
 		t.Errorf("the MeshConfig says %q", got)
 	}
+	says(t, l.osm(t, "upgrade", "--dry-run", "--reset-values"), "osm.certificateProvider.serviceCertValidityDuration: MeshConfig osm-mesh-config takes precedence, where spec.certificate.serviceCertValidityDuration is 1h")
 }
 
 func (l *lifecycle) keepIdentityByHelm(t *testing.T) {
