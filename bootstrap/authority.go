@@ -15,7 +15,7 @@ type authorities struct {
 	tresor []string
 	// trustDomain is that of the root that signs, empty if its object has none.
 	trustDomain string
-	// revoked names the Secrets with roots of it that nobody is to trust.
+	// revoked names the Secrets with roots of it that are no longer trusted.
 	revoked []string
 }
 

@@ -23,7 +23,7 @@ const (
 )
 
 // serveFromOwnCA sees to it that every webhook has a serving certificate of a
-// CA whose key nobody has any more, or of one of the accepted roots. It takes
+// CA whose key is discarded, or of one of the accepted roots. It takes
 // three steps, each of which can be the last of a process that is killed: the
 // CA is proposed in the first Secret that can be written to, where one replica
 // wins; the API server is told; and what has to be is signed, when the API

@@ -79,7 +79,7 @@ func (b *Bootstrap) listRoots(ctx context.Context) ([]v1.MeshRootCertificate, er
 	return roots, nil
 }
 
-// create creates what the preset has under the key, unless somebody else does.
+// create creates what the preset has under the key, unless it exists.
 func (b *Bootstrap) create(ctx context.Context, client dynamic.ResourceInterface, key string, object metav1.Object) error {
 	if err := b.readPreset(ctx, key, object); err != nil {
 		return fmt.Errorf("preset %s/%s: %w", b.MeshNamespace, b.Preset, err)

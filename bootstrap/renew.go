@@ -22,7 +22,7 @@ type action int
 const (
 	keep action = iota
 	renew
-	warn // that it ends, for somebody else has to replace it
+	warn // that it ends, for the operator has to replace it
 )
 
 // actionFor decides by what is left of the root's life. Only what the mesh made
@@ -43,7 +43,7 @@ func actionFor(root *x509.Certificate, percent int, now time.Time) action {
 }
 
 // renewRoot replaces a root whose time has come, and returns the one that counts
-// then: the same, where it cannot be replaced. Everybody else follows, as when
+// then: the same, where it cannot be replaced. All components follow, as when
 // the Secret is deleted.
 func (b *Bootstrap) renewRoot(ctx context.Context, name string, root rootsecret.Root) rootsecret.Root {
 	switch actionFor(root.Certificate, b.RenewalPercent, time.Now()) {
@@ -74,7 +74,7 @@ func (b *Bootstrap) reportRenewal(ctx context.Context, name string, old *x509.Ce
 	}
 }
 
-// reportEnds reports roots of which somebody else has the key.
+// reportEnds reports roots whose key the mesh does not have.
 func (b *Bootstrap) reportEnds(ctx context.Context, roots issuer.TrustBundle) {
 	for _, root := range roots.Roots() {
 		if actionFor(root, 0, time.Now()) != keep {

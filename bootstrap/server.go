@@ -129,7 +129,7 @@ func (s *server) authorities() issuer.TrustBundle {
 	return bundle
 }
 
-// ownCAs are those of the authorities whose keys nobody has.
+// ownCAs are those of the CAs whose keys are discarded.
 func (s *server) ownCAs() issuer.TrustBundle {
 	return issuer.NewTrustBundle(slices.DeleteFunc(s.authorities().Roots(), func(ca *x509.Certificate) bool {
 		return ca.Subject.CommonName != ownCommonName

@@ -89,7 +89,7 @@ func (b *Bootstrap) issueTo(ctx context.Context, s *server, ca *tresor.CA, autho
 	return b.write(ctx, s, data)
 }
 
-// write fails when somebody else has written since the Secret was read, and if it
+// write fails if the Secret has changed since it was read, and if it
 // is immutable.
 func (b *Bootstrap) write(ctx context.Context, s *server, data map[string][]byte) error {
 	if !s.writable() {

@@ -111,9 +111,9 @@ type Probe struct {
 	// TargetPath is what the application is asked for, with its query, of http
 	// and https.
 	TargetPath string `json:"targetPath,omitempty"`
-	// Headers are the names of the headers that the question itself has, of http
-	// and https. Of what else whoever asks may send, the application gets what the
-	// kubelet sends to anybody.
+	// Headers are the names of the headers that the probe itself has, of http
+	// and https. Of a client's other headers, the application gets those that the
+	// kubelet always sends.
 	Headers []string `json:"headers,omitempty"`
 	// Service is the service of the gRPC health checking protocol, of grpc.
 	Service string `json:"service,omitempty"`

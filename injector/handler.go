@@ -45,7 +45,7 @@ type Options struct {
 	LimitRanges func(namespace string) ([]*corev1.LimitRange, error)
 	// Registerer takes the handler's metrics. Required.
 	Registerer prometheus.Registerer
-	// Refusals is told of refused pods. Default: nobody is.
+	// Refusals gets refused pods. Default: none.
 	Refusals Refusals
 	// NewProxyID returns a new proxy's id, a UUID. Default: a random one.
 	NewProxyID func() string
@@ -86,7 +86,7 @@ func NewHandler(options Options) (*Handler, error) {
 // Handle answers with a patch that adds the sidecar, with no patch for a pod
 // that gets none or has it, with 403 and the fix for a pod that can't be
 // injected, and with 400 or 500 when the fault is not the pod's. A dry run
-// differs only in that nobody is told of a refusal.
+// differs only in that no refusal is reported.
 func (h *Handler) Handle(ctx context.Context, request admission.Request) admission.Response {
 	start := time.Now()
 	result := h.admit(request)
@@ -118,7 +118,7 @@ func (h *Handler) admit(request admission.Request) Result {
 	namespace, err := h.options.Namespaces.Get(request.Namespace)
 	if err != nil {
 		// A namespace may be newer than what the informer has seen. To fail is
-		// safe, and whoever creates pods tries again.
+		// safe, and controllers try again.
 		return failed(unknownNamespace, fmt.Errorf("looking up the pod's namespace: %w: try again", err))
 	}
 	ranges, err := h.options.LimitRanges(request.Namespace)

@@ -20,13 +20,13 @@ func startupProbe() *corev1.Probe {
 }
 
 // runScript runs Pipy below a shell, for as process 1 it takes no signal but
-// SIGINT, and now and then stands still on its way out. Whoever is to end it ends
+// SIGINT, and sometimes hangs while it ends. To end it, end
 // the shell. There is nothing to wait for then: see outliveScript.
 const runScript = `export OSM_SIDECAR_SHELL=$$
 trap 'kill -KILL $!; exit 0' TERM INT
 pipy "$@" & wait $!`
 
-// outliveScript ends once nobody but the sidecar has a TCP socket in the pod.
+// outliveScript ends once only the sidecar has a TCP socket in the pod.
 // Fields 8 and 10 of /proc/net/tcp are a socket's user and inode (proc_net_tcp
 // in the kernel's documentation); one that its process has left has inode 0.
 var outliveScript = `used() { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |

@@ -37,7 +37,7 @@ type overrides struct {
 	placement Placement
 	// metrics tells whether the namespace has them scraped.
 	metrics bool
-	// warnings are for whoever creates the pod.
+	// warnings are for the creator of the pod.
 	warnings []string
 }
 

@@ -207,7 +207,7 @@ func handshake(t *testing.T, cert *issuer.Certificate, ca *tresor.CA) {
 		RootCAs:      pool,
 		ServerName:   "bookstore-v1.bookstore.cluster.local",
 
-		SessionTicketsDisabled: true, // nobody would read them from the pipe
+		SessionTicketsDisabled: true, // nothing would read them from the pipe
 	}
 	left, right := net.Pipe()
 	served := make(chan error, 1)

@@ -14,8 +14,8 @@ const (
 )
 
 // circuit is what is known of an issuer's state, from how its answers came out.
-// It is closed while the issuer works. When it is open, nobody asks but one
-// probe at a time, rarer and rarer, until one is answered. The Manager's lock
+// It is closed while the issuer works. When it is open, only one
+// probe at a time asks, less and less often, until one is answered. The Manager's lock
 // guards it.
 type circuit struct {
 	failures int       // in a row; when open, only probes add to them
@@ -27,8 +27,8 @@ type circuit struct {
 
 func (c *circuit) open() bool { return c.failures >= tolerated }
 
-// wait returns how long nobody may ask, 0 if somebody may now. How a probe comes
-// out is told.
+// wait returns how long no caller may ask, 0 if one may now. A probe reports its
+// result.
 func (c *circuit) wait(now time.Time) time.Duration {
 	switch {
 	case !c.open():
@@ -40,7 +40,7 @@ func (c *circuit) wait(now time.Time) time.Duration {
 }
 
 // admit reports whether the issuer may be asked now, and whether that is a
-// probe. Whoever is admitted says how it came out.
+// probe. An admitted caller reports the result.
 func (c *circuit) admit(now time.Time) (probe, admitted bool) {
 	if c.wait(now) > 0 {
 		return false, false

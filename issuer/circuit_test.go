@@ -235,7 +235,7 @@ func TestAnIdentityThatTheIssuerStumblesOverDoesNotHoldUpTheOthers(t *testing.T)
 		block := identityOf(t, "stumbling-block")
 		m := startManager(t, issuer.Options{}, active("a", stumbling{newCA(t), block}))
 		s := subscribe(t, m, block)
-		pass(time.Hour) // with nobody else to show that the issuer works
+		pass(time.Hour) // with no other caller to show that the issuer works
 		if !m.Health().Open {
 			t.Error("the circuit is closed")
 		}

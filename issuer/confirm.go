@@ -7,8 +7,8 @@ import "time"
 // better off with certificates than without.
 const leastShare = 4
 
-// Confirm says that the roots were known to be right at that time: whoever
-// replaces a root had not done so. From the first time on, certificates end one
+// Confirm says that the roots were known to be right at that time: no
+// root had been replaced. From the first time on, certificates end one
 // lifetime after the last time at the latest, though they are not issued for
 // less than a quarter of it. So none outlives the trust in a root that was
 // replaced unheard, which lasts a lifetime from then on.

@@ -2,8 +2,8 @@
 //
 // [Identity], [Certificate] and [TrustBundle] are the values; [Issuer] is the
 // contract that every certificate authority fulfils; [Manager] holds one
-// certificate for each service account that somebody uses, renews it in time
-// and tells every [Subscription] of it. While an issuer fails it is spared, and
+// certificate for each service account in use, renews it in time
+// and updates every [Subscription]. While an issuer fails it is spared, and
 // [Health] says so.
 //
 // The package knows nothing of Kubernetes objects, of SDS, or of any one

@@ -53,7 +53,7 @@ func rootOf(chain []*x509.Certificate, roots TrustBundle) *x509.Certificate {
 	return nil
 }
 
-// newEntry has a version of its own, so that whoever subscribes is behind until
+// newEntry has a version of its own, so that a subscriber is behind until
 // the first Update.
 func (m *Manager) newEntry(id identity.Identity) *entry {
 	m.version++
@@ -68,8 +68,8 @@ func (m *Manager) fresh(e *entry) bool {
 	return m.valid(e) && (e.next != nil || e.epoch == m.epoch && time.Now().Before(e.renewAt))
 }
 
-// plan schedules what is next for the entry: to be given up when nobody
-// subscribes to it, otherwise a new certificate, at once or when it is time.
+// plan schedules what is next for the entry: to be given up without
+// a subscriber, otherwise a new certificate, at once or when it is time.
 func (m *Manager) plan(e *entry) {
 	switch {
 	case len(e.subscriptions) == 0:

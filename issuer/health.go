@@ -32,7 +32,7 @@ func (h Health) String() string {
 		h.Root, h.Since.UTC().Format(time.RFC3339), h.NextAttempt.UTC().Format(time.RFC3339), h.Err)
 }
 
-// outage is the error of whoever does not get to ask an issuer that fails.
+// outage is the error of a caller that may not ask an issuer that fails.
 type outage struct{ health Health }
 
 func (o *outage) Error() string { return "not asked: " + o.health.String() }

@@ -20,8 +20,8 @@ type Holding struct {
 	RenewAt time.Time
 }
 
-// Holdings returns what the Manager holds of identities that somebody
-// subscribes to, in the order of their SPIFFE IDs.
+// Holdings returns what the Manager holds of identities that have
+// subscribers, in the order of their SPIFFE IDs.
 func (m *Manager) Holdings() []Holding {
 	held := m.holdings()
 	slices.SortFunc(held, func(a, b Holding) int { return strings.Compare(a.Identity.String(), b.Identity.String()) })

@@ -14,7 +14,7 @@ var (
 		"When the first of the service certificates in use expires, in seconds since 1970.", nil, nil)
 )
 
-// inventory is how the certificates are that somebody subscribes to.
+// inventory is the state of the certificates that have subscribers.
 type inventory struct {
 	fresh, overdue, missing int
 	earliest                time.Time // zero without any

@@ -25,10 +25,10 @@ const (
 	atOnce
 )
 
-// issueOnce carries out the identity's issuance, or waits while somebody else
+// issueOnce carries out the identity's issuance, or waits while another caller
 // does. When that one gives up, another takes over. The check, under the
-// Manager's lock, tells whether there still is something to do, so that nobody
-// who saw no certificate misses the issuance that has just made it.
+// Manager's lock, tells whether there still is something to do, so that no
+// caller without a certificate misses the issuance that has just made it.
 func (m *Manager) issueOnce(ctx context.Context, id identity.Identity, when moment, check func() (*Certificate, bool)) (*Certificate, error) {
 	for {
 		m.mu.Lock()
@@ -120,8 +120,8 @@ func (m *Manager) issueOn(ctx context.Context, t terms, id identity.Identity) (m
 
 // keep stores the certificate, and serves it now or holds it back until clocks
 // that are behind accept it; false if its root signs no more. The issuance ends
-// with it: whoever has seen the certificate and asks for another must not be
-// handed the same one again.
+// with it: a caller that has the certificate and asks for another must not
+// get the same one again.
 func (m *Manager) keep(id identity.Identity, made issued, t terms, i *issuance) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

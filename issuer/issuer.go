@@ -16,7 +16,7 @@ type Issuer interface {
 	//
 	// The chain starts with the leaf and holds the intermediates, without the
 	// root. NotBefore lies in the past, so that clocks behind this one accept
-	// it. NotAfter is at most ttl away and may be earlier: whoever asked reads
+	// it. NotAfter is at most ttl away and may be earlier: the caller reads
 	// it from the certificate.
 	//
 	// Issue gives up when ctx ends, and leaves nothing under way.

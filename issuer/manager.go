@@ -20,8 +20,8 @@ type Options struct {
 	// Concurrency bounds how many certificates are issued at once in the
 	// background; 4 when zero.
 	Concurrency int
-	// Linger is how long a certificate is kept that nobody subscribes to, so
-	// that one who comes back finds it; one minute when zero.
+	// Linger is how long a certificate without subscribers is kept, so
+	// that one that comes back finds it; one minute when zero.
 	Linger time.Duration
 	// LongestSleep bounds how late a renewal is after the machine was suspended:
 	// timers follow the monotonic clock, which stands still then, and
@@ -38,7 +38,7 @@ type Options struct {
 }
 
 // Manager is the certificate manager: it issues a certificate for each identity
-// that somebody uses, shares it among all who do, and renews it in time. It is
+// in use, shares it among all subscribers, and renews it in time. It is
 // safe for concurrent use.
 type Manager struct {
 	options Options

@@ -13,7 +13,7 @@ type outcome string
 const (
 	granted   outcome = "issued"
 	refused   outcome = "refused"     // this request; others may fare better
-	abandoned outcome = "abandoned"   // whoever asked gave up, which says nothing of the issuer
+	abandoned outcome = "abandoned"   // the caller gave up, which says nothing of the issuer
 	timedOut  outcome = "timeout"     // no answer in the time that an issuer has
 	unusable  outcome = "unusable"    // it certified something else than what it was asked to
 	away      outcome = "unavailable" // it failed, or could not be reached
@@ -26,7 +26,7 @@ func (o outcome) answered() bool { return o == granted || o == refused }
 func (o outcome) failed() bool { return !o.answered() && o != abandoned }
 
 // issueTimeout bounds the wait for an issuer, whatever it waits for itself: it
-// may be that nobody else gives up, and nobody asks while a probe is out.
+// may be that no caller gives up, and none asks while a probe is out.
 const issueTimeout = 30 * time.Second
 
 // errUnanswered ends the wait for an issuer that does not answer.

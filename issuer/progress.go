@@ -1,6 +1,6 @@
 package issuer
 
-// Progress counts the identities that somebody subscribes to and, of them, those
+// Progress counts the identities that have subscribers and, of them, those
 // with a valid certificate of the root that signs.
 func (m *Manager) Progress() (current, total int) {
 	m.mu.Lock()
@@ -17,7 +17,7 @@ func (m *Manager) Progress() (current, total int) {
 	return current, total
 }
 
-// HeldBack counts the identities that somebody subscribes to and that have a
+// HeldBack counts the identities that have subscribers and a
 // certificate of the root that signs which is not served yet.
 func (m *Manager) HeldBack() (n int) {
 	m.mu.Lock()

@@ -40,8 +40,8 @@ func (m *Manager) refresh(ctx context.Context, id identity.Identity) {
 }
 
 // isDue reports whether the identity needs a new certificate now. It serves the
-// one that was held back until now, and gives the identity up if nobody subscribes
-// to it any more.
+// one that was held back until now, and gives the identity up if it has no
+// subscriber any more.
 func (m *Manager) isDue(id identity.Identity) bool {
 	e := m.entries[id]
 	switch {
@@ -61,7 +61,7 @@ func (m *Manager) isDue(id identity.Identity) bool {
 	return true
 }
 
-// failed schedules the next attempt, or what is next without one: somebody else
+// failed schedules the next attempt, or what is next without one: another caller
 // may have issued meanwhile, or the last subscriber left. While the circuit is
 // open it puts attempts off, and those of no identity any further, so that all
 // of them follow when the issuer is back. Who was the probe makes way for the

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
-	_ "crypto/md5" // for signatures that nobody relies on
+	_ "crypto/md5" // for signatures that are not relied on
 	"crypto/rsa"
 	_ "crypto/sha1" // the same
 	"crypto/x509"

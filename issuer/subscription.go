@@ -17,7 +17,7 @@ type Update struct {
 	Certificate *Certificate
 	// Root is what the certificate leads to; nil if that is not known.
 	Root *x509.Certificate
-	// Bundle verifies the certificates of everybody in the mesh.
+	// Bundle verifies all certificates of the mesh.
 	Bundle TrustBundle
 }
 
@@ -30,8 +30,8 @@ type Subscription struct {
 	acked    atomic.Uint64
 }
 
-// Updates returns the channel of updates. It holds one, the latest: whoever is
-// slow misses what was outdated anyway. It is never closed.
+// Updates returns the channel of updates. It holds one, the latest: a
+// slow reader misses only outdated ones. It is never closed.
 func (s *Subscription) Updates() <-chan Update { return s.updates }
 
 // Ack says that the subscriber uses the Update of that version.
@@ -79,8 +79,8 @@ func (m *Manager) Subscribe(id identity.Identity) *Subscription {
 	return s
 }
 
-// stalled reports whether nobody gets a certificate soon who has none, though
-// he can have the bundle.
+// stalled reports whether a subscriber without a certificate gets none soon, though
+// it can have the bundle.
 func (m *Manager) stalled() bool {
 	return (m.signing.Issuer == nil || m.circuit.open()) && !m.bundle.IsEmpty()
 }
@@ -114,8 +114,8 @@ func (m *Manager) Pending() int {
 	return n
 }
 
-// announce sends the entry's state to all who subscribe to it. Who verifies
-// others needs the bundle, though he has no certificate himself.
+// announce sends the entry's state to all its subscribers. A proxy
+// needs the bundle to verify others, even without a certificate.
 func (m *Manager) announce(e *entry) {
 	m.version++
 	e.version = m.version

@@ -12,8 +12,8 @@ type terms struct {
 	probe        bool // of a circuit that is open
 }
 
-// admit returns the terms for whoever wants to ask the signing root now, and
-// then says how it came out: see settle.
+// admit returns the terms for a caller that asks the signing root now, and
+// then reports the result: see settle.
 func (m *Manager) admit() (terms, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

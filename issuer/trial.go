@@ -9,7 +9,7 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 )
 
-// trialTTL is how long the certificate of a trial lives, which nobody uses.
+// trialTTL is how long the certificate of a trial lives, which is not used.
 const trialTTL = time.Hour
 
 // Try has an issuer certify a key of an identity, and verifies the chain as every

@@ -12,7 +12,7 @@ import (
 )
 
 // TrustBundle is an immutable set of root certificates. The zero TrustBundle
-// is empty and trusts nobody.
+// is empty and trusts no root.
 type TrustBundle struct {
 	roots  []*x509.Certificate // ordered by the SHA-256 of their DER, no two equal
 	pem    []byte
@@ -80,7 +80,7 @@ func (b TrustBundle) Equal(other TrustBundle) bool { return b.digest == other.di
 // own SHA-256 sums, in the order of Roots.
 func (b TrustBundle) Digest() string { return b.digest }
 
-// IsEmpty reports whether the bundle trusts nobody.
+// IsEmpty reports whether the bundle trusts no root.
 func (b TrustBundle) IsEmpty() bool { return len(b.roots) == 0 }
 
 // Roots returns the certificates, in an order that depends on them alone.

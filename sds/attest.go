@@ -44,7 +44,7 @@ type PodAttestorOptions struct {
 // the kubelet projects into them.
 //
 // A token is verified here, with the API server's published keys, so that a
-// busy or absent API server keeps nobody from a certificate. Only where that
+// busy or absent API server keeps no proxy from a certificate. Only where that
 // cannot decide, for want of a key or of the issuer, the API server is asked to
 // review it.
 //

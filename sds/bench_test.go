@@ -111,7 +111,7 @@ func benchClient(address string, config *tls.Config, i int) error {
 	return nil
 }
 
-// believing attests whoever names a service account and a pod.
+// believing attests any caller that names a service account and a pod.
 type believing struct{}
 
 func (believing) Attest(_ context.Context, token string) (sds.Proxy, error) {

@@ -41,7 +41,7 @@ type binding struct {
 }
 
 // check refuses a token by what it says of itself, which needs no signature:
-// a forger only refuses his own token.
+// a forger only has their own token refused.
 func (c *claims) check(now time.Time) error {
 	switch {
 	case !slices.Contains(c.Audience, Audience):

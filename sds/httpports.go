@@ -35,7 +35,7 @@ type ownPorts struct {
 	http           []uint16
 }
 
-// declare says who knows the ports of the proxy's pod, if anybody does.
+// declare says who knows the ports of the proxy's pod, if known at all.
 func (p *peers) declare(known HTTPPorts, proxy Proxy) {
 	p.own = ownPorts{known: known, namespace: proxy.Namespace, pod: proxy.PodName}
 }

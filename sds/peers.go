@@ -18,7 +18,7 @@ const maxAddresses = 1024
 
 // Destinations knows which identities may answer at an address.
 type Destinations interface {
-	// At returns them, in order; none if nobody of the mesh is there. The result
+	// At returns them, in order; none if no pod of the mesh is there. The result
 	// does not change.
 	At(address netip.Addr) []identity.Identity
 	// Watch has the channel, which has room for one, hold something whenever the
@@ -99,7 +99,7 @@ func (p *peers) look() {
 	}
 }
 
-// destine says who knows what is at addresses, if anybody does.
+// destine says who knows what is at addresses, if known at all.
 func (p *peers) destine(d Destinations) { p.destinations = d }
 
 // moved holds something when it is time to look.
@@ -123,7 +123,7 @@ func versionOf(identities []identity.Identity) string {
 
 // encode returns a validation context that names the identities, one by one, and
 // no root: it is read together with the one that the proxy has. Without any
-// identity nobody of the mesh is there, and the proxy is to call nobody.
+// identity no pod of the mesh is there, and the proxy must not call.
 func (p *answer) encode(name string) (*anypb.Any, error) {
 	context := &tlsv3.CertificateValidationContext{}
 	for _, id := range p.identities {

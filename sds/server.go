@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// handshakeTimeout bounds what somebody who proved nothing yet may hold on to.
+	// handshakeTimeout bounds what a client that proved nothing yet may hold.
 	handshakeTimeout = 10 * time.Second
 	// idleTimeout ends connections that open no stream.
 	idleTimeout = time.Minute
@@ -61,12 +61,12 @@ type Options struct {
 	Source Source
 	// Attestor finds out who asks. Needed.
 	Attestor Attestor
-	// Destinations tells who may answer at an address; nobody may ask when nil.
+	// Destinations tells who may answer at an address; when nil, no proxy may ask.
 	Destinations Destinations
-	// HTTPPorts tells which ports of a pod are declared HTTP; nobody may ask when
-	// nil.
+	// HTTPPorts tells which ports of a pod are declared HTTP; when nil, no proxy
+	// may ask.
 	HTTPPorts HTTPPorts
-	// Acknowledgements gets to know who trusts which bundle; nobody when nil.
+	// Acknowledgements gets who trusts which bundle; nil discards it.
 	Acknowledgements Acknowledgements
 	// ClockSkew is how far clocks of the mesh may be apart: for that long from its
 	// begin a certificate is held back from a proxy that brings along another which

@@ -39,7 +39,7 @@ func rootSpec(spec v1.MeshRootCertificateSpec, verdict *verdict) {
 }
 
 // unchanged refuses to make an object stand for another root. Its certificates
-// would be gone from the trust of the mesh before anybody had those of the
+// would be gone from the trust of the mesh before any proxy had those of the
 // other: two objects can be trusted side by side.
 func unchanged(spec, old v1.MeshRootCertificateSpec, verdict *verdict) {
 	path := field.NewPath("spec")

@@ -70,8 +70,8 @@ func (r *review) readNew(raw []byte) (*unstructured.Unstructured, field.ErrorLis
 	return object, misfits, decode(object, r.root)
 }
 
-// readOld takes a root that can't be read for one that may sign: whoever fixes
-// or deletes it must get on, but not without a question.
+// readOld takes a root that can't be read for one that may sign: fixing
+// or deleting it must be possible, but not without a check.
 func readOld(request admission.Request) (*unstructured.Unstructured, field.ErrorList, *v1.MeshRootCertificate) {
 	root := &v1.MeshRootCertificate{}
 	old, misfits, err := readObject(request.OldObject.Raw)

@@ -131,7 +131,7 @@ func (s *SecretSource) Run(ctx context.Context) error {
 	return nil
 }
 
-// observe is where a refusal ends: nobody else hears of it but Ready's caller.
+// observe is where a refusal ends: only Ready's caller gets it.
 func (s *SecretSource) observe(secret *corev1.Secret) {
 	before := s.current.Load()
 	if err := s.Set(secret); err != nil {

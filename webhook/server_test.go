@@ -245,7 +245,7 @@ func postOnce(client *http.Client, url string, want int) error {
 	return response.Body.Close()
 }
 
-// untilRefused returns when nobody listens on address any more.
+// untilRefused returns when nothing listens on address any more.
 func untilRefused(t *testing.T, address string) {
 	t.Helper()
 	for {

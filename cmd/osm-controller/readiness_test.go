@@ -12,7 +12,7 @@ import (
 	"github.com/osm-edge/osm/webhook"
 )
 
-// Sidecars need not do without osm-controller because nobody can change settings.
+// Sidecars need not do without osm-controller because settings cannot be changed.
 func TestAWebhookWithoutCertificateIsAWarning(t *testing.T) {
 	source := webhook.NewSecretSource(webhook.SecretSourceOptions{Namespace: "osm-system", Name: validatorSecret, ServerName: "osm-validator.osm-system.svc"})
 	c := &controller{manager: issuer.NewManager(issuer.Options{Logger: slog.New(slog.DiscardHandler)}), validated: source}

@@ -128,7 +128,7 @@ func (a acknowledgements) Acknowledged(p sds.Proxy, bundle issuer.TrustBundle) {
 }
 
 // signs returns nil if certificates are issued here or, while a root is being
-// distributed whose predecessor's key nobody has any more, nowhere: proxies have
+// distributed whose predecessor's key is lost, nowhere: proxies have
 // to be served to acknowledge it.
 func (c *controller) signs() error {
 	err := c.roots.Ready()

@@ -117,7 +117,7 @@ func serve(b *testing.B) (url string, client *http.Client) {
 
 // BenchmarkAdmissionTLS is what an API server waits for when 500 pods a second
 // are created: from the moment that a pod is sent until its answer is read.
-// Nobody waits for the answers of others, so a server that falls behind shows.
+// No request waits for the answers of others, so a server that falls behind shows.
 func BenchmarkAdmissionTLS(b *testing.B) {
 	const rate, seconds = 500, 5
 	collectLate() // as run does

@@ -32,7 +32,7 @@ func BenchmarkIssue(b *testing.B) {
 	m := newMesh(b)
 	manager := issuer.NewManager(issuer.Options{})
 	roots := issuer.NewTrustBundle(m.root)
-	i := m.newIssuer(b, func(o *certmanager.Options) { // whoever uses it watches the secret
+	i := m.newIssuer(b, func(o *certmanager.Options) { // its user watches the secret
 		o.Roots = func(context.Context) (issuer.TrustBundle, error) { return roots, nil }
 		var err error
 		o.Client, err = certmanager.NewClient(config)

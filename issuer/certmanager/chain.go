@@ -36,7 +36,7 @@ func verify(signed []byte, roots issuer.TrustBundle, now time.Time) ([]*x509.Cer
 	if err != nil {
 		return nil, notTrusted(certificates, roots, err)
 	}
-	// The shortest: nobody needs the others.
+	// The shortest: the others are not needed.
 	chain := slices.MinFunc(chains, func(a, b []*x509.Certificate) int { return len(a) - len(b) })
 	return chain[:len(chain)-1], nil
 }

@@ -21,7 +21,7 @@ const (
 	IssuerNotReady Reason = "IssuerNotReady"
 	// IssuerRefused: the issuer is of a kind that no mesh can be built on.
 	IssuerRefused Reason = "IssuerRefused"
-	// NotApproved: nobody approved or denied the request in time.
+	// NotApproved: no one approved or denied the request in time.
 	NotApproved Reason = "NotApproved"
 	// Denied: an approver denied the request.
 	Denied Reason = "Denied"
@@ -31,7 +31,7 @@ const (
 	Failed Reason = "Failed"
 	// Pending: the issuer did not sign in time.
 	Pending Reason = "Pending"
-	// Removed: somebody deleted the request before it was answered.
+	// Removed: the request was deleted before it was answered.
 	Removed Reason = "Removed"
 	// NotTrusted: what was signed does not lead to a root of the mesh.
 	NotTrusted Reason = "NotTrusted"

@@ -17,7 +17,7 @@ import (
 const (
 	defaultTimeout = time.Minute
 
-	// maxTimeout leaves what is older than leftoverAge to nobody.
+	// maxTimeout keeps requests in use younger than leftoverAge.
 	maxTimeout = 5 * time.Minute
 )
 

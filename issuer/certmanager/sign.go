@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// removeTimeout bounds how long somebody who gave up still waits for the
-// request to be taken away.
+// removeTimeout bounds how long a caller that gave up still waits for the
+// request to be deleted.
 const removeTimeout = 5 * time.Second
 
 // errUnanswered ends the wait for a request that took too long.
@@ -60,7 +60,7 @@ func (i *Issuer) await(ctx context.Context, request *certificateRequest, states 
 	}
 }
 
-// gaveUp says what the request still waited for. Whoever has called it off
+// gaveUp says what the request still waited for. A caller that has canceled it
 // knows why.
 func (i *Issuer) gaveUp(ctx context.Context, request *certificateRequest) error {
 	if errors.Is(ctx.Err(), context.Canceled) {

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// leftoverAge is an age that no request reaches which somebody waits for:
+	// leftoverAge is an age that no request in use reaches:
 	// more than maxTimeout, removeTimeout, and what clocks are apart.
 	leftoverAge = 15 * time.Minute
 
@@ -52,7 +52,7 @@ func (i *Issuer) sweepOnce(ctx context.Context) error {
 	return nil
 }
 
-// left reports whether nobody waits for the request any more: this process
+// left reports whether no caller waits for the request any more: this process
 // knows what it waits for itself, and of others' only how long they would.
 func (i *Issuer) left(request *certificateRequest, now time.Time) bool {
 	if request.Labels[holderLabel] == i.options.Holder {

@@ -108,7 +108,7 @@ func (w *watcher) forget(name string) {
 	delete(w.expected, name)
 }
 
-// expects reports whether somebody waits for the request.
+// expects reports whether a caller waits for the request.
 func (w *watcher) expects(name string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -34,7 +34,7 @@ type Options struct {
 }
 
 const (
-	// ttl is no number of whole hours, for whoever counts in them.
+	// ttl is no number of whole hours, for issuers that round to them.
 	ttl = 30*time.Minute + 30*time.Second
 
 	// slack is how far the clock of an authority may be from this one, and how

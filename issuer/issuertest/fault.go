@@ -8,7 +8,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 )
 
-// timeout is how long somebody waits for an authority that is away.
+// timeout is how long a caller waits for an issuer that is down.
 const timeout = 5 * time.Second
 
 // deviation wants no certificate at all rather than another one.
@@ -19,8 +19,8 @@ func (s suite) deviation(t *testing.T, ca issuer.Issuer) {
 	}
 }
 
-// outage wants an error while the authority is away, within the time of whoever
-// asks, and certificates of the same issuer as soon as it is back.
+// outage wants an error while the authority is away, within the caller's
+// time, and certificates of the same issuer as soon as it is back.
 func (s suite) outage(t *testing.T) {
 	ca := s.newIssuer(t)
 	s.issueFrom(t, ca)

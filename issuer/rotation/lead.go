@@ -17,7 +17,7 @@ const (
 type Progress struct {
 	Step  Step
 	Since time.Time
-	// Deadline is when the new root signs, whoever has not acknowledged it; zero
+	// Deadline is when the new root signs, acknowledged or not; zero
 	// but in step Distribute.
 	Deadline time.Time
 	// Pods is how many have to acknowledge, and Missing names those that have

@@ -37,13 +37,13 @@ func TestMetricsTellWhatEachRootIsFor(t *testing.T) {
 			for _, label := range metric.GetLabel() {
 				labels[label.GetName()] = label.GetValue()
 			}
-			got = append(got, labels["authority"]+" "+labels["stage"])
+			got = append(got, labels["root"]+" "+labels["stage"])
 			if len(labels["fingerprint"]) != 64 || metric.GetGauge().GetValue() < float64(time.Now().Unix()) {
 				t.Errorf("%v ends at %f", labels, metric.GetGauge().GetValue())
 			}
 		}
 		slices.Sort(got)
-		if want := "next distributed, passive trusted, root retiring, root signing"; strings.Join(got, ", ") != want {
+		if want := "next distributing, passive trusted, root retiring, root signing"; strings.Join(got, ", ") != want {
 			t.Errorf("roots are %q, want %s", got, want)
 		}
 	}

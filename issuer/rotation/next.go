@@ -18,7 +18,7 @@ type Wanted struct {
 	// Trusted is all roots to be trusted for good, the signer's too, by the
 	// authority's name.
 	Trusted map[string]issuer.TrustBundle
-	// Revoked names authorities whose roots nobody is to trust any more, from
+	// Revoked names issuers whose roots are not trusted any more, from
 	// now on.
 	Revoked []string
 }
@@ -70,11 +70,11 @@ type Situation struct {
 }
 
 // Next returns the state that follows. A new root is trusted at first and signs
-// nothing, until everybody has acknowledged it or ackTimeout ends. When it signs,
+// nothing, until all proxies have acknowledged it or ackTimeout ends. When it signs,
 // roots that are not wanted any more stay for the retirementPeriod, the time in which a
 // certificate of them can live, and are dropped then or when they expire. A root
-// waits where MaxRoots are trusted. The first root has nobody to wait for; neither has one that is to replace roots
-// that nobody trusts any more.
+// waits where MaxRoots are trusted. The first root waits for no proxy; neither does one that replaces
+// roots that are not trusted any more.
 func (s State) Next(w Wanted, n Situation) State {
 	next := s.with(w, n)
 	next.revoke(w)

@@ -32,7 +32,7 @@ type report struct {
 	Total   int `json:"total"`
 	// HeldBack is how many have such a certificate that is not served yet.
 	HeldBack int `json:"heldBack,omitempty"`
-	// Heartbeat is when it was written. Nobody compares it with his own clock.
+	// Heartbeat is when it was written. No replica compares it with its own clock.
 	Heartbeat time.Time `json:"beat"`
 
 	pods podSet // that have acknowledged the bundle; told while it is distributed

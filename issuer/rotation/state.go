@@ -22,7 +22,7 @@ const (
 	Distribute Step = "distribute"
 	// Sign: the new root signs, and certificates of the former are replaced.
 	Sign Step = "sign"
-	// Retire: nobody uses certificates of the former root any more, and it stays
+	// Retire: no certificate of the former root is in use any more, and it stays
 	// trusted as long as one could.
 	Retire Step = "retire"
 )
@@ -114,7 +114,7 @@ func (s State) NextDropped() (next time.Time) {
 }
 
 // MaySign reports whether certificates of these roots, that end by then, are
-// accepted by everybody as long as they live.
+// accepted by all proxies as long as they live.
 func (s State) MaySign(roots issuer.TrustBundle, notAfter time.Time) bool {
 	for _, root := range roots.Roots() {
 		g, trusted := s.stages[trustbundle.Fingerprint(root)]
@@ -146,7 +146,7 @@ func (g stage) equal(other stage) bool {
 }
 
 // Deadline returns when the last of the roots that are distributed may sign,
-// whoever has not acknowledged it; zero if none is.
+// acknowledged or not; zero if none is.
 func (s State) Deadline(ackTimeout time.Duration) (deadline time.Time) {
 	for _, root := range s.Distributing().Roots() {
 		if end := s.stages[trustbundle.Fingerprint(root)].Distributed.Add(ackTimeout); end.After(deadline) {

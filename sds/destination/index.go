@@ -42,7 +42,7 @@ type slice struct {
 	addresses []netip.Addr
 }
 
-// watched is an address that somebody watches: the answer of now, which is
+// watched is an address that is watched: the answer of now, which is
 // replaced and never changed, and who is told when it is.
 type watched struct {
 	identities []identity.Identity

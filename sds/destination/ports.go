@@ -36,7 +36,7 @@ type declaring struct {
 	ports     []uint16
 }
 
-// watchedPod is a pod that somebody watches: the answer of now, which is
+// watchedPod is a pod that is watched: the answer of now, which is
 // replaced and never changed, and who is told when it is.
 type watchedPod struct {
 	endpoints []endpoint

@@ -53,7 +53,7 @@ func (r Rejection) String() string {
 // with the Index locked, and must not block.
 func (x *Index) OnRejection(f func(Rejection)) { x.onRejection = f }
 
-// doubt returns why a claim does not count whoever else claims the address.
+// doubt returns why a claim does not count, regardless of other claims.
 func (x *Index) doubt(of name, address netip.Addr) Reason {
 	switch {
 	case len(x.servicesAt[address]) > 0:

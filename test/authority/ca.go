@@ -14,7 +14,7 @@ import (
 	"github.com/osm-edge/osm/issuer/tresor"
 )
 
-// CA is an intermediate that signs in the cluster, of a root whose key is kept elsewhere; here, nobody keeps it.
+// CA is an intermediate that signs in the cluster, of a root whose key is kept elsewhere; here, it is not kept.
 type CA struct {
 	Root *x509.Certificate
 

@@ -49,7 +49,7 @@ type CertManagerOptions struct {
 	Namespace string
 	// RootSecret is the Secret that the operator keeps the roots in. Default: RootSecret.
 	RootSecret string
-	// Log takes what cert-manager logs. Default: nobody.
+	// Log takes what cert-manager logs. Default: none.
 	Log io.Writer
 }
 

@@ -96,7 +96,7 @@ func (v *Vault) MeshToken() string { return v.token }
 
 // Root is the root that signs.
 func (v *Vault) Root(ctx context.Context) (*x509.Certificate, error) {
-	client, err := v.Client("") // Vault tells it everybody
+	client, err := v.Client("") // Vault tells it any client
 	if err != nil {
 		return nil, err
 	}

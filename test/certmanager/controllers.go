@@ -27,7 +27,7 @@ type Options struct {
 	Kubeconfig string
 	// NoApproval leaves out the controller that approves every request, as an operator does who approves by a policy.
 	NoApproval bool
-	// Log takes what the build tells and the controllers log. Default: nobody.
+	// Log takes what the build tells and the controllers log. Default: none.
 	Log io.Writer
 }
 

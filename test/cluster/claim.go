@@ -60,7 +60,7 @@ func removeLeftovers() error {
 	for _, path := range locks {
 		lock, err := gobuild.TryLock(path, os.O_RDWR)
 		if err != nil {
-			continue // it lives, or is another user's, or somebody else has just removed it
+			continue // it lives, or is another user's, or has just been removed
 		}
 		if err := errors.Join(removeDead(filepath.Dir(path)), lock.Close()); err != nil {
 			return fmt.Errorf("removing what a killed cluster left: %w", err)

@@ -38,7 +38,7 @@ type Options struct {
 	// WebhookClient has the API server present a certificate of the cluster's authority to webhooks, for ClientName.
 	// Default: it presents none.
 	WebhookClient bool
-	// Log is told how the start proceeds. Default: nobody.
+	// Log is told how the start proceeds. Default: none.
 	Log io.Writer
 }
 

@@ -25,7 +25,7 @@ type NodeOptions struct {
 	Dir string
 	// Images are OCI archives, which pods may use with the imagePullPolicy Never or IfNotPresent. No other image can be had.
 	Images []string
-	// Log is told how the start proceeds. Default: nobody.
+	// Log is told how the start proceeds. Default: none.
 	Log io.Writer
 }
 

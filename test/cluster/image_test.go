@@ -43,7 +43,7 @@ func probed(name string) corev1.Container {
 	return c
 }
 
-// ask is the account of whoever answers at the address of the cluster.
+// ask is the account that answers at the address of the cluster.
 func (s space) ask(ctx context.Context, address string) (account, error) {
 	client := http.Client{Transport: &http.Transport{DialContext: s.cluster.Dial, DisableKeepAlives: true}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address, nil)

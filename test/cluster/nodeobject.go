@@ -66,7 +66,7 @@ func (n *fakeNode) beat(ctx context.Context) {
 	}
 }
 
-// beReady writes the node's status if somebody has written another.
+// beReady writes the node's status if it has been changed.
 func (n *fakeNode) beReady(ctx context.Context) error {
 	nodes := n.client.CoreV1().Nodes()
 	node, err := nodes.Get(ctx, nodeName, metav1.GetOptions{})

@@ -77,7 +77,7 @@ func (p podPorts) PortForward(ctx context.Context, name, _ string, port int32, s
 	}
 	defer conn.Close()
 	go func() {
-		_, _ = io.Copy(conn, stream) // whoever hangs up first ends both
+		_, _ = io.Copy(conn, stream) // the side that hangs up first ends both
 		_ = conn.(*net.TCPConn).CloseWrite()
 	}()
 	_, err = io.Copy(stream, conn)

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// eagerPeriod is that of readiness probes until the first success: nobody should wait for a test's pod.
+// eagerPeriod is that of readiness probes until the first success: no test should wait for its pod.
 const eagerPeriod = 100 * time.Millisecond
 
 // probe keeps the container's readiness until ctx ends. Without a probe it is ready as soon as it runs.

@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// errPortTaken says that somebody took a port between the moment it was found free and that of its use.
+// errPortTaken says that a port was taken between the moment it was found free and that of its use.
 var errPortTaken = errors.New("a port was taken by another process")
 
 func start(ctx context.Context, bin string, o Options) (*Cluster, error) {
@@ -129,7 +129,7 @@ func (c *Cluster) launch(background context.Context, commands ...command) error 
 	return nil
 }
 
-// freePorts finds ports that nobody listens on. Nothing reserves them: see errPortTaken.
+// freePorts finds ports that nothing listens on. Nothing reserves them: see errPortTaken.
 func freePorts() (ports [3]int, err error) {
 	for i := range ports {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -10,7 +10,7 @@ import (
 )
 
 // wire is the way from a pod's processes to the API server. It can be cut, as networks are: what is said then arrives when
-// it is fixed, and until then nobody is told that it does not.
+// it is fixed, and until then neither side is told that it does not.
 type wire struct {
 	address string
 	cancel  context.CancelFunc
@@ -51,7 +51,7 @@ func (w *wire) cut() (fix func()) {
 	select {
 	case <-w.open:
 		w.open = make(chan struct{})
-	default: // somebody else has, who fixes it
+	default: // another caller has, which fixes it
 		return func() {}
 	}
 	open := w.open

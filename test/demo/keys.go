@@ -9,7 +9,7 @@ import (
 	"github.com/osm-edge/osm/test/sidecar"
 )
 
-// showKeys looks for the private keys of all roots that anybody trusts now, the
+// showKeys looks for the private keys of all roots that are trusted now, the
 // replaced one among them, and of those that the webhooks are verified with.
 func (n *narrator) showKeys(ctx context.Context) error {
 	state, err := n.store.sidecar.Wait(ctx, sidecar.State.Ready)

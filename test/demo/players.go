@@ -37,7 +37,7 @@ type player struct {
 	app     *http.Server
 }
 
-// application answers with the identity of whoever asked, as the sidecar says.
+// application answers with the identity of the caller, as the sidecar says.
 func application() (*http.Server, string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -17,13 +17,13 @@ import (
 // storeURL is all that the buyer knows of the store.
 const storeURL = "http://bookstore-v2.bookstore:8080/"
 
-// ask has the application of a pod call a URL, claiming to be somebody.
+// ask has the application of a pod call a URL, claiming an identity.
 func (tr *trial) ask(ctx context.Context, pod *corev1.Pod, target, claim string) (status int, body string, err error) {
 	query := url.Values{"url": {target}, "claim": {claim}}
 	return tr.get(ctx, "http://"+addressOf(pod, orderPort)+"/?"+query.Encode())
 }
 
-// want has the application of a pod call a URL, and be told who it is, whoever
+// want has the application of a pod call a URL, and be told who it is, whatever
 // it claims to be.
 func (tr *trial) want(ctx context.Context, pod *corev1.Pod, target, claim, caller string) error {
 	status, body, err := tr.ask(ctx, pod, target, claim)
@@ -48,8 +48,8 @@ func (tr *trial) wantNone(ctx context.Context, pod *corev1.Pod, target string) e
 	return err
 }
 
-// call has the buyer call the store by its Service's name, as whoever it claims
-// to be. Both sidecars count a connection.
+// call has the buyer call the store by its Service's name, with the identity it
+// claims. Both sidecars count a connection.
 func (tr *trial) call(ctx context.Context) error {
 	if err := tr.awaitAnswer(ctx, ""); err != nil {
 		return err

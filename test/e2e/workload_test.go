@@ -74,7 +74,7 @@ func (tr *trial) deploy(ctx context.Context) (err error) {
 	return errors.Join(checkInjected(tr.buyer), checkInjected(tr.store), checkInjected(tr.thief))
 }
 
-// deployStore has the store's application sell to nobody but the buyer.
+// deployStore has the store's application sell to the buyer alone.
 func (tr *trial) deployStore(ctx context.Context) (*corev1.Pod, error) {
 	store := app("bookstore-v2", "serve")
 	store.Env = []corev1.EnvVar{{Name: "CUSTOMER", Value: "URI=" + buyerID}}

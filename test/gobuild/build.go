@@ -21,7 +21,7 @@ type Program struct {
 	Name string
 	// Dir is the nested module's directory, from the root of the project, with slashes.
 	Dir string
-	// Of says what it is built from, for whoever waits.
+	// Of says what it is built from, to show while it builds.
 	Of string
 	// LDFlags are those of the linker.
 	LDFlags string

@@ -41,7 +41,7 @@ func moduleDir(ctx context.Context, dir string) (string, error) {
 }
 
 // goArgs adds the flags that every step of the build needs alike to find the same packages in Go's build cache.
-// No DWARF and no inlining save a third of the work, and nobody debugs or measures these binaries.
+// No DWARF and no inlining save a third of the work, and these binaries are not debugged or measured.
 func (r recipe) goArgs(verb string, args ...string) []string {
 	args = append([]string{verb, "-trimpath", "-gcflags=all=-dwarf=false -l", "-ldflags", r.ldflags}, args...)
 	return append(args, ".")

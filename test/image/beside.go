@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// addBeside adds a layer with the executables, and with a /tmp that anybody may write to, which programs with helpers want.
+// addBeside adds a layer with the executables, and with a /tmp that any user may write to, which programs with helpers want.
 func addBeside(image v1.Image, platform v1.Platform, beside map[string]string) (v1.Image, error) {
 	if len(beside) == 0 {
 		return image, nil

@@ -61,7 +61,7 @@ func TestABugReportHasNoSecrets(t *testing.T) {
 	})
 }
 
-// plantSecrets puts some where nobody should: into an annotation and an Event.
+// plantSecrets puts some where none should be: into an annotation and an Event.
 func plantSecrets(t *testing.T, client kubernetes.Interface) {
 	t.Helper()
 	key := string(getSecret(t, client, rootSecret).Data["private.key"])

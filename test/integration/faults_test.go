@@ -15,7 +15,7 @@ type fault struct {
 	check                string
 	severity             string
 	object, problem, fix string
-	// plant returns what puts right what nobody can by a command: all, where the
+	// plant returns the fix of what no command fixes: all, where the
 	// hint only says what to look at.
 	plant func(*patient) (byHand func())
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/osm-edge/osm/injector"
 )
 
-// testEveryPod holds injection to what it promises of pods that nobody here
-// wrote: the API server takes what comes out, it is the pod that went in and a
+// testEveryPod holds injection to what it promises of pods that were not
+// written here: the API server takes what comes out, it is the pod that went in and a
 // sidecar, and to inject it again changes nothing.
 func testEveryPod(t *testing.T, client kubernetes.Interface) {
 	const pods = 150

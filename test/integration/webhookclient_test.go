@@ -17,7 +17,7 @@ import (
 )
 
 // TestWebhooksAnswerAPIServersOnly has the API server present a client
-// certificate to webhooks that answer nobody else.
+// certificate to webhooks that answer no other client.
 func TestWebhooksAnswerAPIServersOnly(t *testing.T) {
 	t.Parallel()
 	c, client := startClusterWith(t, cluster.Options{WebhookClient: true})

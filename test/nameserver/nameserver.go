@@ -41,7 +41,7 @@ func Serve(t *testing.T, conn net.PacketConn, table map[string][]netip.Addr) *Se
 				return
 			}
 			if err != nil {
-				continue // of an answer that nobody takes any more
+				continue // of an answer that is not awaited any more
 			}
 			if answer, err := s.answer(buffer[:n]); err == nil {
 				_, _ = conn.WriteTo(answer, from) // who has gone asks again, if at all

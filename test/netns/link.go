@@ -92,7 +92,7 @@ func (n *Namespace) AddAddress(t *testing.T, name string, address netip.Prefix) 
 	}
 }
 
-// addAddress adds an address that is used at once: nobody else has it.
+// addAddress adds an address that is used at once: it is unique.
 func addAddress(name string, address netip.Prefix) error {
 	i, err := net.InterfaceByName(name)
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package netns gives tests network namespaces of their own, joined by virtual
-// cables. Whoever runs the tests need not be root where the kernel lets users
+// cables. The tests need not run as root where the kernel lets users
 // make user namespaces. The namespaces end with the test, whatever it leaves
 // open.
 //

@@ -7,7 +7,7 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-// theirs is the table, of IPv4 and IPv6, of whoever else sets rules in a namespace.
+// theirs is the table, of IPv4 and IPv6, of another program that sets rules in a namespace.
 var theirs = &nftables.Table{Name: "theirs", Family: nftables.TableFamilyINet}
 
 // Track has the namespace track connections, whatever other rules there are.

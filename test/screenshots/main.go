@@ -63,7 +63,7 @@ func run(ctx context.Context, bin, docs string) (err error) {
 	return p.session(ctx)
 }
 
-// session is what somebody does who meets the mesh.
+// session is what a new user of the mesh does.
 func (p *photographer) session(ctx context.Context) error {
 	if err := p.picture(ctx, "install", "install", "--set", "osm.osmController.replicaCount=2"); err != nil {
 		return err

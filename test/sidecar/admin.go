@@ -47,7 +47,7 @@ func (s *Sidecar) admin() http.Handler {
 	return mux
 }
 
-// readiness answers the kubelet, and whoever else reaches the pod.
+// readiness answers the kubelet, and any client that reaches the pod.
 func (s *Sidecar) readiness() http.Handler {
 	probes := s.probes(portOn(s.options.Bootstrap.Readiness))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

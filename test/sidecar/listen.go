@@ -33,7 +33,7 @@ func (s *Sidecar) listen(name string, addresses []string) ([]net.Listener, error
 	return open, nil
 }
 
-// closeAll is for listeners that nobody has connected to yet.
+// closeAll is for listeners without connections yet.
 func closeAll(listeners []net.Listener) {
 	for _, l := range listeners {
 		l.Close() // it was never used

@@ -13,7 +13,7 @@ import (
 // errNotReady is what handshakes fail with before there are secrets.
 var errNotReady = errors.New("the sidecar has no valid certificate and bundle")
 
-// ClientTLS returns what it takes to call the peer and nobody else: the
+// ClientTLS returns what it takes to call the peer alone: the
 // sidecar's certificate and bundle as they are now, so ask for each connection
 // anew. The peer's name is verified by its DNS SAN, and its SPIFFE ID exactly.
 func (s *Sidecar) ClientTLS(peer identity.Identity) (*tls.Config, error) {

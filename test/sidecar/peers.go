@@ -20,7 +20,7 @@ const (
 	// maxAddresses is how many the control plane tells of on one stream.
 	maxAddresses = 1024
 	// peersTimeout is how long the application's connection waits until
-	// somebody is known to be where it goes to.
+	// a peer is known at its destination.
 	peersTimeout = 5 * time.Second
 )
 
@@ -36,7 +36,7 @@ type peers struct {
 
 // place is one address.
 type place struct {
-	identities []spiffeid.ID // nobody before the first answer
+	identities []spiffeid.ID // none before the first answer
 	answered   chan struct{} // closed, and made anew, with each answer
 	used       time.Time
 }
@@ -50,7 +50,7 @@ func newPeers() *peers {
 	}
 }
 
-// at returns who may answer at the address, and waits until somebody is there.
+// at returns who may answer at the address, and waits for the first.
 func (p *peers) at(ctx context.Context, address netip.Addr) ([]spiffeid.ID, error) {
 	ctx, cancel := context.WithTimeout(ctx, peersTimeout)
 	defer cancel()
@@ -149,7 +149,7 @@ func (p *peers) take(resources []*anypb.Any) error {
 }
 
 // identitiesOf refuses what is no SPIFFE ID: a rule that is not understood may
-// have been meant to keep somebody out.
+// have been meant to keep peers out.
 func identitiesOf(context *tlsv3.CertificateValidationContext) ([]spiffeid.ID, error) {
 	var identities []spiffeid.ID
 	for _, matcher := range context.GetMatchTypedSubjectAltNames() {

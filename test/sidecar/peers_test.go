@@ -65,7 +65,7 @@ func TestWhoAnswersAtAnAddressHasToBeWhoIsExpectedThere(t *testing.T) {
 			p.eventually(func() bool { return p.refused(t) })
 			p.destinations.set(other, store)
 			p.eventually(func() bool { return !p.refused(t) })
-			p.stop() // what was said last counts while nobody says anything
+			p.stop() // the last answer counts while there is none
 			if p.refused(t) {
 				t.Error("refused without a control plane")
 			}

@@ -133,7 +133,7 @@ func serveTCP(t *testing.T, address string, talk func(*net.TCPConn) error) strin
 		}
 	})
 	t.Cleanup(func() {
-		l.Close() // nobody waits in it
+		l.Close() // no connection waits in it
 		open.Wait()
 	})
 	return l.Addr().String()

@@ -76,7 +76,7 @@ func (r *relay) end(err error) error {
 	return errors.Join(err, ignoreClosed(r.client.Close()), ignoreClosed(r.server.Close()))
 }
 
-// release leaves the connections to somebody else. It reports false if they
+// release leaves the connections to the caller. It reports false if they
 // were aborted before.
 func (r *relay) release() bool {
 	stopped := r.idle.Stop()

@@ -116,7 +116,7 @@ func New(o Options) (*Sidecar, error) {
 	}, nil
 }
 
-// Run works until ctx ends, somebody in the pod asks it to quit, or a listener
+// Run works until ctx ends, a client in the pod asks it to quit, or a listener
 // fails.
 func (s *Sidecar) Run(ctx context.Context) error {
 	services, err := s.services()

@@ -55,7 +55,7 @@ func (c *crowd) all() []*proxy {
 	return slices.Clone(c.members)
 }
 
-// names says who they are, for whoever waits for them.
+// names says who they are, to show while they are awaited.
 func names(proxies []*proxy) string {
 	var all []string
 	for _, p := range proxies {

@@ -17,7 +17,7 @@ type gated struct {
 	next http.RoundTripper
 }
 
-// RoundTrip returns with the answer's head: a watch that goes on keeps nobody.
+// RoundTrip returns with the answer's head: a watch that goes on blocks none.
 func (g *gated) RoundTrip(r *http.Request) (*http.Response, error) {
 	g.gate.open.RLock()
 	defer g.gate.open.RUnlock()

@@ -62,7 +62,7 @@ func (s *soak) ownRoot(ctx context.Context) (*x509.Certificate, error) {
 	return root.Certificate, err
 }
 
-// deleteRoot waits until somebody has made another.
+// deleteRoot waits until another is made.
 func (s *soak) deleteRoot(ctx context.Context) (*x509.Certificate, error) {
 	old, err := s.deleteSecret(ctx)
 	if err != nil {

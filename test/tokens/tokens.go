@@ -65,7 +65,7 @@ func (k *Maker) Expired(t *testing.T, token string) string {
 	})
 }
 
-// Forged returns the token as somebody without the API server's key would make it.
+// Forged returns the token as an attacker without the API server's key would make it.
 func (k *Maker) Forged(t *testing.T, token string) string {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

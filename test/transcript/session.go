@@ -26,7 +26,7 @@ type Options struct {
 	Pods bool
 	// Bound is how long a command may take. Default: 5 minutes.
 	Bound time.Duration
-	// Log is called with each command before it runs. Default: nobody.
+	// Log is called with each command before it runs. Default: none.
 	Log func(step Step, note string)
 }
 
@@ -139,7 +139,7 @@ code=$?
 { export -p; umask -p; printf 'cd %q\n' "$PWD"; } >"$1/exports"
 exit $code`
 
-// bash runs a command. Its output goes to a file, so that nobody waits for what
+// bash runs a command. Its output goes to a file, so that nothing waits for what
 // it leaves running in the background.
 func (s *Session) bash(ctx context.Context, command string) (string, error) {
 	if err := os.WriteFile(filepath.Join(s.state, "command"), []byte(command+"\n"), 0o600); err != nil {

@@ -7,7 +7,7 @@
 //
 //	<!-- transcript: group NAME -->    what follows is told of a cluster of its own
 //	<!-- transcript: skip: REASON -->  the next block is not run
-//	<!-- transcript: given -->         the next block sets variables, which whoever runs it sets otherwise
+//	<!-- transcript: given -->         the next block sets variables, which the runner sets otherwise
 //	<!-- transcript: pods -->          the next block needs pods whose containers run
 //	<!-- transcript: output -->        the next block is what the command before prints
 //	<!-- transcript: eventually -->    the same, but the command is repeated until it does
@@ -39,7 +39,7 @@ type Step struct {
 	Command string
 
 	Skip  string // the reason why it is not run
-	Given bool   // it sets what whoever runs it sets otherwise
+	Given bool   // it sets what the runner sets otherwise
 	Pods  bool   // it needs pods whose containers run
 
 	Shown      bool // the document shows what it prints

@@ -18,7 +18,7 @@ const (
 	stopTimeout  = 10 * time.Second
 )
 
-// process is a vaultd that runs. It ends when its standard input does, so it cannot outlive whoever started it.
+// process is a vaultd that runs. It ends when its standard input does, so it cannot outlive its parent.
 type process struct {
 	cmd   *exec.Cmd
 	stdin io.Closer

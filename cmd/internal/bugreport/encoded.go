@@ -40,7 +40,7 @@ func redactEncoded(text []byte, depth int) []byte {
 // begin: what stands before may be of the alphabet, too.
 func holdsSecret(run []byte, depth int) bool {
 	if len(run) > mostRun {
-		return true // nobody can tell, and no report needs it
+		return true // it cannot be checked, and no report needs it
 	}
 	standard := strings.NewReplacer("-", "+", "_", "/")
 	for part := range bytes.SplitSeq(lineEnds.ReplaceAll(run, nil), []byte("=")) {

@@ -69,7 +69,7 @@ func (s *OpsServer) serve(ctx context.Context, listener net.Listener) error {
 		MaxHeaderBytes:    16 << 10,
 	}
 	served := make(chan error, 1)
-	// Whoever reaches the port may connect, and each connection takes 14 kB.
+	// Any client that reaches the port may connect, and each connection takes 14 kB.
 	go func() { served <- server.Serve(webhook.LimitConnections(server, listener)) }()
 	select {
 	case err := <-served:

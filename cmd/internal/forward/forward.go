@@ -32,7 +32,7 @@ type Port struct {
 	Remote         int
 	// Local is a free one when 0.
 	Local int
-	// Log gets what goes wrong with single connections; nobody when nil.
+	// Log gets errors of single connections; nil discards them.
 	Log io.Writer
 }
 

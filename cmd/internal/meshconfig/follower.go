@@ -33,7 +33,7 @@ type Options struct {
 	// over. Default: none.
 	Overruled func(*v1.MeshConfig) []string
 	// Report tells of an object whether it counts, and why it does not. It is
-	// called again after an error. Default: nobody is told.
+	// called again after an error. Default: none.
 	Report func(ctx context.Context, object *unstructured.Unstructured, invalid error) error
 	Logger *slog.Logger
 }

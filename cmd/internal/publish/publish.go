@@ -39,7 +39,7 @@ type Options struct {
 	MeshNamespace string
 	// Labels are given to the ConfigMaps.
 	Labels map[string]string
-	// Owned tells the mesh's ConfigMaps from somebody else's.
+	// Owned tells the mesh's ConfigMaps from others.
 	Owned  labels.Selector
 	Logger *slog.Logger
 }

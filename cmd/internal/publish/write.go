@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// create makes the ConfigMap, unless somebody else was first.
+// create makes the ConfigMap, unless it exists.
 func (p *Publisher) create(ctx context.Context, namespace string, data map[string]string) error {
 	_, err := p.Client.ConfigMaps(namespace).Create(ctx, &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Name: p.Name, Labels: p.Labels},
@@ -34,7 +34,7 @@ func (p *Publisher) update(ctx context.Context, cm *corev1.ConfigMap, data map[s
 	_, err := p.Client.ConfigMaps(cm.Namespace).Update(ctx, cm, metav1.UpdateOptions{})
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
-		return nil // by another replica, or somebody else; the cache will say with what
+		return nil // by another replica or client; the cache will say with what
 	case err != nil:
 		return fmt.Errorf("update configmap %s/%s: %w", cm.Namespace, cm.Name, err)
 	}
@@ -53,7 +53,7 @@ func (p *Publisher) replace(ctx context.Context, cm *corev1.ConfigMap, data map[
 	}
 	switch {
 	case apierrors.IsConflict(err):
-		return nil // by another replica, or somebody else; the cache will say with what
+		return nil // by another replica or client; the cache will say with what
 	case err != nil && !apierrors.IsNotFound(err):
 		return fmt.Errorf("delete configmap %s/%s, which is immutable: %w", cm.Namespace, cm.Name, err)
 	}

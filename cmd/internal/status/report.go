@@ -42,7 +42,7 @@ type Report struct {
 	Refusals []Refusal `json:"refusals"`
 }
 
-// Issuer is how whoever signs does.
+// Issuer is the state of the issuer.
 type Issuer struct {
 	// Root names the MeshRootCertificate; empty before one signs.
 	Root  string `json:"root,omitempty"`

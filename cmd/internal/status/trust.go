@@ -25,8 +25,8 @@ type Rotation struct {
 	// Step is distribute, sign or retire; empty when no root is being replaced.
 	Step  string    `json:"step,omitempty"`
 	Since time.Time `json:"since,omitzero"`
-	// Deadline is when a root that is distributed signs, whoever has not
-	// acknowledged it.
+	// Deadline is when a root that is distributed signs, even without all
+	// acknowledgements.
 	Deadline time.Time `json:"deadline,omitzero"`
 	// Progress is known to the replica that leads.
 	Progress *Progress `json:"progress,omitempty"`

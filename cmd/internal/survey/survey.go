@@ -1,5 +1,5 @@
-// Package survey reads from a cluster what a mesh consists of, for whoever
-// looks at it from outside. It changes nothing, and does not judge.
+// Package survey reads from a cluster what a mesh consists of, for
+// tools outside of it. It changes nothing, and does not judge.
 package survey
 
 import (
@@ -25,8 +25,8 @@ import (
 // atOnce bounds the requests that are under way at one time.
 const atOnce = 16
 
-// Survey reads what a mesh consists of. The clients are for whoever wants to see
-// more of it.
+// Survey reads what a mesh consists of. The clients are for callers that
+// read more of it.
 type Survey struct {
 	Kube      kubernetes.Interface
 	Dynamic   dynamic.Interface

@@ -83,7 +83,7 @@ func include(c *interception.Config) {
 
 func excludeAll(c *interception.Config) { c.Outbound.ExcludeRanges = everywhere() }
 
-// includeOthers includes addresses that nobody has.
+// includeOthers includes addresses that are not in use.
 func includeOthers(c *interception.Config) {
 	c.Outbound.IncludeRanges = prefixes("198.51.100.0/24", "2001:db8::/32")
 }

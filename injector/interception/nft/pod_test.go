@@ -40,8 +40,8 @@ const (
 	excludedPort    = 9000
 )
 
-// newPod makes a pod with a sidecar and an application. Whoever takes a
-// connection says who it is.
+// newPod makes a pod with a sidecar and an application. The one that
+// accepts a connection sends its name.
 func newPod(t *testing.T) pod {
 	t.Helper()
 	p := pod{inside: netns.New(t), outside: netns.New(t)}

@@ -36,7 +36,7 @@ func inboundRules(port uint16) []rule {
 	)
 }
 
-// outboundRules lead connections of everybody but the sidecar to its port.
+// outboundRules redirect all connections but the sidecar's to its port.
 func outboundRules(uid uint32, port uint16, protocols []protocol) []rule {
 	rules := append(onlyNewTCP(),
 		leaveAlone(meta(expr.MetaKeyOIFNAME), in(leftAloneInterfaces)),

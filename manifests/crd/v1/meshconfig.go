@@ -94,7 +94,7 @@ type Sidecar struct {
 	// +optional
 	LogLevel LogLevel `json:"logLevel,omitempty"`
 	// resources are the requests and limits of the sidecar: cpu, memory and
-	// ephemeral-storage. Annotations of a namespace and of a pod go before them.
+	// ephemeral-storage. Annotations of a namespace and of a pod take precedence.
 	// +optional
 	Resources *Resources `json:"resources,omitempty"`
 	// privilegedInitContainer makes osm-init privileged, for nodes where the

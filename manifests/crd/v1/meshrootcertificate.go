@@ -57,7 +57,7 @@ type MeshRootCertificateSpec struct {
 	TrustDomain string `json:"trustDomain,omitempty"`
 	// role says whether certificates are signed by this root and trusted
 	// (Active), only trusted (Passive), or neither (Inactive). Revoked is for a
-	// root whose key has leaked: nobody trusts it from then on, and connections
+	// root whose key has leaked: it is not trusted from then on, and connections
 	// that depend on it end.
 	// +required
 	Role Role `json:"role"`

@@ -1,6 +1,6 @@
 package v1
 
-// Traffic is which connections of pods go past their sidecars, in every pod.
+// Traffic is which connections of pods bypass their sidecars, in every pod.
 // Annotations of a pod add to it.
 type Traffic struct {
 	// inboundPortExclusions are ports that pods are called on.

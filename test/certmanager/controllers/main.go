@@ -38,7 +38,7 @@ func main() {
 	flag.Parse()
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // however it ends, whoever held it is gone
+		_, _ = io.Copy(io.Discard, os.Stdin) // however it ends, its owner is gone
 		cancel()
 	}()
 	if err := run(ctx, *kubeconfig, *approve); err != nil && ctx.Err() == nil {

@@ -1,5 +1,5 @@
-// Package binary builds the Kubernetes that package cluster runs. It is small, for whoever waits for the build has to
-// compile it first.
+// Package binary builds the Kubernetes that package cluster runs. It is small, because it is compiled before the
+// build starts.
 package binary
 
 import (

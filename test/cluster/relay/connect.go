@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// ServeConnect is an HTTP CONNECT proxy (RFC 9110, section 9.3.6) that connects whoever comes to l with what dial returns
+// ServeConnect is an HTTP CONNECT proxy (RFC 9110, section 9.3.6) that connects each client of l with what dial returns
 // for the address they ask for, and answers 503 when it returns an error. It returns when ctx ends, after all connections are closed.
 func ServeConnect(ctx context.Context, l net.Listener, dial func(ctx context.Context, address string) (net.Conn, error)) error {
 	return accept(ctx, l, func(ctx context.Context, from net.Conn) (net.Conn, error) {

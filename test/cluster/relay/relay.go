@@ -51,13 +51,13 @@ type byByte struct{ net.Conn }
 
 func (r byByte) Read(p []byte) (int, error) { return r.Conn.Read(p[:min(1, len(p))]) }
 
-// Forward connects whoever comes to l with one address behind the socket, and closes the connection at once when that
+// Forward connects each client of l with one address behind the socket, and closes the connection at once when that
 // fails. It returns when ctx ends, after all connections are closed.
 func Forward(ctx context.Context, l net.Listener, socket, address string) error {
 	return Serve(ctx, l, func(ctx context.Context) (net.Conn, error) { return Dial(ctx, socket, address) })
 }
 
-// Serve connects whoever comes to l with what dial returns, and closes the connection at once when that fails. It returns
+// Serve connects each client of l with what dial returns, and closes the connection at once when that fails. It returns
 // when ctx ends, after all connections are closed.
 func Serve(ctx context.Context, l net.Listener, dial func(context.Context) (net.Conn, error)) error {
 	return accept(ctx, l, func(ctx context.Context, _ net.Conn) (net.Conn, error) { return dial(ctx) })

@@ -18,7 +18,7 @@ import (
 
 func serveHTTP(ctx context.Context, h *health, prefix string) error { return serve(ctx, prefix+"1", h) }
 
-// serveHTTPS has a certificate that nobody trusts, as the kubelet asks nobody.
+// serveHTTPS has an untrusted certificate, as the kubelet verifies none.
 func serveHTTPS(ctx context.Context, h *health, prefix string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -16,7 +16,7 @@ const callerHeader = "x-forwarded-client-cert"
 
 // serveAll serves three ports:
 //
-//	8080  tells whoever asks who they are said to be; /books is for the CUSTOMER of the environment alone
+//	8080  tells each client who it is said to be; /books is for the CUSTOMER of the environment alone
 //	8081  GET /?url=URL&claim=WHO calls URL, claiming to be WHO, and tells the answer;
 //	      /begin?url=URL&want=BODY calls URL without pause, and /finish ends that and tells what came of it
 //	8082  is as 8080

@@ -78,7 +78,7 @@ func flood(ctx context.Context, url, ca string, d time.Duration) error {
 	return nil
 }
 
-// review has the injector refuse pods, in the name of somebody's Deployment.
+// review has the injector refuse pods, in the name of another's Deployment.
 func review(ctx context.Context, url, ca string, number int) error {
 	client, err := client(ca, 1)
 	if err != nil {

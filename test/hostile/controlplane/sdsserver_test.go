@@ -35,7 +35,7 @@ const sdsServerVariable = "OSM_HOSTILE_SDS_SERVER"
 
 const sdsServerName = "osm-controller.osm-system.cluster.local"
 
-// namedPods attests whoever names a service account and a pod: what is attacked
+// namedPods attests any client that names account and pod: what is attacked
 // here is what comes before and after the attestation.
 type namedPods struct{}
 
@@ -50,7 +50,7 @@ func (namedPods) Attest(_ context.Context, token string) (sds.Proxy, error) {
 
 func (namedPods) Current(context.Context, sds.Proxy) error { return nil }
 
-// nobody is at any address.
+// nobody has no pod at any address.
 type nobody struct{}
 
 func (nobody) At(netip.Addr) []identity.Identity   { return nil }

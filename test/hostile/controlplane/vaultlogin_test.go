@@ -192,7 +192,7 @@ func (r *roots) try(t *testing.T, l *listener, change func(*v1.Vault, *corev1.Se
 }
 
 // define has the API server know MeshRootCertificates, in one version, which
-// nobody has to convert.
+// needs no conversion.
 func define(t *testing.T, config *rest.Config) {
 	t.Helper()
 	crds, err := manifests.CRDs(meshNamespace)

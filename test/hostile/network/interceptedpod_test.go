@@ -28,7 +28,7 @@ const (
 	probePort       = 15901
 	applicationPort = 8080
 	excludedPort    = 9000
-	idlePort        = 9001 // excluded, and nobody listens
+	idlePort        = 9001 // excluded, and nothing listens
 )
 
 // ipFamily has the addresses of a pod and its neighbours.

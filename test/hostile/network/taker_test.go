@@ -83,7 +83,7 @@ func connect(n *netns.Namespace, from, to netip.AddrPort, wait time.Duration) (c
 	return conn, err
 }
 
-// callInVain has the pod open a connection that nobody answers.
+// callInVain has the pod open a connection that is not answered.
 func (p *interceptedPod) callInVain(from, to netip.AddrPort) error {
 	if conn, err := connect(p.inside, from, to, moment); err == nil {
 		return errors.Join(fmt.Errorf("%s answers", to), conn.Close())

@@ -1,5 +1,5 @@
-// Package binary builds the Vault that package vault runs. It is small, for whoever waits for the build has to compile it
-// first.
+// Package binary builds the Vault that package vault runs. It is small, because it is compiled before the
+// build starts.
 package binary
 
 import (

@@ -40,7 +40,7 @@ type server struct {
 	http     *http.Server
 }
 
-// start listens last, so that whoever reaches the server finds it as it will be.
+// start listens last, so that clients find the server as it will be.
 func start(ctx context.Context, o options) (*server, error) {
 	core, err := newCore(o.storage)
 	if err != nil {

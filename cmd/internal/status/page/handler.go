@@ -37,7 +37,7 @@ func (s *Server) Handler() http.Handler {
 	return s.guard(mux)
 }
 
-// guard refuses whoever comes by another name: a site that a browser visits can
+// guard refuses requests to another name: a site that a browser visits can
 // have its own name lead here, and read what it gets (DNS rebinding).
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
