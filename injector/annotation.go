@@ -1,9 +1,17 @@
 package injector
 
 import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 const (
@@ -40,4 +48,240 @@ func isScraped(pod *corev1.Pod) bool {
 		}
 	}
 	return false
+}
+
+const metricsAnnotation = "openservicemesh.io/metrics"
+
+// overrides is what the mesh, a namespace and a pod together say about the
+// pod's sidecar. What only the mesh speaks of is the Config's own and not to be
+// changed.
+type overrides struct {
+	// resources of the sidecar: each is the pod's, or else the namespace's, or
+	// else the mesh's.
+	resources corev1.ResourceRequirements
+	// podRequests are those of the sidecar that the pod itself asks for.
+	podRequests corev1.ResourceList
+	// inboundPorts and outboundPorts are left alone by the sidecar, as the mesh
+	// or the pod says, in order.
+	inboundPorts, outboundPorts []uint16
+	// excludeRanges are destinations that are left alone, as the mesh or the
+	// pod says, in order.
+	excludeRanges []netip.Prefix
+	// includeRanges are the only destinations that are not left alone, if there
+	// are any, as the mesh or the pod says, in order. So a pod adds to what the
+	// mesh includes; only where the mesh includes all it can narrow it.
+	includeRanges []netip.Prefix
+	// httpPorts are those that the pod's annotation declares HTTP, in order.
+	httpPorts []uint16
+	// placement is the mesh's.
+	placement Placement
+	// metrics tells whether the namespace has them scraped.
+	metrics bool
+	// warnings are for the creator of the pod.
+	warnings []string
+}
+
+// readOverrides reads the annotations of a pod that gets a sidecar, and of its
+// namespace. The error is a refusal of the pod: it names the object and every
+// annotation of it that is wrong, overridden or not, and says what to write.
+func readOverrides(pod *corev1.Pod, namespace *corev1.Namespace, config *Config) (overrides, error) {
+	metrics, metricsErr := parseMetrics(namespace.Annotations)
+	offered, offeredErr := annotatedResources(namespace.Annotations)
+	if err := errors.Join(metricsErr, offeredErr); err != nil {
+		return overrides{}, fmt.Errorf("namespace %s: %w", namespace.Name, err)
+	}
+	o, listsErr := annotatedLists(pod.Annotations, config)
+	wanted, wantedErr := annotatedResources(pod.Annotations)
+	err := errors.Join(listsErr, wantedErr)
+	if err == nil {
+		o.resources, err = mergeResources(
+			resourceLayer{"the mesh-wide setting", config.settings.SidecarResources},
+			resourceLayer{"the namespace's annotation", offered},
+			resourceLayer{"the pod's annotation", wanted})
+	}
+	if err != nil {
+		return overrides{}, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err)
+	}
+	o.metrics, o.podRequests, o.placement = metrics, wanted.Requests, config.settings.Placement
+	o.warnings = strays(pod, namespace)
+	return o, nil
+}
+
+// annotatedLists merges a pod's lists of ports and ranges with the mesh's.
+func annotatedLists(annotations map[string]string, config *Config) (overrides, error) {
+	settings := &config.settings
+	inbound, inboundErr := annotatedPorts(annotations, inboundPortsAnnotation, settings.InboundPortExclusions)
+	outbound, outboundErr := annotatedPorts(annotations, outboundPortsAnnotation, settings.OutboundPortExclusions)
+	exclude, excludeErr := annotatedRanges(annotations, excludedRangesAnnotation, settings.OutboundRangeExclusions)
+	include, includeErr := annotatedRanges(annotations, includedRangesAnnotation, settings.OutboundRangeInclusions)
+	http, httpErr := annotatedHTTPPorts(annotations)
+	if err := errors.Join(inboundErr, outboundErr, excludeErr, includeErr, httpErr); err != nil {
+		return overrides{}, err
+	}
+	return overrides{inboundPorts: inbound, outboundPorts: outbound, excludeRanges: exclude, includeRanges: include, httpPorts: http}, nil
+}
+
+// parseMetrics takes the values of mesh.Switch.
+func parseMetrics(annotations map[string]string) (bool, error) {
+	value, set := annotations[metricsAnnotation]
+	if !set {
+		return false, nil
+	}
+	if on, ok := mesh.Switch(value); ok {
+		return on, nil
+	}
+	return false, fmt.Errorf("annotation %s is %.64q: set it to enabled, yes or true to have its pods scraped, to disabled, no or false otherwise, or remove it",
+		metricsAnnotation, value)
+}
+
+// strays warns of annotations that look as if they were for the sidecar, but
+// that nothing reads: misspelt ones, and those that belong on the other object.
+// They are not refused, for they may be some other tool's.
+func strays(pod *corev1.Pod, namespace *corev1.Namespace) []string {
+	var warnings []string
+	for key := range pod.Annotations {
+		if meantForSidecar(key) && !readFromPod(key) {
+			warnings = append(warnings, stray("pod", key, "namespace", readFromNamespace))
+		}
+	}
+	for key := range namespace.Annotations {
+		if meantForSidecar(key) && !readFromNamespace(key) {
+			warnings = append(warnings, stray("namespace", key, "pod", readFromPod))
+		}
+	}
+	slices.Sort(warnings)
+	return warnings
+}
+
+func stray(object, key, other string, readFromOther func(string) bool) string {
+	warning := "the " + object + "'s annotation " + key + " has no effect"
+	if readFromOther(key) {
+		return warning + ": set it on the " + other
+	}
+	return warning + ": there is none of this name"
+}
+
+// meantForSidecar knows the families of annotations that the package reads.
+func meantForSidecar(key string) bool {
+	name, ours := strings.CutPrefix(key, "openservicemesh.io/")
+	return ours && (name == "metrics" || strings.HasPrefix(name, "sidecar-") ||
+		strings.HasPrefix(name, "inbound-") || strings.HasPrefix(name, "outbound-") || strings.HasPrefix(name, "http-"))
+}
+
+func readFromPod(key string) bool {
+	switch key {
+	case injectionAnnotation, BootstrapAnnotation, inboundPortsAnnotation, outboundPortsAnnotation,
+		excludedRangesAnnotation, includedRangesAnnotation, HTTPPortsAnnotation:
+		return true
+	}
+	return ofResource(key)
+}
+
+func readFromNamespace(key string) bool {
+	return key == injectionAnnotation || key == metricsAnnotation || ofResource(key)
+}
+
+func ofResource(key string) bool {
+	is := func(a annotatedResource) bool { return a.key == key }
+	limits, requests := limitAnnotations(), requestAnnotations()
+	return slices.ContainsFunc(limits[:], is) || slices.ContainsFunc(requests[:], is)
+}
+
+const (
+	// maxEntries is how much a list of ports or ranges may hold. With a
+	// mesh-wide list and a pod's own, both full, of the longest entries, what
+	// osm-init is told stays within what it reads.
+	maxEntries = 256
+	// maxListBytes leaves every entry 64 bytes, blanks included: the longest
+	// range has 43.
+	maxListBytes = maxEntries * 64
+)
+
+// entries splits a comma-separated list. Blanks around entries do not count,
+// and a list of nothing else is empty.
+func entries(list string) ([]string, error) {
+	if len(list) > maxListBytes {
+		return nil, fmt.Errorf("a list of %d bytes: at most %d are taken: shorten it", len(list), maxListBytes)
+	}
+	if strings.TrimSpace(list) == "" {
+		return nil, nil
+	}
+	split := strings.Split(list, ",")
+	if err := checkCount(len(split)); err != nil {
+		return nil, err
+	}
+	for i := range split {
+		split[i] = strings.TrimSpace(split[i])
+	}
+	return split, nil
+}
+
+func checkCount(entries int) error {
+	if entries > maxEntries {
+		return fmt.Errorf("a list of %d entries: at most %d are taken: shorten it", entries, maxEntries)
+	}
+	return nil
+}
+
+const (
+	maxQuantityBytes = 64
+	// maxExponentBytes are those of "e-18" and the like. What a quantity costs
+	// to parse grows with the number that its exponent stands for, not with its
+	// text.
+	maxExponentBytes = 4
+	// maxQuantity is 8Pi: a thousand times as much, which is how Kubernetes
+	// counts CPU time, is still an int64.
+	maxQuantity = 8 << 50
+)
+
+// parseQuantity reads how much of a resource a sidecar gets. The error says
+// what to write.
+func parseQuantity(name corev1.ResourceName, value string) (resource.Quantity, error) {
+	if !parsesAtOnce(value) {
+		return resource.Quantity{}, wantQuantity(name, "not a quantity")
+	}
+	quantity, err := resource.ParseQuantity(value)
+	if err != nil {
+		return resource.Quantity{}, wantQuantity(name, "not a quantity")
+	}
+	return settleQuantity(name, quantity)
+}
+
+// parsesAtOnce tells what may be a quantity, and does not take long to parse.
+func parsesAtOnce(value string) bool {
+	exponent := strings.IndexAny(value, "eE")
+	bounded := len(value) <= maxQuantityBytes && (exponent < 0 || len(value)-exponent <= maxExponentBytes)
+	// Without a digit it would be parsed as 0.
+	return bounded && strings.ContainsAny(value, "0123456789")
+}
+
+// settleQuantity refuses what the API server would refuse, and what it would
+// take for something else than it says.
+func settleQuantity(name corev1.ResourceName, quantity resource.Quantity) (resource.Quantity, error) {
+	rounded := quantity.DeepCopy()
+	switch {
+	case quantity.Sign() < 0:
+		return resource.Quantity{}, wantQuantity(name, "negative")
+	case quantity.CmpInt64(maxQuantity) > 0:
+		return resource.Quantity{}, wantQuantity(name, "more than 8Pi")
+	case name == corev1.ResourceCPU:
+		if !rounded.RoundUp(resource.Milli) {
+			return resource.Quantity{}, wantQuantity(name, "finer than a thousandth of a CPU")
+		}
+		return quantity, nil
+	}
+	// A part of a byte is a part of a much larger number, as in 0.1Gi, or the
+	// m of thousandths, where M or Mi was meant.
+	if !rounded.RoundUp(0) && quantity.CmpInt64(1<<10) < 0 {
+		return resource.Quantity{}, wantQuantity(name, "fractions of bytes")
+	}
+	return rounded, nil
+}
+
+func wantQuantity(name corev1.ResourceName, problem string) error {
+	example := "64Mi or 1Gi"
+	if name == corev1.ResourceCPU {
+		example = "100m or 0.5"
+	}
+	return fmt.Errorf("%s: want an amount of %s, such as %s", problem, name, example)
 }

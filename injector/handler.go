@@ -2,20 +2,27 @@ package injector
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"gomodules.xyz/jsonpatch/v2"
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 // Namespaces looks up the namespace that a pod is about to be created in; a
@@ -155,4 +162,192 @@ func (d Decision) level() slog.Level {
 		return slog.LevelWarn
 	}
 	return slog.LevelError
+}
+
+// Result is what becomes of a pod that is about to be created.
+type Result struct {
+	Decision Decision
+	Reason   Reason
+	// Pod is <namespace>/<name>, with a prefix and "*" for a name that is yet to
+	// be generated.
+	Pod string
+	// Proxy is the id of the sidecar, of Injected.
+	Proxy string
+	// Patch is the JSON Patch (RFC 6902) that adds the sidecar, of Injected.
+	Patch []jsonpatch.Operation
+	// Warnings are for who creates the pod, at most 256 bytes each.
+	Warnings []string
+	// Err says what is wrong, where, and its fix, of Refused and Failed.
+	Err error
+
+	decoded *corev1.Pod // nil if it could not be
+}
+
+func skipped(reason Reason) Result {
+	return Result{Decision: Skipped, Reason: reason}
+}
+
+func refused(reason Reason, err error) Result {
+	return Result{Decision: Refused, Reason: reason, Err: err}
+}
+
+func failed(reason Reason, err error) Result {
+	return Result{Decision: Failed, Reason: reason, Err: err}
+}
+
+func (r Result) response() admission.Response {
+	return r.answer().WithWarnings(r.Warnings...)
+}
+
+func (r Result) answer() admission.Response {
+	switch r.Decision {
+	case Injected:
+		return patched(r.Patch)
+	case Skipped:
+		return admission.Allowed("")
+	case Refused:
+		return admission.Denied(r.message())
+	}
+	switch {
+	case r.Reason == badRequest:
+		return admission.Errored(http.StatusBadRequest, errors.New(r.message()))
+	case r.Reason == unknownNamespace && apierrors.IsNotFound(r.Err):
+		return admission.Errored(http.StatusInternalServerError, errors.New(r.message()))
+	}
+	// What went wrong within the mesh is the log's alone.
+	return admission.Errored(http.StatusInternalServerError, fmt.Errorf("%s: try again; the log of osm-injector says why", r.Reason.Explanation()))
+}
+
+// maxMessage is the longest message, in bytes. It may quote the pod.
+const maxMessage = 4 << 10
+
+func (r Result) message() string {
+	message := r.Err.Error()
+	if len(message) > maxMessage {
+		return strings.ToValidUTF8(message[:maxMessage], "") + " …"
+	}
+	return message
+}
+
+// plainOperation is an operation without its own way to be encoded, which
+// encodes twice what is added. All that it is for is to add null, which this
+// package does not.
+type plainOperation operation
+
+func patched(patch []operation) admission.Response {
+	plain := make([]plainOperation, len(patch))
+	for i, operation := range patch {
+		plain[i] = plainOperation(operation)
+	}
+	encoded, err := json.Marshal(plain)
+	if err != nil {
+		return admission.Errored(http.StatusInternalServerError, fmt.Errorf("encoding the patch: %w", err))
+	}
+	response := admission.Allowed("")
+	response.Patch, response.PatchType = encoded, new(admissionv1.PatchTypeJSONPatch)
+	return response
+}
+
+// maxWarningBytes is what API servers show of all warnings about an object.
+const maxWarningBytes = 4096
+
+// podSecurityLabel says which Pod Security Standard a namespace enforces.
+const podSecurityLabel = "pod-security.kubernetes.io/enforce"
+
+// skipWarnings are for pods that would be injected if they could be.
+func skipWarnings(reason Reason) []string {
+	switch reason {
+	case hostNetwork:
+		return []string{"the pod uses the host's network, so it gets no sidecar and is not part of the mesh: annotate it " + injectionAnnotation + "=disabled if that is meant"}
+	case windows:
+		return []string{"the pod is for Windows, for which there is no sidecar, so it is not part of the mesh: annotate it " + injectionAnnotation + "=disabled if that is meant"}
+	}
+	return nil
+}
+
+// warnings are for pods that are injected.
+func (c *Config) warnings(pod *corev1.Pod, namespace *corev1.Namespace) []string {
+	var warnings []string
+	standard := namespace.Labels[podSecurityLabel]
+	if c.settings.Interception == NFTables && (standard == "baseline" || standard == "restricted") {
+		warnings = append(warnings, fmt.Sprintf(
+			"namespace %s enforces Pod Security %s, but %s needs capability NET_ADMIN and user 0: set osm.injector.interception=none or label it %s=privileged",
+			namespace.Name, standard, mesh.InitContainer, podSecurityLabel))
+	}
+	if c.settings.Placement == Container && ends(pod) {
+		warnings = append(warnings, fmt.Sprintf(
+			"the pod is to end, but its sidecar goes on: have the application end with POST http://127.0.0.1:%d/quit, or set osm.injector.sidecarPlacement=native", adminPort))
+	}
+	if secrets := c.settings.ImagePullSecrets; len(secrets) > 0 && !pullsWith(pod, secrets) {
+		warnings = append(warnings, fmt.Sprintf(
+			"the sidecar's image is pulled with Secret %.64s, which the pod does not name: add it to imagePullSecrets of the pod or its service account, and copy the Secret to namespace %s",
+			secrets[0], namespace.Name))
+	}
+	return warnings
+}
+
+// versionWarnings are for a pod that comes with its sidecar, as one from a backup
+// does: osm-controller publishes the scripts of its own version only.
+func (c *Config) versionWarnings(pod *corev1.Pod) []string {
+	has, current := scriptsOf(pod.Spec.Volumes), scriptsOf([]corev1.Volume{c.volume})
+	if has == current {
+		return nil
+	}
+	return []string{fmt.Sprintf("the pod comes with the sidecar of another version of the mesh, and waits for ConfigMap %s where that is not: create it without what injection adds", clip(has))}
+}
+
+// pullsWith reports whether a pod names one of the Secrets. The API server has
+// added those of its service account before it calls webhooks.
+func pullsWith(pod *corev1.Pod, secrets []string) bool {
+	return slices.ContainsFunc(pod.Spec.ImagePullSecrets, func(of corev1.LocalObjectReference) bool { return slices.Contains(secrets, of.Name) })
+}
+
+// ends tells whether pod is done once its containers are, as those of Jobs.
+func ends(pod *corev1.Pod) bool {
+	return pod.Spec.RestartPolicy != "" && pod.Spec.RestartPolicy != corev1.RestartPolicyAlways
+}
+
+// shown are those warnings that reach who creates the pod.
+func shown(warnings []string) []string {
+	total := 0
+	for i, warning := range warnings {
+		if total += len(warning); total > maxWarningBytes {
+			return warnings[:i]
+		}
+	}
+	return warnings
+}
+
+type metrics struct {
+	admissions *prometheus.CounterVec
+	duration   prometheus.Histogram
+}
+
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		admissions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "osm_injector_admissions_total",
+			Help: "Pods asked about, by decision (injected, skipped, refused or failed) and its reason.",
+		}, []string{"decision", "reason"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "osm_injector_admission_duration_seconds",
+			Help:    "Time from a decoded AdmissionReview to its answer.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
+		}),
+	}
+	// A counter that is there from the start lets a rate see its first step.
+	for decision, of := range reasons() {
+		for _, reason := range of {
+			m.admissions.WithLabelValues(string(decision), string(reason))
+		}
+	}
+	if err := errors.Join(registerer.Register(m.admissions), registerer.Register(m.duration)); err != nil {
+		return nil, fmt.Errorf("registering the injector's metrics: %w", err)
+	}
+	return m, nil
+}
+
+func (m *metrics) observe(r Result, took time.Duration) {
+	m.admissions.WithLabelValues(string(r.Decision), string(r.Reason)).Inc()
+	m.duration.Observe(took.Seconds())
 }

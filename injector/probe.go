@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -153,4 +155,236 @@ func (q question) path(c *corev1.Container) string {
 // fieldName is the field of the container that q is, such as livenessProbe.
 func (q question) fieldName() string {
 	return strings.ReplaceAll(q.field[1:], "/", ".")
+}
+
+const (
+	// defaultProbeTimeout is Kubernetes' (SetDefaults_Probe), in seconds.
+	defaultProbeTimeout = 1
+	// hookTimeout, in seconds, is longer than any hook. The kubelet waits for a
+	// postStart without end, and for a preStop as long as the pod may take to
+	// terminate: the client that it asks with has no timeout (Kubernetes 1.37,
+	// pkg/kubelet/kubelet.go).
+	hookTimeout = 24 * 60 * 60
+)
+
+// question is a place in a container that tells the kubelet what to ask it.
+type question struct {
+	name  string // such as liveness
+	field string // in the container, as a JSON pointer
+	port  uint16 // of the sidecar that takes it
+	// handler is nil where nothing is asked.
+	handler *corev1.ProbeHandler
+	timeout int32 // in seconds
+	remove  func(*corev1.Container)
+}
+
+// questions are all those of a container.
+func questions(c *corev1.Container) [5]question {
+	postStart, preStop := hooks(c.Lifecycle)
+	return [...]question{
+		probeQuestion(c.LivenessProbe, question{
+			name: "liveness", field: "/livenessProbe", port: livenessPort,
+			remove: func(c *corev1.Container) { c.LivenessProbe = nil },
+		}),
+		probeQuestion(c.ReadinessProbe, question{
+			name: "readiness", field: "/readinessProbe", port: readinessPort,
+			remove: func(c *corev1.Container) { c.ReadinessProbe = nil },
+		}),
+		probeQuestion(c.StartupProbe, question{
+			name: "startup", field: "/startupProbe", port: startupPort,
+			remove: func(c *corev1.Container) { c.StartupProbe = nil },
+		}),
+		{
+			name: "postStart", field: "/lifecycle/postStart", port: livenessPort, handler: postStart, timeout: hookTimeout,
+			remove: func(c *corev1.Container) { c.Lifecycle.PostStart = nil },
+		},
+		{
+			name: "preStop", field: "/lifecycle/preStop", port: livenessPort, handler: preStop, timeout: hookTimeout,
+			remove: func(c *corev1.Container) { c.Lifecycle.PreStop = nil },
+		},
+	}
+}
+
+func probeQuestion(probe *corev1.Probe, q question) question {
+	if probe == nil {
+		return q
+	}
+	q.handler, q.timeout = &probe.ProbeHandler, max(probe.TimeoutSeconds, defaultProbeTimeout)
+	return q
+}
+
+func hooks(lifecycle *corev1.Lifecycle) (postStart, preStop *corev1.ProbeHandler) {
+	if lifecycle == nil {
+		return nil, nil
+	}
+	return hook(lifecycle.PostStart), hook(lifecycle.PreStop)
+}
+
+// hook is a handler that shares its httpGet with h. Of hooks, it is the only
+// kind that makes a connection: no kubelet follows a tcpSocket.
+func hook(h *corev1.LifecycleHandler) *corev1.ProbeHandler {
+	if h == nil || h.HTTPGet == nil || *h != (corev1.LifecycleHandler{HTTPGet: h.HTTPGet}) {
+		return nil
+	}
+	return &corev1.ProbeHandler{HTTPGet: h.HTTPGet}
+}
+
+// target is the port of the container that q asks, if it asks one and the pod
+// itself. A handler of several kinds is refused by the API server.
+func (q question) target(c *corev1.Container) (uint16, bool) {
+	if q.handler == nil {
+		return 0, false
+	}
+	switch h, get, tcp, check := *q.handler, q.handler.HTTPGet, q.handler.TCPSocket, q.handler.GRPC; {
+	case get != nil && h == corev1.ProbeHandler{HTTPGet: get} && get.Host == "":
+		return resolve(get.Port, c)
+	case tcp != nil && h == corev1.ProbeHandler{TCPSocket: tcp} && tcp.Host == "":
+		return resolve(tcp.Port, c)
+	case check != nil && h == corev1.ProbeHandler{GRPC: check}:
+		return resolve(intstr.FromInt32(check.Port), c)
+	}
+	return 0, false
+}
+
+// resolve does as the kubelet (Kubernetes 1.37, ResolveContainerPort in
+// pkg/probe/util.go): a string is a name, of the first port of this container
+// that has it, of whatever protocol. The API server refuses a name without a
+// letter, be it a number in quotes or empty, as no port's.
+func resolve(port intstr.IntOrString, c *corev1.Container) (uint16, bool) {
+	number := port.IntVal
+	if port.Type == intstr.String {
+		number = 0
+		for _, p := range c.Ports {
+			if p.Name == port.StrVal && p.Name != "" {
+				number = p.ContainerPort
+				break
+			}
+		}
+	}
+	return uint16(number), number > 0 && number < 1<<16
+}
+
+// isSidecarPort tells the ports that the sidecar listens on. It never asks
+// itself.
+func isSidecarPort(port uint16) bool {
+	switch port {
+	case adminPort, outboundPort, inboundPort, metricsPort,
+		livenessPort, readinessPort, startupPort, tcpProbePort:
+		return true
+	}
+	return false
+}
+
+// requestTarget is what the kubelet asks for, path and query, when a probe has
+// this path. It begins with a slash, or is empty if the kubelet fails before it
+// asks. The kubelet takes the path for a reference of which it replaces scheme
+// and host, and for a plain path if it isn't one (Kubernetes 1.37, formatURL in
+// pkg/probe/http/request.go): the fragment goes, what needs it is escaped,
+// nothing is cleaned.
+//
+// A user within such a reference becomes a header Authorization in the kubelet,
+// which the sidecar's path can't make it send.
+func requestTarget(path string) (string, error) {
+	if isPlain(path) {
+		return path, nil
+	}
+	reference, err := url.Parse(path)
+	if err != nil {
+		reference = &url.URL{Path: path}
+	}
+	if reference.User != nil {
+		return "", errors.New("names a user: give it as the header Authorization in httpHeaders")
+	}
+	reference.Scheme, reference.Host = "http", "pod"
+	request, err := url.Parse(reference.String())
+	if err != nil || request.Host == "" {
+		return "", nil
+	}
+	return request.RequestURI(), nil
+}
+
+// isPlain tells paths that are asked for as they are. It spares most probes
+// their parsing.
+func isPlain(path string) bool {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
+		return false
+	}
+	for _, c := range []byte(path) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("/-._~?=&", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// probesPatch returns the JSON Patch (RFC 6902) from before to after, which are
+// the containers at path before and after rewriteProbes or removeRewritten. It
+// says nothing of what these don't write, so that fields stay which this version
+// of the API does not know.
+func probesPatch(path string, before, after []corev1.Container) []operation {
+	var operations []operation
+	for i := range after {
+		old, now := questions(&before[i]), questions(&after[i])
+		for j := range now {
+			was, is := old[j].handler, now[j].handler
+			if was != nil && (is == nil || is.HTTPGet != nil) {
+				operations = appendQuestionPatch(operations, path+"/"+strconv.Itoa(i)+now[j].field, was, is)
+			}
+		}
+	}
+	return operations
+}
+
+// appendQuestionPatch takes out a question, or has the kubelet ask it by an
+// httpGet of which it writes what differs. "add" is right whether the user's
+// JSON has a member or leaves it to its default, because it replaces one that is
+// there (RFC 6902 section 4.1).
+func appendQuestionPatch(operations []operation, path string, was, is *corev1.ProbeHandler) []operation {
+	switch {
+	case is == nil:
+		return append(operations, remove(path))
+	case was.HTTPGet == nil && was.TCPSocket != nil:
+		return append(operations, remove(path+"/tcpSocket"), add(path+"/httpGet", is.HTTPGet))
+	case was.HTTPGet == nil:
+		return append(operations, remove(path+"/grpc"), add(path+"/httpGet", is.HTTPGet))
+	}
+	old, now := was.HTTPGet, is.HTTPGet
+	if old.Path != now.Path {
+		operations = append(operations, add(path+"/httpGet/path", now.Path))
+	}
+	if old.Port != now.Port {
+		operations = append(operations, add(path+"/httpGet/port", now.Port.IntVal))
+	}
+	if old.Scheme != now.Scheme {
+		operations = append(operations, add(path+"/httpGet/scheme", now.Scheme))
+	}
+	return operations
+}
+
+func remove(path string) operation {
+	return operation{Operation: "remove", Path: path}
+}
+
+// removeRewritten takes out what rewriteProbes wrote into a pod that another is
+// a copy of, where the annotation that tells what it stood for is lost. That is
+// what "kubectl debug --copy-to" makes: it drops the probes of containers by
+// itself, but not their hooks, and nothing of init containers (kubectl 1.37,
+// pkg/cmd/debug/profiles.go).
+func removeRewritten(pod *corev1.Pod) {
+	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range containers {
+			for _, q := range questions(&containers[i]) {
+				if q.isRewritten(&containers[i]) {
+					q.remove(&containers[i])
+				}
+			}
+		}
+	}
+}
+
+func (q question) isRewritten(c *corev1.Container) bool {
+	port, ok := q.target(c)
+	return ok && isSidecarPort(port) && q.handler.HTTPGet != nil && q.handler.HTTPGet.Path == q.path(c)
 }

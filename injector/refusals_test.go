@@ -85,6 +85,9 @@ var otherRefusals = map[string]string{
 	".grpc.mode: the sidecar asks by Plaintext, not by %q: leave it out, or %s":                                                                                          "the same",
 	"%s is not a range: want one such as 10.0.0.0/8":                                                                                                                     "of what the chart is given",
 	"it is that of proxy ": "a part of another",
+	"sidecar resources: the request of %s %s is above the limit of %s": "of what the chart is given",
+	"sidecar resources: %s of %q: want %v":                             "of what the chart is given",
+	"interception %q: want %s or %s":                                   "of what the chart is given",
 }
 
 func TestWhatARefusedPodIsToldHelps(t *testing.T) {
@@ -124,7 +127,7 @@ func TestWhatARefusedPodIsToldHelps(t *testing.T) {
 func refusalTexts(t *testing.T) (all []string) {
 	t.Helper()
 	for _, name := range []string{
-		"conflict.go", "decide.go", "httpports.go", "list.go", "marks.go", "override.go", "ports.go", "probe.go", "probepath.go", "quantity.go", "ranges.go", "resources.go",
+		"annotation.go", "decide.go", "inject.go", "injected.go", "probe.go", "resources.go", "traffic.go",
 	} {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {

@@ -68,3 +68,6 @@ func (t trustedOnly) Issue(context.Context, *Request, time.Duration) ([]*x509.Ce
 }
 
 func (t trustedOnly) Roots(context.Context) (TrustBundle, error) { return t.bundle, nil }
+
+// ToFix stands in the text of errors between what is wrong and what to do.
+const ToFix = "; to fix it, "

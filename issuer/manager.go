@@ -1,8 +1,12 @@
 package issuer
 
 import (
+	"bytes"
 	"context"
+	"crypto/x509"
+	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,4 +141,166 @@ func (m *Manager) current(id identity.Identity) (*Certificate, bool) {
 // announces it at once. The old one stays in use if that fails.
 func (m *Manager) RotateCertificate(ctx context.Context, id identity.Identity) (*Certificate, error) {
 	return m.issueOnce(ctx, id, atOnce, func() (*Certificate, bool) { return nil, false })
+}
+
+// Configure changes the lifetime and the key algorithm of certificates that are
+// issued from now on. Those there are are replaced when they would have been
+// anyway, except for those that live longer than the new lifetime: they are
+// replaced within a sixth of it, spread as renewals are. Nothing changes when it
+// fails.
+func (m *Manager) Configure(ttl time.Duration, algorithm KeyAlgorithm) error {
+	if ttl <= 0 {
+		return fmt.Errorf("a lifetime of %s is not positive", ttl)
+	}
+	if _, err := ParseKeyAlgorithm(string(algorithm)); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	shorter := ttl < m.ttl
+	m.ttl, m.keyAlgorithm = ttl, algorithm
+	if !shorter {
+		return nil
+	}
+	for _, e := range m.entries {
+		if m.hasten(e) && len(e.subscriptions) > 0 {
+			m.plan(e)
+		}
+	}
+	return nil
+}
+
+// KeyAlgorithm returns that of keys that are made now.
+func (m *Manager) KeyAlgorithm() KeyAlgorithm {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.keyAlgorithm
+}
+
+// hasten has a certificate renewed soon that lives longer than one that is asked
+// for now, and reports whether it did. Renewals of a lifetime fall into a sixth
+// of it, so that these crowd no more. What is held back is served before that.
+func (m *Manager) hasten(e *entry) bool {
+	i, now := &e.issued, time.Now().Round(0)
+	if e.next != nil {
+		i = &e.next.issued
+	}
+	if i.certificate == nil || i.certificate.NotAfter().Sub(now) <= m.ttl {
+		return false
+	}
+	soon := now.Add(time.Duration(spread(e.identity) * float64(m.ttl) / 6))
+	if !soon.Before(i.renewAt) {
+		return false
+	}
+	i.renewAt = soon
+	return true
+}
+
+// leastShare is the part of a lifetime that certificates get however long ago
+// the roots were confirmed: a mesh whose control plane is cut off for days is
+// better off with certificates than without.
+const leastShare = 4
+
+// Confirm says that the roots were known to be right at that time: no
+// root had been replaced. From the first time on, certificates end one
+// lifetime after the last time at the latest, though they are not issued for
+// less than a quarter of it. So none outlives the trust in a root that was
+// replaced unheard, which lasts a lifetime from then on.
+func (m *Manager) Confirm(at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.confirmed = at.Round(0)
+}
+
+// lifetime is what certificates are asked for now.
+func (m *Manager) lifetime(now time.Time) time.Duration {
+	if m.confirmed.IsZero() {
+		return m.ttl
+	}
+	passed := max(0, now.Round(0).Sub(m.confirmed))
+	return max(m.ttl-passed, m.ttl/leastShare)
+}
+
+// entry is what a Manager holds for an identity. The Manager's lock guards it.
+type entry struct {
+	identity      identity.Identity
+	issued                                   // what is served; zero before the first
+	next          *successor                 // what is held back; nil if nothing is
+	failures      int                        // in a row
+	due           time.Time                  // when Run is to look at it, by the wall clock
+	queue         *queue                     // that it is in; nil outside of both
+	place         int                        // in the queue
+	version       uint64                     // of its latest Update
+	subscriptions map[*Subscription]struct{} // nil before the first
+}
+
+// issued is a certificate and what is known of it.
+type issued struct {
+	certificate *Certificate
+	root        *x509.Certificate // that it leads to; nil if that is not known
+	signer      string            // the name of the root that signed it
+	epoch       uint64            // of that root
+	renewAt     time.Time         // by the wall clock
+}
+
+// valid reports whether the entry's certificate is accepted by those who trust
+// the bundle.
+func (m *Manager) valid(e *entry) bool { return m.accepts(e.issued) }
+
+func (m *Manager) accepts(i issued) bool {
+	return i.certificate != nil && time.Now().Before(i.certificate.NotAfter()) &&
+		(i.root == nil || slices.ContainsFunc(m.bundle.roots, i.root.Equal))
+}
+
+// rootOf returns which of the roots a chain leads to that was verified with
+// them. Its names and key identifiers say so.
+func rootOf(chain []*x509.Certificate, roots TrustBundle) *x509.Certificate {
+	last := chain[len(chain)-1]
+	for _, root := range roots.roots {
+		if bytes.Equal(last.RawIssuer, root.RawSubject) &&
+			(len(last.AuthorityKeyId) == 0 || len(root.SubjectKeyId) == 0 || bytes.Equal(last.AuthorityKeyId, root.SubjectKeyId)) {
+			return root
+		}
+	}
+	return nil
+}
+
+// newEntry has a version of its own, so that a subscriber is behind until
+// the first Update.
+func (m *Manager) newEntry(id identity.Identity) *entry {
+	m.version++
+	e := &entry{identity: id, version: m.version}
+	m.entries[id] = e
+	return e
+}
+
+// fresh reports whether the entry needs no other certificate yet, or has it
+// already.
+func (m *Manager) fresh(e *entry) bool {
+	return m.valid(e) && (e.next != nil || e.epoch == m.epoch && time.Now().Before(e.renewAt))
+}
+
+// plan schedules what is next for the entry: to be given up without
+// a subscriber, otherwise a new certificate, at once or when it is time.
+func (m *Manager) plan(e *entry) {
+	switch {
+	case len(e.subscriptions) == 0:
+		m.schedule(e, time.Now().Add(m.options.Linger))
+	case e.next != nil:
+		m.schedule(e, e.next.servedAt)
+	case m.fresh(e):
+		m.schedule(e, e.renewAt)
+	default:
+		m.schedule(e, m.replacement(e))
+	}
+}
+
+// replacement is when a certificate is replaced that is not fresh. One of a root
+// that signed before has time, unless it has little left.
+func (m *Manager) replacement(e *entry) time.Time {
+	now := time.Now()
+	if !m.valid(e) || e.epoch == m.epoch || !now.Before(e.renewAt) {
+		return now
+	}
+	return m.spreadFrom.Add(time.Duration(spread(e.identity) * float64(m.spreadOver)))
 }
