@@ -29,24 +29,13 @@ func (l *lifecycle) helmRefused(t *testing.T, args []string, texts ...string) {
 }
 
 func TestAMeshIsNotLeftHalfWay(t *testing.T) {
-	t.Parallel()
-	c, client := startCluster(t)
-	l := lifecycle{c, client}
-	for _, step := range []struct {
-		sentence string
-		take     func(*testing.T)
-	}{
-		{"an upgrade to another identity is refused before anything is applied", l.keepIdentity},
-		{"an installation over what another identity left is refused", l.keepIdentityThatWasLeft},
-		{"an installation is signed by what it says, or refused", l.keepProvider},
-		{"values that do not take effect are named, with what does it", l.nameValues},
-		{"helm refuses another identity, too", l.keepIdentityByHelm},
-	} {
-		if !t.Run(step.sentence, step.take) {
-			showLogs(t, c)
-			return
-		}
-	}
+	testLifecycle(t, []step{
+		{"an upgrade to another identity is refused before anything is applied", (*lifecycle).keepIdentity},
+		{"an installation over what another identity left is refused", (*lifecycle).keepIdentityThatWasLeft},
+		{"an installation is signed by what it says, or refused", (*lifecycle).keepProvider},
+		{"values that do not take effect are named, with what does it", (*lifecycle).nameValues},
+		{"helm refuses another identity, too", (*lifecycle).keepIdentityByHelm},
+	})
 }
 
 // state is everything that an upgrade of the mesh would write; the reports of

@@ -38,28 +38,37 @@ type lifecycle struct {
 	client  kubernetes.Interface
 }
 
-func TestAMeshComesAndGoesByTheCommandLine(t *testing.T) {
+// step is something that happens to a mesh, from what the step before left.
+type step struct {
+	sentence string
+	take     func(*lifecycle, *testing.T)
+}
+
+// testLifecycle takes the steps on a cluster of their own, until one fails.
+func testLifecycle(t *testing.T, steps []step) {
+	t.Helper()
 	t.Parallel()
 	c, client := startCluster(t)
-	l := lifecycle{c, client}
-	for _, step := range []struct {
-		sentence string
-		take     func(*testing.T)
-	}{
-		{"what would fail is refused before anything is written", l.refuseBefore},
-		{"an atomic installation that does not get ready leaves nothing", l.takeBack},
-		{"it is installed", l.install},
-		{"namespaces join it, and leave it", l.namespaces},
-		{"an upgrade keeps the values that were given", l.upgrade},
-		{"an atomic upgrade that does not get ready goes back", l.goBack},
-		{"without its root deleted it comes back as it was", l.comeBack},
-		{"with its root deleted nothing is left", l.deleteAll},
-	} {
-		if !t.Run(step.sentence, step.take) {
+	l := &lifecycle{c, client}
+	for _, step := range steps {
+		if !t.Run(step.sentence, func(t *testing.T) { step.take(l, t) }) {
 			showLogs(t, c)
 			return
 		}
 	}
+}
+
+func TestAMeshComesAndGoesByTheCommandLine(t *testing.T) {
+	testLifecycle(t, []step{
+		{"what would fail is refused before anything is written", (*lifecycle).refuseBefore},
+		{"an atomic installation that does not get ready leaves nothing", (*lifecycle).takeBack},
+		{"it is installed", (*lifecycle).install},
+		{"namespaces join it, and leave it", (*lifecycle).namespaces},
+		{"an upgrade keeps the values that were given", (*lifecycle).upgrade},
+		{"an atomic upgrade that does not get ready goes back", (*lifecycle).goBack},
+		{"without its root deleted it comes back as it was", (*lifecycle).comeBack},
+		{"with its root deleted nothing is left", (*lifecycle).deleteAll},
+	})
 }
 
 // osm fails the test unless the command succeeds, and returns what it printed.

@@ -34,30 +34,19 @@ const (
 )
 
 func TestCommandsThatWaitCanBeRepeated(t *testing.T) {
-	t.Parallel()
-	c, client := startCluster(t)
-	l := lifecycle{c, client}
-	for _, step := range []struct {
-		sentence string
-		take     func(*testing.T)
-	}{
-		{"an installation that failed half-way is repeated by the same command", l.repeatInstallation},
-		{"an upgrade that was killed says what to do, and is repeated", l.repeatUpgrade},
-		{"an upgrade does not apply anything to what is being deleted", l.refuseEnding},
-		{"an upgrade that has to replace an object waits for it to its timeout", l.replaceStuck},
-		{"a component without replicas is not said to be ready", l.withoutReplicas},
-		{"a root whose Secret would not be gone is not deleted", l.refuseRotation},
-		{"an uninstallation ends with what it waits for, whatever stage it is at", l.uninstallStuck},
-		{"an uninstallation names what comes back, and who brings it", l.uninstallWhatComesBack},
-		{"an uninstallation that was interrupted says so, and is repeated", l.interruptUninstallation},
-		{"an uninstallation that was killed is repeated, and nothing is left", l.repeatUninstallation},
-		{"a mesh whose kinds are not known any more is uninstalled", l.withoutKinds},
-	} {
-		if !t.Run(step.sentence, step.take) {
-			showLogs(t, c)
-			return
-		}
-	}
+	testLifecycle(t, []step{
+		{"an installation that failed half-way is repeated by the same command", (*lifecycle).repeatInstallation},
+		{"an upgrade that was killed says what to do, and is repeated", (*lifecycle).repeatUpgrade},
+		{"an upgrade does not apply anything to what is being deleted", (*lifecycle).refuseEnding},
+		{"an upgrade that has to replace an object waits for it to its timeout", (*lifecycle).replaceStuck},
+		{"a component without replicas is not said to be ready", (*lifecycle).withoutReplicas},
+		{"a root whose Secret would not be gone is not deleted", (*lifecycle).refuseRotation},
+		{"an uninstallation ends with what it waits for, whatever stage it is at", (*lifecycle).uninstallStuck},
+		{"an uninstallation names what comes back, and who brings it", (*lifecycle).uninstallWhatComesBack},
+		{"an uninstallation that was interrupted says so, and is repeated", (*lifecycle).interruptUninstallation},
+		{"an uninstallation that was killed is repeated, and nothing is left", (*lifecycle).repeatUninstallation},
+		{"a mesh whose kinds are not known any more is uninstalled", (*lifecycle).withoutKinds},
+	})
 }
 
 func (l *lifecycle) repeatInstallation(t *testing.T) {

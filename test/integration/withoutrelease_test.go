@@ -13,26 +13,15 @@ import (
 )
 
 func TestAMeshWithoutAReleaseIsTakenAway(t *testing.T) {
-	t.Parallel()
-	c, client := startCluster(t)
-	l := lifecycle{c, client}
-	for _, step := range []struct {
-		sentence string
-		take     func(*testing.T)
-	}{
-		{"applied by kubectl, it is said by whom and taken away whole", l.appliedByKubectl},
-		{"what another tool manages is said and left, at once", l.managedByTools},
-		{"of another release, it is said and left", l.ofAnotherRelease},
-		{"whose namespace was deleted first, it is found, and can be installed again", l.namespaceFirst},
-		{"whose webhook answers no more, it is taken away nevertheless", l.deadWebhook},
-		{"that waits for a finalizer, it is said of which object", l.finalizer},
-		{"another mesh's objects stay", l.anotherMesh},
-	} {
-		if !t.Run(step.sentence, step.take) {
-			showLogs(t, c)
-			return
-		}
-	}
+	testLifecycle(t, []step{
+		{"applied by kubectl, it is said by whom and taken away whole", (*lifecycle).appliedByKubectl},
+		{"what another tool manages is said and left, at once", (*lifecycle).managedByTools},
+		{"of another release, it is said and left", (*lifecycle).ofAnotherRelease},
+		{"whose namespace was deleted first, it is found, and can be installed again", (*lifecycle).namespaceFirst},
+		{"whose webhook answers no more, it is taken away nevertheless", (*lifecycle).deadWebhook},
+		{"that waits for a finalizer, it is said of which object", (*lifecycle).finalizer},
+		{"another mesh's objects stay", (*lifecycle).anotherMesh},
+	})
 }
 
 // apply applies the chart as GitOps tools do.
