@@ -53,7 +53,7 @@ func (r Root) certificates(ctx context.Context) (TrustBundle, error) {
 		return TrustBundle{}, fmt.Errorf("read the certificates of root %q: %w", r.Name, err)
 	}
 	if bundle.IsEmpty() {
-		return TrustBundle{}, fmt.Errorf("root %q has no certificate: nobody could verify what it signs", r.Name)
+		return TrustBundle{}, fmt.Errorf("root %q has no certificate: no proxy could verify what it signs", r.Name)
 	}
 	return bundle, nil
 }

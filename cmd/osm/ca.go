@@ -27,8 +27,8 @@ func newCAExportCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "export",
 		Short: "Print the certificates of all roots that are trusted, as PEM",
-		Long: `Print the certificates of all roots that the mesh trusts, as PEM. Whoever wants to
-verify a certificate of the mesh from outside needs them. No key is printed.`,
+		Long: `Print the certificates of all roots that the mesh trusts, as PEM. They are
+needed to verify a certificate of the mesh from outside. No key is printed.`,
 		Example: `  osm ca export > roots.pem`,
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {

@@ -20,7 +20,7 @@ Everything else is printed as it was given, and so is a pod that gets no sidecar
 No cluster is asked.
 
 Standard error has a line for each pod: what was decided and why, and the
-warnings that whoever creates it would see. It also names each custom resource
+warnings that its creator would see. It also names each custom resource
 that was not looked at, for there is no pod template in it. If a pod is refused,
 or an object can't be read, nothing is printed on standard output, and osm exits
 with 1.

@@ -126,7 +126,7 @@ func (p *preflight) vault(ctx context.Context, vault v1.Vault) error {
 // believed, and warns of what the network can read.
 func (p *preflight) vaultRoots(ctx context.Context, vault v1.Vault) error {
 	if vault.Plain() {
-		p.out.say(beware, "Vault is asked over http: whoever is on the way reads the token, and can have certificates signed for any name\n    to change it: --set osm.vault.protocol=https")
+		p.out.say(beware, "Vault is asked over http: anyone on the way reads the token, and can have certificates signed for any name\n    to change it: --set osm.vault.protocol=https")
 	}
 	if name, given := vault.RootsSecret(p.values.RootSecret); given {
 		return p.roots(ctx, name)

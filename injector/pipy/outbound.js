@@ -115,7 +115,7 @@ export default function ({ secrets, destinations, revocation, counters, port, is
         return deny
       }
       counters.outbound++
-      if (secrets.ready() && !$expected) console.error('nobody of the mesh is known at', text($origin))
+      if (secrets.ready() && !$expected) console.error('no pod of the mesh is known at', text($origin))
       return intercepted && secrets.ready() && $expected ? intercepted : deny
     })
     // The peer's first bytes come before insert takes part.

@@ -37,7 +37,7 @@ func TestAnIssuerThatCannotSignIsToldApart(t *testing.T) {
 		"it is of ACME":            {certmanager.Reference{Name: "acme"}, certmanager.IssuerRefused, []string{"ACME"}},
 		"it is self-signed":        {certmanager.Reference{Name: "self-signed"}, certmanager.IssuerRefused, []string{"would sign each certificate with its own key", "of type CA"}},
 		"it is of a group that has no controller": {certmanager.Reference{Name: "osm-ca", Kind: "StepIssuer", Group: "certmanager.step.sm"},
-			certmanager.Pending, []string{`nobody signs for StepIssuer.certmanager.step.sm "osm-ca"`, "within 500ms"}},
+			certmanager.Pending, []string{`no controller signs for StepIssuer.certmanager.step.sm "osm-ca"`, "within 500ms"}},
 		"it is a ClusterIssuer that may not be read, and is not there": {certmanager.Reference{Name: "osm-ca", Kind: "ClusterIssuer"},
 			certmanager.Pending, []string{`ClusterIssuer.cert-manager.io "osm-ca" has not signed yet`, "not found"}},
 	}
@@ -70,7 +70,7 @@ func TestARequestThatSomebodyDecidesAgainstIsToldApart(t *testing.T) {
 	t.Run("nobody approves it", func(t *testing.T) {
 		i := m.newIssuer(t, func(o *certmanager.Options) { o.Timeout = hurried })
 		_, err := i.Issue(t.Context(), newRequest(t), time.Hour)
-		expectReason(t, err, certmanager.NotApproved, "nobody approved the request within 500ms", "automatic approval is off")
+		expectReason(t, err, certmanager.NotApproved, "no approver has approved the request within 500ms", "automatic approval is off")
 	})
 	t.Run("it is denied", func(t *testing.T) {
 		issued := m.issueLater(t, t.Context())

@@ -69,13 +69,13 @@ func (r *certificateRequest) unanswered() *Error {
 	case holds(r.Status.Conditions, conditionApproved):
 		return &Error{
 			Reason:  Pending,
-			Problem: fmt.Sprintf("the request is approved, and nobody signs for %s", r.Spec.IssuerRef),
+			Problem: fmt.Sprintf("the request is approved, and no controller signs for %s", r.Spec.IssuerRef),
 			Fix:     "run the controller of that group, and check the issuer's name, kind and group",
 		}
 	}
 	return &Error{
 		Reason:  NotApproved,
-		Problem: "nobody approved the request",
+		Problem: "no approver has approved the request",
 		Fix: "see that cert-manager runs; if its automatic approval is off, or leaves out the issuer, " +
 			"have a policy approve the mesh's requests: none waits for a person",
 	}

@@ -61,8 +61,8 @@ func TestARequestThatHasNotEndedSaysWhatItWaitsFor(t *testing.T) {
 	}{
 		"an approver":   {nil, NotApproved, "automatic approval is off"},
 		"the issuer":    {[]condition{approved, {conditionReady, metav1.ConditionFalse, "Pending", "secret not found"}}, Pending, "secret not found"},
-		"a controller":  {[]condition{approved}, Pending, `nobody signs for Issuer.cert-manager.io "osm-ca"`},
-		"nobody at all": {[]condition{{conditionApproved, metav1.ConditionFalse, "", ""}}, NotApproved, "nobody approved"},
+		"a controller":  {[]condition{approved}, Pending, `no controller signs for Issuer.cert-manager.io "osm-ca"`},
+		"nobody at all": {[]condition{{conditionApproved, metav1.ConditionFalse, "", ""}}, NotApproved, "no approver has approved"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -52,8 +52,8 @@ func (i *Issuer) await(ctx context.Context, request *certificateRequest, states 
 		if latest == nil {
 			return nil, &Error{
 				Reason:  Removed,
-				Problem: fmt.Sprintf("somebody deleted certificate request %s/%s", i.options.Namespace, request.Name),
-				Fix:     "have whoever cleans up there leave the mesh's requests alone: it deletes them itself",
+				Problem: fmt.Sprintf("something deleted certificate request %s/%s", i.options.Namespace, request.Name),
+				Fix:     "have what cleans up there leave the mesh's requests alone: it deletes them itself",
 			}
 		}
 		request = latest

@@ -32,7 +32,7 @@ type vaultRoots struct {
 func newVaultRoots(name string, spec v1.Vault) *vaultRoots {
 	r := &vaultRoots{name: name, changed: make(chan struct{}, 1)}
 	if spec.RootsSecretRef == nil {
-		r.fix = "; over http, the roots that Vault itself tells can be from anybody: name a Secret with ca.crt in vault.rootsSecretRef, or use https"
+		r.fix = "; over http, the roots that Vault itself returns can be from anyone: name a Secret with ca.crt in vault.rootsSecretRef, or use https"
 	}
 	return r
 }

@@ -18,7 +18,7 @@ func certificateAdvice(kind string) string {
 	case kind == "CERTIFICATE REQUEST" || kind == "NEW CERTIFICATE REQUEST":
 		return ": have a CA sign the request, and put the certificate here"
 	case isKey(kind):
-		return ": remove the key, which nobody may read here, and see who could"
+		return ": remove the key, which no one may read here, and see who could"
 	}
 	return ""
 }

@@ -63,7 +63,7 @@ func (ca *CA) distrust(err error) error {
 			ca.server.address, ca.server.rolePath(), err)
 	}
 	if errors.As(err, &invalid) && invalid.Reason == x509.CANotAuthorizedForThisName {
-		return fmt.Errorf("vault at %s signed a certificate that nobody accepts: the name constraints of a CA above it forbid its names: have the role %s sign with an issuer without them, or make that CA again with the trust domain permitted: %w",
+		return fmt.Errorf("vault at %s signed a certificate that no proxy accepts: the name constraints of a CA above it forbid its names: have the role %s sign with an issuer without them, or make that CA again with the trust domain permitted: %w",
 			ca.server.address, ca.server.rolePath(), err)
 	}
 	if ca.options.Given != nil {

@@ -27,7 +27,7 @@ func (o Options) check() error {
 	case o.Credentials == nil:
 		return errors.New("no credentials for vault: neither a token nor a Kubernetes login")
 	case o.Given == nil && strings.HasPrefix(strings.ToLower(o.Address), "http:"):
-		return errors.New("the address of vault is http and no roots are given: over http, anybody on the way can add one; use https, or give the roots")
+		return errors.New("the address of vault is http and no roots are given: over http, anyone on the way can add one; use https, or give the roots")
 	}
 	return nil
 }

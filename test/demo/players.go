@@ -170,7 +170,7 @@ func (n *narrator) shakeHands(ctx context.Context) error {
 	proof("%s's application is told of the client: %s", n.store.name(), body)
 	buyer := "URI=spiffe://cluster.local/ns/bookbuyer/sa/bookbuyer"
 	if seen.String() != store.String() || string(body) != buyer || response.StatusCode != http.StatusOK {
-		return fmt.Errorf("they took each other for somebody else: %s", response.Status)
+		return fmt.Errorf("they took each other for another service account: %s", response.Status)
 	}
 	return nil
 }

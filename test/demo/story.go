@@ -66,7 +66,7 @@ func (n *narrator) tell(ctx context.Context, started time.Time) error {
 		{"Pods of labelled namespaces get a sidecar", n.join},
 		{"Each sidecar gets the certificate of its service account over SDS", n.certify},
 		{"The two shake hands, and each checks who the other is", n.shakeHands},
-		{"Nobody gets somebody else's certificate", n.refuse},
+		{"No service account gets the certificate of another", n.refuse},
 		{"The root is replaced", n.rotate},
 		{n.authority.titles.keys, n.showKeys},
 	}...) {

@@ -133,7 +133,7 @@ func TestTheDashboardShowsTheMesh(t *testing.T) {
 		t.Errorf("certificates are %+v", report.Certificates)
 	}
 	dom := browse(t, url, "--dump-dom")
-	for _, want := range []string{"bookstore/" + pod.Name, "spiffe://cluster.local/ns/bookstore/sa/bookstore-v1", "Nobody was refused", report.Replica} {
+	for _, want := range []string{"bookstore/" + pod.Name, "spiffe://cluster.local/ns/bookstore/sa/bookstore-v1", "No proxy was refused", report.Replica} {
 		if !strings.Contains(dom, want) {
 			t.Errorf("%q is not on the page", want)
 		}

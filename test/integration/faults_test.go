@@ -106,7 +106,7 @@ var faults = []fault{
 		}},
 	{"cert-manager is not there", "root", "error", "MeshRootCertificate osm-system/planted", "", "name a Secret with ca.crt alone in rootsSecretRef",
 		func(p *patient) func() { return p.root(`{"certManager":{"issuerRef":{"name":"osm-ca"}}}`) }},
-	{"a namespace trusts what somebody else put there", "trust", "error", "ConfigMap books/osm-trust-bundle", "somebody else made it", "kubectl delete configmap -n books osm-trust-bundle",
+	{"a namespace trusts what somebody else put there", "trust", "error", "ConfigMap books/osm-trust-bundle", "something else made it", "kubectl delete configmap -n books osm-trust-bundle",
 		func(p *patient) func() {
 			p.patch(types.MergePatchType, configMaps, "books", "osm-trust-bundle", `{"metadata":{"labels":null},"data":{"ca.crt":"%s"}}`, "tampered")
 			return byHint

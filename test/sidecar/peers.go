@@ -62,7 +62,7 @@ func (p *peers) at(ctx context.Context, address netip.Addr) ([]spiffeid.ID, erro
 		select {
 		case <-answered:
 		case <-ctx.Done():
-			return nil, errors.New("nobody of the mesh is known to be there")
+			return nil, errors.New("no pod of the mesh is known to be there")
 		}
 	}
 }

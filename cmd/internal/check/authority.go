@@ -26,7 +26,7 @@ func (s *Snapshot) authority(root *v1.MeshRootCertificate, c *Check) {
 	case ready.Reason == v1.ReasonRootsLeftOut, ready.Reason == v1.ReasonTokenEnds, ready.Reason == v1.ReasonLifetimesShortened:
 		c.warn(object, s.attend(root, ready.Reason), "%s", ready.Message)
 	case ready.Reason == v1.ReasonRootsRefused:
-		c.warn(object, "if nobody of yours added them, delete those issuers in Vault, and see who may add roots: kubectl get events -n "+s.Namespace+" --field-selector reason=RootRefused", "%s", ready.Message)
+		c.warn(object, "if no one of yours added them, delete those issuers in Vault, and see who may add roots: kubectl get events -n "+s.Namespace+" --field-selector reason=RootRefused", "%s", ready.Message)
 	}
 }
 
@@ -34,7 +34,7 @@ func (s *Snapshot) authority(root *v1.MeshRootCertificate, c *Check) {
 func (s *Snapshot) plainVault(root *v1.MeshRootCertificate, c *Check) {
 	if vault := root.Spec.Provider.Vault; vault != nil && vault.Plain() {
 		c.warn(s.object("MeshRootCertificate", root.Name), fmt.Sprintf("have Vault serve TLS, and spec.provider.vault.address begin with https: kubectl edit mrc -n %s %s", s.Namespace, root.Name),
-			"Vault is asked over http at %s: whoever is on the way reads the mesh's login, and can have certificates signed for any name", vault.Address)
+			"Vault is asked over http at %s: anyone on the way reads the mesh's login, and can have certificates signed for any name", vault.Address)
 	}
 }
 

@@ -34,7 +34,7 @@ func hintsOfRoots() []hint {
 		{"Vault's token ends", "authority: what another says", root, "vault token create -orphan -period=24h, into the file it: kubectl create secret generic token -n mesh-east --from-file=it --dry-run=client", both(vault, noted(v1.ReasonTokenEnds)), nil},
 		{"Vault shortens lifetimes", "authority: what another says", root, "vault secrets tune -max-lease-ttl=87600h", both(vault, noted(v1.ReasonLifetimesShortened)), ready},
 		{"one of cert-manager's roots has ended", "authority: what another says", root, "kubectl describe mrc -n mesh-east east-authority", both(certManager, noted(v1.ReasonRootsLeftOut)), ready},
-		{"Vault is asked over http", "plainVault: Vault is asked over http at %s: whoever is on the way reads the mesh's login, and can have certificates signed for any name", root, "begin with https",
+		{"Vault is asked over http", "plainVault: Vault is asked over http at %s: anyone on the way reads the mesh's login, and can have certificates signed for any name", root, "begin with https",
 			both(vault, func(w *world) { w.Roots[0].Spec.Provider.Vault.Address = "http://vault" }), func(w *world) { vault(w) }},
 		{"cert-manager's roots have ended", "authority: it cannot be used (%s): %s", root, "kubectl create secret generic given -n mesh-east --from-file=ca.crt", both(certManager, unready(v1.ReasonRefused, refusal)), ready},
 		{"cert-manager says why it does not sign", "authority: it cannot be used (%s): %s", root, "and that cert-manager runs: kubectl describe ClusterIssuer.cert-manager.io -n mesh-east ca",
@@ -82,7 +82,7 @@ func hintsOfRoots() []hint {
 		{"the record is malformed", "trust: it is malformed, and osm-controller has not written it anew: %s", record, "", func(w *world) { w.Record.Data[rotation.BundleKey] = "-" }, settled},
 		{"nothing may sign", "trust: no root of it may sign", record, "", func(w *world) { w.Record.Data["rotation.json"] = "{}" }, settled},
 		{"a namespace has no roots", "copied: it does not exist: pods wait for it; osm-controller publishes it", "ConfigMap books/osm-trust-bundle", "", func(w *world) { delete(w.Copies, "books") }, func(w *world) { w.publish() }},
-		{"a namespace has what another made", "copied: somebody else made it: its labels are not %s", "ConfigMap books/osm-trust-bundle", "", func(w *world) { w.Copies["books"].Labels = nil }, nil},
+		{"a namespace has what another made", "copied: something else made it: its labels are not %s", "ConfigMap books/osm-trust-bundle", "", func(w *world) { w.Copies["books"].Labels = nil }, nil},
 		{"a namespace has no certificates", "copied: key %q is malformed: %s", "ConfigMap books/osm-trust-bundle", "", func(w *world) { w.Copies["books"].Data = nil }, nil},
 		{"a namespace has other roots", "copied: it holds %s, and the mesh trusts others: %s", "ConfigMap books/osm-trust-bundle", "", func(w *world) {
 			w.Copies["books"].Data = map[string]string{rotation.BundleKey: string(w.files["ca.crt"])}

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// distributePatience is how long pods may take before somebody is told.
+	// distributePatience is how long pods may take before it is reported.
 	distributePatience = 30 * time.Second
 	// signPatience is well over what it takes to replace all certificates.
 	signPatience = 15 * time.Minute

@@ -54,7 +54,7 @@ func (s *Snapshot) copied(namespace string, bundle issuer.TrustBundle, c *Check)
 	is, err := issuer.ParseTrustBundle([]byte(cm.Data[rotation.BundleKey]))
 	switch {
 	case !manifests.Owned(s.Mesh).Matches(labels.Set(cm.Labels)):
-		c.fail(object, drop, "somebody else made it: its labels are not %s", manifests.Owned(s.Mesh))
+		c.fail(object, drop, "something else made it: its labels are not %s", manifests.Owned(s.Mesh))
 	case err != nil:
 		c.fail(object, drop, "key %q is malformed: %s", rotation.BundleKey, err)
 	case !is.Equal(bundle):

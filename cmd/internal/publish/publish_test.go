@@ -89,7 +89,7 @@ func TestWhatATenantHasSealedIsReplaced(t *testing.T) {
 					t.Errorf("the API server was asked to %q", verbs)
 				}
 				m.mustHold(t, "first", "bookstore")
-				m.mustLog(t, "level=WARN", "made immutable by somebody else", "namespace=bookstore", "configmap=osm-notes")
+				m.mustLog(t, "level=WARN", "made immutable by another client", "namespace=bookstore", "configmap=osm-notes")
 			})
 		})
 	}

@@ -44,7 +44,7 @@ func (p *Publisher) update(ctx context.Context, cm *corev1.ConfigMap, data map[s
 // replace deletes the ConfigMap, unless it is no longer the one that was read, and
 // makes it anew. Finalizers would keep it, so they go first.
 func (p *Publisher) replace(ctx context.Context, cm *corev1.ConfigMap, data map[string]string) error {
-	p.Logger.Warn("a configmap of the mesh was made immutable by somebody else; it is deleted and made anew, and pods that have mounted it follow when they are restarted",
+	p.Logger.Warn("a configmap of the mesh was made immutable by another client; it is deleted and made anew, and pods that have mounted it follow when they are restarted",
 		"namespace", cm.Namespace, "configmap", cm.Name)
 	err := p.free(ctx, &cm)
 	if err == nil {

@@ -57,7 +57,7 @@ func alarms(r status.Report) []*html.Node {
 }
 
 func cards(r status.Report) *html.Node {
-	signs := card("Signs", "nobody yet", el("span", "no root may sign"))
+	signs := card("Signs", "none yet", el("span", "no root may sign"))
 	for _, root := range r.Roots {
 		if root.Stage == rotation.Signing {
 			signs = card("Signs", root.Authority, el("span", "ends ", when(r.Time, root.NotAfter)))

@@ -64,7 +64,7 @@ func TestThePageTellsWhatThereIs(t *testing.T) {
 
 func TestAMeshThatDoesNothingYetIsToldSo(t *testing.T) {
 	body := get(t, status.Report{NotReady: "pods and namespaces are not cached yet"}, "GET", "/", "localhost", "").Body.String()
-	for _, want := range []string{"not cached yet", "nobody yet", "No root is trusted yet", "No sidecar is connected", "Nobody was refused"} {
+	for _, want := range []string{"not cached yet", "none yet", "No root is trusted yet", "No sidecar is connected", "No proxy was refused"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is not on the page", want)
 		}
