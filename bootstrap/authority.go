@@ -1,7 +1,6 @@
 package bootstrap
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/osm-edge/osm/manifests/crd/v1"
@@ -20,12 +19,10 @@ type authorities struct {
 	revoked []string
 }
 
-// authoritiesOf finds the root that signs: the newest that is Active and, of
-// those of one second, the last by name.
+// authoritiesOf finds the root that signs: of those that are Active, the first by
+// v1.ByAge.
 func authoritiesOf(roots []v1.MeshRootCertificate) authorities {
-	newest := slices.SortedFunc(slices.Values(roots), func(a, b v1.MeshRootCertificate) int {
-		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(b.Name, a.Name))
-	})
+	newest := slices.SortedFunc(slices.Values(roots), func(a, b v1.MeshRootCertificate) int { return v1.ByAge(&a, &b) })
 	var found authorities
 	signs := false
 	for _, root := range newest {

@@ -7,6 +7,9 @@ import (
 	"strconv"
 
 	kjson "sigs.k8s.io/json"
+
+	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 const (
@@ -171,23 +174,23 @@ func listenOn(host string, port int) Listener {
 }
 
 // newBootstrap is what the proxy of an identity is told.
-func newBootstrap(config *Config, id identity, proxy string) Bootstrap {
+func newBootstrap(config *Config, id identity.Identity, proxy string) Bootstrap {
 	return Bootstrap{
 		Mesh:         config.settings.MeshName,
 		TrustDomain:  config.settings.TrustDomain,
 		Proxy:        proxy,
-		Identity:     id.spiffeID.String(),
+		Identity:     id.String(),
 		LogLevel:     config.settings.LogLevel,
 		Interception: config.settings.Interception,
 		SDS: SDS{
 			Address:        config.settings.SDSAddress,
 			Fallbacks:      config.settings.SDSFallbacks,
-			ServerName:     config.controller.commonName(),
-			ServerIdentity: config.controller.spiffeID.String(),
+			ServerName:     config.controller.CommonName(),
+			ServerIdentity: config.controller.String(),
 			TokenFile:      tokenFile,
 			CAFile:         caFile,
-			Certificate:    id.certificateName(),
-			Validation:     id.validationName(),
+			Certificate:    mesh.CertificateSecret(id.Namespace(), id.ServiceAccount()),
+			Validation:     mesh.ValidationSecret(id.Namespace(), id.ServiceAccount()),
 		},
 		Inbound:   listenOn("", inboundPort),
 		Outbound:  listenOn(loopback, outboundPort),

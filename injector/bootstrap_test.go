@@ -6,12 +6,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 func testBootstrap(t testing.TB) Bootstrap {
 	t.Helper()
 	config := testConfig(t)
-	id, err := newIdentity("cluster.local", "bookstore", "bookstore-v2")
+	id, err := identity.New("cluster.local", "bookstore", "bookstore-v2")
 	if err != nil {
 		t.Fatal(err)
 	}

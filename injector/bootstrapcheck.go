@@ -12,6 +12,9 @@ import (
 
 	"github.com/google/uuid"
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 // check tells what keeps a sidecar from working with b.
@@ -48,28 +51,28 @@ func (b Bootstrap) check() error {
 
 // checkIdentity holds the identity against everything that follows from it.
 func (b Bootstrap) checkIdentity() error {
-	id, err := parseIdentity(b.Identity)
+	id, err := identity.Parse(b.Identity)
 	switch {
 	case err != nil:
 		return err
-	case id.trustDomain != b.TrustDomain:
+	case id.TrustDomain() != b.TrustDomain:
 		return fmt.Errorf("%s is not of the trust domain %q", b.Identity, b.TrustDomain)
-	case b.SDS.Certificate != id.certificateName():
+	case b.SDS.Certificate != mesh.CertificateSecret(id.Namespace(), id.ServiceAccount()):
 		return fmt.Errorf("%s has no right to sds.certificate %q", b.Identity, b.SDS.Certificate)
-	case b.SDS.Validation != id.validationName():
+	case b.SDS.Validation != mesh.ValidationSecret(id.Namespace(), id.ServiceAccount()):
 		return fmt.Errorf("%s has no right to sds.validation %q", b.Identity, b.SDS.Validation)
 	}
 	return nil
 }
 
 func (b Bootstrap) checkServer() error {
-	server, err := parseIdentity(b.SDS.ServerIdentity)
+	server, err := identity.Parse(b.SDS.ServerIdentity)
 	switch {
 	case err != nil:
 		return err
-	case server.trustDomain != b.TrustDomain:
+	case server.TrustDomain() != b.TrustDomain:
 		return fmt.Errorf("%s is not of the trust domain %q", b.SDS.ServerIdentity, b.TrustDomain)
-	case b.SDS.ServerName != server.commonName():
+	case b.SDS.ServerName != server.CommonName():
 		return fmt.Errorf("%s is not named %q, as sds.serverName says", b.SDS.ServerIdentity, b.SDS.ServerName)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/osm-edge/osm/injector/pipy"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // controllerServiceAccount is the service account that osm-controller, and so
@@ -18,7 +19,7 @@ const controllerServiceAccount = "osm-controller"
 // Config is a valid, immutable set of Settings.
 type Config struct {
 	settings   Settings
-	controller identity
+	controller identity.Identity
 	// volume is the same in every pod. It is only read.
 	volume corev1.Volume
 }
@@ -27,7 +28,7 @@ type Config struct {
 // setting that is wrong.
 func NewConfig(settings Settings) (*Config, error) {
 	settings = settings.withDefaults()
-	controller, err := newIdentity(settings.TrustDomain, settings.Namespace, controllerServiceAccount)
+	controller, err := identity.New(settings.TrustDomain, settings.Namespace, controllerServiceAccount)
 	if err := errors.Join(err, settings.check()); err != nil {
 		return nil, fmt.Errorf("injector configuration: %w", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // join gives pod its sidecar, if it does not have it yet.
@@ -102,10 +104,10 @@ func withOwnQuestions(containers []corev1.Container) []corev1.Container {
 
 // podIdentity is who a pod runs as. The API server sets the service account
 // before it calls webhooks; a pod without one is taken as what it would get.
-func podIdentity(pod *corev1.Pod, namespace string, config *Config) (identity, error) {
+func podIdentity(pod *corev1.Pod, namespace string, config *Config) (identity.Identity, error) {
 	serviceAccount := pod.Spec.ServiceAccountName
 	if serviceAccount == "" {
 		serviceAccount = "default"
 	}
-	return newIdentity(config.settings.TrustDomain, namespace, serviceAccount)
+	return identity.New(config.settings.TrustDomain, namespace, serviceAccount)
 }

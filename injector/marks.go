@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/manifests/mesh"
 )
 
@@ -46,9 +47,9 @@ func (m marks) whole(config *Config) bool {
 // ownSidecar refuses a pod that bears all marks of an injection, but those of
 // another service account or proxy: what its probes were is known to that
 // Bootstrap only.
-func ownSidecar(pod *corev1.Pod, id identity) error {
+func ownSidecar(pod *corev1.Pod, id identity.Identity) error {
 	bootstrap, err := ParseBootstrap([]byte(pod.Annotations[BootstrapAnnotation]))
-	if err == nil && (bootstrap.Identity != id.spiffeID.String() || bootstrap.Proxy != pod.Labels[ProxyLabel]) {
+	if err == nil && (bootstrap.Identity != id.String() || bootstrap.Proxy != pod.Labels[ProxyLabel]) {
 		err = errors.New("it is that of proxy " + bootstrap.Proxy + " of " + bootstrap.Identity)
 	}
 	if err != nil {

@@ -77,7 +77,7 @@ func checkKey(key any) error {
 		}
 	case ed25519.PublicKey:
 	default:
-		return fmt.Errorf("the certificate's key is of a kind that peers do not know (%T): %s", key, remedy)
+		return fmt.Errorf("the certificate's key is of a kind that peers do not know, such as RSA-PSS: %s", remedy)
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func TestCheckRootRefusesWhatSomePeerDoes(t *testing.T) {
 			if test.want == "" { // what is accepted works
 				ca, err := tresor.New(root, test.key)
 				if err == nil {
-					err = issuer.Try(t.Context(), ca, issuer.DefaultKeyAlgorithm, identity(t, "bookstore-v1"))
+					err = issuer.Try(t.Context(), ca, issuer.DefaultKeyAlgorithm, identityOf(t, "bookstore-v1"))
 				}
 				if err != nil {
 					t.Errorf("a trial: %v", err)
@@ -178,7 +178,7 @@ func TestATrialShowsWhatAnIntermediateIsWorth(t *testing.T) {
 			template.Subject.CommonName = "intermediate"
 			test.intermediate(template)
 			intermediate := signed(t, template, root, test.key.Public(), rootKey)
-			request, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, identity(t, "bookstore-v1"))
+			request, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, identityOf(t, "bookstore-v1"))
 			if err != nil {
 				t.Fatal(err)
 			}

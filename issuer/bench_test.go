@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
 )
 
@@ -27,9 +28,9 @@ func BenchmarkIssueCertificate(b *testing.B) {
 	if err := manager.SetRoots(b.Context(), active("bench", newCA(b))); err != nil {
 		b.Fatal(err)
 	}
-	identities := make([]issuer.Identity, b.N)
+	identities := make([]identity.Identity, b.N)
 	for i := range identities {
-		identities[i] = identity(b, fmt.Sprint("bookstore-", i))
+		identities[i] = identityOf(b, fmt.Sprint("bookstore-", i))
 	}
 	measureCPU(b)
 	for _, id := range identities {

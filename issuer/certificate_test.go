@@ -121,7 +121,7 @@ func TestACertificateOfAnotherKeyIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		other, err := issuer.NewServiceRequest(algorithm, identity(t, "bookstore-v1"))
+		other, err := issuer.NewServiceRequest(algorithm, identityOf(t, "bookstore-v1"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +164,7 @@ func TestACertificateIsEncodedForEverybody(t *testing.T) {
 	ca := newCA(t)
 	for _, algorithm := range keyAlgorithms {
 		m := newManager(t, issuer.Options{KeyAlgorithm: algorithm}, active("a", ca))
-		cert, err := m.IssueCertificate(t.Context(), identity(t, "bookstore-v1"))
+		cert, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 		if err != nil {
 			t.Fatal(err)
 		}

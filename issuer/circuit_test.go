@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
 )
 
@@ -29,9 +30,9 @@ func TestAnOutageOfSixHoursCostsNobodyACertificate(t *testing.T) {
 				fake, down := newFake(t), atomic.Bool{}
 				fake.before = failWhile(&down)
 				m := startManager(t, issuer.Options{}, active("a", fake))
-				ids := make([]issuer.Identity, proxies)
+				ids := make([]identity.Identity, proxies)
 				for i := range ids {
-					ids[i] = identity(t, fmt.Sprint("bookstore-", i))
+					ids[i] = identityOf(t, fmt.Sprint("bookstore-", i))
 					subscribe(t, m, ids[i])
 				}
 				stay := func(d time.Duration) {
@@ -54,7 +55,7 @@ func TestAnOutageOfSixHoursCostsNobodyACertificate(t *testing.T) {
 	}
 }
 
-func mustAllBeValid(t *testing.T, m *issuer.Manager, ids []issuer.Identity) {
+func mustAllBeValid(t *testing.T, m *issuer.Manager, ids []identity.Identity) {
 	t.Helper()
 	for _, id := range ids {
 		if _, ok := m.GetCertificate(id); !ok {
@@ -77,7 +78,7 @@ func TestAnIssuerThatIsBackServesAllWhoWaitedSoonAndFewAtOnce(t *testing.T) {
 		m := startManager(t, issuer.Options{Concurrency: concurrency}, active("a", fake))
 		subscriptions := make([]*issuer.Subscription, proxies)
 		for i := range subscriptions {
-			subscriptions[i] = subscribe(t, m, identity(t, fmt.Sprint("bookstore-", i)))
+			subscriptions[i] = subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i)))
 		}
 		const away = time.Hour
 		pass(away)
@@ -109,7 +110,7 @@ func TestWhileAnIssuerIsAwayItIsAskedOneProbeAtATime(t *testing.T) {
 		down.Store(true)
 		m := startManager(t, issuer.Options{}, active("a", fake))
 		for i := range 100 {
-			subscribe(t, m, identity(t, fmt.Sprint("bookstore-", i)))
+			subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i)))
 		}
 		pass(time.Minute)
 		before := fake.asked.Load()
@@ -129,7 +130,7 @@ func openCircuit(t *testing.T, o issuer.Options) (m *issuer.Manager, fake *fakeI
 	m = startManager(t, o, active("a", fake))
 	down.Store(true)
 	for range 3 {
-		if _, err := m.IssueCertificate(t.Context(), identity(t, "bookbuyer")); !errors.Is(err, errDown) {
+		if _, err := m.IssueCertificate(t.Context(), identityOf(t, "bookbuyer")); !errors.Is(err, errDown) {
 			t.Fatalf("error %v, want %v", err, errDown)
 		}
 	}
@@ -139,7 +140,7 @@ func openCircuit(t *testing.T, o issuer.Options) (m *issuer.Manager, fake *fakeI
 func TestCallersAreToldAtOnceThatTheIssuerFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, fake, down := openCircuit(t, issuer.Options{})
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		h := m.Health()
 		_, err := m.IssueCertificate(t.Context(), id)
 		want := fmt.Sprintf(`the issuer of root "a" fails since 2000-01-01T00:00:00Z and is asked again at %s: the issuer is down`,
@@ -166,7 +167,7 @@ func TestACallerWhoGivesUpSaysNothingOfTheIssuer(t *testing.T) {
 		since := m.Health().Since
 		impatient, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := m.IssueCertificate(impatient, identity(t, "impatient")); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := m.IssueCertificate(impatient, identityOf(t, "impatient")); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)
 		}
 		if h := m.Health(); !h.Open || !h.Since.Equal(since) || !errors.Is(h.Err, errDown) {
@@ -174,7 +175,7 @@ func TestACallerWhoGivesUpSaysNothingOfTheIssuer(t *testing.T) {
 		}
 		down.Store(false)
 		fake.before = nil
-		if _, err := m.IssueCertificate(t.Context(), identity(t, "next")); err != nil {
+		if _, err := m.IssueCertificate(t.Context(), identityOf(t, "next")); err != nil {
 			t.Errorf("who comes next gets: %v", err)
 		}
 	})
@@ -200,7 +201,7 @@ func TestFailuresThatSpeakOfTheIssuerOpenTheCircuit(t *testing.T) {
 				fake.before, fake.maxTTL = test.before, test.maxTTL
 				m := startManager(t, issuer.Options{}, active("a", fake))
 				for i := range 10 {
-					subscribe(t, m, identity(t, fmt.Sprint("bookstore-", i)))
+					subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i)))
 				}
 				pass(time.Minute)
 				h := m.Health()
@@ -219,7 +220,7 @@ func TestFailuresThatSpeakOfTheIssuerOpenTheCircuit(t *testing.T) {
 // refuses.
 type stumbling struct {
 	*tresor.CA
-	over issuer.Identity
+	over identity.Identity
 }
 
 func (s stumbling) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration) ([]*x509.Certificate, error) {
@@ -231,7 +232,7 @@ func (s stumbling) Issue(ctx context.Context, req *issuer.Request, ttl time.Dura
 
 func TestAnIdentityThatTheIssuerStumblesOverDoesNotHoldUpTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		block := identity(t, "stumbling-block")
+		block := identityOf(t, "stumbling-block")
 		m := startManager(t, issuer.Options{}, active("a", stumbling{newCA(t), block}))
 		s := subscribe(t, m, block)
 		pass(time.Hour) // with no other caller to show that the issuer works
@@ -240,7 +241,7 @@ func TestAnIdentityThatTheIssuerStumblesOverDoesNotHoldUpTheOthers(t *testing.T)
 		}
 		others := make([]*issuer.Subscription, 5)
 		for i := range others {
-			others[i] = subscribe(t, m, identity(t, fmt.Sprint("bookstore-", i)))
+			others[i] = subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i)))
 		}
 		pass(time.Minute)
 		for _, other := range others {
@@ -257,7 +258,7 @@ func TestAnotherRootIsAskedAtOnce(t *testing.T) {
 		if h := m.Health(); h.Open || h.Root != "b" {
 			t.Errorf("the issuer is %v", h)
 		}
-		if _, err := m.IssueCertificate(t.Context(), identity(t, "bookstore-v1")); err != nil {
+		if _, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1")); err != nil {
 			t.Error(err)
 		}
 	})
@@ -269,7 +270,7 @@ func TestARootThatIsSetAgainIsAskedAtOnce(t *testing.T) {
 		fake.before = failWhile(&down)
 		down.Store(true)
 		m := startManager(t, issuer.Options{}, active("a", fake))
-		s := subscribe(t, m, identity(t, "bookstore-v1"))
+		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		pass(time.Hour)
 		down.Store(false)
 		setRoots(t, m, active("a", fake)) // with another token, say

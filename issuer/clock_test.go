@@ -15,7 +15,7 @@ import (
 func TestACertificateIsValidForClocksThatAreFiveMinutesApart(t *testing.T) {
 	ca := newCA(t)
 	m := newManager(t, issuer.Options{}, active("a", ca))
-	cert, err := m.IssueCertificate(t.Context(), identity(t, "bookstore-v1"))
+	cert, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestWhenEverythingHasEndedItIsIssuedAnewAFewAtATime(t *testing.T) {
 		}
 		m := startManager(t, issuer.Options{Concurrency: atOnce}, active("a", fake))
 		for i := range identities {
-			subscribe(t, m, identity(t, fmt.Sprint("bookstore-", i)))
+			subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i)))
 		}
 		pass(time.Minute)
 		if current, total := m.Progress(); current != identities || total != identities {

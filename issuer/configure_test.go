@@ -23,7 +23,7 @@ func left(c *issuer.Certificate) time.Duration { return time.Until(c.NotAfter())
 func TestSettingsHoldForCertificatesThatAreIssuedFromThenOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := startManager(t, issuer.Options{}, active("a", newCA(t)))
-		s := subscribe(t, m, identity(t, "bookstore-v1"))
+		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		before := receive(t, s).Certificate
 		configure(t, m, 2*day, issuer.Ed25519)
 		pass(day/2 - time.Second)
@@ -44,7 +44,7 @@ func TestASettingIsThatOfTheNextIdentity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := startManager(t, issuer.Options{}, active("a", newCA(t)))
 		configure(t, m, time.Hour, issuer.ECDSAP256)
-		if u := receive(t, subscribe(t, m, identity(t, "bookstore-v1"))); left(u.Certificate) != time.Hour {
+		if u := receive(t, subscribe(t, m, identityOf(t, "bookstore-v1"))); left(u.Certificate) != time.Hour {
 			t.Errorf("it has %s left", left(u.Certificate))
 		}
 	})
@@ -56,7 +56,7 @@ func TestWhatLivesLongerThanANewLifetimeIsReplacedSoonAndSpread(t *testing.T) {
 		m := startManager(t, issuer.Options{}, active("a", newCA(t)))
 		subscriptions := make([]*issuer.Subscription, proxies)
 		for i := range subscriptions {
-			subscriptions[i] = subscribe(t, m, identity(t, fmt.Sprint("bookstore-", i)))
+			subscriptions[i] = subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i)))
 			receive(t, subscriptions[i])
 		}
 		configured := time.Now()
@@ -80,7 +80,7 @@ func TestWhatLivesLongerThanANewLifetimeIsReplacedSoonAndSpread(t *testing.T) {
 func TestWhatEndsWithinANewLifetimeIsRenewedAsItWouldHaveBeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := startManager(t, issuer.Options{}, active("a", newCA(t)))
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		first := receive(t, s).Certificate
 		pass(day / 4)
@@ -99,7 +99,7 @@ func TestALifetimeThatIsShortenedWhileACertificateIsIssuedHoldsForIt(t *testing.
 		fake := newFake(t)
 		fake.before = takes(10 * time.Second)
 		m := startManager(t, issuer.Options{}, active("a", fake))
-		s := subscribe(t, m, identity(t, "bookstore-v1"))
+		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		pass(5 * time.Second)
 		configure(t, m, time.Hour, issuer.ECDSAP256)
 		pass(5 * time.Second)
@@ -128,7 +128,7 @@ func TestSettingsThatCannotBeAreRefusedAndChangeNothing(t *testing.T) {
 			if err := m.Configure(test.ttl, test.algorithm); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %s", err, test.want)
 			}
-			cert, err := m.IssueCertificate(t.Context(), identity(t, "bookstore-v1"))
+			cert, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,13 +6,15 @@ import (
 	"crypto/x509"
 	"strings"
 	"testing"
+
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 func TestARequestIsEncodedAsTheStandardLibraryDoes(t *testing.T) {
 	for _, account := range []string{"bookstore", strings.Repeat("b", 63)} { // the longer one has no common name
 		for _, algorithm := range keyAlgorithms {
 			t.Run(string(algorithm)+" "+account, func(t *testing.T) {
-				id, err := NewIdentity("cluster.local", "bookstore", account)
+				id, err := identity.New("cluster.local", "bookstore", account)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -5,11 +5,13 @@ import (
 	"crypto/x509"
 	"slices"
 	"time"
+
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // entry is what a Manager holds for an identity. The Manager's lock guards it.
 type entry struct {
-	identity      Identity
+	identity      identity.Identity
 	issued                                   // what is served; zero before the first
 	next          *successor                 // what is held back; nil if nothing is
 	failures      int                        // in a row
@@ -53,7 +55,7 @@ func rootOf(chain []*x509.Certificate, roots TrustBundle) *x509.Certificate {
 
 // newEntry has a version of its own, so that a subscriber is behind until
 // the first Update.
-func (m *Manager) newEntry(id Identity) *entry {
+func (m *Manager) newEntry(id identity.Identity) *entry {
 	m.version++
 	e := &entry{identity: id, version: m.version}
 	m.entries[id] = e

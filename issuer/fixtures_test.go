@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
 )
 
-// identity returns that of a service account in namespace bookstore.
-func identity(t testing.TB, serviceAccount string) issuer.Identity {
+// identityOf returns that of a service account in namespace bookstore.
+func identityOf(t testing.TB, serviceAccount string) identity.Identity {
 	t.Helper()
-	id, err := issuer.NewIdentity("cluster.local", "bookstore", serviceAccount)
+	id, err := identity.New("cluster.local", "bookstore", serviceAccount)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +117,7 @@ func setRoots(t testing.TB, m *issuer.Manager, roots ...issuer.Root) {
 }
 
 // subscribe ends the subscription with the test.
-func subscribe(t *testing.T, m *issuer.Manager, id issuer.Identity) *issuer.Subscription {
+func subscribe(t *testing.T, m *issuer.Manager, id identity.Identity) *issuer.Subscription {
 	t.Helper()
 	s := m.Subscribe(id)
 	t.Cleanup(s.Close)

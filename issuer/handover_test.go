@@ -74,7 +74,7 @@ func startSkewed(t *testing.T, o issuer.Options, roots ...issuer.Root) (*issuer.
 	t.Helper()
 	o.ClockSkew = skew
 	m := startManager(t, o, roots...)
-	s := subscribe(t, m, identity(t, "bookstore-v1"))
+	s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 	first := receive(t, s)
 	if first.Certificate == nil {
 		t.Fatal("the first certificate is held back")
@@ -104,10 +104,10 @@ func TestARenewedCertificateIsServedWhenClocksThatAreBehindAcceptIt(t *testing.T
 				receiveNothing(t, s)
 				pass(later + skew - 3*time.Second)
 				receiveNothing(t, s)
-				if held, ok := m.GetCertificate(identity(t, "bookstore-v1")); !ok || held != first.Certificate {
+				if held, ok := m.GetCertificate(identityOf(t, "bookstore-v1")); !ok || held != first.Certificate {
 					t.Errorf("handed out is %v", held)
 				}
-				if late := receive(t, subscribe(t, m, identity(t, "bookstore-v1"))); late.Certificate != first.Certificate {
+				if late := receive(t, subscribe(t, m, identityOf(t, "bookstore-v1"))); late.Certificate != first.Certificate {
 					t.Errorf("who comes meanwhile is told %v", late.Certificate)
 				}
 				pass(3 * time.Second)
@@ -140,7 +140,7 @@ func TestWithoutClockSkewNothingIsHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newSharp(t)
 		m := startManager(t, issuer.Options{}, active("a", a))
-		s := subscribe(t, m, identity(t, "bookstore-v1"))
+		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		receive(t, s)
 		renewal(t, a)
 		receive(t, s)
@@ -284,7 +284,7 @@ func TestARootThatIsRevokedWhileCertificatesAreReplacedServesNothing(t *testing.
 		a, b := newFake(t), newFake(t)
 		m := startManager(t, issuer.Options{}, active("a", a), passive("b", b))
 		for i := range 1000 {
-			receive(t, subscribe(t, m, identity(t, fmt.Sprint("bookstore-", i))))
+			receive(t, subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i))))
 		}
 		setRoots(t, m, passive("a", a), active("b", b))
 		pass(time.Second)
@@ -300,7 +300,7 @@ func TestRotateCertificateHoldsNothingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newSharp(t)
 		m, s, _ := startSkewed(t, issuer.Options{}, active("a", a))
-		rotated, err := m.RotateCertificate(t.Context(), identity(t, "bookstore-v1"))
+		rotated, err := m.RotateCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -308,7 +308,7 @@ func TestRotateCertificateHoldsNothingBack(t *testing.T) {
 			t.Errorf("announced is %v", u.Certificate)
 		}
 		renewal(t, a)
-		again, err := m.RotateCertificate(t.Context(), identity(t, "bookstore-v1"))
+		again, err := m.RotateCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -327,7 +327,7 @@ func TestRotateCertificateServesWhatIsUnderWayAlready(t *testing.T) {
 		m, s, _ := startSkewed(t, issuer.Options{}, active("a", a), passive("b", b))
 		setRoots(t, m, passive("a", a), active("b", b))
 		pass(time.Second)
-		rotated, err := m.RotateCertificate(t.Context(), identity(t, "bookstore-v1"))
+		rotated, err := m.RotateCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -406,7 +406,7 @@ func TestWhatIsHeldBackIsGivenUpWithItsLastSubscriber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newSharp(t)
 		m, s, first := startSkewed(t, issuer.Options{Linger: time.Minute}, active("a", a))
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		renewal(t, a)
 		s.Close()
 		pass(30 * time.Second)
@@ -464,7 +464,7 @@ func TestWhileAnIssuerFailsWhatItIssuedBeforeIsServedInTime(t *testing.T) {
 		renewal(t, a)
 		a.down.Store(true)
 		for i := range 10 {
-			subscribe(t, m, identity(t, fmt.Sprint("bookbuyer-", i)))
+			subscribe(t, m, identityOf(t, fmt.Sprint("bookbuyer-", i)))
 		}
 		pass(skew - 3*time.Second)
 		receiveNothing(t, s)

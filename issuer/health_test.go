@@ -41,7 +41,7 @@ func TestHealthIsAnnouncedWhenAnIssuerBeginsToFailAndWhenItWorksAgain(t *testing
 		if delay := h.NextAttempt.Sub(began); delay < time.Second/2 || delay > time.Second {
 			t.Errorf("the first probe comes after %s", delay)
 		}
-		s := subscribe(t, m, identity(t, "bookstore-v1"))
+		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		pass(time.Hour)
 		noChange(t, m)
 		if now := m.Health(); !now.Open || !now.Since.Equal(began) || now.NextAttempt.Before(time.Now()) {

@@ -5,11 +5,13 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // Holding is a certificate that a Manager holds for those who subscribe to it.
 type Holding struct {
-	Identity Identity
+	Identity identity.Identity
 	// Certificate is nil while there is none that is valid.
 	Certificate *Certificate
 	// Root is what it leads to; nil if that is not known.

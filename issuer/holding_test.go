@@ -12,10 +12,10 @@ func TestAManagerTellsWhatItHoldsForThoseWhoSubscribe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ca := newCA(t)
 		m := startManager(t, issuer.Options{TTL: time.Hour}, active("a", ca))
-		late, early := identity(t, "b"), identity(t, "a")
+		late, early := identityOf(t, "b"), identityOf(t, "a")
 		update := receive(t, subscribe(t, m, late))
 		subscribe(t, m, early)
-		if _, err := m.IssueCertificate(t.Context(), identity(t, "nobody")); err != nil {
+		if _, err := m.IssueCertificate(t.Context(), identityOf(t, "nobody")); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -36,7 +36,7 @@ func TestAManagerTellsWhatItHoldsForThoseWhoSubscribe(t *testing.T) {
 func TestAManagerWithoutAnIssuerTellsWhoWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := startManager(t, issuer.Options{})
-		subscribe(t, m, identity(t, "a"))
+		subscribe(t, m, identityOf(t, "a"))
 		if held := m.Holdings(); len(held) != 1 || held[0].Certificate != nil || held[0].Root != nil || !held[0].RenewAt.IsZero() {
 			t.Errorf("holds %v", held)
 		}

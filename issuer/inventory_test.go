@@ -22,9 +22,9 @@ func TestTheMetricsSayHowCertificatesAre(t *testing.T) {
 		m := startManager(t, issuer.Options{TTL: day, Metrics: issuer.NewMetrics(registry)}, active("a", fake))
 		registry.MustRegister(m)
 		mustCount(t, registry, 0, 0, 0, 0)
-		first := receive(t, subscribe(t, m, identity(t, "bookstore-v1"))).Certificate
-		subscribe(t, m, identity(t, "bookstore-v2"))
-		if _, err := m.IssueCertificate(t.Context(), identity(t, "used-by-nobody")); err != nil {
+		first := receive(t, subscribe(t, m, identityOf(t, "bookstore-v1"))).Certificate
+		subscribe(t, m, identityOf(t, "bookstore-v2"))
+		if _, err := m.IssueCertificate(t.Context(), identityOf(t, "used-by-nobody")); err != nil {
 			t.Fatal(err)
 		}
 		pass(time.Minute)

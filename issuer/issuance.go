@@ -3,6 +3,8 @@ package issuer
 import (
 	"context"
 	"time"
+
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // issuance is one that is under way: the first who needs it carries it out, and
@@ -27,7 +29,7 @@ const (
 // does. When that one gives up, another takes over. The check, under the
 // Manager's lock, tells whether there still is something to do, so that no
 // caller without a certificate misses the issuance that has just made it.
-func (m *Manager) issueOnce(ctx context.Context, id Identity, when moment, check func() (*Certificate, bool)) (*Certificate, error) {
+func (m *Manager) issueOnce(ctx context.Context, id identity.Identity, when moment, check func() (*Certificate, bool)) (*Certificate, error) {
 	for {
 		m.mu.Lock()
 		if cert, done := check(); done {
@@ -55,7 +57,7 @@ func (m *Manager) issueOnce(ctx context.Context, id Identity, when moment, check
 	}
 }
 
-func (m *Manager) carryOut(ctx context.Context, id Identity, i *issuance) {
+func (m *Manager) carryOut(ctx context.Context, id identity.Identity, i *issuance) {
 	defer func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -70,7 +72,7 @@ func (m *Manager) carryOut(ctx context.Context, id Identity, i *issuance) {
 
 // issue asks the signing root, and asks again if another root signs by the time
 // the answer is there.
-func (m *Manager) issue(ctx context.Context, id Identity, i *issuance) (*Certificate, error) {
+func (m *Manager) issue(ctx context.Context, id identity.Identity, i *issuance) (*Certificate, error) {
 	for {
 		t, err := m.admit()
 		if err != nil {
@@ -87,7 +89,7 @@ func (m *Manager) issue(ctx context.Context, id Identity, i *issuance) (*Certifi
 }
 
 // issueOn returns the certificate and the root that it leads to.
-func (m *Manager) issueOn(ctx context.Context, t terms, id Identity) (made issued, err error) {
+func (m *Manager) issueOn(ctx context.Context, t terms, id identity.Identity) (made issued, err error) {
 	started, out := time.Now(), abandoned
 	defer func() {
 		m.options.Metrics.observe(t.root.Name, time.Since(started), out)
@@ -120,7 +122,7 @@ func (m *Manager) issueOn(ctx context.Context, t terms, id Identity) (made issue
 // that are behind accept it; false if its root signs no more. The issuance ends
 // with it: a caller that has the certificate and asks for another must not
 // get the same one again.
-func (m *Manager) keep(id Identity, made issued, t terms, i *issuance) bool {
+func (m *Manager) keep(id identity.Identity, made issued, t terms, i *issuance) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t.epoch != m.epoch {

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // Options configures a Manager.
@@ -56,10 +58,10 @@ type Manager struct {
 	confirmed    time.Time // when the roots were last known to be right, by the wall clock
 	circuit      circuit   // of the signing root
 	version      uint64    // of the last Update
-	entries      map[Identity]*entry
+	entries      map[identity.Identity]*entry
 	queue        queue // of those entries that no worker looks at
 	handovers    queue // of those whose next certificate is held back
-	issuing      map[Identity]*issuance
+	issuing      map[identity.Identity]*issuance
 }
 
 // NewManager returns a Manager that has no root yet: see SetRoots. Certificates
@@ -89,8 +91,8 @@ func NewManager(o Options) *Manager {
 		changes:      make(chan Health, 1),
 		ttl:          o.TTL,
 		keyAlgorithm: o.KeyAlgorithm,
-		entries:      map[Identity]*entry{},
-		issuing:      map[Identity]*issuance{},
+		entries:      map[identity.Identity]*entry{},
+		issuing:      map[identity.Identity]*issuance{},
 	}
 }
 
@@ -108,19 +110,19 @@ func (m *Manager) Run(ctx context.Context) error {
 // IssueCertificate returns the identity's certificate and issues it first if
 // there is none. Callers that ask at the same time share one issuance. While the
 // issuer fails (see Health), they are told so at once.
-func (m *Manager) IssueCertificate(ctx context.Context, id Identity) (*Certificate, error) {
+func (m *Manager) IssueCertificate(ctx context.Context, id identity.Identity) (*Certificate, error) {
 	return m.issueOnce(ctx, id, inTime, func() (*Certificate, bool) { return m.current(id) })
 }
 
 // GetCertificate returns the identity's certificate if there is one and it has
 // not ended.
-func (m *Manager) GetCertificate(id Identity) (*Certificate, bool) {
+func (m *Manager) GetCertificate(id identity.Identity) (*Certificate, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.current(id)
 }
 
-func (m *Manager) current(id Identity) (*Certificate, bool) {
+func (m *Manager) current(id identity.Identity) (*Certificate, bool) {
 	e := m.entries[id]
 	if e == nil {
 		return nil, false
@@ -133,6 +135,6 @@ func (m *Manager) current(id Identity) (*Certificate, bool) {
 
 // RotateCertificate replaces the identity's certificate with a new one and
 // announces it at once. The old one stays in use if that fails.
-func (m *Manager) RotateCertificate(ctx context.Context, id Identity) (*Certificate, error) {
+func (m *Manager) RotateCertificate(ctx context.Context, id identity.Identity) (*Certificate, error) {
 	return m.issueOnce(ctx, id, atOnce, func() (*Certificate, bool) { return nil, false })
 }

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 func TestACertificateIsIssuedOnceAndThenFound(t *testing.T) {
 	fake := newFake(t)
 	m := newManager(t, issuer.Options{}, active("a", fake))
-	id := identity(t, "bookstore-v1")
+	id := identityOf(t, "bookstore-v1")
 
 	if _, ok := m.GetCertificate(id); ok {
 		t.Fatal("a certificate was there before it was issued")
@@ -33,7 +34,7 @@ func TestACertificateIsIssuedOnceAndThenFound(t *testing.T) {
 	if !ok || got != first || again != first || fake.asked.Load() != 1 {
 		t.Errorf("issued %v, then %v, found %v; the issuer was asked %d times", first, again, got, fake.asked.Load())
 	}
-	if _, ok := m.GetCertificate(identity(t, "bookstore-v2")); ok {
+	if _, ok := m.GetCertificate(identityOf(t, "bookstore-v2")); ok {
 		t.Error("another identity has a certificate too")
 	}
 	mustVerify(t, first, m.Bundle())
@@ -42,7 +43,7 @@ func TestACertificateIsIssuedOnceAndThenFound(t *testing.T) {
 func TestRotationReplacesACertificateAndTellsItsSubscribers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := startManager(t, issuer.Options{}, active("a", newCA(t)))
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		before := receive(t, s)
 		rotated, err := m.RotateCertificate(t.Context(), id)
@@ -61,7 +62,7 @@ func TestAFailedRotationChangesNothing(t *testing.T) {
 		fake, down := newFake(t), atomic.Bool{}
 		fake.before = failWhile(&down)
 		m := startManager(t, issuer.Options{}, active("a", fake))
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		before := receive(t, s)
 
@@ -83,7 +84,7 @@ func TestAFailedRotationChangesNothing(t *testing.T) {
 func TestNothingIsIssuedBeforeThereIsARoot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := startManager(t, issuer.Options{})
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		if _, err := m.IssueCertificate(t.Context(), id); !errors.Is(err, issuer.ErrNoRoot) {
 			t.Errorf("error %v, want %v", err, issuer.ErrNoRoot)
 		}
@@ -100,7 +101,7 @@ func TestAHundredWhoAskAtOnceShareOneIssuance(t *testing.T) {
 		fake := newFake(t)
 		fake.before = takes(time.Second)
 		m := newManager(t, issuer.Options{}, active("a", fake))
-		got := askAtOnce(t, m, identity(t, "bookstore-v1"), 100)
+		got := askAtOnce(t, m, identityOf(t, "bookstore-v1"), 100)
 		for _, cert := range got {
 			if cert == nil || cert != got[0] {
 				t.Fatalf("one got %v, another %v", got[0], cert)
@@ -118,14 +119,14 @@ func TestThoseWhoAskNeverIssueTwice(t *testing.T) {
 	m := newManager(t, issuer.Options{}, active("a", fake))
 	const identities = 200
 	for i := range identities {
-		askAtOnce(t, m, identity(t, fmt.Sprint("bookstore-", i)), 8)
+		askAtOnce(t, m, identityOf(t, fmt.Sprint("bookstore-", i)), 8)
 	}
 	if n := fake.asked.Load(); n != identities {
 		t.Errorf("the issuer was asked %d times for %d identities", n, identities)
 	}
 }
 
-func askAtOnce(t *testing.T, m *issuer.Manager, id issuer.Identity, callers int) []*issuer.Certificate {
+func askAtOnce(t *testing.T, m *issuer.Manager, id identity.Identity, callers int) []*issuer.Certificate {
 	t.Helper()
 	got := make([]*issuer.Certificate, callers)
 	var group sync.WaitGroup
@@ -149,7 +150,7 @@ func TestACallerWhoGivesUpLeavesTheOthersAlone(t *testing.T) {
 				fake := newFake(t)
 				fake.before = takes(10 * time.Second)
 				m := newManager(t, issuer.Options{}, active("a", fake))
-				id := identity(t, "bookstore-v1")
+				id := identityOf(t, "bookstore-v1")
 				impatient, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 
@@ -189,7 +190,7 @@ func TestAnIssuerThatHangsIsGivenUp(t *testing.T) {
 			return takes(time.Hour)(ctx)
 		}
 		m := startManager(t, issuer.Options{Concurrency: 1}, active("a", fake))
-		hangs, waits := subscribe(t, m, identity(t, "hangs")), subscribe(t, m, identity(t, "waits"))
+		hangs, waits := subscribe(t, m, identityOf(t, "hangs")), subscribe(t, m, identityOf(t, "waits"))
 		pass(30*time.Second - time.Millisecond)
 		receiveNothing(t, waits)
 		pass(time.Second + time.Millisecond)
@@ -204,7 +205,7 @@ func TestACallerWaitsForAnIssuerThatHangsForThirtySeconds(t *testing.T) {
 		fake.before = takes(time.Hour)
 		m := newManager(t, issuer.Options{}, active("a", fake))
 		asked := time.Now()
-		_, err := m.IssueCertificate(t.Context(), identity(t, "bookstore-v1"))
+		_, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 		if took := time.Since(asked); err == nil || took != 30*time.Second {
 			t.Errorf("after %s the error is %v", took, err)
 		}
@@ -224,7 +225,7 @@ func TestRunEndsWithItsContextAndWaitsForWhatIsUnderWay(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- m.Run(ctx) }()
 		for _, name := range []string{"bookbuyer", "bookstore-v1", "bookstore-v2"} {
-			subscribe(t, m, identity(t, name))
+			subscribe(t, m, identityOf(t, name))
 		}
 		synctest.Wait()
 
@@ -245,7 +246,7 @@ func TestRunEndsWithItsContextAndWaitsForWhatIsUnderWay(t *testing.T) {
 func TestRunGoesOnWhereAnEarlierRunEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager(t, issuer.Options{}, active("a", newCA(t)))
-		s := subscribe(t, m, identity(t, "bookstore-v1"))
+		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		for range 3 {
 			ctx, cancel := context.WithTimeout(t.Context(), 16*time.Hour)
 			if err := m.Run(ctx); err != nil {
@@ -273,7 +274,7 @@ func failWhile(down *atomic.Bool) func(context.Context) error {
 
 func TestARotationIsNotServedByTheIssuanceBeforeIt(t *testing.T) {
 	m := newManager(t, issuer.Options{}, active("root", newCA(t)))
-	id := identity(t, "bookstore-v2")
+	id := identityOf(t, "bookstore-v2")
 	s := m.Subscribe(id)
 	defer s.Close()
 	for range 1000 {
@@ -296,7 +297,7 @@ func TestARotationIsNotServedByTheIssuanceBeforeIt(t *testing.T) {
 
 func TestARootThatIsReplacedWhileACertificateIsKeptSignsAllTheSame(t *testing.T) {
 	m := startManager(t, issuer.Options{}, active("root", newCA(t)))
-	s := m.Subscribe(identity(t, "bookstore-v2"))
+	s := m.Subscribe(identityOf(t, "bookstore-v2"))
 	defer s.Close()
 	within := time.After(time.Minute)
 	for range 300 {
@@ -310,5 +311,15 @@ func TestARootThatIsReplacedWhileACertificateIsKeptSignsAllTheSame(t *testing.T)
 				t.Fatal("the new root never signed a certificate")
 			}
 		}
+	}
+}
+
+func TestTheZeroIdentityGetsNoCertificate(t *testing.T) {
+	var id identity.Identity
+	if _, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, id); err == nil {
+		t.Error("a certificate was requested for it")
+	}
+	if cert, err := newManager(t, issuer.Options{}, active("a", newCA(t))).IssueCertificate(t.Context(), id); err == nil {
+		t.Errorf("it got %v", cert)
 	}
 }

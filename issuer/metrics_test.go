@@ -19,7 +19,7 @@ func TestIssuancesAreCountedByRootOutcomeAndReason(t *testing.T) {
 	fake, down := newFake(t), atomic.Bool{}
 	fake.before = failWhile(&down)
 	m := newManager(t, issuer.Options{Metrics: issuer.NewMetrics(registry)}, active("a", fake))
-	id := identity(t, "bookstore-v1")
+	id := identityOf(t, "bookstore-v1")
 	for _, fails := range []bool{false, false, true} {
 		down.Store(fails)
 		if _, err := m.RotateCertificate(t.Context(), id); (err != nil) != fails {
@@ -65,7 +65,7 @@ func TestAFailureIsCountedWithItsReason(t *testing.T) {
 				if test.want == "abandoned" {
 					time.AfterFunc(10*time.Second, cancel)
 				}
-				if _, err := m.IssueCertificate(ctx, identity(t, "bookstore-v1")); err == nil {
+				if _, err := m.IssueCertificate(ctx, identityOf(t, "bookstore-v1")); err == nil {
 					t.Fatal("there is no error")
 				}
 				want := `
@@ -101,7 +101,7 @@ func TestMetricsShowHowTheIssuerOfTheSigningRootIs(t *testing.T) {
 		want(head + `osm_issuer_circuit_open{root="b"} 0` + "\n")
 
 		down.Store(false)
-		if _, err := m.IssueCertificate(t.Context(), identity(t, "bookstore-v1")); err != nil {
+		if _, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1")); err != nil {
 			t.Fatal(err)
 		}
 		want(head + `osm_issuer_circuit_open{root="b"} 0

@@ -6,6 +6,8 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"time"
+
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 const (
@@ -25,7 +27,7 @@ func (m *Manager) work(ctx context.Context) {
 }
 
 // refresh issues a certificate for the identity if that is due.
-func (m *Manager) refresh(ctx context.Context, id Identity) {
+func (m *Manager) refresh(ctx context.Context, id identity.Identity) {
 	_, err := m.issueOnce(ctx, id, inTime, func() (*Certificate, bool) { return nil, !m.isDue(id) })
 	if err == nil {
 		return
@@ -40,7 +42,7 @@ func (m *Manager) refresh(ctx context.Context, id Identity) {
 // isDue reports whether the identity needs a new certificate now. It serves the
 // one that was held back until now, and gives the identity up if it has no
 // subscriber any more.
-func (m *Manager) isDue(id Identity) bool {
+func (m *Manager) isDue(id identity.Identity) bool {
 	e := m.entries[id]
 	switch {
 	case e == nil:
@@ -64,7 +66,7 @@ func (m *Manager) isDue(id Identity) bool {
 // open it puts attempts off, and those of no identity any further, so that all
 // of them follow when the issuer is back. Who was the probe makes way for the
 // others: should it be the one that the issuer stumbles over, they go first.
-func (m *Manager) failed(id Identity, notAsked bool) {
+func (m *Manager) failed(id identity.Identity, notAsked bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entries[id]
@@ -84,13 +86,13 @@ func (m *Manager) failed(id Identity, notAsked bool) {
 
 // renewalTime lies between 1/2 and 2/3 of the life that is left, by the wall
 // clock. Certificates that are issued together are not renewed together.
-func renewalTime(id Identity, now, notAfter time.Time) time.Time {
+func renewalTime(id identity.Identity, now, notAfter time.Time) time.Time {
 	life := notAfter.Sub(now)
 	return now.Round(0).Add(life/2 + time.Duration(spread(id)*float64(life)/6))
 }
 
 // spread is a number from 0 to 1 that depends on the identity alone.
-func spread(id Identity) float64 {
+func spread(id identity.Identity) float64 {
 	h := fnv.New32a()
 	h.Write([]byte(id.CommonName())) // never fails, says hash.Hash
 	return float64(h.Sum32()) / (1 << 32)

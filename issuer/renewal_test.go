@@ -20,7 +20,7 @@ func TestCertificatesAreRenewedBetweenHalfAndTwoThirdsOfTheirLife(t *testing.T) 
 		subscriptions := make([]*issuer.Subscription, proxies)
 		before := make([]issuer.Update, proxies)
 		for i := range subscriptions {
-			subscriptions[i] = subscribe(t, m, identity(t, fmt.Sprint("bookstore-", i)))
+			subscriptions[i] = subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i)))
 			before[i] = receive(t, subscriptions[i])
 		}
 		pass(day * 2 / 3)
@@ -44,7 +44,7 @@ func TestCertificatesAreRenewedBetweenHalfAndTwoThirdsOfTheirLife(t *testing.T) 
 
 func TestAnIdentityIsAlwaysRenewedAtTheSamePartOfALife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		var ages []time.Duration
 		for range 2 {
 			m := startManager(t, issuer.Options{}, active("a", newCA(t)))
@@ -69,7 +69,7 @@ func TestRenewalFollowsTheLifetimeThatTheIssuerGave(t *testing.T) {
 		fake := newFake(t)
 		fake.maxTTL = time.Hour
 		m := startManager(t, issuer.Options{TTL: day}, active("a", fake))
-		s := subscribe(t, m, identity(t, "bookstore-v1"))
+		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		first := receive(t, s)
 		pass(30*time.Minute - time.Second)
 		receiveNothing(t, s)
@@ -83,7 +83,7 @@ func TestRenewalFollowsTheLifetimeThatTheIssuerGave(t *testing.T) {
 func TestRenewalGoesOnForAMonth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := startManager(t, issuer.Options{}, active("a", newCA(t)))
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		subscribe(t, m, id)
 		synctest.Wait()
 		for range 30 * 24 {
@@ -127,7 +127,7 @@ func failAfterRenewalIsDue(t *testing.T, failure error) (attempts []time.Time) {
 			return nil
 		}
 		m := startManager(t, issuer.Options{}, active("a", fake))
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		first := receive(t, s).Certificate
 
@@ -190,7 +190,7 @@ func TestACertificateThatEndsIsNotAnnouncedWithANewBundle(t *testing.T) {
 		fake, down := newFake(t), atomic.Bool{}
 		fake.before = failWhile(&down)
 		m := startManager(t, issuer.Options{}, active("a", fake))
-		s := subscribe(t, m, identity(t, "bookstore-v1"))
+		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		s.Ack(receive(t, s).Version)
 		down.Store(true)
 		pass(day + time.Second)

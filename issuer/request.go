@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // maxCommonName is the upper bound of RFC 5280, appendix A.1 (ub-common-name).
@@ -32,8 +34,8 @@ type Request struct {
 // NewServiceRequest makes a key and asks for the certificate of a workload: its
 // SPIFFE ID as the only URI SAN (X.509-SVID section 2), its common name as
 // subject and DNS SAN, client and server authentication.
-func NewServiceRequest(algorithm KeyAlgorithm, id Identity) (*Request, error) {
-	if id == (Identity{}) {
+func NewServiceRequest(algorithm KeyAlgorithm, id identity.Identity) (*Request, error) {
+	if id == (identity.Identity{}) {
 		return nil, errors.New("a request for no identity")
 	}
 	name := id.CommonName()

@@ -24,7 +24,7 @@ var keyAlgorithms = []issuer.KeyAlgorithm{issuer.ECDSAP256, issuer.RSA2048, issu
 func TestEveryKeyAlgorithmMakesItsKindOfKey(t *testing.T) {
 	for _, algorithm := range keyAlgorithms {
 		t.Run(string(algorithm), func(t *testing.T) {
-			req, err := issuer.NewServiceRequest(algorithm, identity(t, "bookstore-v1"))
+			req, err := issuer.NewServiceRequest(algorithm, identityOf(t, "bookstore-v1"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -81,7 +81,7 @@ func TestKeyAlgorithmsAreChosenByName(t *testing.T) {
 		if err == nil || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)
 		}
-		if _, err := issuer.NewServiceRequest(issuer.KeyAlgorithm(name), identity(t, "a")); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := issuer.NewServiceRequest(issuer.KeyAlgorithm(name), identityOf(t, "a")); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
@@ -143,7 +143,7 @@ func TestARequestHasExactlyTheNamesOfWhatItIsFor(t *testing.T) {
 
 func service(t *testing.T, serviceAccount string) func() (*issuer.Request, error) {
 	return func() (*issuer.Request, error) {
-		return issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, identity(t, serviceAccount))
+		return issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, identityOf(t, serviceAccount))
 	}
 }
 
@@ -156,7 +156,7 @@ func texts(uris []*url.URL) (texts []string) {
 
 func TestNoKeyIsEverPrinted(t *testing.T) {
 	m := newManager(t, issuer.Options{}, active("a", newCA(t)))
-	cert, err := m.IssueCertificate(t.Context(), identity(t, "bookstore-v1"))
+	cert, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 	if err != nil {
 		t.Fatal(err)
 	}

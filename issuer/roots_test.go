@@ -55,7 +55,7 @@ func TestANewPassiveRootIsAnnouncedAndLeavesCertificatesAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newFake(t), newFake(t)
 		m := startManager(t, issuer.Options{}, active("a", a))
-		s := subscribe(t, m, identity(t, "bookstore-v1"))
+		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		before := receive(t, s)
 		setRoots(t, m, active("a", a), passive("b", b))
 		after := receive(t, s)
@@ -75,7 +75,7 @@ func TestAnotherSignerReissuesEverything(t *testing.T) {
 		m := startManager(t, issuer.Options{}, active("a", a), passive("b", b))
 		subscriptions := make([]*issuer.Subscription, 20)
 		for i := range subscriptions {
-			subscriptions[i] = subscribe(t, m, identity(t, fmt.Sprint("bookstore-", i)))
+			subscriptions[i] = subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i)))
 			mustVerify(t, receive(t, subscriptions[i]).Certificate, bundleOf(t, a))
 		}
 		setRoots(t, m, passive("a", a), active("b", b))
@@ -90,7 +90,7 @@ func TestTheSameRootsChangeNothing(t *testing.T) {
 		a, b := newFake(t), newFake(t)
 		again := &fakeIssuer{CA: a.CA} // the same root, read once more
 		m := startManager(t, issuer.Options{}, active("a", a), passive("b", b))
-		s := subscribe(t, m, identity(t, "bookstore-v1"))
+		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		receive(t, s)
 		setRoots(t, m, active("a", a), passive("b", b))
 		setRoots(t, m, passive("b", b), active("a", again))
@@ -112,7 +112,7 @@ func TestASignerIsAnotherByItsNameOrItsCertificates(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := newCA(t), newCA(t)
 				m := startManager(t, issuer.Options{}, active("a", a))
-				s := subscribe(t, m, identity(t, "bookstore-v1"))
+				s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 				before := receive(t, s)
 				setRoots(t, m, next(a, b))
 				if after := receive(t, s); after.Certificate == before.Certificate {
@@ -128,7 +128,7 @@ func TestARootThatSignsNoMoreKeepsNothingItSigned(t *testing.T) {
 		a, b := newFake(t), newFake(t)
 		a.before = takes(10 * time.Second)
 		m := startManager(t, issuer.Options{}, active("a", a), passive("b", b))
-		s := subscribe(t, m, identity(t, "bookstore-v1"))
+		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		pass(5 * time.Second)
 		setRoots(t, m, passive("a", a), active("b", b)) // while a is at it
 		pass(5 * time.Second)
@@ -145,7 +145,7 @@ func TestASignerThatFailsLeavesTheOldCertificateAndIsTriedAgain(t *testing.T) {
 		a, b, down := newCA(t), newFake(t), atomic.Bool{}
 		b.before = failWhile(&down)
 		m := startManager(t, issuer.Options{}, active("a", a))
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		s := m.Subscribe(id)
 		before := receive(t, s)
 
@@ -173,7 +173,7 @@ func TestARootThatIsTrustedOnlySignsNothing(t *testing.T) {
 	if !m.Bundle().Equal(bundle) {
 		t.Error("it is not trusted")
 	}
-	if _, err := m.IssueCertificate(t.Context(), identity(t, "bookstore-v1")); !errors.Is(err, issuer.ErrTrustedOnly) {
+	if _, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1")); !errors.Is(err, issuer.ErrTrustedOnly) {
 		t.Errorf("error %v, want %v", err, issuer.ErrTrustedOnly)
 	}
 }

@@ -14,7 +14,7 @@ func TestWhileNoRootSignsTheBundleIsAnnouncedAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newFake(t), newFake(t)
 		m := startManager(t, issuer.Options{}, passive("a", a), passive("b", b))
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		if u := receive(t, s); u.Certificate != nil || !u.Bundle.Equal(bundleOf(t, a, b)) {
 			t.Errorf("announced is %+v", u)
@@ -31,7 +31,7 @@ func TestWhatWasIssuedIsServedWhileNoRootSignsAndNotIssuedAnewByTheSame(t *testi
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newFake(t), newFake(t)
 		m := startManager(t, issuer.Options{}, active("a", a))
-		s := subscribe(t, m, identity(t, "bookstore-v1"))
+		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		before := receive(t, s)
 		setRoots(t, m, passive("a", a), passive("b", b))
 		if u := receive(t, s); u.Certificate != before.Certificate {
@@ -50,7 +50,7 @@ func TestCertificatesOfARootThatIsNotTrustedAreNotServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newFake(t), newFake(t)
 		m := startManager(t, issuer.Options{}, active("a", a))
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		receive(t, s)
 		setRoots(t, m, passive("b", b))
@@ -79,7 +79,7 @@ func TestReplacingCertificatesTakesTheLongerTheMoreThereAre(t *testing.T) {
 				a, b := newFake(t), newFake(t)
 				m := startManager(t, issuer.Options{}, active("a", a), passive("b", b))
 				for i := range test.identities {
-					receive(t, subscribe(t, m, identity(t, fmt.Sprint("bookstore-", i))))
+					receive(t, subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i))))
 				}
 				setRoots(t, m, passive("a", a), active("b", b))
 				started := time.Now()
@@ -106,7 +106,7 @@ func TestALeakedRootsCertificatesAreReplacedWithoutDelay(t *testing.T) {
 		a, b := newFake(t), newFake(t)
 		m := startManager(t, issuer.Options{}, active("a", a), passive("b", b))
 		for i := range 1000 {
-			receive(t, subscribe(t, m, identity(t, fmt.Sprint("bookstore-", i))))
+			receive(t, subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i))))
 		}
 		setRoots(t, m, active("b", b))
 		pass(time.Millisecond)
@@ -119,7 +119,7 @@ func TestALeakedRootsCertificatesAreReplacedWithoutDelay(t *testing.T) {
 func TestNoCertificateOutlivesWhatIsKnownOfTheRoots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := startManager(t, issuer.Options{TTL: 24 * time.Hour}, active("a", newCA(t)))
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		lifetime := func() time.Duration {
 			cert, err := m.RotateCertificate(t.Context(), id)
 			if err != nil {

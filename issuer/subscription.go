@@ -3,6 +3,8 @@ package issuer
 import (
 	"crypto/x509"
 	"sync/atomic"
+
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // Update is what a subscriber needs to know, always as a whole: a later Update
@@ -23,7 +25,7 @@ type Update struct {
 // whenever either changes, until it is closed.
 type Subscription struct {
 	manager  *Manager
-	identity Identity
+	identity identity.Identity
 	updates  chan Update // one slot: holds the latest Update that was not received yet
 	acked    atomic.Uint64
 }
@@ -55,7 +57,7 @@ func (s *Subscription) announce(u Update) {
 // Subscribe announces the identity's certificate, the current one at once and
 // otherwise the first that can be issued, and every later one; and the trust
 // bundle, as soon as there is one. The caller closes the subscription.
-func (m *Manager) Subscribe(id Identity) *Subscription {
+func (m *Manager) Subscribe(id identity.Identity) *Subscription {
 	s := &Subscription{manager: m, identity: id, updates: make(chan Update, 1)}
 	m.mu.Lock()
 	defer m.mu.Unlock()

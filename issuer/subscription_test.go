@@ -8,16 +8,17 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 func TestSubscribersShareACertificate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)
 		m := startManager(t, issuer.Options{}, active("a", fake))
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		early := receive(t, subscribe(t, m, id))
 		late := receive(t, subscribe(t, m, id))
-		other := receive(t, subscribe(t, m, identity(t, "bookstore-v2")))
+		other := receive(t, subscribe(t, m, identityOf(t, "bookstore-v2")))
 		if early.Certificate != late.Certificate || early.Version != late.Version {
 			t.Errorf("one was told %+v, the other %+v", early, late)
 		}
@@ -33,7 +34,7 @@ func TestSubscribersShareACertificate(t *testing.T) {
 func TestASlowSubscriberGetsOnlyTheLatestUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := startManager(t, issuer.Options{}, active("a", newCA(t)))
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		synctest.Wait()
 		var latest *issuer.Certificate
@@ -53,7 +54,7 @@ func TestASlowSubscriberGetsOnlyTheLatestUpdate(t *testing.T) {
 func TestACertificateIsGivenUpWithItsLastSubscriber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := startManager(t, issuer.Options{Linger: time.Minute}, active("a", newCA(t)))
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		one, other := m.Subscribe(id), m.Subscribe(id)
 		synctest.Wait()
 		one.Close()
@@ -77,7 +78,7 @@ func TestACertificateIsGivenUpWithItsLastSubscriber(t *testing.T) {
 func TestWhoComesBackSoonFindsTheSameCertificate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := startManager(t, issuer.Options{Linger: time.Minute}, active("a", newCA(t)))
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		s := m.Subscribe(id)
 		before := receive(t, s)
 		s.Close()
@@ -98,7 +99,7 @@ func TestWhatNobodySubscribesToIsGivenUp(t *testing.T) {
 		fake := newFake(t)
 		fake.before = takes(10 * time.Second)
 		m := startManager(t, issuer.Options{Linger: time.Minute}, active("a", fake))
-		left, asked := identity(t, "left-while-it-was-issued"), identity(t, "only-asked-for")
+		left, asked := identityOf(t, "left-while-it-was-issued"), identityOf(t, "only-asked-for")
 
 		s := m.Subscribe(left)
 		pass(time.Second)
@@ -107,7 +108,7 @@ func TestWhatNobodySubscribesToIsGivenUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		pass(time.Minute + time.Second)
-		for _, id := range []issuer.Identity{left, asked} {
+		for _, id := range []identity.Identity{left, asked} {
 			if cert, ok := m.GetCertificate(id); ok {
 				t.Errorf("%v is still there", cert)
 			}
@@ -130,7 +131,7 @@ func TestPendingCountsWhoHasNotAcknowledgedTheLatestUpdate(t *testing.T) {
 				t.Errorf("%d pending %s, want %d", got, when, n)
 			}
 		}
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		one, other := subscribe(t, m, id), m.Subscribe(id)
 		synctest.Wait()
 		want(2, "before there is a certificate")
@@ -162,7 +163,7 @@ func TestSubscribersComeAndGoWhileRootsChange(t *testing.T) {
 	m := startManager(t, issuer.Options{Linger: time.Microsecond}, active("a", a))
 	var group sync.WaitGroup
 	for range 8 {
-		id := identity(t, "bookstore-v1")
+		id := identityOf(t, "bookstore-v1")
 		group.Go(func() {
 			for range 50 {
 				s := m.Subscribe(id)
@@ -179,7 +180,7 @@ func TestSubscribersComeAndGoWhileRootsChange(t *testing.T) {
 			roots = []issuer.Root{passive("a", a), active("b", b)}
 		}
 		setRoots(t, m, roots...)
-		if _, err := m.RotateCertificate(t.Context(), identity(t, "bookstore-v1")); err != nil {
+		if _, err := m.RotateCertificate(t.Context(), identityOf(t, "bookstore-v1")); err != nil {
 			t.Error(err)
 		}
 	}

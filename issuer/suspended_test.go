@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // A machine that is suspended has its monotonic clock stand still, and its wall
@@ -15,7 +17,7 @@ func TestWhatIsDueIsComparedByTheWallClock(t *testing.T) {
 	m.Confirm(time.Now())
 	for name, at := range map[string]time.Time{
 		"due":       e.due,
-		"renewal":   renewalTime(Identity{}, time.Now(), time.Now().Add(time.Hour)),
+		"renewal":   renewalTime(identity.Identity{}, time.Now(), time.Now().Add(time.Hour)),
 		"confirmed": m.confirmed,
 	} {
 		if strings.Contains(at.String(), "m=") {

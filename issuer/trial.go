@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"time"
+
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // trialTTL is how long the certificate of a trial lives, which is not used.
@@ -13,7 +15,7 @@ const trialTTL = time.Hour
 // Try has an issuer certify a key of an identity, and verifies the chain as every
 // peer would. What is wrong with a root, an intermediate, a role or an approval shows
 // by that alone, before anything depends on it.
-func Try(ctx context.Context, i Issuer, algorithm KeyAlgorithm, id Identity) error {
+func Try(ctx context.Context, i Issuer, algorithm KeyAlgorithm, id identity.Identity) error {
 	request, err := NewServiceRequest(algorithm, id)
 	if err != nil {
 		return err

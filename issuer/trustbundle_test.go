@@ -170,7 +170,7 @@ func FuzzParseTrustBundle(f *testing.F) {
 
 func leafOf(t testing.TB, ca issuer.Issuer) *x509.Certificate {
 	t.Helper()
-	req, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, identity(t, "bookstore-v1"))
+	req, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, identityOf(t, "bookstore-v1"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	corev1lister "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/rest"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // attestTimeout bounds an attestation, however many questions it asks.
@@ -84,7 +84,7 @@ func (a *PodAttestor) Attest(ctx context.Context, token string) (Proxy, error) {
 	if err != nil {
 		return Proxy{}, err
 	}
-	id, err := issuer.NewIdentity(a.trustDomain, b.namespace, b.serviceAccount.Name)
+	id, err := identity.New(a.trustDomain, b.namespace, b.serviceAccount.Name)
 	if err != nil {
 		return Proxy{}, refuse(ReasonOtherServiceAccount, "the service account cannot have a certificate: %s", err)
 	}

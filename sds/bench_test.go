@@ -24,6 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/sds"
 )
 
@@ -115,7 +116,7 @@ type believing struct{}
 
 func (believing) Attest(_ context.Context, token string) (sds.Proxy, error) {
 	account, uid, _ := strings.Cut(token, "/")
-	id, err := issuer.NewIdentity("cluster.local", "bench", account)
+	id, err := identity.New("cluster.local", "bench", account)
 	return sds.Proxy{Identity: id, PodUID: types.UID(uid)}, err
 }
 

@@ -6,6 +6,7 @@ import (
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // delta is the incremental protocol of one stream: requests add and remove
@@ -17,7 +18,7 @@ type delta struct {
 
 type deltaStep = step[discoveryv3.DeltaDiscoveryResponse]
 
-func newDelta(identity issuer.Identity, tag string) *delta {
+func newDelta(identity identity.Identity, tag string) *delta {
 	return &delta{session: newSession(identity, tag)}
 }
 

@@ -10,11 +10,12 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // fuzzUpdates are what the fuzz targets announce: certificates and bundles that
 // change together and apart, and one that has expired.
-func fuzzUpdates(f *testing.F) (issuer.Identity, []issuer.Update, time.Time) {
+func fuzzUpdates(f *testing.F) (identity.Identity, []issuer.Update, time.Time) {
 	a := newAuthority(f)
 	first, second := a.certificate(), a.certificate()
 	updates := []issuer.Update{a.update(first), a.update(second)}
@@ -24,7 +25,7 @@ func fuzzUpdates(f *testing.F) (issuer.Identity, []issuer.Update, time.Time) {
 }
 
 // permitted fails the test if a response holds anything but the identity's own.
-func permitted(t *testing.T, id issuer.Identity, names []string) {
+func permitted(t *testing.T, id identity.Identity, names []string) {
 	t.Helper()
 	if len(names) == 0 || len(names) > maxNames {
 		t.Fatalf("a response of %d secrets", len(names))

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/sds"
@@ -49,9 +50,9 @@ type mesh struct {
 	stop         func() error // ends everything and waits
 }
 
-func identity(t testing.TB, namespace, account string) issuer.Identity {
+func identityOf(t testing.TB, namespace, account string) identity.Identity {
 	t.Helper()
-	id, err := issuer.NewIdentity("cluster.local", namespace, account)
+	id, err := identity.New("cluster.local", namespace, account)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func (m *mesh) start(attestor sds.Attestor, o issuer.Options) {
 		Listener:       m.listener,
 		Source:         m.manager,
 		Attestor:       attestor,
-		GetCertificate: issuertest.Serving(m.manager, identity(m.t, "osm-system", "osm-controller")),
+		GetCertificate: issuertest.Serving(m.manager, identityOf(m.t, "osm-system", "osm-controller")),
 		Metrics:        sds.NewMetrics(m.registry),
 		Limits:         m.limits,
 		ClockSkew:      m.skew,

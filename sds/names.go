@@ -5,12 +5,13 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 const (
-	serviceCertPrefix  = "service-cert:"
-	inboundRootPrefix  = "root-cert-for-mtls-inbound:"
+	serviceCertPrefix  = mesh.CertificatePrefix
+	inboundRootPrefix  = mesh.ValidationPrefix
 	outboundRootPrefix = "root-cert-for-mtls-outbound:"
 	// peersPrefix is followed by an IP address: see peers.go.
 	peersPrefix = "peers:"
@@ -33,7 +34,7 @@ const (
 
 // parseName says what a proxy of the identity gets under the secret's name, or
 // refuses a name that is not its to ask for.
-func parseName(name string, own issuer.Identity) (kind, error) {
+func parseName(name string, own identity.Identity) (kind, error) {
 	if len(name) > maxNameLength {
 		return 0, refuse(ReasonUnknownSecret, "a secret name of %d bytes is longer than %d", len(name), maxNameLength)
 	}
@@ -56,9 +57,9 @@ func parseName(name string, own issuer.Identity) (kind, error) {
 		name, serviceCertPrefix+path(own), inboundRootPrefix+path(own), outboundRootPrefix, peersPrefix, httpPortsName, defaultCertAlias, defaultRootAlias)
 }
 
-func path(id issuer.Identity) string { return id.Namespace() + "/" + id.ServiceAccount() }
+func path(id identity.Identity) string { return id.Namespace() + "/" + id.ServiceAccount() }
 
-func checkOwn(name, of string, own issuer.Identity) error {
+func checkOwn(name, of string, own identity.Identity) error {
 	namespace, account, ok := strings.Cut(of, "/")
 	if !ok || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(account)) > 0 {
 		return refuse(ReasonUnknownSecret, "secret name %q does not end in <namespace>/<service account>", name)

@@ -5,12 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
-func identity(t testing.TB, namespace, account string) issuer.Identity {
+func identityOf(t testing.TB, namespace, account string) identity.Identity {
 	t.Helper()
-	id, err := issuer.NewIdentity("cluster.local", namespace, account)
+	id, err := identity.New("cluster.local", namespace, account)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -18,7 +18,7 @@ func identity(t testing.TB, namespace, account string) issuer.Identity {
 }
 
 func TestParseName(t *testing.T) {
-	own := identity(t, "bookstore", "bookstore-v2")
+	own := identityOf(t, "bookstore", "bookstore-v2")
 	cases := []struct {
 		name    string
 		secret  string

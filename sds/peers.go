@@ -10,7 +10,7 @@ import (
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // maxAddresses bounds the addresses that one stream asks about.
@@ -20,7 +20,7 @@ const maxAddresses = 1024
 type Destinations interface {
 	// At returns them, in order; none if no pod of the mesh is there. The result
 	// does not change.
-	At(address netip.Addr) []issuer.Identity
+	At(address netip.Addr) []identity.Identity
 	// Watch has the channel, which has room for one, hold something whenever the
 	// answer for the address has changed.
 	Watch(address netip.Addr, changed chan<- struct{})
@@ -42,7 +42,7 @@ type peers struct {
 type answer struct {
 	secret
 	address    netip.Addr
-	identities []issuer.Identity
+	identities []identity.Identity
 	current    string // version of the identities
 }
 
@@ -112,7 +112,7 @@ func (p *peers) forget() {
 	}
 }
 
-func versionOf(identities []issuer.Identity) string {
+func versionOf(identities []identity.Identity) string {
 	var b strings.Builder
 	for _, id := range identities {
 		b.WriteString(id.String())

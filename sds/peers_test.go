@@ -7,13 +7,13 @@ import (
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // whereabouts is a Destinations that a test writes.
-type whereabouts map[netip.Addr][]issuer.Identity
+type whereabouts map[netip.Addr][]identity.Identity
 
-func (w whereabouts) At(a netip.Addr) []issuer.Identity   { return w[a] }
+func (w whereabouts) At(a netip.Addr) []identity.Identity { return w[a] }
 func (w whereabouts) Watch(netip.Addr, chan<- struct{})   {}
 func (w whereabouts) Unwatch(netip.Addr, chan<- struct{}) {}
 
@@ -28,7 +28,7 @@ func TestAnAddressDoesNotHoldBackWhatIsSaidOfTheBundle(t *testing.T) {
 	pushed := c.announce(a.update(a.certificate()))
 	pushed.check(t, "the unanswered address comes again", result{names: []string{store, ownRoots, ownCert}})
 	c.ack(pushed.nonce, ownCert, ownRoots, store).check(t, "ACK", result{acked: true, inUse: 1})
-	w[netip.MustParseAddr("10.0.0.1")] = []issuer.Identity{a.id}
+	w[netip.MustParseAddr("10.0.0.1")] = []identity.Identity{a.id}
 	out, err := c.m.refresh(c.now)
 	moved := c.result(out, err)
 	moved.check(t, "somebody came", result{names: []string{store}})

@@ -7,11 +7,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // Proxy is who a stream belongs to: the sidecar of one pod.
 type Proxy struct {
-	Identity  issuer.Identity
+	Identity  identity.Identity
 	UUID      string // the pod's label osm-proxy-uuid
 	Namespace string
 	PodName   string
@@ -51,5 +52,5 @@ type Acknowledgements interface {
 // Source announces an identity's certificate and the trust bundle. It is what
 // this package needs of an issuer.Manager.
 type Source interface {
-	Subscribe(id issuer.Identity) *issuer.Subscription
+	Subscribe(id identity.Identity) *issuer.Subscription
 }

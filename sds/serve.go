@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/peer"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // errDraining ends the streams of a server that stops.
@@ -23,7 +23,7 @@ var errShed = refuse(ReasonUnavailable, "this replica of the control plane is cu
 // serve carries one stream: it attests the proxy, feeds requests and updates to
 // the machine, and does what the machine says.
 func serve[Request, Response any, M machine[Request, Response]](
-	s *Server, stream grpc.BidiStreamingServer[Request, Response], protocol func(issuer.Identity, string) M,
+	s *Server, stream grpc.BidiStreamingServer[Request, Response], protocol func(identity.Identity, string) M,
 ) error {
 	c := &conversation[Request, Response]{server: s, stream: stream, drained: *s.drained.Load()}
 	err := apart(func() (err error) {

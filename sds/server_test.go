@@ -206,7 +206,7 @@ func TestARotatedCertificateIsPushed(t *testing.T) {
 	stream := ask(t, presenting(t.Context(), m.bookstore()), m.client(), names(ownCert, ownRoots))
 	first := receive(t, stream)
 	send(t, stream, accepting(first, ownCert, ownRoots))
-	rotated, err := m.manager.RotateCertificate(t.Context(), identity(t, "bookstore", "bookstore-v2"))
+	rotated, err := m.manager.RotateCertificate(t.Context(), identityOf(t, "bookstore", "bookstore-v2"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestAProxyThatComesToAnotherReplicaIsSentItsCertificateInTime(t *testing.T)
 	first := receive(t, ask(t, presenting(t.Context(), token), m.client(), names(ownCert, ownRoots)))
 	// What another replica has for it was issued later.
 	eventually(t, "another certificate ends later", func() bool {
-		other, err := m.manager.RotateCertificate(t.Context(), identity(t, "bookstore", "bookstore-v2"))
+		other, err := m.manager.RotateCertificate(t.Context(), identityOf(t, "bookstore", "bookstore-v2"))
 		return err == nil && other.NotAfter().After(leaf(t, secrets(t, first.GetResources())[ownCert]).NotAfter)
 	})
 	again := names(ownCert, ownRoots)
@@ -279,7 +279,7 @@ func TestANACKIsNotAnsweredBeforeThereIsSomethingNew(t *testing.T) {
 		send(t, stream, r)
 	}
 	eventually(t, "the NACK was counted", func() bool { return m.count("osm_sds_nacks_total") > 0 })
-	rotated, err := m.manager.RotateCertificate(t.Context(), identity(t, "bookstore", "bookstore-v2"))
+	rotated, err := m.manager.RotateCertificate(t.Context(), identityOf(t, "bookstore", "bookstore-v2"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func TestAProxyThatComesBackIsSentOnlyWhatItLacks(t *testing.T) {
 	r.VersionInfo = held.GetVersionInfo()
 	stream = ask(t, ctx, client, r)
 	eventually(t, "it is known to hold what it came with", func() bool { return m.manager.Pending() == 0 && m.count("osm_sds_streams") == 1 })
-	rotated, err := m.manager.RotateCertificate(t.Context(), identity(t, "bookstore", "bookstore-v2"))
+	rotated, err := m.manager.RotateCertificate(t.Context(), identityOf(t, "bookstore", "bookstore-v2"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +324,7 @@ func TestTheStreamOfADeletedPodEndsAtTheNextPush(t *testing.T) {
 	stream := ask(t, presenting(t.Context(), m.cluster.token(p)), m.client(), names(ownCert))
 	receive(t, stream)
 	m.cluster.delete(p)
-	if _, err := m.manager.RotateCertificate(t.Context(), identity(t, "bookstore", "bookstore-v2")); err != nil {
+	if _, err := m.manager.RotateCertificate(t.Context(), identityOf(t, "bookstore", "bookstore-v2")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := stream.Recv(); status.Code(err) != codes.PermissionDenied {
@@ -348,7 +348,7 @@ func TestStreamsOfOneProxyShareACertificate(t *testing.T) {
 
 func TestASlowReaderIsSentTheLatest(t *testing.T) {
 	m := newMesh(t)
-	id := identity(t, "bookstore", "bookstore-v2")
+	id := identityOf(t, "bookstore", "bookstore-v2")
 	stream := ask(t, presenting(t.Context(), m.bookstore()), m.client(), names(ownCert))
 	receive(t, stream)
 	const rotations = 500
@@ -422,7 +422,7 @@ func TestTheServersCertificateIsReplacedWhileItServes(t *testing.T) {
 	}
 	first := served()
 	m.newRoot()
-	if _, err := m.manager.RotateCertificate(t.Context(), identity(t, "osm-system", "osm-controller")); err != nil {
+	if _, err := m.manager.RotateCertificate(t.Context(), identityOf(t, "osm-system", "osm-controller")); err != nil {
 		t.Fatal(err)
 	}
 	if served().Equal(first) {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // sotw is the state-of-the-world protocol of one stream: every request carries
@@ -21,7 +22,7 @@ type sotw struct {
 
 type sotwStep = step[discoveryv3.DiscoveryResponse]
 
-func newSotW(identity issuer.Identity, tag string) *sotw {
+func newSotW(identity identity.Identity, tag string) *sotw {
 	return &sotw{session: newSession(identity, tag)}
 }
 

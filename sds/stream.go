@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // maxNames bounds what one stream subscribes to. A proxy needs one certificate,
@@ -25,7 +26,7 @@ const maxNames = 64
 // content after it. A NACK changes nothing of what was sent, so it is not
 // answered before the content changes.
 type session struct {
-	identity issuer.Identity
+	identity identity.Identity
 	quota    quota  // of the pod; none when nil
 	tag      string // begins every nonce: those of another stream are not taken for this one's
 	sent     uint64 // responses so far; the last one's number
@@ -68,7 +69,7 @@ type step[Response any] struct {
 	detail   string    // why it did
 }
 
-func newSession(identity issuer.Identity, tag string) session {
+func newSession(identity identity.Identity, tag string) session {
 	return session{identity: identity, tag: tag, secrets: map[string]*secret{}}
 }
 

@@ -9,6 +9,7 @@ import (
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
 )
 
@@ -20,7 +21,7 @@ const (
 // authority makes updates as an issuer.Manager would.
 type authority struct {
 	t       testing.TB
-	id      issuer.Identity
+	id      identity.Identity
 	ca      *tresor.CA
 	bundle  issuer.TrustBundle
 	version uint64
@@ -28,7 +29,7 @@ type authority struct {
 
 func newAuthority(t testing.TB) *authority {
 	t.Helper()
-	a := &authority{t: t, id: identity(t, "bookstore", "bookstore-v2")}
+	a := &authority{t: t, id: identityOf(t, "bookstore", "bookstore-v2")}
 	a.newRoot()
 	return a
 }

@@ -3,13 +3,11 @@ package webhook
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
@@ -32,23 +30,12 @@ func (v *Validator) meshRootCertificate(ctx context.Context, r *review, verdict 
 
 func rootSpec(spec v1.MeshRootCertificateSpec, verdict *verdict) {
 	path := field.NewPath("spec")
-	if domain := spec.TrustDomain; domain != "" && !validTrustDomain(domain) {
+	if domain := spec.TrustDomain; domain != "" && identity.CheckTrustDomain(domain) != nil {
 		verdict.refuse(field.Invalid(path.Child("trustDomain"), domain,
 			"not a SPIFFE trust domain: use lower-case letters, digits, dots, dashes and underscores, such as cluster.local"))
 	}
 	verdict.refuse(oneOf(path.Child("role"), spec.Role, v1.Active, v1.Passive, v1.Inactive, v1.Revoked)...)
 	provider(path.Child("provider"), spec.Provider, verdict)
-}
-
-// maxTrustDomain is that of SPIFFE-ID, section 2.1, in bytes.
-const maxTrustDomain = 255
-
-// validTrustDomain is SPIFFE-ID section 2.1, without the URI form that go-spiffe
-// takes as well, and without empty DNS labels, for certificates name their
-// services by DNS names that end in the trust domain.
-func validTrustDomain(name string) bool {
-	domain, err := spiffeid.TrustDomainFromString(name)
-	return err == nil && domain.Name() == name && len(name) <= maxTrustDomain && !slices.Contains(strings.Split(name, "."), "")
 }
 
 // unchanged refuses to make an object stand for another root. Its certificates

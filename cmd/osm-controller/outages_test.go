@@ -24,6 +24,7 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/render"
@@ -76,7 +77,7 @@ func outageOf(t *testing.T, failure error) (events []eventsv1.Event) {
 		c.outages = &outages{manager.HealthChanges(), func() {}, newEvents(o, client, slog.New(slog.DiscardHandler))}
 		stop := start(t, manager.Run, c.outages.Run)
 		defer stop()
-		id, err := issuer.NewIdentity("cluster.local", "bookstore", "bookstore-v2")
+		id, err := identity.New("cluster.local", "bookstore", "bookstore-v2")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,14 +12,15 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/status"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/sds"
 )
 
-func mustIdentity(t *testing.T, account string) issuer.Identity {
+func mustIdentity(t *testing.T, account string) identity.Identity {
 	t.Helper()
-	id, err := issuer.NewIdentity("cluster.local", "bookstore", account)
+	id, err := identity.New("cluster.local", "bookstore", account)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,7 @@ func TestWhatIsToldOfACertificateHoldsNoKey(t *testing.T) {
 		if err := manager.SetRoots(t.Context(), issuer.Root{Name: "root", Role: issuer.Active, Issuer: mustCA(t)}); err != nil {
 			t.Fatal(err)
 		}
-		ids := []issuer.Identity{mustIdentity(t, "bookstore-v1"), mustIdentity(t, "bookstore-v2")}
+		ids := []identity.Identity{mustIdentity(t, "bookstore-v1"), mustIdentity(t, "bookstore-v2")}
 		for _, id := range ids {
 			defer manager.Subscribe(id).Close()
 		}
@@ -109,16 +110,16 @@ func TestEachRootIsToldWithItsStage(t *testing.T) {
 		}
 		return strings.Join(all, ", ")
 	}
-	if got := stages(); got != "former signs" {
+	if got := stages(); got != "former signing" {
 		t.Errorf("at first, %s", got)
 	}
 	state = state.Next(wanted, situation)
-	if got := stages(); got != "former signs, next distributing" {
+	if got := stages(); got != "former signing, next distributing" {
 		t.Errorf("then, %s", got)
 	}
 	situation.Acknowledged, situation.Now = true, situation.Now.Add(time.Minute)
 	state = state.Next(wanted, situation)
-	if got := stages(); got != "next signs, former retiring" {
+	if got := stages(); got != "next signing, former retiring" {
 		t.Errorf("when it is acknowledged, %s", got)
 	}
 }

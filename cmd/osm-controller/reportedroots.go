@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/x509"
 	"slices"
 
 	"github.com/osm-edge/osm/cmd/internal/status"
@@ -11,7 +10,7 @@ import (
 )
 
 // order is how roots are told of: who signs, who will, who may, who did.
-var order = [...]status.Stage{status.Signs, status.Distributing, status.Trusted, status.Retiring}
+var order = [...]rotation.Stage{rotation.Signing, rotation.Distributing, rotation.Trusted, rotation.Retiring}
 
 func rootsOf(state rotation.State) []status.Root {
 	told := []status.Root{}
@@ -22,7 +21,7 @@ func rootsOf(state rotation.State) []status.Root {
 			Fingerprint: trustbundle.Fingerprint(root),
 			NotBefore:   root.NotBefore.UTC(),
 			NotAfter:    root.NotAfter.UTC(),
-			Stage:       stageOf(state, root),
+			Stage:       state.Stage(root),
 			Until:       state.Until(root),
 		})
 	}
@@ -30,19 +29,6 @@ func rootsOf(state rotation.State) []status.Root {
 		return slices.Index(order[:], a.Stage) - slices.Index(order[:], b.Stage)
 	})
 	return told
-}
-
-func stageOf(state rotation.State, root *x509.Certificate) status.Stage {
-	among := func(b issuer.TrustBundle) bool { return slices.ContainsFunc(b.Roots(), root.Equal) }
-	switch {
-	case !state.Until(root).IsZero():
-		return status.Retiring
-	case among(state.Distributing()):
-		return status.Distributing
-	case among(state.Signing()):
-		return status.Signs
-	}
-	return status.Trusted
 }
 
 // certificatesOf tells of what is held, beside the proxies that use it. One that

@@ -10,8 +10,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/provider"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/webhook"
@@ -22,7 +22,7 @@ import (
 const vaultTokenFile = "/var/run/secrets/osm/vault/token"
 
 // addRoots follows the MeshRootCertificates.
-func (c *controller) addRoots(o *options, config *rest.Config, client kubernetes.Interface, self issuer.Identity) error {
+func (c *controller) addRoots(o *options, config *rest.Config, client kubernetes.Interface, self identity.Identity) error {
 	objects, err := newRootClient(config, o.Namespace)
 	if err != nil {
 		return err

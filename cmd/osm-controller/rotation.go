@@ -12,6 +12,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/cmd/internal/replica"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
@@ -22,7 +23,7 @@ import (
 const maxMissing = 10
 
 // addRotation has roots trusted throughout the mesh before they sign.
-func (c *controller) addRotation(o *options, client kubernetes.Interface, self issuer.Identity, registry *prometheus.Registry) (err error) {
+func (c *controller) addRotation(o *options, client kubernetes.Interface, self identity.Identity, registry *prometheus.Registry) (err error) {
 	c.rotation, err = rotation.New(rotation.Options{
 		Client:           client,
 		Namespace:        o.Namespace,

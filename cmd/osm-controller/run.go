@@ -21,6 +21,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/status"
 	"github.com/osm-edge/osm/cmd/internal/status/page"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/provider"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/sds"
@@ -95,7 +96,7 @@ type controller struct {
 
 func newController(ctx context.Context, o *options, config *rest.Config, client kubernetes.Interface, logger *slog.Logger) (*controller, error) {
 	registry := component.NewRegistry()
-	self, err := issuer.NewIdentity(o.trustDomain, o.Namespace, name)
+	self, err := identity.New(o.trustDomain, o.Namespace, name)
 	if err != nil {
 		return nil, err
 	}

@@ -98,6 +98,9 @@ func replaceable(snapshot *check.Snapshot, state rotation.State) (string, error)
 	if step, _ := state.Step(); step == rotation.Distribute || step == rotation.Sign {
 		return "", fmt.Errorf("a root is being replaced, at step %s: wait for its end, see %s", step, snapshot.Command("ca show", false))
 	}
+	if n := len(state.Bundle().Roots()); n >= rotation.MaxRoots {
+		return "", fmt.Errorf("%d roots are trusted, and a new one waits until a former one is dropped, at %s: the key of the root that signs would be gone before", n, state.NextDropped().Format(time.RFC3339))
+	}
 	if root.Spec.Provider.Tresor == nil {
 		return "", fmt.Errorf("the mesh did not make the root of MeshRootCertificate %s: %s", root.Name, snapshot.Replacement(root))
 	}

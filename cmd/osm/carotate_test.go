@@ -30,11 +30,16 @@ func TestARootIsLeftAloneThatOSMMustNotDelete(t *testing.T) {
 		"it is cert-manager's": {of(v1.Provider{CertManager: &v1.CertManager{IssuerRef: v1.IssuerReference{Name: "ca", Kind: "Issuer"}}}), rotation.Settled,
 			"ca.crt of Secret osm-system/osm-ca-bundle"},
 		"its Secret is gone": {own, rotation.Settled, "does not exist"},
+		"there is no room":   {own, rotation.Retire, "32 roots are trusted, and a new one waits"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			bundle := issuer.NewTrustBundle(newRoot(t))
+			for test.step == rotation.Retire && len(bundle.Roots()) < rotation.MaxRoots {
+				bundle = bundle.Union(issuer.NewTrustBundle(newRoot(t)))
+			}
 			state, err := rotation.Parse(map[string]string{
-				rotation.BundleKey: string(issuer.NewTrustBundle(newRoot(t)).PEM()), "rotation.json": `{"step":"` + string(test.step) + `"}`,
+				rotation.BundleKey: string(bundle.PEM()), "rotation.json": `{"step":"` + string(test.step) + `"}`,
 			})
 			if err != nil {
 				t.Fatal(err)

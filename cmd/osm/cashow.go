@@ -64,16 +64,16 @@ func describeCA(out *terminal, snapshot *check.Snapshot, state rotation.State) s
 }
 
 func stageOf(state rotation.State, root *x509.Certificate) string {
-	until := state.Until(root)
-	switch {
-	case !until.IsZero():
-		return "replaced, trusted until " + until.UTC().Format(time.RFC3339)
-	case contains(state.Signing().Roots(), root):
+	switch stage := state.Stage(root); stage {
+	case rotation.Retiring:
+		return "replaced, trusted until " + state.Until(root).UTC().Format(time.RFC3339)
+	case rotation.Signing:
 		return "signs"
-	case contains(state.Distributing().Roots(), root):
+	case rotation.Distributing:
 		return "new, being distributed"
+	default:
+		return string(stage)
 	}
-	return "trusted"
 }
 
 func contains(roots []*x509.Certificate, root *x509.Certificate) bool {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -66,9 +65,7 @@ func activeOf(objects []unstructured.Unstructured) (active []v1.MeshRootCertific
 			active = append(active, root)
 		}
 	}
-	slices.SortFunc(active, func(a, b v1.MeshRootCertificate) int {
-		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(b.Name, a.Name))
-	})
+	slices.SortFunc(active, func(a, b v1.MeshRootCertificate) int { return v1.ByAge(&a, &b) })
 	return active, nil
 }
 

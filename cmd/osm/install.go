@@ -76,6 +76,9 @@ func (o *installOptions) merged() (map[string]any, error) {
 		return nil, err
 	}
 	osm, ok := values["osm"].(map[string]any)
+	if given := values["osm"]; !ok && given != nil {
+		return nil, fmt.Errorf("osm is %v: name a value below it, such as osm.trustDomain", given)
+	}
 	if !ok {
 		osm = map[string]any{}
 		values["osm"] = osm

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -35,7 +34,7 @@ func (r *removal) clear(ctx context.Context, kinds []kind, all extent) error {
 	var remaining []found
 	var refusals map[leftover]error
 	again := map[leftover]bool{}
-	err = wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	err = persist(ctx, func(ctx context.Context) (bool, error) {
 		objects, err := r.find(ctx, kinds, all)
 		if unconverted(err) {
 			return false, nil // the API server has not seen yet that nothing is converted
@@ -44,7 +43,7 @@ func (r *removal) clear(ctx context.Context, kinds []kind, all extent) error {
 			objects, err = r.withoutKept(ctx, objects)
 		}
 		if err != nil {
-			return false, unlessPassing(err)
+			return false, err
 		}
 		r.sayGone(remaining, objects)
 		noteAgain(again, remaining, objects)
@@ -52,7 +51,7 @@ func (r *removal) clear(ctx context.Context, kinds []kind, all extent) error {
 		refusals, err = deleteAll(ctx, client, objects)
 		return len(objects) == 0, err
 	})
-	if err != nil && ctx.Err() != nil && len(remaining) > 0 {
+	if wait.Interrupted(err) && len(remaining) > 0 {
 		return r.stuck(remaining, refusals, again)
 	}
 	if err != nil {
@@ -130,19 +129,19 @@ func (r *removal) awaitNamespace(ctx context.Context) error {
 		return err
 	}
 	var last *corev1.Namespace
-	err = wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	err = persist(ctx, func(ctx context.Context) (bool, error) {
 		found, err := client.CoreV1().Namespaces().Get(ctx, r.cluster.meshNamespace, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) || err == nil && found.DeletionTimestamp == nil {
 			return true, nil
 		}
 		if err != nil {
-			return false, unlessPassing(err)
+			return false, err
 		}
 		last = found
 		r.out.moment("namespace %s ends", r.cluster.meshNamespace)
 		return false, nil
 	})
-	if err == nil || ctx.Err() == nil || last == nil {
+	if !wait.Interrupted(err) || last == nil {
 		return err
 	}
 	var reasons []string

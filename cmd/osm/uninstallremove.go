@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,7 +37,7 @@ func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []fou
 			}
 		}
 	}
-	if err := release.uninstall(); err != nil {
+	if err := persist(ctx, func(context.Context) (bool, error) { return true, release.uninstall() }); err != nil {
 		return fmt.Errorf("uninstall the release: %w", err)
 	}
 	if len(removal.left) == 0 {
@@ -47,7 +46,7 @@ func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []fou
 	if !o.deleteCA {
 		return nil
 	}
-	if err := o.endConversions(ctx); err != nil {
+	if err := persist(ctx, func(ctx context.Context) (bool, error) { return true, o.endConversions(ctx) }); err != nil {
 		return err
 	}
 	for _, kinds := range [][]kind{own, knowledge, {namespaces}} {
@@ -70,16 +69,16 @@ func (o *uninstallOptions) awaitEnd(ctx context.Context, out *terminal) error {
 	}
 	var left []corev1.Pod
 	of := metav1.ListOptions{LabelSelector: manifests.Owned(o.meshName).String()}
-	err = wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	err = persist(ctx, func(ctx context.Context) (bool, error) {
 		pods, err := client.CoreV1().Pods(o.cluster.meshNamespace).List(ctx, of)
 		if err != nil {
-			return false, unlessPassing(err)
+			return false, err
 		}
 		left = pods.Items
 		out.moment("%s of the control plane left", countOf(len(left), "pod"))
 		return len(left) == 0, nil
 	})
-	if err == nil || ctx.Err() == nil || len(left) == 0 {
+	if !wait.Interrupted(err) || len(left) == 0 {
 		return err
 	}
 	return fmt.Errorf("pod %s of the control plane has not ended after %s: see kubectl describe pod %[1]s -n %[3]s", left[0].Name, o.timeout, left[0].Namespace)

@@ -111,15 +111,18 @@ func (o *installOptions) compare(ctx context.Context, out *terminal, release *he
 	if err != nil {
 		return err
 	}
-	all := given
-	if !o.reset {
-		all = loader.MergeMaps(current.Config, given)
+	looked, all := given, loader.MergeMaps(current.Config, given)
+	if o.reset {
+		if looked, err = withForgotten(given, current.Config); err != nil {
+			return err
+		}
+		all = looked
 	}
 	found, err := o.cluster.inForce(ctx)
 	if err != nil {
 		return err
 	}
-	effects, err := newEffects(o.cluster.meshNamespace, given, all, found)
+	effects, err := newEffects(o.cluster.meshNamespace, looked, all, found)
 	if err != nil {
 		return err
 	}
@@ -143,6 +146,20 @@ func (o *installOptions) compare(ctx context.Context, out *terminal, release *he
 		return fmt.Errorf("nothing was changed: %s to fix first", countOf(n, "thing"))
 	}
 	return nil
+}
+
+// withForgotten adds the chart's own values where --reset-values brings them back.
+func withForgotten(given, former map[string]any) (map[string]any, error) {
+	chart, err := render.Load()
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range leaves(nil, former) {
+		if own := at(chart.Values, path); own != nil && at(given, path) == nil {
+			given = put(given, path, own)
+		}
+	}
+	return given, nil
 }
 
 // plan looks at what the upgrade is about to change.

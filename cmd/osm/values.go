@@ -20,7 +20,7 @@ type values struct {
 func (v *values) addFlags(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringArrayVar(&v.files, "values", nil, "`file` of the chart's values; the last of several wins")
-	flags.StringArrayVar(&v.singles, "set", nil, "a value of the chart, as `key=value`, such as osm.injector.interception=none; wins over files")
+	flags.StringArrayVar(&v.singles, "set", nil, "a value of the chart, as `key=value`, such as osm.injector.interception=none; wins over files, and the last of several wins")
 }
 
 func (v *values) merge() (map[string]any, error) {
@@ -30,8 +30,8 @@ func (v *values) merge() (map[string]any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read values: %w", err)
 		}
-		var given map[string]any
-		if err := yaml.Unmarshal(data, &given); err != nil {
+		given, err := parseValues(data)
+		if err != nil {
 			return nil, fmt.Errorf("read values of %s: %w", file, err)
 		}
 		merged = loader.MergeMaps(merged, given)
@@ -42,4 +42,16 @@ func (v *values) merge() (map[string]any, error) {
 		}
 	}
 	return merged, nil
+}
+
+// parseValues reads a file as Helm does, but refuses what Helm passes over: one of
+// two keys, and all documents but the first.
+func parseValues(data []byte) (given map[string]any, err error) {
+	if err := oneDocument(data); err != nil {
+		return nil, err
+	}
+	if err := keysOnce(data); err != nil {
+		return nil, err
+	}
+	return given, yaml.Unmarshal(data, &given)
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -16,6 +18,26 @@ func keysOnce(document []byte) error {
 		return err
 	}
 	return errors.Join(keysTwice(&root)...)
+}
+
+// oneDocument refuses a second YAML document that says something.
+func oneDocument(data []byte) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	for first := 0; ; {
+		var root yaml.Node
+		err := decoder.Decode(&root)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case len(root.Content) == 0 || root.Content[0].ShortTag() == "!!null":
+		case first > 0:
+			return fmt.Errorf("line %d: another document begins, after that of line %d: give each a file of its own", root.Content[0].Line, first)
+		default:
+			first = root.Content[0].Line
+		}
+	}
 }
 
 // keysTwice returns a problem for each. What an alias stands for is looked at

@@ -17,13 +17,14 @@ import (
 
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
 )
 
 // certificate of an identity that the CA signs, for peers that are none.
 func certificate(t testing.TB, ca *tresor.CA, trustDomain string) tls.Certificate {
 	t.Helper()
-	id, err := issuer.NewIdentity(trustDomain, "bookstore", "bookstore-v2")
+	id, err := identity.New(trustDomain, "bookstore", "bookstore-v2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +150,7 @@ func TestPipyRotatesUnderLoad(t *testing.T) {
 	}
 	serial := p.report().Serial
 	changes := func(r report, roots int) bool { return r.Serial != serial && len(r.Roots) == roots }
-	if _, err := m.manager.RotateCertificate(t.Context(), identity(t, "bookbuyer", "bookbuyer")); err != nil {
+	if _, err := m.manager.RotateCertificate(t.Context(), identityOf(t, "bookbuyer", "bookbuyer")); err != nil {
 		t.Error(err)
 	}
 	eventually(t, "a new leaf", func() bool { return changes(p.report(), 1) })
@@ -161,7 +162,7 @@ func TestPipyRotatesUnderLoad(t *testing.T) {
 	m.setRoots(issuer.Root{Name: "next", Issuer: next}, issuer.Root{Name: "first", Role: issuer.Passive, Issuer: issuer.TrustedOnly(issuer.NewTrustBundle(first.Root()))})
 	eventually(t, "a leaf of the second root", func() bool { return changes(p.report(), 2) })
 	eventually(t, "the peer's leaf of the second root", func() bool {
-		c, ok := m.manager.GetCertificate(identity(t, "bookstore", "bookstore-v2"))
+		c, ok := m.manager.GetCertificate(identityOf(t, "bookstore", "bookstore-v2"))
 		return ok && c.Leaf().CheckSignatureFrom(next.Root()) == nil
 	})
 	before := requests.Load()
@@ -185,7 +186,7 @@ func TestPipyOutlivesItsControlPlane(t *testing.T) {
 	application(t, p.n, "[::]:8080")
 	application(t, m.otherPod, "[::]:8080")
 	// A client that does not wait must not keep others waiting.
-	if conn, err := other.DialPeer(t.Context(), "10.0.0.1:8080", identity(t, "bookbuyer", "bookbuyer")); err == nil {
+	if conn, err := other.DialPeer(t.Context(), "10.0.0.1:8080", identityOf(t, "bookbuyer", "bookbuyer")); err == nil {
 		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 		conn.Close()
 	}
@@ -204,7 +205,7 @@ func TestPipyOutlivesItsControlPlane(t *testing.T) {
 		if code, body := ask(p.n, http.MethodGet, "http://10.0.0.2:8080/", nil); code != http.StatusOK {
 			t.Errorf("%s, out: %d %s", when, code, body)
 		}
-		conn, err := other.DialPeer(t.Context(), "10.0.0.1:8080", identity(t, "bookbuyer", "bookbuyer"))
+		conn, err := other.DialPeer(t.Context(), "10.0.0.1:8080", identityOf(t, "bookbuyer", "bookbuyer"))
 		if err != nil {
 			t.Fatalf("%s, in: %v", when, err)
 		}
@@ -222,7 +223,7 @@ func TestPipyOutlivesItsControlPlane(t *testing.T) {
 	eventually(t, "without a token", func() bool { return strings.Contains(p.report().LastError, "is empty") })
 	p.mount("token", []byte("renewed of bookbuyer/bookbuyer"))
 	eventually(t, "connected again", func() bool { return p.report().Connected })
-	if _, err := m.manager.RotateCertificate(t.Context(), identity(t, "bookbuyer", "bookbuyer")); err != nil {
+	if _, err := m.manager.RotateCertificate(t.Context(), identityOf(t, "bookbuyer", "bookbuyer")); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "a new leaf", func() bool { r := p.report(); return r.Serial != before.Serial && r.NACKs == 0 })

@@ -27,6 +27,7 @@ import (
 	"github.com/osm-edge/osm/injector/interception"
 	"github.com/osm-edge/osm/injector/interception/nft"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/sds"
@@ -78,12 +79,12 @@ func makeMesh(t testing.TB) *mesh {
 	}
 	m := &mesh{t: t, manager: issuer.NewManager(issuer.Options{Linger: 24 * time.Hour}), pipyPod: netns.New(t), otherPod: netns.New(t)}
 	m.token = "s3cret"
-	m.destinations = &anywhere{identities: []issuer.Identity{identity(t, "bookstore", "bookstore-v2")}}
+	m.destinations = &anywhere{identities: []identity.Identity{identityOf(t, "bookstore", "bookstore-v2")}}
 	netns.Connect(t,
 		netns.End{Namespace: m.pipyPod, Name: "eth0", Addresses: prefixes(pipyAddress+"/24", "fd00::1/64")},
 		netns.End{Namespace: m.otherPod, Name: "eth0", Addresses: prefixes(otherAddress+"/24", "fd00::2/64")})
 	m.setRoots(issuer.Root{Name: "first", Issuer: newCA(t)})
-	m.serving = issuertest.Serving(m.manager, identity(t, "osm-system", "osm-controller"))
+	m.serving = issuertest.Serving(m.manager, identityOf(t, "osm-system", "osm-controller"))
 	ctx, cancel := context.WithCancel(context.Background())
 	m.group.Go(func() error { return m.manager.Run(ctx) })
 	m.serve()
@@ -117,9 +118,9 @@ func newCA(t testing.TB) *tresor.CA {
 	return ca
 }
 
-func identity(t testing.TB, namespace, account string) issuer.Identity {
+func identityOf(t testing.TB, namespace, account string) identity.Identity {
 	t.Helper()
-	id, err := issuer.NewIdentity("cluster.local", namespace, account)
+	id, err := identity.New("cluster.local", namespace, account)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +189,7 @@ func (m *mesh) Attest(_ context.Context, token string) (sds.Proxy, error) {
 		return sds.Proxy{}, status.Error(codes.Unauthenticated, "not the token of now")
 	}
 	namespace, name, _ := strings.Cut(account, "/")
-	id, err := issuer.NewIdentity("cluster.local", namespace, name)
+	id, err := identity.New("cluster.local", namespace, name)
 	return sds.Proxy{Identity: id}, err
 }
 

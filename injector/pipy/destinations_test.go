@@ -6,20 +6,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // anywhere says that the same may answer at every address, and notes which were
 // asked about.
 type anywhere struct {
 	mu         sync.Mutex
-	identities []issuer.Identity
+	identities []identity.Identity
 	watchers   []chan<- struct{}
 	asked      []netip.Addr
 }
 
 // At implements sds.Destinations.
-func (a *anywhere) At(netip.Addr) []issuer.Identity {
+func (a *anywhere) At(netip.Addr) []identity.Identity {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.identities
@@ -35,7 +35,7 @@ func (a *anywhere) Watch(address netip.Addr, changed chan<- struct{}) {
 // Unwatch implements sds.Destinations.
 func (a *anywhere) Unwatch(netip.Addr, chan<- struct{}) {}
 
-func (a *anywhere) set(identities ...issuer.Identity) {
+func (a *anywhere) set(identities ...identity.Identity) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.identities = identities
@@ -71,7 +71,7 @@ func TestPipyCallsWhoIsExpectedAndNobodyElse(t *testing.T) {
 		n, _ := conn.Read(answer)
 		return string(answer[:n]) == line
 	}
-	store, other := identity(t, "bookstore", "bookstore-v2"), identity(t, "bank", "teller")
+	store, other := identityOf(t, "bookstore", "bookstore-v2"), identityOf(t, "bank", "teller")
 	m.destinations.set()
 	if reaches("10.0.0.2:9000") {
 		t.Error("somebody was reached where nobody is known")

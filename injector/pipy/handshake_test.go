@@ -55,7 +55,7 @@ func TestPipyFailsNoHandshakeWhileItTakesSecrets(t *testing.T) {
 			}
 			for range 50 {
 				before := p.report().Serial
-				if _, err := m.manager.RotateCertificate(t.Context(), identity(t, "bookbuyer", "bookbuyer")); err != nil {
+				if _, err := m.manager.RotateCertificate(t.Context(), identityOf(t, "bookbuyer", "bookbuyer")); err != nil {
 					t.Fatal(err)
 				}
 				eventually(t, "a new leaf", func() bool { return p.report().Serial != before })

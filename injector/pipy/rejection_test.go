@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
 )
 
@@ -64,7 +65,7 @@ func inline(content []byte) *corev3.DataSource {
 }
 
 // leaf is the secret of the sidecar's certificate, which lives as long as said.
-func leaf(t *testing.T, ca *tresor.CA, id issuer.Identity, life time.Duration) *tlsv3.Secret {
+func leaf(t *testing.T, ca *tresor.CA, id identity.Identity, life time.Duration) *tlsv3.Secret {
 	t.Helper()
 	request, err := issuer.NewServiceRequest(issuer.ECDSAP256, id)
 	if err != nil {
@@ -105,7 +106,7 @@ func TestPipyRejectsWhatItCannotUse(t *testing.T) {
 	m := newMesh(t)
 	m.stop()
 	ca := newCA(t)
-	id := identity(t, "bookbuyer", "bookbuyer")
+	id := identityOf(t, "bookbuyer", "bookbuyer")
 	good, other := leaf(t, ca, id, time.Hour), leaf(t, ca, id, time.Hour)
 	roots := issuer.NewTrustBundle(ca.Root()).PEM()
 	mixed := pair(good.GetTlsCertificate().GetCertificateChain().GetInlineBytes(), other.GetTlsCertificate().GetPrivateKey().GetInlineBytes())
@@ -117,7 +118,7 @@ func TestPipyRejectsWhatItCannotUse(t *testing.T) {
 		{[]*tlsv3.Secret{good, trusted(good.GetTlsCertificate().GetCertificateChain().GetInlineBytes())}, "is not a CA"},
 		{[]*tlsv3.Secret{good, trusted([]byte("-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n"))}, "root-cert-for-mtls-inbound"},
 		{[]*tlsv3.Secret{mixed, trusted(roots)}, "the private key is not that of the certificate"},
-		{[]*tlsv3.Secret{leaf(t, ca, identity(t, "bookbuyer", "other"), time.Hour), trusted(roots)}, "not for spiffe://cluster.local/ns/bookbuyer/sa/bookbuyer"},
+		{[]*tlsv3.Secret{leaf(t, ca, identityOf(t, "bookbuyer", "other"), time.Hour), trusted(roots)}, "not for spiffe://cluster.local/ns/bookbuyer/sa/bookbuyer"},
 		{[]*tlsv3.Secret{{Name: "service-cert:bookbuyer/bookbuyer"}, trusted(roots)}, "no certificate with a key"},
 		{[]*tlsv3.Secret{good, trusted(roots), httpPorts("80,x")}, "secret http-ports: x is not a port"},
 	}

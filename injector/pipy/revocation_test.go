@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // named returns, as a script, a certificate with a subject and an issuer.
@@ -131,7 +132,7 @@ func TestPipyEndsConnectionsWithTheRootOfTheirPeer(t *testing.T) {
 	for _, account := range []string{"bookbuyer", "bookstore-v2"} {
 		namespace := map[string]string{"bookbuyer": "bookbuyer", "bookstore-v2": "bookstore"}[account]
 		eventually(t, "a leaf of the second root", func() bool {
-			c, ok := m.manager.GetCertificate(identity(t, namespace, account))
+			c, ok := m.manager.GetCertificate(identityOf(t, namespace, account))
 			return ok && c.Leaf().CheckSignatureFrom(next.Root()) == nil
 		})
 	}
@@ -175,7 +176,7 @@ func TestPipyKeepsConnectionsOfARootThatIsReplaced(t *testing.T) {
 	speak(t, conn, "", "\x00\x01before\n")
 	m.setRoots(issuer.Root{Name: "next", Issuer: next}, issuer.Root{Name: "first", Role: issuer.Passive, Issuer: first})
 	eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
-	for _, id := range []issuer.Identity{identity(t, "bookbuyer", "bookbuyer"), identity(t, "bookstore", "bookstore-v2")} {
+	for _, id := range []identity.Identity{identityOf(t, "bookbuyer", "bookbuyer"), identityOf(t, "bookstore", "bookstore-v2")} {
 		eventually(t, "a leaf of the second root", func() bool {
 			c, ok := m.manager.GetCertificate(id)
 			return ok && c.Leaf().CheckSignatureFrom(next.Root()) == nil

@@ -105,7 +105,7 @@ func (m *mesh) passThrough() (both []*proxy) {
 	}{{m.pipyPod, "bookbuyer/bookbuyer", everything}, {m.otherPod, "bookstore/bookstore-v2", nothing}} {
 		p := m.proxy(end.n, end.account)
 		namespace, name, _ := strings.Cut(end.account, "/")
-		c, err := m.manager.IssueCertificate(m.t.Context(), identity(m.t, namespace, name))
+		c, err := m.manager.IssueCertificate(m.t.Context(), identityOf(m.t, namespace, name))
 		if err != nil {
 			m.t.Fatal(err)
 		}

@@ -203,7 +203,7 @@ func TestPipyCarriesConnectionsBothWays(t *testing.T) {
 	// What the reference sidecar sends is intercepted at Pipy's pod.
 	secure := func(address string) net.Conn {
 		t.Helper()
-		conn, err := other.DialPeer(t.Context(), address, identity(t, "bookbuyer", "bookbuyer"))
+		conn, err := other.DialPeer(t.Context(), address, identityOf(t, "bookbuyer", "bookbuyer"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -302,7 +302,7 @@ func TestPipyCarriesConnectionsBothWays(t *testing.T) {
 	})
 	t.Run("in, the sidecar's own ports", func(t *testing.T) {
 		for _, address := range []string{"10.0.0.1:15000", "10.0.0.1:15001"} {
-			conn, err := other.DialPeer(t.Context(), address, identity(t, "bookbuyer", "bookbuyer"))
+			conn, err := other.DialPeer(t.Context(), address, identityOf(t, "bookbuyer", "bookbuyer"))
 			if err == nil {
 				t.Errorf("%s: connected, and heard %s", address, heard(conn))
 			}

@@ -75,7 +75,7 @@ func TestPipyCountsHTTPToPortsThatAreNotDeclared(t *testing.T) {
 	})
 	secure := func(address string) net.Conn {
 		t.Helper()
-		conn, err := other.DialPeer(t.Context(), address, identity(t, "bookbuyer", "bookbuyer"))
+		conn, err := other.DialPeer(t.Context(), address, identityOf(t, "bookbuyer", "bookbuyer"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +125,7 @@ func TestPipyCountsNoneWithoutInterception(t *testing.T) {
 	other := m.reference()
 	p.waitReady(pipyAddress)
 	application(t, p.n, "127.0.0.1:8080")
-	conn, err := other.DialPeer(t.Context(), "10.0.0.1:15003", identity(t, "bookbuyer", "bookbuyer"))
+	conn, err := other.DialPeer(t.Context(), "10.0.0.1:15003", identityOf(t, "bookbuyer", "bookbuyer"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func TestPipyAgreesToNoUpgradeToHTTPOfADeclaredPort(t *testing.T) {
 	other := m.reference()
 	p.waitReady(pipyAddress)
 	brought := heads(t, p, "[::]:8080")
-	conn, err := other.DialPeer(t.Context(), "10.0.0.1:8080", identity(t, "bookbuyer", "bookbuyer"))
+	conn, err := other.DialPeer(t.Context(), "10.0.0.1:8080", identityOf(t, "bookbuyer", "bookbuyer"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestWhatPipyItselfUpgradesIsWrittenRight(t *testing.T) {
 		"a method with a version":  {":method", "GET /p HTTP/1.1", ":path", "/p"},
 		"a line within the target": {":method", "GET", ":path", "/p\r\nX-Forwarded-Client-Cert: URI=spiffe://evil"},
 	} {
-		conn, err := other.DialPeer(t.Context(), "10.0.0.1:8080", identity(t, "bookbuyer", "bookbuyer"))
+		conn, err := other.DialPeer(t.Context(), "10.0.0.1:8080", identityOf(t, "bookbuyer", "bookbuyer"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -76,7 +76,7 @@ func TestWhatASidecarUses(t *testing.T) {
 	application(t, m.pipyPod, "[::]:8080")
 	out := func(context.Context) (net.Conn, error) { return dial(p.n, "10.0.0.2:8080") }
 	in := func(ctx context.Context) (net.Conn, error) {
-		return other.DialPeer(ctx, "10.0.0.1:8080", identity(t, "bookbuyer", "bookbuyer"))
+		return other.DialPeer(ctx, "10.0.0.1:8080", identityOf(t, "bookbuyer", "bookbuyer"))
 	}
 	// What the injector has a sidecar request: docs/guide.md#resources.
 	const memory, cpu = 32 << 20, 0.010

@@ -52,7 +52,8 @@ type issuerObject struct {
 	metav1.ObjectMeta `json:"metadata"`
 
 	Spec struct {
-		ACME *struct{} `json:"acme,omitempty"`
+		ACME       *struct{} `json:"acme,omitempty"`
+		SelfSigned *struct{} `json:"selfSigned,omitempty"`
 	} `json:"spec"`
 	Status struct {
 		Conditions []condition `json:"conditions,omitempty"`

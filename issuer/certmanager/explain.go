@@ -16,7 +16,7 @@ func (i *Issuer) explain(err error) error {
 		return &Error{
 			Reason:  NotInstalled,
 			Problem: "cert-manager is not installed: the API server does not know its resources",
-			Fix:     "install cert-manager",
+			Fix:     "install cert-manager, with its definitions: kubectl get crd certificaterequests." + certManagerGroup,
 			cause:   err,
 		}
 	case apierrors.IsForbidden(err):

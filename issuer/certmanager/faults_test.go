@@ -32,10 +32,10 @@ func TestAnIssuerThatCannotSignIsToldApart(t *testing.T) {
 		says      []string
 	}{
 		"it is not there": {certmanager.Reference{Name: "unheard-of"}, certmanager.IssuerNotFound,
-			[]string{`there is no Issuer.cert-manager.io "unheard-of" in namespace ` + m.namespace}},
+			[]string{`there is no Issuer.cert-manager.io "unheard-of" in namespace ` + m.namespace, "kubectl get issuers.cert-manager.io,clusterissuers.cert-manager.io -n " + m.namespace}},
 		"its CA secret is missing": {certmanager.Reference{Name: "empty"}, certmanager.IssuerNotReady, []string{"is not ready"}},
 		"it is of ACME":            {certmanager.Reference{Name: "acme"}, certmanager.IssuerRefused, []string{"ACME"}},
-		"it fails to sign":         {certmanager.Reference{Name: "self-signed"}, certmanager.Failed, []string{"private-key-secret-name"}},
+		"it is self-signed":        {certmanager.Reference{Name: "self-signed"}, certmanager.IssuerRefused, []string{"would sign each certificate with its own key", "of type CA"}},
 		"it is of a group that has no controller": {certmanager.Reference{Name: "osm-ca", Kind: "StepIssuer", Group: "certmanager.step.sm"},
 			certmanager.Pending, []string{`nobody signs for StepIssuer.certmanager.step.sm "osm-ca"`, "within 500ms"}},
 		"it is a ClusterIssuer that may not be read, and is not there": {certmanager.Reference{Name: "osm-ca", Kind: "ClusterIssuer"},

@@ -24,6 +24,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
 )
@@ -199,9 +200,9 @@ func newRequest(t testing.TB) *issuer.Request {
 	return req
 }
 
-func newIdentity(t testing.TB, serviceAccount string) issuer.Identity {
+func newIdentity(t testing.TB, serviceAccount string) identity.Identity {
 	t.Helper()
-	id, err := issuer.NewIdentity("cluster.local", "bookstore", serviceAccount)
+	id, err := identity.New("cluster.local", "bookstore", serviceAccount)
 	must(t, err)
 	return id
 }

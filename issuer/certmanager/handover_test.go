@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // cert-manager's certificates begin when they are issued.
@@ -20,7 +21,7 @@ func TestWhatCertManagerIssuesAnewIsServedWhenClocksThatAreBehindAcceptIt(t *tes
 	defer cancel()
 	go m.Run(ctx)
 	must(t, m.SetRoots(ctx, a, b))
-	id, err := issuer.NewIdentity("cluster.local", "bookstore", "bookstore-v1")
+	id, err := identity.New("cluster.local", "bookstore", "bookstore-v1")
 	must(t, err)
 	s := m.Subscribe(id)
 	defer s.Close()

@@ -69,7 +69,7 @@ func (i *Issuer) inspect(ctx context.Context) error {
 		return &Error{
 			Reason:  IssuerNotFound,
 			Problem: fmt.Sprintf("there is no %s%s", i.reference, i.place()),
-			Fix:     "create it, or correct the name and kind that the mesh is given",
+			Fix:     "create it, or correct certManager.issuerRef to one that there is: kubectl get issuers.cert-manager.io,clusterissuers.cert-manager.io -n " + i.options.Namespace,
 		}
 	case err != nil:
 		return i.explain(fmt.Errorf("read %s: %w", i.reference, err))
@@ -91,14 +91,21 @@ func (i *Issuer) place() string {
 	return " in namespace " + i.options.Namespace
 }
 
-// usable refuses ACME, whose authorities certify no names of a cluster, and
-// whatever cert-manager does not call ready.
+// usable refuses ACME, whose authorities certify no names of a cluster, an issuer
+// without a key of its own, and whatever cert-manager does not call ready.
 func (o *issuerObject) usable(reference Reference) error {
 	if o.Spec.ACME != nil {
 		return &Error{
 			Reason:  IssuerRefused,
 			Problem: fmt.Sprintf("%s is an ACME issuer, which cannot certify the names of a mesh", reference),
 			Fix:     "choose an issuer of another type, such as CA or Vault",
+		}
+	}
+	if o.Spec.SelfSigned != nil {
+		return &Error{
+			Reason:  IssuerRefused,
+			Problem: fmt.Sprintf("%s is a self-signed issuer, which would sign each certificate with its own key", reference),
+			Fix:     "have it make a CA certificate, and choose an issuer of type CA with the Secret of that",
 		}
 	}
 	if holds(o.Status.Conditions, conditionReady) {

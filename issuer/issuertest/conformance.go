@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // Options says what a certificate authority grants.
@@ -84,7 +85,7 @@ func Conformance(t *testing.T, newIssuer func(t *testing.T) issuer.Issuer, o Opt
 
 func serviceRequest(t *testing.T, algorithm issuer.KeyAlgorithm, serviceAccount string) *issuer.Request {
 	t.Helper()
-	id, err := issuer.NewIdentity("cluster.local", "bookstore", serviceAccount)
+	id, err := identity.New("cluster.local", "bookstore", serviceAccount)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,11 +6,12 @@ import (
 	"sync/atomic"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // Serving is for a tls.Config: the certificate of the identity or, while none can
 // be issued, the last that was.
-func Serving(m *issuer.Manager, id issuer.Identity) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+func Serving(m *issuer.Manager, id identity.Identity) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	var last atomic.Pointer[tls.Certificate]
 	serve := func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		certificate, err := m.IssueCertificate(context.Background(), id)

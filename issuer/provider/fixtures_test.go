@@ -31,6 +31,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/manifests/crd/v1"
@@ -66,7 +67,7 @@ func newMeshOn(t *testing.T, client kubernetes.Interface, config *rest.Config) *
 	m := &mesh{client: client, roots: newFakeObjects(t), fakeRotation: &fakeRotation{}}
 	logger := slog.New(slog.NewTextHandler(&m.logged, nil))
 	m.manager = issuer.NewManager(issuer.Options{Logger: logger})
-	self, err := issuer.NewIdentity("cluster.local", namespace, "osm-controller")
+	self, err := identity.New("cluster.local", namespace, "osm-controller")
 	must(t, err)
 	requests, err := certmanager.NewClient(config)
 	must(t, err)
@@ -205,7 +206,7 @@ func (m *mesh) edit(t *testing.T, name string, change func(*corev1.Secret)) *cor
 
 // signedBy returns nil if the Manager's certificates are of the root.
 func (m *mesh) signedBy(ctx context.Context, root *x509.Certificate) error {
-	id, err := issuer.NewIdentity("cluster.local", "bookstore", "bookstore-v2")
+	id, err := identity.New("cluster.local", "bookstore", "bookstore-v2")
 	if err != nil {
 		return err
 	}

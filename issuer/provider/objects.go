@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -40,13 +39,6 @@ func (p *Provider) objects() []*v1.MeshRootCertificate {
 			all = append(all, object)
 		}
 	}
-	slices.SortFunc(all, byAge)
+	slices.SortFunc(all, v1.ByAge)
 	return all
 }
-
-// byAge orders the newest first, and those of one second by their names.
-func byAge(a, b *v1.MeshRootCertificate) int {
-	return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(b.Name, a.Name))
-}
-
-func newer(a, b *v1.MeshRootCertificate) bool { return byAge(a, b) < 0 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
@@ -37,7 +38,7 @@ type Options struct {
 	Namespace, Mesh string
 	// Self is who this process is in the mesh, and Replica tells it from
 	// others, as the name of its Pod does.
-	Self    issuer.Identity
+	Self    identity.Identity
 	Replica string
 	// RootSecret is the Secret of the roots that cert-manager's issuers lead to,
 	// unless their MeshRootCertificate names another.

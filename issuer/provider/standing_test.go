@@ -64,7 +64,7 @@ func TestATokenWithUsesIsRefusedAndSigned(t *testing.T) {
 	m.awaitStatus(t, "tresor", "True Reached", "True Signing")
 	m.giveToken(t, server, tokenOf(t, server, func(o *api.TokenCreateRequest) { o.NumUses = 50 }))
 	m.create(t, "vault", v1.Active, vaultOf(server))
-	m.awaitMessage(t, "vault", "False Failing", "num_uses", "vault token create -period=24h")
+	m.awaitMessage(t, "vault", "False Failing", "num_uses", "vault token create -orphan -period=24h")
 	m.awaitTrusted(t, first)
 	m.mustSign(t, first, first)
 

@@ -115,7 +115,7 @@ func usage(r, signer *root) verdict {
 		return verdict{metav1.ConditionTrue, reasonTrusted, "it is Passive, and so trusted only"}
 	case signer == nil:
 		return verdict{metav1.ConditionFalse, reasonUnknown, "nothing signs yet"}
-	case newer(signer.object, r.object):
+	case v1.ByAge(signer.object, r.object) < 0:
 		return verdict{metav1.ConditionTrue, reasonSuperseded, fmt.Sprintf("%s is newer and signs; this one is trusted only", signer.object.Name)}
 	}
 	return verdict{metav1.ConditionTrue, reasonTrusted, fmt.Sprintf("it is trusted; %s signs until this one can", signer.object.Name)}

@@ -127,7 +127,7 @@ func (w *vaultWatch) look(ctx context.Context, last state) (state, error) {
 	}
 	roots, unfit := w.fit(all)
 	if roots.IsEmpty() && len(unfit) > 0 {
-		next.problem = &problem{reasonRefused, unfit[0].err}
+		next.problem = &problem{reasonRefused, fmt.Errorf("%w%shave the role %s sign below a root that may certify the names of the mesh", unfit[0].err, issuer.ToFix, w.ca.RolePath())}
 		return next, next.problem.err
 	}
 	next.roots, next.refused, next.notices, next.ignored = roots, w.ca.Refused(), append(notices, unfit...), w.passedOver()

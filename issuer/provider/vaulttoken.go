@@ -67,11 +67,16 @@ func (t *vaultToken) bound(secret *corev1.Secret, o Options) *problem {
 }
 
 func (t *vaultToken) of(secret *corev1.Secret) (string, *problem) {
-	if token := strings.TrimSpace(string(secret.Data[t.ref.Key])); token != "" {
-		return token, nil
+	token := strings.TrimSpace(strings.TrimPrefix(string(secret.Data[t.ref.Key]), "\ufeff"))
+	put := fmt.Sprintf("%sput the token there, from a file of that name: kubectl create secret generic %s -n %s --from-file=%s --dry-run=client -o yaml | kubectl apply -f -",
+		issuer.ToFix, secret.Name, secret.Namespace, t.ref.Key)
+	if token == "" {
+		return "", &problem{reasonSecretMissing, fmt.Errorf("secret %s/%s has no token for Vault: key %q is missing or empty%s", secret.Namespace, secret.Name, t.ref.Key, put)}
 	}
-	return "", &problem{reasonSecretMissing, fmt.Errorf("secret %s/%s has no token for Vault: key %q is missing or empty%sput the token there",
-		secret.Namespace, secret.Name, t.ref.Key, issuer.ToFix)}
+	if err := names.CheckToken(token); err != nil {
+		return "", &problem{reasonRefused, fmt.Errorf("secret %s/%s has no token for Vault in key %q: %w%s", secret.Namespace, secret.Name, t.ref.Key, err, put)}
+	}
+	return token, nil
 }
 
 // set takes in what the Secret says, and reports whether that is new.

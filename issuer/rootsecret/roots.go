@@ -46,7 +46,7 @@ func ParseRoots(secret *corev1.Secret, trustDomain string, now time.Time) (Roots
 		roots, err = sift(certificates, trustDomain, now)
 	}
 	if err != nil {
-		return refuse(CertificateKey, replaceRoots(secret.Namespace, secret.Name), err)
+		return refuse(CertificateKey, replaceRoots(secret), err)
 	}
 	for key := range secret.Data {
 		if key != CertificateKey && key != ExpirationKey {
@@ -99,7 +99,11 @@ func Missing(namespace, name string) error {
 	return &RefusedError{namespace, name, CertificateKey, "the secret does not exist", fixRoots(namespace, name)}
 }
 
-func replaceRoots(namespace, name string) string {
+func replaceRoots(secret *corev1.Secret) string {
+	name, namespace := secret.Name, secret.Namespace
+	if secret.Immutable != nil && *secret.Immutable {
+		return fmt.Sprintf("delete it, for it is immutable, and create it from the root certificate that the issuer's chains end with: kubectl delete secret %s -n %s && kubectl create secret generic %[1]s -n %[2]s --from-file=ca.crt", name, namespace)
+	}
 	return fmt.Sprintf("put the root certificate there that the issuer's chains end with: kubectl create secret generic %s -n %s --from-file=ca.crt --dry-run=client -o yaml | kubectl replace -f -", name, namespace)
 }
 

@@ -101,6 +101,16 @@ func TestAMissingSecretSaysHowToCreateIt(t *testing.T) {
 	}
 }
 
+func TestAnImmutableSecretIsToBeDeletedFirst(t *testing.T) {
+	secret := secretOf(map[string][]byte{CertificateKey: []byte("-")})
+	secret.Immutable = new(true)
+	const want = "delete it, for it is immutable, and create it from the root certificate that the issuer's chains end with: " +
+		"kubectl delete secret osm-ca-bundle -n osm-system && kubectl create secret generic osm-ca-bundle -n osm-system --from-file=ca.crt"
+	if _, err := ParseRoots(secret, "", time.Now()); err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("error %v, want %q", err, want)
+	}
+}
+
 func manyRoots(t *testing.T) (all []byte) {
 	for range maxRoots + 1 {
 		all = append(all, dataOf(t, newRoot(t))[CertificateKey]...)

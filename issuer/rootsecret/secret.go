@@ -127,7 +127,7 @@ func checkExpiration(data map[string][]byte, notAfter time.Time) error {
 var expirationLayouts = []string{time.RFC3339Nano, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "20060102T150405Z0700", "Jan _2 15:04:05 2006 GMT"}
 
 func parseTime(value string) (time.Time, bool) {
-	value = strings.TrimSpace(strings.TrimPrefix(value, "\ufeff"))
+	value = strings.TrimPrefix(strings.TrimSpace(strings.TrimPrefix(value, "\ufeff")), "notAfter=")
 	for _, layout := range expirationLayouts {
 		if t, err := time.Parse(layout, value); err == nil {
 			return t, true

@@ -185,6 +185,24 @@ func (m *mesh) record(t *testing.T) State {
 	return state
 }
 
+// fill records as many roots as a mesh trusts at once, of which one signs.
+func (m *mesh) fill(t *testing.T, signs ca) {
+	t.Helper()
+	record := &Record{ConfigMaps: m.client.CoreV1().ConfigMaps(namespace)}
+	for i := range MaxRoots {
+		next := signs
+		if i < MaxRoots-1 {
+			next = newCA(t)
+		}
+		for range 2 { // distribute, sign
+			_, err := record.Advance(t.Context(), func(s State) State {
+				return s.Next(next.wanted("root"), Situation{Now: time.Now(), Acknowledged: true, Reissued: true, RetirementPeriod: retirementPeriod})
+			})
+			must(t, err)
+		}
+	}
+}
+
 // mustBe wants the step that is recorded, and who signs.
 func (m *mesh) mustBe(t *testing.T, step Step, signs ca) {
 	t.Helper()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/tresor"
 )
@@ -62,7 +63,7 @@ func TestWhateverIsHeldBackEveryClockAcceptsWhatIsServed(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				go m.Run(ctx)
-				id, err := issuer.NewIdentity("cluster.local", "shop", "web")
+				id, err := identity.New("cluster.local", "shop", "web")
 				if err != nil {
 					t.Fatal(err)
 				}

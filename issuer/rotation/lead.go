@@ -76,6 +76,7 @@ func (r *Rotation) evaluate(ctx context.Context, since time.Time) (State, error)
 	t := count(before, pods, r.sightings(), since, now)
 	situation := Situation{
 		Now:              now,
+		Unsigned:         t.unsigned,
 		AckTimeout:       r.AckTimeout,
 		RetirementPeriod: r.RetirementPeriod(),
 	}

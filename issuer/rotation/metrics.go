@@ -3,7 +3,6 @@ package rotation
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
@@ -21,8 +20,8 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		notAfter: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "osm_root_not_after_timestamp_seconds",
-			Help: "When a trusted root expires, in seconds since 1970, by its authority, its SHA-256 and what it is for: signing, distributed, trusted or retiring.",
-		}, []string{"authority", "fingerprint", "stage"}),
+			Help: "When a trusted root expires, in seconds since 1970, by its MeshRootCertificate, its SHA-256 and its stage: signing, distributing, trusted or retiring.",
+		}, []string{"root", "fingerprint", "stage"}),
 		step: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "osm_rotation_step",
 			Help: "1 for the step of the rotation of roots that the mesh is at: settled, distribute, sign or retire. Told by the replica that leads.",
@@ -51,18 +50,7 @@ func (m *Metrics) roots(s State) {
 	}
 	m.notAfter.Reset()
 	for _, r := range s.Bundle().Roots() {
-		only := issuer.NewTrustBundle(r)
-		within := func(b issuer.TrustBundle) bool { return b.Union(only).Equal(b) }
-		stage := "retiring"
-		switch {
-		case within(s.Signing()):
-			stage = "signing"
-		case within(s.Distributing()):
-			stage = "distributed"
-		case within(s.Current()):
-			stage = "trusted"
-		}
-		m.notAfter.WithLabelValues(s.Source(r), trustbundle.Fingerprint(r), stage).Set(float64(r.NotAfter.Unix()))
+		m.notAfter.WithLabelValues(s.Source(r), trustbundle.Fingerprint(r), string(s.Stage(r))).Set(float64(r.NotAfter.Unix()))
 	}
 }
 

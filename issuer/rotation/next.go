@@ -42,7 +42,8 @@ func (w Wanted) Source(root *x509.Certificate) string {
 const (
 	// MaxRoots is how many roots a mesh trusts at once. A new one beyond that
 	// waits until a former one is dropped: every proxy gets all of them, and
-	// tries them in each handshake.
+	// tries them in each handshake. It does not wait where nothing can be signed
+	// without it.
 	MaxRoots = 32
 	// maxBytes is what their PEM takes: that of as many RSA keys of 4096 bits with
 	// long names.
@@ -56,6 +57,9 @@ type Situation struct {
 	Now time.Time
 	// Acknowledged says that all proxies trust the whole bundle of the State.
 	Acknowledged bool
+	// Unsigned says that a replica cannot sign: the key of the root that signs may
+	// be gone with its Secret.
+	Unsigned bool
 	// Reissued says that no proxy uses a certificate of another root than those
 	// that sign.
 	Reissued bool
@@ -98,7 +102,7 @@ func (s State) with(w Wanted, n Situation) State {
 	}
 	for _, name := range w.inOrder() {
 		union := next.bundle.Union(w.Trusted[name])
-		if !union.Equal(next.bundle) && !next.hasRoom(union) {
+		if !union.Equal(next.bundle) && !next.hasRoom(union, n.Unsigned && w.Trusted[name].Equal(w.Signer)) {
 			continue // its roots wait
 		}
 		next.bundle = union
@@ -125,10 +129,11 @@ func (w Wanted) inOrder() []string {
 }
 
 // hasRoom reports whether the roots may be distributed. Where none of the roots
-// that signed is trusted any more, a mesh cannot wait for others to be dropped.
-func (s *State) hasRoom(roots issuer.TrustBundle) bool {
+// that signed is trusted any more, or a replica cannot sign without them, a mesh
+// cannot wait for others to be dropped.
+func (s *State) hasRoom(roots issuer.TrustBundle, needed bool) bool {
 	size := len(roots.PEM())
-	return len(roots.Roots()) <= MaxRoots && size <= maxBytes || s.bereft() && size <= maxRecordable
+	return len(roots.Roots()) <= MaxRoots && size <= maxBytes || (needed || s.bereft()) && size <= maxRecordable
 }
 
 // revoke drops the roots of revoked authorities, unless nothing else would be

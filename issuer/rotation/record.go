@@ -92,7 +92,7 @@ func (r *Record) put(ctx context.Context, cm *corev1.ConfigMap, state State) err
 		return fmt.Errorf("configmap %s/%s is immutable, so that no root can be replaced; to fix it, delete it: osm-controller writes it anew", cm.Namespace, cm.Name)
 	}
 	cm = cm.DeepCopy()
-	cm.Data = data
+	cm.Data, cm.BinaryData = data, nil // a key may be in one of them alone
 	_, err = r.ConfigMaps.Update(ctx, cm, metav1.UpdateOptions{})
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -124,6 +125,45 @@ func TestWhateverIsKilledTheReplacementGoesOn(t *testing.T) {
 	})
 }
 
+// TestARecordThatIsEmptiedIsRepaired tries what is parsed without an error.
+func TestARecordThatIsEmptiedIsRepaired(t *testing.T) {
+	for name, empty := range map[string]func(*corev1.ConfigMap){
+		"without data":      func(cm *corev1.ConfigMap) { cm.Data = nil },
+		"with an empty key": func(cm *corev1.ConfigMap) { cm.Data[BundleKey] = "" },
+		"without its roots": func(cm *corev1.ConfigMap) { delete(cm.Data, BundleKey) },
+		"with DER in their key": func(cm *corev1.ConfigMap) {
+			cm.Data, cm.BinaryData = nil, map[string][]byte{BundleKey: {0x30, 0x82}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, first, second := newMesh(), newCA(t), newCA(t)
+				one := m.start(t, "one", first)
+				settle()
+				m.addPod("web")
+				one.want(first, second)
+				settle()
+				before := m.record(t)
+				client := m.client.CoreV1().ConfigMaps(namespace)
+				cm, err := client.Get(t.Context(), ConfigMapName, metav1.GetOptions{})
+				must(t, err)
+				empty(cm)
+				_, err = client.Update(t.Context(), cm, metav1.UpdateOptions{})
+				must(t, err)
+				settle()
+				if after := m.record(t); !after.Equal(before) {
+					t.Errorf("it was %v and is %v", before.Bundle(), after.Bundle())
+				}
+				cm, err = client.Get(t.Context(), ConfigMapName, metav1.GetOptions{})
+				must(t, err)
+				if len(cm.BinaryData) > 0 {
+					t.Error("a key is there twice, which the API server refuses")
+				}
+			})
+		})
+	}
+}
+
 func TestARecordThatIsDeletedIsWrittenAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, first, second := newMesh(), newCA(t), newCA(t)
@@ -197,4 +237,28 @@ func TestARootThatWaitsIsAnnouncedOnce(t *testing.T) {
 			t.Errorf("announced are %q", m.announced)
 		}
 	})
+}
+
+// TestARootDoesNotWaitForRoomWhileAReplicaCannotSign starts replicas anew in a mesh
+// that has no room: the key of the root that signed is gone with its Secret.
+func TestARootDoesNotWaitForRoomWhileAReplicaCannotSign(t *testing.T) {
+	for name, stays := range map[string]bool{"one is left that can": true, "none is left that can": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, last, waits := newMesh(), newCA(t), newCA(t)
+				m.fill(t, last)
+				one := m.start(t, "one", last, waits)
+				settle()
+				m.mustBe(t, Retire, last)
+				if !stays {
+					one.kill()
+				}
+				two := m.start(t, "two", waits)
+				time.Sleep(2 * time.Minute) // another leads
+				if signing := two.signing.Load(); !signing.Equal(waits.bundle) {
+					t.Errorf("the replica signs with %v", signing)
+				}
+			})
+		})
+	}
 }

@@ -21,6 +21,7 @@ type tally struct {
 	total     int
 	heldBack  int  // of those that are not current, the next one is issued
 	otherwise bool // a replica signs with other roots
+	unsigned  bool // a replica cannot sign
 	alive     int  // replicas
 }
 
@@ -44,6 +45,7 @@ func count(state State, pods []*corev1.Pod, reports map[string]sighting, since, 
 		t.alive++
 		t.current, t.total, t.heldBack = t.current+r.Current, t.total+r.Total, t.heldBack+r.HeldBack
 		t.otherwise = t.otherwise || r.Signing != signing
+		t.unsigned = t.unsigned || r.Signing == ""
 		if r.Bundle != bundle {
 			t.lagging = append(t.lagging, strings.TrimPrefix(name, reportPrefix))
 		}

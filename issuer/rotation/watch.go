@@ -37,14 +37,18 @@ func (r *Rotation) configMaps(tweak func(*metav1.ListOptions)) cache.SharedIndex
 	return corev1informers.NewFilteredConfigMapInformer(r.Client, r.Namespace, 0, cache.Indexers{}, tweak)
 }
 
-// see takes in what was recorded. What is malformed changes nothing, and is
-// written anew by a replica that knows what was recorded before.
+// see takes in what was recorded. What is malformed, or empty where something was
+// recorded, changes nothing, and is written anew by a replica that knows what was
+// recorded before.
 func (r *Rotation) see(object any) {
 	cm, ok := object.(*corev1.ConfigMap)
 	if !ok {
 		return
 	}
 	state, err := Parse(cm.Data)
+	if _, known := r.State(); err == nil && known && state.Bundle().IsEmpty() {
+		err = errors.New("it is empty")
+	}
 	r.malformed.Store(err != nil)
 	if err != nil {
 		r.Logger.Error("the record of the trusted roots is malformed, and is written anew", "configmap", cm.Namespace+"/"+cm.Name, "error", err)

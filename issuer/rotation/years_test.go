@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/tresor"
 )
@@ -61,7 +62,7 @@ func startReplica(t *testing.T) *replica {
 		<-ended
 	})
 	for i := range proxies {
-		id, err := issuer.NewIdentity("cluster.local", "shop", fmt.Sprint("web-", i))
+		id, err := identity.New("cluster.local", "shop", fmt.Sprint("web-", i))
 		if err != nil {
 			t.Fatal(err)
 		}

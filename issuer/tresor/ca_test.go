@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
 )
 
@@ -34,7 +35,7 @@ func newCA(t *testing.T) *tresor.CA {
 
 func request(t *testing.T, algorithm issuer.KeyAlgorithm) *issuer.Request {
 	t.Helper()
-	id, err := issuer.NewIdentity("cluster.local", "bookstore", "bookstore-v2")
+	id, err := identity.New("cluster.local", "bookstore", "bookstore-v2")
 	if err != nil {
 		t.Fatal(err)
 	}

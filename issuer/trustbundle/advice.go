@@ -62,6 +62,9 @@ func markerAdvice(line []byte) string {
 // unfinished says why a block has no end.
 func unfinished(lines [][]byte) string {
 	for _, line := range lines {
+		if trimmed := bytes.TrimSpace(line); boundary.Match(trimmed) && !bytes.HasPrefix(line, trimmed) {
+			return "its end is indented: take the blanks before it away, and before the other lines"
+		}
 		if bytes.Contains(line, []byte("-----")) {
 			return "another marker stands where its end should"
 		}

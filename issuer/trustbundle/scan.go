@@ -2,6 +2,7 @@ package trustbundle
 
 import (
 	"bytes"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -131,14 +132,21 @@ func checkOutside(line []byte, n int) error {
 func checkEncoding(data []byte) error {
 	switch {
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}), bytes.HasPrefix(data, []byte{0xfe, 0xff}),
-		len(data) > 1 && (data[0] == '-' && data[1] == 0 || data[0] == 0 && data[1] == '-'):
+		len(data) > 1 && (data[0] == 0) != (data[1] == 0): // as ASCII is in it
 		return errors.New("not PEM: it is UTF-16, as Windows tools write it: convert it with iconv -f UTF-16 -t UTF-8")
-	case len(data) > 1 && data[0] == 0x30 && data[1] >= 0x80:
+	case isDER(data):
 		return errors.New("not PEM: it is DER: convert it with openssl x509 -inform der for a certificate, openssl pkey -inform der for a key, or openssl pkcs12 -nodes for PKCS #12")
 	case bytes.ContainsRune(data, 0):
 		return errors.New("not PEM: it holds a NUL byte: it is another format, or damaged")
 	}
 	return nil
+}
+
+// isDER reports whether it is a sequence, or begins as those of 128 bytes and more.
+func isDER(data []byte) bool {
+	var value asn1.RawValue
+	rest, err := asn1.Unmarshal(data, &value)
+	return len(data) > 1 && data[0] == 0x30 && (data[1] >= 0x80 || err == nil && len(rest) == 0)
 }
 
 // ignored describes what has been passed over.

@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	testvault "github.com/osm-edge/osm/test/vault"
 )
 
@@ -28,14 +29,14 @@ func BenchmarkIssue(b *testing.B) {
 	must(b, manager.SetRoots(b.Context(), issuer.Root{Name: "vault", Issuer: newCA(b, server, asIs)}))
 	client, err := server.Client(server.Token)
 	must(b, err)
-	first, err := issuer.NewIdentity("cluster.local", "bookstore", "first")
+	first, err := identity.New("cluster.local", "bookstore", "first")
 	must(b, err)
 	signBare(b, client, first) // logs in and connects, which is not measured on either side
 	_, err = manager.IssueCertificate(b.Context(), first)
 	must(b, err)
 	var bare, managed []time.Duration
 	for i := 0; b.Loop(); i++ {
-		id, err := issuer.NewIdentity("cluster.local", "bookstore", fmt.Sprint("bookstore-", i))
+		id, err := identity.New("cluster.local", "bookstore", fmt.Sprint("bookstore-", i))
 		must(b, err)
 		bare = append(bare, timed(func() { signBare(b, client, id) }))
 		managed = append(managed, timed(func() {
@@ -50,7 +51,7 @@ func BenchmarkIssue(b *testing.B) {
 }
 
 // signBare makes a key, has Vault sign for it, and checks and keeps nothing.
-func signBare(b *testing.B, client *api.Client, id issuer.Identity) {
+func signBare(b *testing.B, client *api.Client, id identity.Identity) {
 	b.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(b, err)

@@ -104,7 +104,7 @@ func (ca *CA) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration)
 	}
 	asked := time.Now()
 	chain, err := ca.issue(ctx, req, csr, ttl)
-	if ca.signed.note(ctx, err) {
+	if ca.signed.note(ctx, ttl, err) {
 		ca.tell()
 	}
 	if err != nil {

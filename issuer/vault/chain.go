@@ -62,6 +62,10 @@ func (ca *CA) distrust(err error) error {
 		return fmt.Errorf("vault at %s signed a certificate that is not valid now: compare the clocks, or set not_before_duration=5m on the role %s: %w",
 			ca.server.address, ca.server.rolePath(), err)
 	}
+	if errors.As(err, &invalid) && invalid.Reason == x509.CANotAuthorizedForThisName {
+		return fmt.Errorf("vault at %s signed a certificate that nobody accepts: the name constraints of a CA above it forbid its names: have the role %s sign with an issuer without them, or make that CA again with the trust domain permitted: %w",
+			ca.server.address, ca.server.rolePath(), err)
+	}
 	if ca.options.Given != nil {
 		return fmt.Errorf("vault at %s signed with a root that is none of those given for it: if it is right, give it beside them: %w", ca.server.address, err)
 	}

@@ -56,6 +56,9 @@ func (t Token) Login(ctx context.Context, client *api.Client) (*api.SecretAuth, 
 	if token = strings.TrimSpace(token); token == "" {
 		return nil, errors.New("read the token for vault: it is empty")
 	}
+	if err := names.CheckToken(token); err != nil {
+		return nil, fmt.Errorf("read the token for vault: %w", err)
+	}
 	client.SetToken(token)
 	auth := &api.SecretAuth{ClientToken: token}
 	self, err := client.Auth().Token().LookupSelfWithContext(ctx)
@@ -124,7 +127,7 @@ func (k Kubernetes) check() error {
 func (k Kubernetes) explain(mount string, err error) error {
 	switch status(err) {
 	case http.StatusForbidden:
-		return fmt.Errorf("the login at auth/%s was denied: its role %q must be bound to this service account and its namespace, and Vault must be allowed to review tokens: %w", mount, k.Role, ErrDenied)
+		return fmt.Errorf("the login at auth/%s was denied: an auth method of kubernetes must be mounted there, and its role %q must be bound to this service account and its namespace, and Vault must be allowed to review tokens: %w", mount, k.Role, ErrDenied)
 	case http.StatusBadRequest:
 		return fmt.Errorf("the login at auth/%s was refused: %s", mount, reason(err))
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/vault"
 	testvault "github.com/osm-edge/osm/test/vault"
 )
@@ -84,7 +85,7 @@ func run(t *testing.T, ca *vault.CA) {
 
 func request(t testing.TB, serviceAccount string) *issuer.Request {
 	t.Helper()
-	id, err := issuer.NewIdentity("cluster.local", "bookstore", serviceAccount)
+	id, err := identity.New("cluster.local", "bookstore", serviceAccount)
 	must(t, err)
 	req, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, id)
 	must(t, err)

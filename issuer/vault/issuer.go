@@ -105,7 +105,7 @@ func (ca *CA) showIssuer(ctx context.Context) (*shown, error) {
 	if err != nil {
 		return nil, err
 	}
-	ca.signed.note(ctx, nil)
+	ca.signed.note(ctx, trialTTL, nil)
 	return ca.parse(answer)
 }
 

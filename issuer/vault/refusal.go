@@ -42,10 +42,10 @@ func (v server) explain(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return away{fmt.Errorf("ask vault at %s: %w", v.address, ctx.Err())}
 	case status(err) == http.StatusForbidden:
-		return fmt.Errorf("vault at %s: %w: the token is unknown, expired, revoked or used up, or no policy grants it update on %s", v.address, ErrDenied, v.signPath())
+		return fmt.Errorf("vault at %s: %w: the token is unknown, expired, revoked or used up, is one to unwrap first or bound to other addresses (token_bound_cidrs), or no policy grants it update on %s", v.address, ErrDenied, v.signPath())
 	case status(err) == http.StatusBadRequest && ofTheRequest(reason(err)):
 		return fmt.Errorf("%w: vault at %s %s", issuer.ErrRefused, v.address, v.answered(status(err), reason(err)))
-	case status(err)/100 == 5:
+	case status(err)/100 == 5 && v.fix(reason(err)) == "":
 		return away{fmt.Errorf("vault at %s %s", v.address, v.answered(status(err), reason(err)))}
 	case status(err) != 0:
 		return fmt.Errorf("vault at %s %s", v.address, v.answered(status(err), reason(err)))
@@ -82,7 +82,9 @@ func (v server) fix(reason string) string {
 		{"requires keys of type", onRole("key_type=any") + ", or choose the key algorithm that it wants"},
 		{"requires a minimum of", "choose a larger key, or " + onRole("a smaller key_bits")},
 		{"not allowed by this role", onRole("allow_any_name=true and enforce_hostnames=false, or allowed_domains with the trust domain and allow_subdomains=true,")},
-		{"beyond the expiration of the CA", "ask for a shorter lifetime, or renew the CA"},
+		{"beyond the expiration of the CA", "renew the CA; until then, ask for a shorter lifetime (serviceCertValidityDuration), or have Vault grant one by leaf_not_after_behavior=truncate on the issuer of the role"},
+		{"but only had usage", "the issuer was revoked, or may not issue: give it the usage issuing-certificates, or " + onRole("issuer_ref to another issuer")},
+		{"Either ttl or not_after should be provided", fmt.Sprintf("the role has an end for all certificates: vault patch %s not_after=", v.rolePath())},
 		{"no default issuer currently configured", fmt.Sprintf("the role signs with the default issuer of the mount: make one, for example with %[1]s/root/generate/internal, name one that there is with vault write %[1]s/config/issuers default=ISSUER, or %[2]s", v.mount, onRole("issuer_ref"))},
 		{"unable to find PKI issuer", onRole("issuer_ref to an issuer that there is, or default,")},
 		{"could not fetch the CA certificate", fmt.Sprintf("make the CA, for example with %s/root/generate/internal", v.mount)},

@@ -25,6 +25,10 @@ func (s *session) run(ctx context.Context) {
 		}
 		if err == nil && ctx.Err() == nil {
 			l, err = s.replace(ctx, l)
+			select {
+			case s.tried <- struct{}{}:
+			default:
+			}
 		}
 		if err == nil && (spent == nil || l.auth.ClientToken != spent.auth.ClientToken) {
 			retry = firstRetry

@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -70,6 +71,8 @@ func (ca *CA) poll(ctx context.Context) {
 		select {
 		case <-tick.C:
 			ca.look(ctx)
+		case <-ca.session.tried: // its owner may have looked before
+			ca.look(ctx)
 		case <-ctx.Done():
 			return
 		}
@@ -133,7 +136,11 @@ func (ca *CA) readRoots(ctx context.Context) (issuer.TrustBundle, error) {
 	}
 	roots, err := rootsAbove(signing.leaf, signing.authorities, time.Now())
 	if err != nil {
-		return issuer.TrustBundle{}, fmt.Errorf("vault at %s, role %s: %w", ca.server.address, ca.server.rolePath(), err)
+		err = fmt.Errorf("vault at %s, role %s: %w", ca.server.address, ca.server.rolePath(), err)
+		if errors.Is(err, ErrUnfit) {
+			err = fmt.Errorf("%w%shave the role sign below a root that the mesh can use", err, issuer.ToFix)
+		}
+		return issuer.TrustBundle{}, err
 	}
 	if len(roots) == 0 {
 		return issuer.TrustBundle{}, fmt.Errorf("vault at %s has no root certificate in %s that the issuer of role %[3]s chains to: generate one (%[2]s/root/generate/internal), or import that of the intermediate (%[2]s/issuers/import/cert)",

@@ -25,6 +25,7 @@ type session struct {
 	turn     chan struct{} // holds one while somebody logs in
 	current  atomic.Pointer[login]
 	replaced chan struct{}         // one slot: current is another
+	tried    chan struct{}         // one slot: run has tried to replace current, however that came out
 	failure  atomic.Pointer[error] // why there is no other than the current one
 }
 
@@ -38,7 +39,7 @@ type login struct {
 func newSession(c Credentials, connect func(string) (*api.Client, error), s server, logger *slog.Logger) *session {
 	return &session{
 		credentials: c, connect: connect, server: s, logger: logger,
-		turn: make(chan struct{}, 1), replaced: make(chan struct{}, 1),
+		turn: make(chan struct{}, 1), replaced: make(chan struct{}, 1), tried: make(chan struct{}, 1),
 	}
 }
 

@@ -58,8 +58,8 @@ func (ca *CA) Inspect(ctx context.Context) Standing {
 	if s.Err == nil {
 		s.Issuer, s.Err = ca.inspectIssuer(ctx)
 	}
-	if failed, ago := ca.signed.last(); s.Err == nil && (failed || !known && ago > idle*ca.options.Poll) {
-		s.Err = ca.prove(ctx)
+	if doubted, ttl, ago := ca.signed.last(); s.Err == nil && (doubted || !known && ago > idle*ca.options.Poll) {
+		s.Err = ca.prove(ctx, max(ttl, trialTTL))
 	}
 	s.Asked, s.Granted = ca.lifetime.last()
 	if ctx.Err() == nil {
@@ -102,8 +102,9 @@ func issuerOf(signing *shown) *x509.Certificate {
 	return nil
 }
 
-// prove has a certificate signed that nobody uses.
-func (ca *CA) prove(ctx context.Context) error {
+// prove has a certificate signed that nobody uses, with the lifetime that could
+// not be had: a CA that ends signs what ends before it.
+func (ca *CA) prove(ctx context.Context, ttl time.Duration) error {
 	if ca.options.Trial == nil {
 		return nil
 	}
@@ -115,38 +116,59 @@ func (ca *CA) prove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = ca.issue(ctx, request, csr, trialTTL)
-	ca.signed.note(ctx, err)
+	_, err = ca.issue(ctx, request, csr, ttl)
+	ca.signed.proved(ctx, ttl, err)
 	return err
 }
 
 // attempts is how it came out to have something signed.
 type attempts struct {
-	mu     sync.Mutex
-	failed bool      // the last time
-	at     time.Time // the last time that it did not fail
+	mu      sync.Mutex
+	failed  bool          // the last time
+	ttl     time.Duration // that was asked for then
+	refused bool          // one request was, and nothing was signed since
+	at      time.Time     // the last time that it did not fail
 }
 
 // note reports whether it came out otherwise than the last time. A refusal of one
-// request says nothing of others.
-func (a *attempts) note(ctx context.Context, err error) (news bool) {
-	if errors.Is(err, issuer.ErrRefused) || err != nil && ctx.Err() != nil {
+// request says nothing of others, so that it takes a proof.
+func (a *attempts) note(ctx context.Context, ttl time.Duration, err error) (news bool) {
+	if errors.Is(err, issuer.ErrRefused) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.refused = true
+		return false
+	}
+	return a.proved(ctx, ttl, err)
+}
+
+// proved is note of a request that Vault has to sign.
+func (a *attempts) proved(ctx context.Context, ttl time.Duration, err error) (news bool) {
+	if err != nil && ctx.Err() != nil {
 		return false
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	news = a.failed != (err != nil)
-	a.failed = err != nil
 	if err == nil {
-		a.at = time.Now()
+		a.at, a.refused = time.Now(), false
+	}
+	if err == nil && ttl < a.ttl {
+		return false // what is longer may be refused as before
+	}
+	news = a.failed != (err != nil)
+	a.failed, a.ttl = err != nil, 0
+	if a.failed {
+		a.ttl = ttl
 	}
 	return news
 }
 
-func (a *attempts) last() (failed bool, ago time.Duration) {
+// last returns whether it is doubtful that Vault signs, which lifetime it did not
+// sign, and how long ago it signed something.
+func (a *attempts) last() (doubted bool, ttl, ago time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.failed, time.Since(a.at)
+	return a.failed || a.refused, a.ttl, time.Since(a.at)
 }
 
 // examine returns whether the token is good, may sign, and when it ends for good;
@@ -167,7 +189,7 @@ func (s *session) examine(ctx context.Context) (ends time.Time, known bool, err 
 			return time.Time{}, true, failure
 		}
 		if next.auth.ClientToken == l.auth.ClientToken {
-			return time.Time{}, true, fmt.Errorf("vault at %s: %w: the token has expired, was revoked or is used up: give another", s.server.address, ErrDenied)
+			return time.Time{}, true, fmt.Errorf("vault at %s: %w: the token has expired, was revoked or is used up: give another; one that is no orphan is revoked with the token that made it, and none is good while its entity is disabled", s.server.address, ErrDenied)
 		}
 		l = next
 		self, err = l.client.Auth().Token().LookupSelfWithContext(ctx)
@@ -186,13 +208,18 @@ func (s *session) examine(ctx context.Context) (ends time.Time, known bool, err 
 // maySign returns an error if no policy lets the token sign, and whether that
 // could be found out.
 func (s *session) maySign(ctx context.Context, l *login) (known bool, err error) {
-	capabilities, err := l.client.Sys().CapabilitiesSelfWithContext(ctx, s.server.signPath())
+	// As a list: Vault takes a comma in a text for the end of a path.
+	answer, err := l.client.Logical().WriteWithContext(ctx, "sys/capabilities-self", map[string]any{"paths": []string{s.server.signPath()}})
+	var capabilities []any
+	if answer != nil {
+		capabilities, _ = answer.Data["capabilities"].([]any) // of the one path; none is that it may nothing
+	}
 	switch {
 	case status(err) == http.StatusForbidden:
 		return false, nil
 	case err != nil:
 		return false, s.server.explain(ctx, err)
-	case !slices.Contains(capabilities, "update") && !slices.Contains(capabilities, "root"):
+	case !slices.Contains(capabilities, any("update")) && !slices.Contains(capabilities, any("root")):
 		return true, fmt.Errorf("vault at %s: %w: no policy grants the token update on %s", s.server.address, ErrDenied, s.server.signPath())
 	}
 	return true, nil

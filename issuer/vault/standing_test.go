@@ -157,7 +157,7 @@ func TestATokenThatIsLimitedToUsesIsRefused(t *testing.T) {
 		token := newToken(t, server, func(o *api.TokenCreateRequest) { o.NumUses = uses })
 		ca := newCA(t, server, func(o *vault.Options) { o.Credentials = vault.Token{Read: always(token)} })
 		_, err := issue(t, ca, time.Hour)
-		wantError(t, err, []string{token}, "num_uses", "vault token create -period=24h")
+		wantError(t, err, []string{token}, "num_uses", "vault token create -orphan -period=24h")
 		if !errors.Is(err, vault.ErrLimited) {
 			t.Errorf("%d uses: error %v", uses, err)
 		}
@@ -169,8 +169,10 @@ func TestATokenThatIsLimitedDoesNotReplaceAGoodOne(t *testing.T) {
 	token := keep(newToken(t, server, asCreated))
 	ca := newCA(t, server, token.credentials)
 	mustIssue(t, ca, time.Hour)
+	must(t, ca.Inspect(t.Context()).Err)
 	run(t, ca)
 	token.replace(newToken(t, server, func(o *api.TokenCreateRequest) { o.NumUses = 100 }))
+	awaitChange(t, ca) // its owner may have looked before the token was tried
 	await(t, func() error {
 		if err := ca.Inspect(t.Context()).Err; !errors.Is(err, vault.ErrLimited) {
 			return errors.New("the token is not refused")

@@ -61,6 +61,19 @@ func TestATokenThatMayNotSignIsDenied(t *testing.T) {
 	wantError(t, err, []string{token}, "permission denied", "no policy grants it update")
 }
 
+// Vault answers some of them with 500, as if it were away.
+func TestWhatIsNoTokenAloneIsNotSent(t *testing.T) {
+	server := startServer(t)
+	for _, token := range []string{`"` + server.Token + `"`, "VAULT_TOKEN=" + server.Token, "token   " + server.Token, `{"auth": "` + server.Token + `"}`} {
+		ca := newCA(t, server, keep(token).credentials)
+		_, err := issue(t, ca, time.Hour)
+		wantError(t, err, []string{server.Token}, "it is not a token alone", "vault token create -field=token")
+		if errors.Is(err, vault.ErrUnreachable) {
+			t.Errorf("Vault is said to be away: %v", err)
+		}
+	}
+}
+
 func TestATokenThatMayOnlySignSuffices(t *testing.T) {
 	server := startServer(t)
 	token := newToken(t, server, func(o *api.TokenCreateRequest) { o.NoDefaultPolicy = true })

@@ -9,7 +9,7 @@ import (
 
 // ErrLimited is that a token may be used a number of times only, which a mesh
 // cannot: each certificate takes a use.
-var ErrLimited = errors.New("the token for vault is limited to a number of uses (num_uses), and each certificate takes one: give a token without that limit, such as of vault token create -period=24h")
+var ErrLimited = errors.New("the token for vault is limited to a number of uses (num_uses), and each certificate takes one: give a token without that limit, such as of vault token create -orphan -period=24h")
 
 // unlimited refuses a token that may be used a number of times only.
 func unlimited(self *api.Secret) error {

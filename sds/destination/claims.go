@@ -8,7 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // leeway is how long after its deletionTimestamp a pod may still be there.
@@ -17,7 +17,7 @@ const leeway = 10 * time.Second
 // pod is what counts of a Pod. Its node writes the addresses, and decides on
 // nothing else here.
 type pod struct {
-	identity  issuer.Identity
+	identity  identity.Identity
 	addresses []netip.Addr
 	uid       types.UID
 	node      string

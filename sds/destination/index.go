@@ -8,7 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 type name = types.NamespacedName
@@ -45,7 +45,7 @@ type slice struct {
 // watched is an address that is watched: the answer of now, which is
 // replaced and never changed, and who is told when it is.
 type watched struct {
-	identities []issuer.Identity
+	identities []identity.Identity
 	by         set[chan<- struct{}]
 }
 
@@ -69,7 +69,7 @@ func NewIndex(trustDomain string) *Index {
 
 // At returns, in order, who may answer at the address now. The result is not to
 // be changed.
-func (x *Index) At(address netip.Addr) []issuer.Identity {
+func (x *Index) At(address netip.Addr) []identity.Identity {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if w, ok := x.watched[address]; ok {
@@ -106,8 +106,8 @@ func (x *Index) Unwatch(address netip.Addr, changed chan<- struct{}) {
 
 // compute asks the pod that has the address, and those whose addresses are in
 // the EndpointSlices of the Service that has it.
-func (x *Index) compute(address netip.Addr) []issuer.Identity {
-	found := set[issuer.Identity]{}
+func (x *Index) compute(address netip.Addr) []identity.Identity {
+	found := set[identity.Identity]{}
 	x.gather(address, found)
 	for service := range x.servicesAt[address] {
 		for s := range x.slicesOf[service] {
@@ -116,15 +116,15 @@ func (x *Index) compute(address netip.Addr) []issuer.Identity {
 			}
 		}
 	}
-	var identities []issuer.Identity
+	var identities []identity.Identity
 	for id := range found {
 		identities = append(identities, id)
 	}
-	slices.SortFunc(identities, func(a, b issuer.Identity) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(identities, func(a, b identity.Identity) int { return strings.Compare(a.String(), b.String()) })
 	return identities
 }
 
-func (x *Index) gather(address netip.Addr, into set[issuer.Identity]) {
+func (x *Index) gather(address netip.Addr, into set[identity.Identity]) {
 	if p, found := x.owner(address); found {
 		into[x.pods[p].identity] = struct{}{}
 	}
@@ -150,7 +150,7 @@ func (x *Index) changed(addresses ...netip.Addr) {
 	}
 }
 
-func (w *watched) update(identities []issuer.Identity) {
+func (w *watched) update(identities []identity.Identity) {
 	if slices.Equal(w.identities, identities) {
 		return
 	}

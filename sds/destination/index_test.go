@@ -13,7 +13,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 func runs(namespace, podName, account string, ips ...string) *corev1.Pod {
@@ -105,7 +105,7 @@ func TestAnAddressIsWhoseThePodsSay(t *testing.T) {
 	}
 }
 
-func short(ids []issuer.Identity) string {
+func short(ids []identity.Identity) string {
 	var names []string
 	for _, id := range ids {
 		names = append(names, id.Namespace()+"/"+id.ServiceAccount())

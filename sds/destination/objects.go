@@ -8,7 +8,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // SetPod takes a pod that has a sidecar, as it is now. It counts while it runs,
@@ -18,7 +18,7 @@ func (x *Index) SetPod(p *corev1.Pod) { x.takePod(p, false) }
 
 // takePod also takes a pod that was there at first.
 func (x *Index) takePod(p *corev1.Pod, initial bool) {
-	id, err := issuer.NewIdentity(x.trustDomain, p.Namespace, p.Spec.ServiceAccountName)
+	id, err := identity.New(x.trustDomain, p.Namespace, p.Spec.ServiceAccountName)
 	if err != nil || p.Spec.HostNetwork || p.Status.Phase != corev1.PodRunning {
 		x.DeletePod(p)
 		return

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/vault"
 	testvault "github.com/osm-edge/osm/test/vault"
 )
@@ -28,7 +29,7 @@ func TestTheTokenOfTheMeshSignsAndDoesNothingElse(t *testing.T) {
 		Credentials: vault.Token{Read: func(context.Context) (string, error) { return v.token, nil }},
 	})
 	must(t, err)
-	id, err := issuer.NewIdentity("cluster.local", "bookstore", "bookstore-v2")
+	id, err := identity.New("cluster.local", "bookstore", "bookstore-v2")
 	must(t, err)
 	request, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, id)
 	must(t, err)

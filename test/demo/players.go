@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/sidecar"
 )
@@ -140,7 +140,7 @@ func checkLeaf(leaf *x509.Certificate, pod *corev1.Pod) error {
 
 // shakeHands calls the bookstore from the bookbuyer, sidecar to sidecar.
 func (n *narrator) shakeHands(ctx context.Context) error {
-	store, err := issuer.NewIdentity("cluster.local", n.store.pod.Namespace, n.store.name())
+	store, err := identity.New("cluster.local", n.store.pod.Namespace, n.store.name())
 	if err != nil {
 		return err
 	}

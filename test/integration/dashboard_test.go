@@ -123,7 +123,7 @@ func TestTheDashboardShowsTheMesh(t *testing.T) {
 		fetch(t, url+"status.json", &report)
 		return len(report.Proxies) == 1 && !report.Proxies[0].Acked.IsZero(), nil
 	})
-	if !report.Leads || report.NotReady != "" || len(report.Roots) != 1 || report.Roots[0].Stage != "signs" {
+	if !report.Leads || report.NotReady != "" || len(report.Roots) != 1 || report.Roots[0].Stage != "signing" {
 		t.Errorf("the replica tells %+v", report)
 	}
 	if p := report.Proxies[0]; p.Pod != pod.Name || p.ServiceAccount != "bookstore-v1" {

@@ -49,10 +49,11 @@ func TestAMeshIsNotLeftHalfWay(t *testing.T) {
 	}
 }
 
-// state is everything that an upgrade of the mesh would write.
+// state is everything that an upgrade of the mesh would write; the reports of
+// replicas come and go by themselves.
 func (l *lifecycle) state(t *testing.T) string {
 	t.Helper()
-	return l.kubectl(t, "get", "secret,deployment,configmap,clusterrole,mutatingwebhookconfiguration", "-o",
+	return l.kubectl(t, "get", "secret,deployment,configmap,clusterrole,mutatingwebhookconfiguration", "-l", "!openservicemesh.io/acknowledgements", "-o",
 		"jsonpath={range .items[*]}{.metadata.name}{.metadata.generation}{.data.ca\\.crt}{.data.release}{.data.mesh-config\\.yaml}{.rules} {end}")
 }
 

@@ -23,6 +23,7 @@ import (
 
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/sds"
@@ -59,12 +60,12 @@ func newControl(t *testing.T) *control {
 		listeners: map[string]net.Listener{},
 		tokens:    map[string]string{},
 
-		destinations: &anywhere{identities: []issuer.Identity{identity(t, "bookstore", "bookstore-v2")}},
+		destinations: &anywhere{identities: []identity.Identity{identityOf(t, "bookstore", "bookstore-v2")}},
 	}
 	ca := newCA(t)
 	c.setRoots(issuer.Root{Name: "first", Issuer: ca})
 	c.ca = c.manager.Bundle().PEM()
-	c.serving = issuertest.Serving(c.manager, identity(t, "osm-system", "osm-controller"))
+	c.serving = issuertest.Serving(c.manager, identityOf(t, "osm-system", "osm-controller"))
 	ctx, cancel := context.WithCancel(context.Background())
 	c.group.Go(func() error { return c.manager.Run(ctx) })
 	c.serve()
@@ -131,7 +132,7 @@ func (c *control) Attest(_ context.Context, token string) (sds.Proxy, error) {
 		return sds.Proxy{}, status.Error(codes.Unauthenticated, "an old token")
 	}
 	namespace, name, _ := strings.Cut(account, "/")
-	id, err := issuer.NewIdentity("cluster.local", namespace, name)
+	id, err := identity.New("cluster.local", namespace, name)
 	return sds.Proxy{Identity: id}, err
 }
 
@@ -180,9 +181,9 @@ func (c *control) dial(ctx context.Context, address string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
 }
 
-func identity(t testing.TB, namespace, account string) issuer.Identity {
+func identityOf(t testing.TB, namespace, account string) identity.Identity {
 	t.Helper()
-	id, err := issuer.NewIdentity("cluster.local", namespace, account)
+	id, err := identity.New("cluster.local", namespace, account)
 	if err != nil {
 		t.Fatal(err)
 	}

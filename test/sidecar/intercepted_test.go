@@ -260,7 +260,7 @@ func TestEveryConnectionHasTheCertificateOfItsTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		response.Body.Close() // it is empty
-		rotated, err := p.manager.RotateCertificate(t.Context(), identity(t, "bookbuyer", "bookbuyer"))
+		rotated, err := p.manager.RotateCertificate(t.Context(), identityOf(t, "bookbuyer", "bookbuyer"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // errNotReady is what handshakes fail with before there are secrets.
@@ -16,7 +16,7 @@ var errNotReady = errors.New("the sidecar has no valid certificate and bundle")
 // ClientTLS returns what it takes to call the peer alone: the
 // sidecar's certificate and bundle as they are now, so ask for each connection
 // anew. The peer's name is verified by its DNS SAN, and its SPIFFE ID exactly.
-func (s *Sidecar) ClientTLS(peer issuer.Identity) (*tls.Config, error) {
+func (s *Sidecar) ClientTLS(peer identity.Identity) (*tls.Config, error) {
 	state := s.State()
 	if !state.Ready() {
 		return nil, errNotReady

@@ -43,7 +43,7 @@ func (p *pair) follow() {
 // connect tells how a connection ends that the buyer makes to the store.
 func (p *pair) connect() <-chan error {
 	p.t.Helper()
-	conn, err := p.buyer.DialPeer(p.t.Context(), "store:15003", identity(p.t, "bookstore", "bookstore-v2"))
+	conn, err := p.buyer.DialPeer(p.t.Context(), "store:15003", identityOf(p.t, "bookstore", "bookstore-v2"))
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // PeerHeader is where the application says which SPIFFE ID it means to call.
@@ -45,7 +45,7 @@ func (s *Sidecar) outbound() http.Handler {
 	})
 }
 
-func (s *Sidecar) towards(peer issuer.Identity) http.RoundTripper {
+func (s *Sidecar) towards(peer identity.Identity) http.RoundTripper {
 	return &http.Transport{
 		DisableKeepAlives:  true,
 		DisableCompression: true,
@@ -56,7 +56,7 @@ func (s *Sidecar) towards(peer issuer.Identity) http.RoundTripper {
 }
 
 // DialPeer connects to the address by mutual TLS, if the peer is there.
-func (s *Sidecar) DialPeer(ctx context.Context, address string, peer issuer.Identity) (*tls.Conn, error) {
+func (s *Sidecar) DialPeer(ctx context.Context, address string, peer identity.Identity) (*tls.Conn, error) {
 	config, err := s.ClientTLS(peer)
 	if err != nil {
 		return nil, err
@@ -82,14 +82,14 @@ func (s *Sidecar) secure(ctx context.Context, raw net.Conn, config *tls.Config, 
 }
 
 // ParseIdentity reads spiffe://<trust domain>/ns/<namespace>/sa/<account>.
-func ParseIdentity(uri string) (issuer.Identity, error) {
+func ParseIdentity(uri string) (identity.Identity, error) {
 	id, err := spiffeid.FromString(uri)
 	if err != nil {
-		return issuer.Identity{}, err
+		return identity.Identity{}, err
 	}
 	parts := strings.Split(id.Path(), "/")
 	if len(parts) != 5 || parts[1] != "ns" || parts[3] != "sa" {
-		return issuer.Identity{}, fmt.Errorf("%s is not the SPIFFE ID of a service account", id)
+		return identity.Identity{}, fmt.Errorf("%s is not the SPIFFE ID of a service account", id)
 	}
-	return issuer.NewIdentity(id.TrustDomain().Name(), parts[2], parts[4])
+	return identity.New(id.TrustDomain().Name(), parts[2], parts[4])
 }

@@ -8,19 +8,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/test/sidecar"
 )
 
 // anywhere says that the same may answer at every address.
 type anywhere struct {
 	mu         sync.Mutex
-	identities []issuer.Identity
+	identities []identity.Identity
 	watchers   []chan<- struct{}
 }
 
 // At implements sds.Destinations.
-func (a *anywhere) At(netip.Addr) []issuer.Identity {
+func (a *anywhere) At(netip.Addr) []identity.Identity {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.identities
@@ -36,7 +36,7 @@ func (a *anywhere) Watch(_ netip.Addr, changed chan<- struct{}) {
 // Unwatch implements sds.Destinations.
 func (a *anywhere) Unwatch(netip.Addr, chan<- struct{}) {}
 
-func (a *anywhere) set(identities ...issuer.Identity) {
+func (a *anywhere) set(identities ...identity.Identity) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.identities = identities
@@ -55,7 +55,7 @@ func TestWhoAnswersAtAnAddressHasToBeWhoIsExpectedThere(t *testing.T) {
 				_, err := io.Copy(conn, conn)
 				return err
 			}), func(buyer, _ *sidecar.Options) { buyer.Incremental = incremental })
-			store, other := identity(t, "bookstore", "bookstore-v2"), identity(t, "bank", "teller")
+			store, other := identityOf(t, "bookstore", "bookstore-v2"), identityOf(t, "bank", "teller")
 			p.destinations.set()
 			time.AfterFunc(100*time.Millisecond, func() { p.destinations.set(store) }) // while the connection waits
 			if got := say(t, p.call(), "\x00ping"); got != "\x00ping" {

@@ -12,12 +12,13 @@ import (
 
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
 )
 
 func issue(t *testing.T, ca *tresor.CA, account string) *issuer.Certificate {
 	t.Helper()
-	id, err := issuer.NewIdentity("cluster.local", "bookstore", account)
+	id, err := identity.New("cluster.local", "bookstore", account)
 	if err != nil {
 		t.Fatal(err)
 	}

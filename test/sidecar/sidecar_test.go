@@ -35,7 +35,7 @@ func TestASidecarGetsItsCertificateAndEveryLaterOne(t *testing.T) {
 		if !first.Bundle().Equal(c.manager.Bundle()) {
 			t.Error("another bundle than the control plane's")
 		}
-		rotated, err := c.manager.RotateCertificate(t.Context(), identity(t, "bookstore", "bookstore-v2"))
+		rotated, err := c.manager.RotateCertificate(t.Context(), identityOf(t, "bookstore", "bookstore-v2"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +62,7 @@ func TestMutualTLSChecksBothIdentities(t *testing.T) {
 	c.wait(buyer, sidecar.State.Ready)
 	c.wait(store, sidecar.State.Ready)
 	towards := func(account string) *tls.Config {
-		config, err := buyer.ClientTLS(identity(t, "bookstore", account))
+		config, err := buyer.ClientTLS(identityOf(t, "bookstore", account))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func TestMutualTLSChecksBothIdentities(t *testing.T) {
 	strangers := newControl(t)
 	stranger := strangers.run(strangers.options("stranger", "bookbuyer", "bookbuyer"))
 	strangers.wait(stranger, sidecar.State.Ready)
-	strange, err := stranger.ClientTLS(identity(t, "bookstore", "bookstore-v2"))
+	strange, err := stranger.ClientTLS(identityOf(t, "bookstore", "bookstore-v2"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,7 +348,7 @@ func TestASidecarOutlivesItsControlPlane(t *testing.T) {
 			if state := s.State(); state.Version() != moved.Version() {
 				t.Fatal("was sent again what it had")
 			}
-			rotated, err := c.manager.RotateCertificate(t.Context(), identity(t, "bookstore", "bookstore-v2"))
+			rotated, err := c.manager.RotateCertificate(t.Context(), identityOf(t, "bookstore", "bookstore-v2"))
 			if err != nil {
 				t.Fatal(err)
 			}

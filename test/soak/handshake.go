@@ -12,7 +12,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 	"golang.org/x/sys/unix"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 const handshakeTimeout = 30 * time.Second
@@ -90,7 +90,7 @@ func serve(conn *tls.Conn) error {
 
 // config is what both sides have in common. Another key exchange than the
 // cheapest would only cost time: the certificates do not depend on it.
-func config(peer issuer.Identity) *tls.Config {
+func config(peer identity.Identity) *tls.Config {
 	return &tls.Config{
 		MinVersion:       tls.VersionTLS13,
 		CurvePreferences: []tls.CurveID{tls.X25519},
@@ -98,7 +98,7 @@ func config(peer issuer.Identity) *tls.Config {
 	}
 }
 
-func clientConfig(own *view, peer issuer.Identity) *tls.Config {
+func clientConfig(own *view, peer identity.Identity) *tls.Config {
 	c := config(peer)
 	c.ServerName, c.RootCAs = peer.CommonName(), own.pool
 	// Whatever roots the peer names: it is the one to refuse.
@@ -106,7 +106,7 @@ func clientConfig(own *view, peer issuer.Identity) *tls.Config {
 	return c
 }
 
-func serverConfig(own *view, peer issuer.Identity) *tls.Config {
+func serverConfig(own *view, peer identity.Identity) *tls.Config {
 	c := config(peer)
 	c.Certificates = []tls.Certificate{*own.certificate}
 	c.ClientAuth, c.ClientCAs, c.SessionTicketsDisabled = tls.RequireAndVerifyClientCert, own.pool, true
@@ -117,7 +117,7 @@ func serverConfig(own *view, peer issuer.Identity) *tls.Config {
 type wrongIdentity struct{ error }
 
 // verifyIdentity is for chains that crypto/tls has verified.
-func verifyIdentity(leaf *x509.Certificate, want issuer.Identity) error {
+func verifyIdentity(leaf *x509.Certificate, want identity.Identity) error {
 	id, err := x509svid.IDFromCert(leaf)
 	if err == nil && id != want.SPIFFEID() {
 		err = wrongIdentity{fmt.Errorf("the peer is %s, not %s", id, want.SPIFFEID())}

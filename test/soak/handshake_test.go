@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
 )
 
@@ -57,9 +58,9 @@ func bundleOf(t *testing.T, ca *tresor.CA) issuer.TrustBundle {
 	return bundle
 }
 
-func identity(t *testing.T, account string) issuer.Identity {
+func identityOf(t *testing.T, account string) identity.Identity {
 	t.Helper()
-	id, err := issuer.NewIdentity(trustDomain, "shop", account)
+	id, err := identity.New(trustDomain, "shop", account)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func identity(t *testing.T, account string) issuer.Identity {
 // viewOf is that of a proxy with a certificate of the CA.
 func viewOf(t *testing.T, account string, ca *tresor.CA, bundle issuer.TrustBundle) *view {
 	t.Helper()
-	request, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, identity(t, account))
+	request, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, identityOf(t, account))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,11 +82,11 @@ func viewOf(t *testing.T, account string, ca *tresor.CA, bundle issuer.TrustBund
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &view{&proxy{identity: identity(t, account)}, certificate.TLS(), bundle, bundle.Pool()}
+	return &view{&proxy{identity: identityOf(t, account)}, certificate.TLS(), bundle, bundle.Pool()}
 }
 
 // as makes it that of another's proxy.
 func as(t *testing.T, account string, v *view) *view {
 	t.Helper()
-	return &view{&proxy{identity: identity(t, account)}, v.certificate, v.bundle, v.pool}
+	return &view{&proxy{identity: identityOf(t, account)}, v.certificate, v.bundle, v.pool}
 }

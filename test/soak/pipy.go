@@ -17,7 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	scripts "github.com/osm-edge/osm/injector/pipy"
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/test/mesh"
 	realpipy "github.com/osm-edge/osm/test/pipy"
 )
@@ -44,7 +44,7 @@ type pipys struct {
 // and its addresses are those of the loopback interface that the pod has here.
 type pipy struct {
 	pod      *corev1.Pod
-	identity issuer.Identity
+	identity identity.Identity
 	host     string
 	dir      string
 	command  *exec.Cmd
@@ -105,7 +105,7 @@ func (s *soak) gatherPipys(ctx context.Context) error {
 }
 
 func (s *soak) startPipy(ctx context.Context, binary string, pod *corev1.Pod) (*pipy, error) {
-	identity, err := issuer.NewIdentity(trustDomain, pod.Namespace, pod.Spec.ServiceAccountName)
+	identity, err := identity.New(trustDomain, pod.Namespace, pod.Spec.ServiceAccountName)
 	if err != nil {
 		return nil, err
 	}

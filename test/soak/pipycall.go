@@ -12,7 +12,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 // loadPipys makes handshakes with Pipys until ctx ends, and has them call others.
@@ -78,7 +78,7 @@ func (s *soak) callPipy(near *view, p *pipy) (*tls.ConnectionState, error) {
 }
 
 // checkCaller looks at what the application was told.
-func checkCaller(response *http.Response, want issuer.Identity) error {
+func checkCaller(response *http.Response, want identity.Identity) error {
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {

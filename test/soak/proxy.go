@@ -15,6 +15,7 @@ import (
 
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/sidecar"
@@ -27,7 +28,7 @@ const kubeletDelay = 5 * time.Second
 // to peers.
 type proxy struct {
 	pod      *corev1.Pod
-	identity issuer.Identity
+	identity identity.Identity
 	sidecar  *sidecar.Sidecar
 	// mute proxies acknowledge nothing.
 	mute   bool
@@ -46,7 +47,7 @@ type view struct {
 }
 
 func (s *soak) newProxy(ctx context.Context, pod *corev1.Pod, place int, mute bool) (*proxy, error) {
-	identity, err := issuer.NewIdentity(trustDomain, pod.Namespace, pod.Spec.ServiceAccountName)
+	identity, err := identity.New(trustDomain, pod.Namespace, pod.Spec.ServiceAccountName)
 	if err != nil {
 		return nil, err
 	}

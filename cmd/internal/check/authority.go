@@ -70,7 +70,8 @@ func (s *Snapshot) attend(root *v1.MeshRootCertificate, reason string) string {
 	p := root.Spec.Provider
 	switch {
 	case reason == v1.ReasonTokenEnds && p.Vault != nil && p.Vault.Auth.TokenSecretRef != nil:
-		return fmt.Sprintf("put a token with a period, of vault token create -period=24h, into key %s: kubectl edit secret -n %s %s", p.Vault.Auth.TokenSecretRef.Key, s.Namespace, p.Vault.Auth.TokenSecretRef.Name)
+		ref := p.Vault.Auth.TokenSecretRef
+		return fmt.Sprintf("write a token of its policy and with a period, of vault token create -orphan -period=24h, into the file %s: kubectl create secret generic %s -n %s --from-file=%[1]s --dry-run=client -o yaml | kubectl apply -f -", ref.Key, ref.Name, s.Namespace)
 	case reason == v1.ReasonLifetimesShortened && p.Vault != nil:
 		return fmt.Sprintf("vault patch %s/roles/%s max_ttl=24h, or the lifetime that the mesh asks for, and vault secrets tune -max-lease-ttl=87600h %[1]s", cmp.Or(p.Vault.Mount, "pki"), p.Vault.Role)
 	}

@@ -44,6 +44,8 @@ func (w *world) change(words []string, has func(...string) bool) error {
 	case command == "kubectl delete configmap":
 		delete(w.Copies, namespace)
 		w.publish()
+	case has("kubectl", "create", "secret", "generic", "token", "-n", walkSpace, "--from-file=it", "--dry-run=client", "-o", "yaml", "|", "kubectl", "apply", "-f", "-"):
+		ready(w)
 	case has("kubectl", "create", "secret", "generic", "token", "-n", walkSpace, "--from-file=it"):
 		w.Secrets["token"] = &corev1.Secret{}
 	case command == "kubectl annotate secret" && here && w.Secrets[words[5]] != nil && last == v1.AnnotationVaultAddress+"="+w.Roots[0].Spec.Provider.Vault.Address:

@@ -27,9 +27,11 @@ func hintsOfRoots() []hint {
 		{"Vault is away", "authority: it cannot be used (%s): %s", root, "see that Vault answers at https://vault:8200", both(vault, unready(v1.ReasonUnreachable, "vault at https://vault:8200 cannot be reached")), ready},
 		{"Vault's token is missing", "authority: it cannot be used (%s): %s", root, "kubectl create secret generic token -n mesh-east --from-file=it && kubectl annotate secret -n mesh-east token openservicemesh.io/vault-address=https://vault:8200",
 			both(vault, unready(v1.ReasonSecretMissing, "secret mesh-east/token is not there, with the token for Vault: create it")), nil},
+		{"Vault's root forbids the names", "authority: it cannot be used (%s): %s", root, "have the role pki/roles/osm sign below a root that may certify the names of the mesh: kubectl describe mrc -n mesh-east east-authority",
+			both(vault, unready(v1.ReasonRefused, "vault's root is not trusted"+issuer.ToFix+"have the role pki/roles/osm sign below a root that may certify the names of the mesh")), ready},
 		{"Vault has no such role", "authority: it cannot be used (%s): %s", root, "change in Vault what the message says", both(vault, unready(v1.ReasonFailing, "vault at https://vault:8200 has no role mesh/pki/roles/osm: write it")), ready},
 		{"Vault has roots of others", "authority: what another says", root, "delete those issuers in Vault", both(vault, noted(v1.ReasonRootsRefused)), ready},
-		{"Vault's token ends", "authority: what another says", root, "put a token with a period, of vault token create -period=24h, into key it: kubectl edit secret -n mesh-east token", both(vault, noted(v1.ReasonTokenEnds)), ready},
+		{"Vault's token ends", "authority: what another says", root, "vault token create -orphan -period=24h, into the file it: kubectl create secret generic token -n mesh-east --from-file=it --dry-run=client", both(vault, noted(v1.ReasonTokenEnds)), nil},
 		{"Vault shortens lifetimes", "authority: what another says", root, "vault secrets tune -max-lease-ttl=87600h", both(vault, noted(v1.ReasonLifetimesShortened)), ready},
 		{"one of cert-manager's roots has ended", "authority: what another says", root, "kubectl describe mrc -n mesh-east east-authority", both(certManager, noted(v1.ReasonRootsLeftOut)), ready},
 		{"Vault is asked over http", "plainVault: Vault is asked over http at %s: whoever is on the way reads the mesh's login, and can have certificates signed for any name", root, "begin with https",
@@ -69,6 +71,9 @@ func hintsOfRoots() []hint {
 			w.record(rotation.Distribute, time.Second, keyPair(w.t, w.Secrets[walkRoot]).Certificate)
 		}), anotherRoot},
 		{"Vault's root ends soon", "lifetimes: it signs, and expires in %s", "", "vault write mesh/pki/root/rotate/internal", both(signedBy(ends(60*24*time.Hour)), vault), anotherRoot},
+		{"Vault's root ends soon, and its roots are in a Secret", "lifetimes: it signs, and expires in %s", "", "before it signs, add it to ca.crt of Secret mesh-east/given, beside the old one: kubectl create secret generic given -n mesh-east --from-file=ca.crt", both(signedBy(ends(60*24*time.Hour)), vault, func(w *world) {
+			w.Roots[0].Spec.Provider.Vault.RootsSecretRef = &v1.SecretReference{Name: "given"}
+		}), anotherRoot},
 		{"cert-manager's root ends soon", "lifetimes: it signs, and expires in %s", "", "kubectl create secret generic given -n mesh-east --from-file=ca.crt", both(signedBy(ends(60*24*time.Hour)), certManager), anotherRoot},
 		{"cert-manager's root has ended", "lifetimes: it expired at %s", "", "have cert-manager's ClusterIssuer ca use it", both(signedBy(ends(-time.Hour)), certManager), anotherRoot},
 		{"the root is of tomorrow", "lifetimes: it signs, and is not valid before %s", "", "synchronise the clocks", signedBy(func(c *x509.Certificate) { c.NotBefore = c.NotBefore.AddDate(0, 0, 2) }), nil},

@@ -124,7 +124,7 @@ func (s *Snapshot) signer() *v1.MeshRootCertificate {
 	var newest *v1.MeshRootCertificate
 	for i := range s.Roots {
 		root := &s.Roots[i]
-		if root.Spec.Role == v1.Active && (newest == nil || newest.CreationTimestamp.Before(&root.CreationTimestamp)) {
+		if root.Spec.Role == v1.Active && (newest == nil || v1.ByAge(root, newest) < 0) {
 			newest = root
 		}
 	}

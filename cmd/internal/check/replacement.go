@@ -18,8 +18,13 @@ import (
 func (s *Snapshot) Replacement(root *v1.MeshRootCertificate) string {
 	switch p := root.Spec.Provider; {
 	case p.Vault != nil:
-		return fmt.Sprintf("have Vault make another, by vault write %[1]s/root/rotate/internal common_name=osm.root ttl=87600h, and sign with it, by vault write %[1]s/root/replace default=next: the mesh trusts it first, and takes certificates of it then",
+		replace := fmt.Sprintf("have Vault make another, by vault write %[1]s/root/rotate/internal common_name=osm.root ttl=87600h key_type=ec key_bits=256 not_before_duration=5m, and sign with it, by vault write %[1]s/root/replace default=next",
 			cmp.Or(p.Vault.Mount, "pki"))
+		if name, given := p.Vault.RootsSecret(s.rootSecretName()); given {
+			return fmt.Sprintf("%s, when %s says that it is trusted; before it signs, add it to ca.crt of Secret %s/%s, beside the old one: %s",
+				replace, s.Command("ca show", false), s.Namespace, name, s.put(name, rootsecret.CertificateKey))
+		}
+		return replace + ": the mesh trusts it first, and takes certificates of it then"
 	case p.CertManager != nil:
 		name := p.CertManager.RootsSecret(s.rootSecretName())
 		return fmt.Sprintf("add the new root to ca.crt of Secret %s/%s, beside the old one, and have cert-manager's %s %s use it when %s says that it is trusted: %s",

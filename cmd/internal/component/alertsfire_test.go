@@ -32,10 +32,10 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 		"a step of osm-bootstrap fails":      {"OSMBootstrapWarns", []string{`osm_warnings{component="osm-bootstrap"} 2x60`}, []string{`{component="osm-bootstrap"}`}},
 		"nothing is scraped":                 {"OSMComponentDown", nil, []string{`{component="osm-bootstrap"}`, `{component="osm-controller"}`, `{component="osm-injector"}`}},
 		"a root of years":                    {"OSMRootEndsSoon", []string{root("signing", 400)}, nil},
-		"a root of days":                     {"OSMRootEndsSoon", []string{root("signing", 29)}, []string{`{authority="a", fingerprint="f"}`}},
+		"a root of days":                     {"OSMRootEndsSoon", []string{root("signing", 29)}, []string{`{fingerprint="f", root="a"}`}},
 		"a root of days that is retired":     {"OSMRootEndsSoon", []string{root("retiring", 1)}, nil},
 		"a root of days is not the end":      {"OSMRootEnds", []string{root("signing", 29)}, nil},
-		"a root of hours is the end":         {"OSMRootEnds", []string{root("signing", 1)}, []string{`{authority="a", fingerprint="f"}`}},
+		"a root of hours is the end":         {"OSMRootEnds", []string{root("signing", 1)}, []string{`{fingerprint="f", root="a"}`}},
 		"a webhook's certificate of years":   {"OSMServingCertificateEnds", []string{serving("osm-injector-tls", 3000*24)}, nil},
 		"a webhook's certificate of days":    {"OSMServingCertificateEnds", []string{serving("osm-injector-tls", 6*24)}, []string{`{secret="osm-injector-tls"}`}},
 		"the certificate of SDS, of hours":   {"OSMServingCertificateEnds", []string{serving("osm-controller-tls", 12)}, nil},
@@ -91,7 +91,7 @@ func ready(values ...int) (series []string) {
 }
 
 func root(stage string, days int) string {
-	return fmt.Sprintf(`osm_root_not_after_timestamp_seconds{authority="a",fingerprint="f",stage=%q,pod="a"} %dx60`, stage, 3600+days*86400)
+	return fmt.Sprintf(`osm_root_not_after_timestamp_seconds{root="a",fingerprint="f",stage=%q,pod="a"} %dx60`, stage, 3600+days*86400)
 }
 
 func serving(secret string, hours float64) string {

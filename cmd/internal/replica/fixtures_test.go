@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/tresor"
 )
@@ -73,7 +74,7 @@ func (c ca) wanted(name string) rotation.Wanted {
 type mesh struct {
 	client  kubernetes.Interface
 	manager *issuer.Manager
-	self    issuer.Identity
+	self    identity.Identity
 
 	mu      sync.Mutex
 	state   rotation.State
@@ -82,7 +83,7 @@ type mesh struct {
 
 func newMesh(t *testing.T) *mesh {
 	t.Helper()
-	self, err := issuer.NewIdentity("cluster.local", namespace, "osm-controller")
+	self, err := identity.New("cluster.local", namespace, "osm-controller")
 	must(t, err)
 	logger := slog.New(slog.DiscardHandler)
 	return &mesh{client: fake.NewClientset(), manager: issuer.NewManager(issuer.Options{Logger: logger}), self: self}

@@ -15,6 +15,7 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 )
@@ -42,7 +43,7 @@ type Serving struct {
 	Labels  map[string]string
 	Manager *issuer.Manager
 	// Self is who osm-controller is in the mesh.
-	Self issuer.Identity
+	Self identity.Identity
 	// State returns what is recorded of the roots, and whether that is known.
 	State func() (rotation.State, bool)
 	// ClockSkew is how far clocks of the mesh may be apart: a certificate that
@@ -164,7 +165,7 @@ func (s *Serving) write(ctx context.Context, secret *corev1.Secret, missing bool
 // due returns for how long the Secret's certificate is right, or why it is not, and
 // when it ends, if it is valid. One of a root that signs no more is replaced when proxies have had time to
 // learn of the new one, and before that only if it is about to end.
-func due(secret *corev1.Secret, state rotation.State, self issuer.Identity, now time.Time) (left time.Duration, end time.Time, reason error) {
+func due(secret *corev1.Secret, state rotation.State, self identity.Identity, now time.Time) (left time.Duration, end time.Time, reason error) {
 	pair, err := trustbundle.ParseKeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	if err != nil {
 		return 0, end, errors.New("it is not a certificate and its key")

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
 )
 
@@ -26,11 +27,11 @@ func TestWhenTheServingCertificateIsReplaced(t *testing.T) {
 	revoked := second.wanted("other")
 	revoked.Revoked = []string{"root"}
 
-	self, err := issuer.NewIdentity("cluster.local", namespace, "osm-controller")
+	self, err := identity.New("cluster.local", namespace, "osm-controller")
 	must(t, err)
-	other, err := issuer.NewIdentity("cluster.local", namespace, "other")
+	other, err := identity.New("cluster.local", namespace, "other")
 	must(t, err)
-	of := func(id issuer.Identity, c ca) *corev1.Secret {
+	of := func(id identity.Identity, c ca) *corev1.Secret {
 		request, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, id)
 		must(t, err)
 		chain, err := c.Issue(t.Context(), request, 24*time.Hour)
@@ -68,7 +69,7 @@ func TestWhenTheServingCertificateIsReplaced(t *testing.T) {
 
 func TestASecretThatCannotHoldTheServingCertificateIsNamed(t *testing.T) {
 	root, sealed := newCA(t), true
-	self, err := issuer.NewIdentity("cluster.local", namespace, "osm-controller")
+	self, err := identity.New("cluster.local", namespace, "osm-controller")
 	must(t, err)
 	manager := issuer.NewManager(issuer.Options{})
 	must(t, manager.SetRoots(t.Context(), issuer.Root{Name: "root", Issuer: root}))

@@ -1,21 +1,9 @@
 package status
 
-import "time"
+import (
+	"time"
 
-// Stage is what the mesh does with a root.
-type Stage string
-
-// The stages of a root, in their order.
-const (
-	// Distributing: it is trusted, and does not sign before every proxy trusts it.
-	Distributing Stage = "distributing"
-	// Signs: certificates are signed with it.
-	Signs Stage = "signs"
-	// Trusted: it may sign, and another one does.
-	Trusted Stage = "trusted"
-	// Retiring: it was replaced, and is trusted until the last certificate that it
-	// signed has ended.
-	Retiring Stage = "retiring"
+	"github.com/osm-edge/osm/issuer/rotation"
 )
 
 // Root is a root certificate that the mesh trusts.
@@ -24,10 +12,10 @@ type Root struct {
 	Authority string `json:"authority"`
 	Subject   string `json:"subject"`
 	// Fingerprint is the SHA-256 of the certificate, in hexadecimal.
-	Fingerprint string    `json:"fingerprint"`
-	NotBefore   time.Time `json:"notBefore"`
-	NotAfter    time.Time `json:"notAfter"`
-	Stage       Stage     `json:"stage"`
+	Fingerprint string         `json:"fingerprint"`
+	NotBefore   time.Time      `json:"notBefore"`
+	NotAfter    time.Time      `json:"notAfter"`
+	Stage       rotation.Stage `json:"stage"`
 	// Until is when one that retires is dropped.
 	Until time.Time `json:"until,omitzero"`
 }

@@ -103,6 +103,17 @@ func CheckRole(role string) error {
 	return nil
 }
 
+// CheckToken refuses what is not a token alone, and does not repeat it.
+func CheckToken(token string) error {
+	switch {
+	case strings.HasPrefix(token, "aHZz"): // hvs, hvb and hvr are what Vault's tokens begin with
+		return errors.New("it is in base64 once too often: decode it (base64 -d)")
+	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) || strings.ContainsAny(token, `"'{}`) || strings.HasPrefix(token, "VAULT_TOKEN="):
+		return errors.New("it is not a token alone: put what vault token create -field=token prints there, without quotes, names or blanks")
+	}
+	return nil
+}
+
 // Same reports whether two addresses are of one Vault: a login that may go to one
 // may go to the other. Another path may be that of another Vault.
 func Same(a, b string) bool {

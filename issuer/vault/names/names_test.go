@@ -70,6 +70,20 @@ func TestAnotherPathIsAnotherVault(t *testing.T) {
 	}
 }
 
+func TestATokenStandsAlone(t *testing.T) {
+	for token, want := range map[string]string{
+		"hvs.CAESIJ-_x": "", "s.abcdefghijklmnopqrstuvwx": "", "root": "", "0e4e1b5c-2f0a-4b8e-9f57-1d0c2f8a1b11": "", "my=own": "",
+		`"hvs.secret"`: "a token alone", "'hvs.secret'": "a token alone", "VAULT_TOKEN=hvs.secret": "a token alone", "token   hvs.secret": "a token alone",
+		`{"auth":{"client_token":"hvs.secret"}}`: "a token alone", "hvs.secret\nhvs.secret": "a token alone", "h\x00v\x00s\x00": "a token alone", "hvs.é": "a token alone",
+		"aHZzLnNlY3JldA==": "base64 -d",
+	} {
+		err := names.CheckToken(token)
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret")) {
+			t.Errorf("%q: %v, want %q", token, err, want)
+		}
+	}
+}
+
 func TestMountsAndRoles(t *testing.T) {
 	for mount, good := range map[string]bool{
 		"pki": true, "team@x/pki": true, "-pki": true, "/pki/": true, "ns1/ns2/pki": true, ".pki": true, "..pki": true, "...": true, "a b": true, "é/日本": true, "m!$&'()*+,;=:~": true,

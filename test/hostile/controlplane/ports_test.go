@@ -29,6 +29,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/sds"
@@ -126,7 +127,7 @@ type podIsToken struct{}
 
 func (podIsToken) Attest(_ context.Context, token string) (sds.Proxy, error) {
 	namespace, pod, _ := strings.Cut(token, "/")
-	id, err := issuer.NewIdentity("cluster.local", namespace, "default")
+	id, err := identity.New("cluster.local", namespace, "default")
 	return sds.Proxy{Identity: id, Namespace: namespace, PodName: pod, PodUID: types.UID(token)}, err
 }
 
@@ -149,7 +150,7 @@ func portsServer(t *testing.T) (*destination.Ports, secretv3.SecretDiscoveryServ
 	manager := issuer.NewManager(issuer.Options{Logger: slog.New(slog.DiscardHandler)})
 	root, key, err1 := tresor.NewRoot()
 	ca, err2 := tresor.New(root, key)
-	self, err3 := issuer.NewIdentity("cluster.local", "osm-system", "osm-controller")
+	self, err3 := identity.New("cluster.local", "osm-system", "osm-controller")
 	listener, err4 := net.Listen("tcp", "127.0.0.1:0")
 	if err := errors.Join(err1, err2, err3, err4, manager.SetRoots(t.Context(), issuer.Root{Name: "root", Issuer: ca})); err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/sds"
@@ -40,7 +41,7 @@ type namedPods struct{}
 
 func (namedPods) Attest(_ context.Context, token string) (sds.Proxy, error) {
 	account, pod, ok := strings.Cut(token, "/")
-	id, err := issuer.NewIdentity("cluster.local", "shop", account)
+	id, err := identity.New("cluster.local", "shop", account)
 	if !ok || err != nil {
 		return sds.Proxy{}, &sds.Refusal{Reason: sds.ReasonMalformedToken, Message: "not a token"}
 	}
@@ -52,7 +53,7 @@ func (namedPods) Current(context.Context, sds.Proxy) error { return nil }
 // nobody has no pod at any address.
 type nobody struct{}
 
-func (nobody) At(netip.Addr) []issuer.Identity     { return nil }
+func (nobody) At(netip.Addr) []identity.Identity   { return nil }
 func (nobody) Watch(netip.Addr, chan<- struct{})   {}
 func (nobody) Unwatch(netip.Addr, chan<- struct{}) {}
 
@@ -85,7 +86,7 @@ func TestSDSServer(t *testing.T) {
 			issuer.Root{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(issuer.NewTrustBundle(trusted.Root()))}))
 	}
 	setRoots()
-	self := must[issuer.Identity](t)(issuer.NewIdentity("cluster.local", "osm-system", "osm-controller"))
+	self := must[identity.Identity](t)(identity.New("cluster.local", "osm-system", "osm-controller"))
 	listener := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	var lines counter
 	server := must[*sds.Server](t)(sds.New(sds.Options{

@@ -24,6 +24,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/vault"
 	"github.com/osm-edge/osm/test/attack"
@@ -131,7 +132,7 @@ func caOf(t *testing.T, server *testvault.Server, value string) *vault.CA {
 }
 
 func trial() (*issuer.Request, error) {
-	id, err := issuer.NewIdentity("cluster.local", "bookstore", "bookstore-v2")
+	id, err := identity.New("cluster.local", "bookstore", "bookstore-v2")
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/provider"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
@@ -128,7 +129,7 @@ func startRoots(t *testing.T) *roots {
 	r := &roots{client: client, objects: newObjects(t, c.Config())}
 	requests, err := certmanager.NewClient(c.Config())
 	check(t, err)
-	self, err := issuer.NewIdentity("cluster.local", meshNamespace, "osm-controller")
+	self, err := identity.New("cluster.local", meshNamespace, "osm-controller")
 	check(t, err)
 	p, err := provider.New(provider.Options{
 		Objects: r.objects, Client: client, CertManager: requests, Namespace: meshNamespace, Mesh: "osm", Self: self, Replica: "osm-controller-0",

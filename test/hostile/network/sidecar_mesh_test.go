@@ -27,6 +27,7 @@ import (
 	"github.com/osm-edge/osm/injector/interception/nft"
 	"github.com/osm-edge/osm/injector/pipy"
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/sds"
@@ -141,9 +142,9 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func identity(t *testing.T, name string) issuer.Identity {
+func identityOf(t *testing.T, name string) identity.Identity {
 	t.Helper()
-	id, err := issuer.NewIdentity("cluster.local", name, name)
+	id, err := identity.New("cluster.local", name, name)
 	must(t, err)
 	return id
 }
@@ -151,7 +152,7 @@ func identity(t *testing.T, name string) issuer.Identity {
 // certificate is one of the mesh's, as any pod has.
 func (s *store) certificate(name string) tls.Certificate {
 	s.t.Helper()
-	request, err := issuer.NewServiceRequest(issuer.ECDSAP256, identity(s.t, name))
+	request, err := issuer.NewServiceRequest(issuer.ECDSAP256, identityOf(s.t, name))
 	must(s.t, err)
 	chain, err := s.ca.Issue(s.t.Context(), request, time.Hour)
 	must(s.t, err)
@@ -164,7 +165,7 @@ func (s *store) certificate(name string) tls.Certificate {
 
 // Attest implements sds.Attestor.
 func (s *store) Attest(context.Context, string) (sds.Proxy, error) {
-	return sds.Proxy{Identity: identity(s.t, "bookstore")}, nil
+	return sds.Proxy{Identity: identityOf(s.t, "bookstore")}, nil
 }
 
 // Current implements sds.Attestor.
@@ -176,7 +177,7 @@ func (s *store) serveSDS() {
 	must(s.t, manager.SetRoots(s.t.Context(), issuer.Root{Name: "root", Issuer: s.ca}))
 	server, err := sds.New(sds.Options{
 		Listener: s.listen(s.attacker, sdsAddress), Source: manager, Attestor: s,
-		GetCertificate: issuertest.Serving(manager, identity(s.t, "osm-controller")),
+		GetCertificate: issuertest.Serving(manager, identityOf(s.t, "osm-controller")),
 		Logger:         slog.New(slog.DiscardHandler),
 	})
 	must(s.t, err)
@@ -197,11 +198,11 @@ func (s *store) bootstrap(directory string) injector.Bootstrap {
 	listen := func(addresses ...string) injector.Listener { return injector.Listener{Listen: addresses} }
 	return injector.Bootstrap{
 		Mesh: "osm", TrustDomain: "cluster.local", Proxy: "1f0c2d1e-93f6-4f3a-8a53-4a1c38f1c1a0",
-		Identity: identity(s.t, "bookstore").SPIFFEID().String(), LogLevel: "info",
+		Identity: identityOf(s.t, "bookstore").SPIFFEID().String(), LogLevel: "info",
 		Interception: injector.NFTables, HTTPPorts: []uint16{declaredPort},
 		SDS: injector.SDS{
 			Address: sdsAddress, ServerName: "osm-controller.osm-controller.cluster.local",
-			ServerIdentity: identity(s.t, "osm-controller").SPIFFEID().String(),
+			ServerIdentity: identityOf(s.t, "osm-controller").SPIFFEID().String(),
 			TokenFile:      directory + "/token", CAFile: directory + "/ca.crt",
 			Certificate: "service-cert:bookstore/bookstore", Validation: "root-cert-for-mtls-inbound:bookstore/bookstore",
 		},

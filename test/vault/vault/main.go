@@ -52,7 +52,7 @@ func run(arguments []string, in io.Reader, out io.Writer) error {
 		}
 		return client.Sys().PutPolicy(words[2], string(rules))
 	case is(words, "token", "create") && flags["field"] == "token":
-		token, err := client.Auth().Token().Create(&api.TokenCreateRequest{Policies: []string{flags["policy"]}, Period: flags["period"]})
+		token, err := client.Auth().Token().Create(&api.TokenCreateRequest{Policies: []string{flags["policy"]}, Period: flags["period"], NoParent: has(flags, "orphan")})
 		if err == nil {
 			_, err = io.WriteString(out, token.Auth.ClientToken)
 		}

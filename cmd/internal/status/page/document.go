@@ -6,6 +6,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/osm-edge/osm/cmd/internal/status"
+	"github.com/osm-edge/osm/issuer/rotation"
 )
 
 // refresh is how often a browser asks again, in seconds. No script is needed.
@@ -23,7 +24,7 @@ func document(r status.Report) *html.Node {
 			el("title", "Mesh "+r.Mesh+": certificates and roots"),
 			el("link", attr("rel", "icon"), attr("href", "data:,")),
 			el("link", attr("rel", "stylesheet"), attr("href", "style.css"))),
-		el("body", header(r), el("main", alarms(r), cards(r), rotation(r), roots(r), certificates(r), proxies(r), refusals(r)), footer(r))))
+		el("body", header(r), el("main", alarms(r), cards(r), replacement(r), roots(r), certificates(r), proxies(r), refusals(r)), footer(r))))
 	return root
 }
 
@@ -58,7 +59,7 @@ func alarms(r status.Report) []*html.Node {
 func cards(r status.Report) *html.Node {
 	signs := card("Signs", "nobody yet", el("span", "no root may sign"))
 	for _, root := range r.Roots {
-		if root.Stage == status.Signs {
+		if root.Stage == rotation.Signing {
 			signs = card("Signs", root.Authority, el("span", "ends ", when(r.Time, root.NotAfter)))
 			break
 		}

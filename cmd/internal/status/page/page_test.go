@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/cmd/internal/status"
+	"github.com/osm-edge/osm/issuer/rotation"
 )
 
 // sample is a mesh in which everything is going on at once.
@@ -21,8 +22,8 @@ func sample() status.Report {
 			Pods: 10, MissingTotal: 3, Missing: []string{"bookstore/a", "bookstore/b"}, Certificates: 5, Replaced: 1,
 		}},
 		Roots: []status.Root{
-			{Authority: "osm-mesh-root-certificate", Subject: "CN=osm-ca.openservicemesh.io", Fingerprint: "0badcafe", NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(9, 0, 0), Stage: status.Signs},
-			{Authority: "osm-second-root", Subject: "CN=osm-ca.openservicemesh.io", Fingerprint: "cafe0bad", NotBefore: now, NotAfter: now.AddDate(10, 0, 0), Stage: status.Distributing},
+			{Authority: "osm-mesh-root-certificate", Subject: "CN=osm-ca.openservicemesh.io", Fingerprint: "0badcafe", NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(9, 0, 0), Stage: rotation.Signing},
+			{Authority: "osm-second-root", Subject: "CN=osm-ca.openservicemesh.io", Fingerprint: "cafe0bad", NotBefore: now, NotAfter: now.AddDate(10, 0, 0), Stage: rotation.Distributing},
 		},
 		Certificates: []status.Certificate{
 			{SPIFFEID: "spiffe://cluster.local/ns/bookstore/sa/bookstore-v1", Namespace: "bookstore", ServiceAccount: "bookstore-v1", Serial: "5f",

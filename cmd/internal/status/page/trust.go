@@ -8,10 +8,11 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/osm-edge/osm/cmd/internal/status"
+	"github.com/osm-edge/osm/issuer/rotation"
 )
 
 // moods is the colour of each stage of a root.
-var moods = map[status.Stage]string{status.Signs: "good", status.Distributing: "busy", status.Trusted: "quiet", status.Retiring: "quiet"}
+var moods = map[rotation.Stage]string{rotation.Signing: "good", rotation.Distributing: "busy", rotation.Trusted: "quiet", rotation.Retiring: "quiet"}
 
 func roots(r status.Report) *html.Node {
 	var rows []*html.Node
@@ -48,7 +49,7 @@ var steps = [...]struct{ name, does string }{
 }
 
 // rotation is shown while a root is replaced.
-func rotation(r status.Report) *html.Node {
+func replacement(r status.Report) *html.Node {
 	if r.Rotation.Step == "" {
 		return nil
 	}

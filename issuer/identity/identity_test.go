@@ -1,10 +1,10 @@
-package issuer_test
+package identity_test
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/identity"
 )
 
 func TestAnIdentityHasTheNamesThatUsersKnow(t *testing.T) {
@@ -20,7 +20,7 @@ func TestAnIdentityHasTheNamesThatUsersKnow(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			id, err := issuer.NewIdentity(test.trustDomain, test.namespace, test.serviceAccount)
+			id, err := identity.New(test.trustDomain, test.namespace, test.serviceAccount)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -42,11 +42,12 @@ func TestAnInvalidIdentityIsRefusedByTheNameOfItsPart(t *testing.T) {
 		"no trust domain":             {"", "a", "b", `trust domain ""`},
 		"upper case trust domain":     {"Cluster.local", "a", "b", `trust domain "Cluster.local"`},
 		"trust domain with a port":    {"cluster.local:1", "a", "b", `trust domain "cluster.local:1"`},
-		"trust domain as SPIFFE ID":   {"spiffe://cluster.local", "a", "b", `want the name alone, "cluster.local"`},
-		"trust domain as workload ID": {"spiffe://cluster.local/ns/a/sa/b", "a", "b", `want the name alone, "cluster.local"`},
+		"trust domain as SPIFFE ID":   {"spiffe://cluster.local", "a", "b", `want a plain DNS name, such as cluster.local`},
+		"trust domain as workload ID": {"spiffe://cluster.local/ns/a/sa/b", "a", "b", `want a plain DNS name, such as cluster.local`},
 		"trust domain ending in dot":  {"cluster.local.", "a", "b", `trust domain "cluster.local."`},
 		"trust domain with two dots":  {"cluster..local", "a", "b", `trust domain "cluster..local"`},
 		"trust domain of a dot":       {".", "a", "b", `trust domain "."`},
+		"trust domain without end":    {strings.Repeat("a", 256), "a", "b", "one has at most 255"},
 		"no namespace":                {"td", "", "b", `namespace ""`},
 		"namespace with a dot":        {"td", "a.b", "c", `namespace "a.b"`},
 		"namespace with a slash":      {"td", "a/sa/b", "c", `namespace "a/sa/b"`},
@@ -58,15 +59,15 @@ func TestAnInvalidIdentityIsRefusedByTheNameOfItsPart(t *testing.T) {
 		"service account with line":   {"td", "a", "b\n", `service account "b\n"`},
 		"service account with star":   {"td", "a", "*", `service account "*"`},
 		"wildcard namespace":          {"td", "*", "b", `namespace "*"`},
-		"a name too long for DNS":     {"cluster.local", "a", strings.Repeat("b", 238), "has 254 characters, a DNS name has at most 253"},
+		"a name too long for DNS":     {"cluster.local", "a", strings.Repeat("b", 238), "longer than the 253 characters of a DNS name"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			id, err := issuer.NewIdentity(test.trustDomain, test.namespace, test.serviceAccount)
+			id, err := identity.New(test.trustDomain, test.namespace, test.serviceAccount)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
-			if id != (issuer.Identity{}) {
+			if id != (identity.Identity{}) {
 				t.Errorf("got %v all the same", id)
 			}
 		})
@@ -74,23 +75,23 @@ func TestAnInvalidIdentityIsRefusedByTheNameOfItsPart(t *testing.T) {
 }
 
 func TestIdentitiesAreComparedAsValues(t *testing.T) {
-	one, same, other := identity(t, "bookstore-v1"), identity(t, "bookstore-v1"), identity(t, "bookstore-v2")
+	one, same, other := identityOf(t, "bookstore-v1"), identityOf(t, "bookstore-v1"), identityOf(t, "bookstore-v2")
 	if one != same || one == other {
 		t.Error("identities of the same parts differ, or of other parts do not")
 	}
-	if held := map[issuer.Identity]bool{one: true}; !held[same] || held[other] {
+	if held := map[identity.Identity]bool{one: true}; !held[same] || held[other] {
 		t.Error("an identity is not found as a key")
 	}
 }
 
 func TestNoTwoIdentitiesOfATrustDomainShareACommonName(t *testing.T) {
 	labels := []string{"a", "b", "a-b", "ns", "cluster", "local"}
-	seen := map[string]issuer.Identity{}
+	seen := map[string]identity.Identity{}
 	for _, namespace := range labels {
 		for _, first := range labels {
 			for _, second := range append(labels, "") {
 				serviceAccount := strings.TrimSuffix(first+"."+second, ".")
-				id, err := issuer.NewIdentity("cluster.local", namespace, serviceAccount)
+				id, err := identity.New("cluster.local", namespace, serviceAccount)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -104,14 +105,29 @@ func TestNoTwoIdentitiesOfATrustDomainShareACommonName(t *testing.T) {
 }
 
 func TestTheZeroIdentityIsNoIdentity(t *testing.T) {
-	var id issuer.Identity
+	var id identity.Identity
 	if !id.SPIFFEID().IsZero() || id.String() != "no identity" {
 		t.Errorf("it is %v with SPIFFE ID %v", id, id.SPIFFEID())
 	}
-	if _, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, id); err == nil {
-		t.Error("a certificate was requested for it")
+}
+
+func TestAnIdentityIsReadFromItsURI(t *testing.T) {
+	id := identityOf(t, "bookstore")
+	if got, err := identity.Parse(id.String()); err != nil || got != id {
+		t.Errorf("%s: %s, %v", id, got, err)
 	}
-	if cert, err := newManager(t, issuer.Options{}, active("a", newCA(t))).IssueCertificate(t.Context(), id); err == nil {
-		t.Errorf("it got %v", cert)
+	for _, uri := range []string{"", "spiffe://cluster.local", "spiffe://cluster.local/ns/a/sa", "spiffe://cluster.local/ns/a/sa/b/c", "spiffe://cluster.local/sa/b/ns/a", "https://cluster.local/ns/a/sa/b", "spiffe://a..b/ns/a/sa/b"} {
+		if id, err := identity.Parse(uri); err == nil {
+			t.Errorf("%q is %s", uri, id)
+		}
 	}
+}
+
+func identityOf(t testing.TB, serviceAccount string) identity.Identity {
+	t.Helper()
+	id, err := identity.New("cluster.local", "bookstore", serviceAccount)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
 }

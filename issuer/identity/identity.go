@@ -1,4 +1,6 @@
-package issuer
+// Package identity names workloads: a service account of a trust domain, as SPIFFE,
+// DNS and SDS name it, and the rules for those names.
+package identity
 
 import (
 	"fmt"
@@ -18,12 +20,12 @@ type Identity struct {
 	serviceAccount string
 }
 
-// NewIdentity returns the identity of a service account. It refuses a trust
+// New returns the identity of a service account. It refuses a trust
 // domain that SPIFFE-ID section 2.1 or a DNS name does not allow, a namespace
 // that is not an RFC 1123 label, a service account that is not an RFC 1123
 // subdomain, and a combination whose common name is longer than a DNS name may
 // be.
-func NewIdentity(trustDomain, namespace, serviceAccount string) (Identity, error) {
+func New(trustDomain, namespace, serviceAccount string) (Identity, error) {
 	td, err := parseTrustDomain(trustDomain)
 	if err != nil {
 		return Identity{}, err
@@ -39,12 +41,36 @@ func NewIdentity(trustDomain, namespace, serviceAccount string) (Identity, error
 		return Identity{}, fmt.Errorf("SPIFFE ID of service account %q in namespace %q: %w", serviceAccount, namespace, err)
 	}
 	id := Identity{spiffeID: spiffeID, namespace: namespace, serviceAccount: serviceAccount}
-	if n := len(id.CommonName()); n > validation.DNS1123SubdomainMaxLength {
-		return Identity{}, fmt.Errorf("service account %q: its certificate name %q has %d characters, a DNS name has at most %d",
-			serviceAccount, id.CommonName(), n, validation.DNS1123SubdomainMaxLength)
+	if len(id.CommonName()) > validation.DNS1123SubdomainMaxLength {
+		return Identity{}, fmt.Errorf("service account %q: its certificate would be named %q, longer than the %d characters of a DNS name: shorten it",
+			serviceAccount, id.CommonName(), validation.DNS1123SubdomainMaxLength)
 	}
 	return id, nil
 }
+
+// Parse is the inverse of SPIFFEID: it reads
+// spiffe://<trust domain>/ns/<namespace>/sa/<service account>.
+func Parse(uri string) (Identity, error) {
+	id, err := spiffeid.FromString(uri)
+	if err != nil {
+		return Identity{}, err
+	}
+	segments := strings.Split(id.Path(), "/")
+	if len(segments) != 5 || segments[1] != "ns" || segments[3] != "sa" {
+		return Identity{}, fmt.Errorf("path %q is not /ns/<namespace>/sa/<service account>", id.Path())
+	}
+	return New(id.TrustDomain().Name(), segments[2], segments[4])
+}
+
+// CheckTrustDomain returns why a name is not one of a trust domain, if it is not:
+// see New.
+func CheckTrustDomain(name string) error {
+	_, err := parseTrustDomain(name)
+	return err
+}
+
+// maxTrustDomain is that of SPIFFE-ID, section 2.1, in bytes.
+const maxTrustDomain = 255
 
 // parseTrustDomain takes names only, and no name that DNS and URI SANs cannot
 // hold: SPIFFE-ID would allow one with empty labels.
@@ -53,10 +79,10 @@ func parseTrustDomain(name string) (spiffeid.TrustDomain, error) {
 	switch {
 	case err != nil:
 		return td, fmt.Errorf("trust domain %q: %w", name, err)
-	case td.Name() != name:
-		return td, fmt.Errorf("trust domain %q: want the name alone, %q", name, td.Name())
-	case slices.Contains(strings.Split(name, "."), ""):
-		return td, fmt.Errorf("trust domain %q: a dot stands at the start, at the end, or next to another", name)
+	case len(name) > maxTrustDomain:
+		return td, fmt.Errorf("trust domain of %d characters: one has at most %d", len(name), maxTrustDomain)
+	case td.Name() != name, slices.Contains(strings.Split(name, "."), ""):
+		return td, fmt.Errorf("trust domain %q: want a plain DNS name, such as cluster.local", name)
 	}
 	return td, nil
 }
