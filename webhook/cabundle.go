@@ -69,7 +69,7 @@ func NewCABundles(options CABundlesOptions) *CABundles {
 // whether any did. One object's failure does not keep the others from being
 // set; the error joins them all and names each object.
 func (c *CABundles) Publish(ctx context.Context, bundle []byte) (changed bool, err error) {
-	// An empty caBundle would not mean "nobody": the API server would then
+	// An empty caBundle would not mean "no CA": the API server would then
 	// trust the system's roots.
 	certificates, err := trustbundle.ParseCertificates(bundle)
 	if err != nil {

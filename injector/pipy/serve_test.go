@@ -42,7 +42,7 @@ func (p *proxy) memory() (bytes int) {
 }
 
 // TestPipyKeepsNothingOfWhatStrangersSend is of the ports that answer in plain
-// text whoever reaches the pod.
+// text any client of the pod.
 func TestPipyKeepsNothingOfWhatStrangersSend(t *testing.T) {
 	m := newMesh(t)
 	p := m.pipy(func(b *injector.Bootstrap) {
