@@ -148,7 +148,7 @@ func (p *preflight) namespace(ctx context.Context) error {
 	wait, why := "kubectl wait --for=delete namespace/"+found.Name, ""
 	switch {
 	case len(found.Finalizers) > 0:
-		wait = "it " + waitsForFinalizers(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}, found)
+		wait = "it " + waitsForFinalizers(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}, found) + " && " + wait
 	case contentOf(found) != "":
 		why = ": " + contentOf(found)
 		wait = "remove what it waits for, and " + wait

@@ -45,6 +45,10 @@ func (p *preflight) others(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	second, err := p.cluster.otherMesh(ctx, p.mesh)
+	if err != nil {
+		return err
+	}
 	where, err := p.cluster.elsewhere(ctx, p.mesh)
 	switch {
 	case err != nil:
@@ -54,6 +58,9 @@ func (p *preflight) others(ctx context.Context) error {
 	case len(deployments) > 0:
 		p.refuse("install it again after "+p.cluster.command(p.mesh, "uninstall mesh")+", which keeps its root",
 			"mesh %s is in namespace %s, without a Helm release", p.mesh, p.cluster.meshNamespace)
+	case second != "":
+		p.refuse("choose another namespace with --osm-namespace, or "+p.cluster.command(second, "uninstall mesh"),
+			"namespace %s has mesh %s, and is for one", p.cluster.meshNamespace, second)
 	case len(where) > 0:
 		commands := make([]string, len(where))
 		for i, namespace := range where {

@@ -66,16 +66,22 @@ func (p *preflight) valuesOf(kind, problem string) string {
 	}
 	var names []string
 	for _, path := range leaves(nil, p.given) {
-		isOther := func(value any) bool {
+		name := strings.Join(path, ".")
+		if name == kindValue {
+			continue // what is wrong is wrong of the kind that is meant
+		}
+		said := []string{} // with another value; nothing if the chart takes no other that is known
+		for _, value := range []any{other(at(p.given, path)), at(chart.Values, path)} {
 			objects, err := render.Chart(render.Options{Namespace: p.cluster.meshNamespace, Values: put(p.given, path, value), Unchecked: true, WithoutCRDs: true})
 			if err != nil {
-				return false
+				continue
 			}
-			found, err := unfit(objects)
-			return err == nil && found[kind] != problem
+			if found, err := unfit(objects); err == nil {
+				said = append(said, found[kind])
+			}
 		}
-		if isOther(other(at(p.given, path))) || isOther(at(chart.Values, path)) {
-			names = append(names, strings.Join(path, "."))
+		if len(said) == 0 || slices.ContainsFunc(said, func(text string) bool { return text != problem }) {
+			names = append(names, name)
 		}
 	}
 	if len(names) == 0 {

@@ -104,6 +104,11 @@ var refusalCases = []refusalCase{
 	{name: "a mesh of that name elsewhere, which is to go", plant: oneDeployment + "elsewhere",
 		problem: "a mesh of the name osm is in namespace elsewhere", hint: "or osm uninstall mesh --osm-namespace elsewhere", run: "osm uninstall mesh --osm-namespace elsewhere --yes"},
 
+	{name: "another mesh in the namespace", plant: oneDeployment + "osm-system", given: []string{"--mesh-name", "other"},
+		problem: "namespace osm-system has mesh osm, and is for one", hint: "choose another namespace with --osm-namespace", run: "true", instead: []string{"--mesh-name", "other", "--osm-namespace", "free"}},
+	{name: "another mesh in the namespace, which is to go", plant: oneDeployment + "osm-system", given: []string{"--mesh-name", "other"},
+		problem: "namespace osm-system has mesh osm, and is for one", hint: "or osm uninstall mesh", run: "osm uninstall mesh --yes"},
+
 	{name: "an unknown kind", given: valuesOf("osm.monitoring.podMonitor=true"),
 		problem: "PodMonitor osm cannot be made: the cluster does not know the kind", hint: "--set osm.monitoring.podMonitor=false", run: "true", instead: valuesOf("osm.monitoring.podMonitor=false")},
 	{name: "another unknown kind", given: valuesOf("osm.monitoring.rules=true"),
