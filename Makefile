@@ -101,7 +101,7 @@ hostile: kubernetes vault cert-manager ## attack the mesh as any pod and anythin
 	  $(GO) test -c -tags hostile,e2e -o bin/hostile ./test/$$room && (cd test/$$room && $(CURDIR)/bin/hostile -test.timeout 20m -test.run "$$run") || exit 1; done
 
 cli: kubernetes vault cert-manager ## run the tests of osm, and the commands of docs/, on a real API server
-	$(GO) test -count 1 -timeout 30m -tags cli -run '^Test(ABugReport|CARotate|Check|AMesh(Comes|IsNot|Without)|AnUpgrade|CommandsThat|HelmAndOsm)' ./test/integration
+	$(GO) test -count 1 -timeout 30m -tags cli -run '^Test(ABugReport|CARotate|Check|AMesh(Comes|IsNot|Without)|AnUpgrade|CommandsThat|HelmAndOsm|WhatAnInstallation)' ./test/integration
 	$(GO) test -count 1 -timeout 30m -tags cli ./test/guide
 
 browser: kubernetes ## show the status page to a chromium, with JavaScript and without

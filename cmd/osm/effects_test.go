@@ -250,7 +250,7 @@ func TestWhatWouldLeaveAMeshHalfWayIsRefused(t *testing.T) {
 		"the root's Secret":             {"", "osm.caBundleSecretName=other", "osm.caBundleSecretName is other, and the root of MeshRootCertificate osm-mesh-root-certificate is in Secret osm-ca-bundle", "--set osm.caBundleSecretName=osm-ca-bundle"},
 		"cert-manager's Secret":         {certManager, certManager + ",osm.caBundleSecretName=other", "is in Secret osm-ca-bundle", "--set osm.caBundleSecretName=osm-ca-bundle"},
 		"Vault's address":               {login, login + ",osm.vault.port=8300", "has Vault at https://v.example:8200, where the mesh may not log in with these values", "change spec.provider.vault.address"},
-		"Vault's address that is left":  {login, "", "where the mesh may not log in", "give osm.vault.protocol, host and port"},
+		"Vault's address that is left":  {login, "", "where the mesh may not log in", "give osm.certificateProvider.kind=vault, osm.vault.protocol, host and port"},
 		"Vault's token that is left":    {token, "", "where the mesh may not log in", "token"},
 		"another token":                 {token, token + "2", "", ""},
 		"another Secret, and not Vault": {login, login + ",osm.caBundleSecretName=other", "", ""},

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/osm-edge/osm/manifests"
@@ -112,19 +111,44 @@ func (c *cluster) hasRelease(ctx context.Context, release, namespace string) (bo
 // controlPlane returns the Deployments of a mesh in its namespace. They say the
 // mesh's name themselves: Argo CD may use the label for the name of its own.
 func (c *cluster) controlPlane(ctx context.Context, mesh string) ([]appsv1.Deployment, error) {
+	all, err := c.controlPlanes(ctx)
+	return slices.DeleteFunc(all, func(d appsv1.Deployment) bool { return meshOf(d) != mesh }), err
+}
+
+// otherMesh names a mesh of another name that has its control plane in the
+// namespace, if there is one.
+func (c *cluster) otherMesh(ctx context.Context, mesh string) (string, error) {
+	all, err := c.controlPlanes(ctx)
+	for _, d := range all {
+		if other := meshOf(d); other != "" && other != mesh {
+			return other, nil
+		}
+	}
+	return "", err
+}
+
+func (c *cluster) controlPlanes(ctx context.Context) ([]appsv1.Deployment, error) {
 	client, err := c.client()
 	if err != nil {
 		return nil, err
 	}
 	list, err := client.AppsV1().Deployments(c.meshNamespace).List(ctx, metav1.ListOptions{LabelSelector: ofAnyMesh})
 	if err != nil {
-		return nil, fmt.Errorf("look for mesh %s: %w", mesh, err)
+		return nil, fmt.Errorf("look for the mesh in namespace %s: %w", c.meshNamespace, err)
 	}
-	return slices.DeleteFunc(list.Items, func(d appsv1.Deployment) bool {
-		return !slices.ContainsFunc(d.Spec.Template.Spec.Containers, func(container corev1.Container) bool {
-			return slices.Contains(container.Args, "--mesh-name="+mesh)
-		})
-	}), nil
+	return list.Items, nil
+}
+
+// meshOf returns the name of the mesh that a Deployment says it is of.
+func meshOf(d appsv1.Deployment) string {
+	for _, container := range d.Spec.Template.Spec.Containers {
+		for _, arg := range container.Args {
+			if name, is := strings.CutPrefix(arg, "--mesh-name="); is {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 // meshKeeper tells which tool manages the control plane, if any does.

@@ -8,9 +8,11 @@ import (
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
@@ -34,6 +36,9 @@ type preflight struct {
 	effects  *effects
 	out      *terminal
 	problems []error
+
+	fewRights   bool // the user may not do what an installation does
+	noNamespace bool // the mesh namespace is not there, and no hint has made it yet
 }
 
 // preflight prints what it finds, and fails if anything is in the way.
@@ -53,7 +58,11 @@ func (o *installOptions) preflight(ctx context.Context, out *terminal, release *
 	}
 	p := &preflight{client: client, cluster: o.cluster, release: release, mesh: o.meshName, values: values, objects: objects, given: given, out: out}
 	for _, look := range []func(context.Context) error{p.version, p.rights, p.namespace, p.others, p.left, p.preset, p.authority, p.ranges} {
-		if err := look(ctx); err != nil {
+		err := look(ctx)
+		if p.fewRights && apierrors.IsForbidden(err) {
+			break // what there is to fix was said
+		}
+		if err != nil {
 			return fmt.Errorf("look at the cluster: %w", err)
 		}
 	}
@@ -63,8 +72,14 @@ func (o *installOptions) preflight(ctx context.Context, out *terminal, release *
 	return nil
 }
 
-// refuse notes what is in the way, and how to fix it.
+// refuse notes what is in the way, and how to fix it: in the mesh namespace, which
+// the first of the hints that need it makes.
 func (p *preflight) refuse(fix, format string, args ...any) {
+	const create = "kubectl create secret "
+	if p.noNamespace && strings.Contains(fix, create) {
+		fix = strings.Replace(fix, create, "kubectl create namespace "+p.cluster.meshNamespace+" && "+create, 1)
+		p.noNamespace = false
+	}
 	problem := fmt.Errorf(format, args...)
 	p.problems = append(p.problems, problem)
 	p.out.say(failed, "%s\n    to fix it: %s", problem, fix)
@@ -112,7 +127,7 @@ func (p *preflight) rights(ctx context.Context) error {
 			missing = append(missing, one.resource)
 		}
 	}
-	if len(missing) > 0 {
+	if p.fewRights = len(missing) > 0; p.fewRights {
 		p.refuse("do it as a cluster administrator", "you may not create %s", strings.Join(missing, ", "))
 		return nil
 	}
@@ -124,12 +139,32 @@ func (p *preflight) rights(ctx context.Context) error {
 func (p *preflight) namespace(ctx context.Context) error {
 	found, err := p.client.CoreV1().Namespaces().Get(ctx, p.cluster.meshNamespace, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
+		p.noNamespace = true
 		return nil
 	}
-	if err == nil && found.DeletionTimestamp != nil {
-		p.refuse("kubectl wait --for=delete namespace/"+found.Name, "namespace %s is being deleted", found.Name)
+	if err != nil || found.DeletionTimestamp == nil {
+		return err
 	}
-	return err
+	wait, why := "kubectl wait --for=delete namespace/"+found.Name, ""
+	switch {
+	case len(found.Finalizers) > 0:
+		wait = "it " + waitsForFinalizers(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}, found) + " && " + wait
+	case contentOf(found) != "":
+		why = ": " + contentOf(found)
+		wait = "remove what it waits for, and " + wait
+	}
+	p.refuse(wait, "namespace %s is being deleted%s", found.Name, why)
+	return nil
+}
+
+// contentOf says what the deletion of a namespace waits for, as Kubernetes does.
+func contentOf(namespace *corev1.Namespace) string {
+	for _, condition := range namespace.Status.Conditions {
+		if condition.Type == corev1.NamespaceFinalizersRemaining && condition.Status == corev1.ConditionTrue {
+			return condition.Message
+		}
+	}
+	return ""
 }
 
 // left compares the values with what an earlier mesh left, which takes precedence.

@@ -116,7 +116,7 @@ func (p *preflight) vault(ctx context.Context, vault v1.Vault) error {
 	case secret == nil:
 		p.refuse(create, "Secret %s/%s, which is to hold Vault's token, does not exist", p.cluster.meshNamespace, ref.Name)
 	case len(secret.Data[ref.Key]) == 0:
-		p.refuse(create+", after kubectl delete secret "+ref.Name+" -n "+p.cluster.meshNamespace,
+		p.refuse("kubectl delete secret "+ref.Name+" -n "+p.cluster.meshNamespace+" && "+create,
 			"Secret %s/%s has no key %q, which is to hold Vault's token", p.cluster.meshNamespace, ref.Name, ref.Key)
 	}
 	return nil
@@ -161,15 +161,31 @@ func (p *preflight) issuer(ctx context.Context, ref v1.IssuerReference) error {
 		Namespace(namespace).Get(ctx, ref.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		p.refuse("create it, or name another with --set osm.certmanager.issuerName", "%s %s does not exist in namespace %s", ref.Kind, ref.Name, namespace)
+		p.refuse("create it, or name another "+p.otherIssuer(), "%s %s does not exist%s", ref.Kind, ref.Name, inThe(namespace))
 	case err != nil && !meta.IsNoMatchError(err):
 		return err
 	default:
 		if ready, why := readyCondition(found); !ready {
-			p.refuse(fmt.Sprintf("kubectl describe %s %s -n %s", strings.ToLower(ref.Kind), ref.Name, p.cluster.meshNamespace), "%s %s is not ready: %s", ref.Kind, ref.Name, why)
+			p.refuse(fmt.Sprintf("kubectl describe %s %s%s", strings.ToLower(ref.Kind), ref.Name, inNamespace(namespace)), "%s %s is not ready: %s", ref.Kind, ref.Name, why)
 		}
 	}
 	return nil
+}
+
+// otherIssuer says where one is named.
+func (p *preflight) otherIssuer() string {
+	if root := p.effects.inForce.signer(); root != nil {
+		return fmt.Sprintf("in spec.provider.certManager.issuerRef of MeshRootCertificate %s", root.Name)
+	}
+	return "with --set osm.certmanager.issuerName"
+}
+
+// inThe names the namespace of an object, if it is in one.
+func inThe(namespace string) string {
+	if namespace == "" {
+		return ""
+	}
+	return " in namespace " + namespace
 }
 
 func readyCondition(object *unstructured.Unstructured) (ready bool, why string) {

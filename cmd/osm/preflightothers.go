@@ -45,6 +45,10 @@ func (p *preflight) others(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	second, err := p.cluster.otherMesh(ctx, p.mesh)
+	if err != nil {
+		return err
+	}
 	where, err := p.cluster.elsewhere(ctx, p.mesh)
 	switch {
 	case err != nil:
@@ -54,8 +58,15 @@ func (p *preflight) others(ctx context.Context) error {
 	case len(deployments) > 0:
 		p.refuse("install it again after "+p.cluster.command(p.mesh, "uninstall mesh")+", which keeps its root",
 			"mesh %s is in namespace %s, without a Helm release", p.mesh, p.cluster.meshNamespace)
+	case second != "":
+		p.refuse("choose another namespace with --osm-namespace, or "+p.cluster.command(second, "uninstall mesh"),
+			"namespace %s has mesh %s, and is for one", p.cluster.meshNamespace, second)
 	case len(where) > 0:
-		p.refuse("choose another name with --mesh-name, or uninstall that one",
+		commands := make([]string, len(where))
+		for i, namespace := range where {
+			commands[i] = (&cluster{meshNamespace: namespace}).command(p.mesh, "uninstall mesh")
+		}
+		p.refuse("choose another name with --mesh-name, or "+strings.Join(commands, ", "),
 			"a mesh of the name %s is in namespace %s", p.mesh, strings.Join(where, ", "))
 	default:
 		return p.leftBehind(ctx)
@@ -82,7 +93,7 @@ func (p *preflight) leftBehind(ctx context.Context) error {
 	for _, object := range p.objects {
 		mapping, err := mapper.RESTMapping(object.GroupVersionKind().GroupKind(), object.GroupVersionKind().Version)
 		if meta.IsNoMatchError(err) {
-			p.refuse("install what defines it, or do without it", "%s %s cannot be made: the cluster does not know the kind", object.GetKind(), object.GetName())
+			p.refuse("install what defines it, or "+doWithout(object.GetKind()), "%s %s cannot be made: the cluster does not know the kind", object.GetKind(), object.GetName())
 			continue
 		}
 		if err != nil {
@@ -108,11 +119,11 @@ func (p *preflight) leftBehind(ctx context.Context) error {
 		case err != nil:
 			return err
 		case tool != nil:
-			p.refuse(tool.uninstall+", or choose another name with --mesh-name", "%s is there, managed by %s", one, tool.name)
+			p.refuse(tool.uninstall+", or "+chooseAnother(there), "%s is there, managed by %s", one, tool.name)
 		case p.ownedByRelease(there), manifests.Owned(p.mesh).Matches(labels.Set(there.Labels)):
 			taken++
 		default:
-			p.refuse("choose another name with --mesh-name, or kubectl delete "+strings.ToLower(object.GetKind())+" "+there.Name+inNamespace(there.Namespace),
+			p.refuse(chooseAnother(there)+", or kubectl delete "+strings.ToLower(object.GetKind())+" "+there.Name+inNamespace(there.Namespace),
 				"%s is there, and does not belong to mesh %s", one, p.mesh)
 		}
 	}
@@ -122,6 +133,27 @@ func (p *preflight) leftBehind(ctx context.Context) error {
 	}
 	p.out.say(done, "no other mesh is named %s", p.mesh)
 	return nil
+}
+
+// extras are the values that have the chart make objects of kinds that are not
+// Kubernetes' own.
+var extras = map[string]string{"PodMonitor": "osm.monitoring.podMonitor", "PrometheusRule": "osm.monitoring.rules"}
+
+// doWithout says how the chart makes no object of a kind.
+func doWithout(kind string) string {
+	if value := extras[kind]; value != "" {
+		return "--set " + value + "=false"
+	}
+	return "do without it"
+}
+
+// chooseAnother says what has the chart's object be another: what is in a
+// namespace has the same name in all meshes.
+func chooseAnother(o metav1.Object) string {
+	if o.GetNamespace() != "" {
+		return "choose another namespace with --osm-namespace"
+	}
+	return "choose another name with --mesh-name"
 }
 
 // ownedByRelease tells whether Helm lets this release have the object.

@@ -95,7 +95,7 @@ func (e *effects) otherVault(ctx context.Context, c *cluster, former *outcome) (
 	}
 	return []refusal{{
 		fmt.Sprintf("MeshRootCertificate %s has Vault at %s, where the mesh may not log in with these values", root.Name, vault.Address),
-		"give osm.vault.protocol, host and port of that address, and the login of osm.vault that the mesh was installed with: token, secret or kubernetesAuth; to have Vault at another address, change spec.provider.vault.address of the MeshRootCertificate first",
+		"give osm.certificateProvider.kind=vault, osm.vault.protocol, host and port of that address, and the login of osm.vault that the mesh was installed with: token, secret or kubernetesAuth; to have Vault at another address, change spec.provider.vault.address of the MeshRootCertificate first",
 	}}, nil
 }
 

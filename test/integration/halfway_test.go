@@ -53,7 +53,9 @@ func (l *lifecycle) keepIdentity(t *testing.T) {
 		"osm.trustDomain is prod.example, and the mesh's is cluster.local", "--set osm.trustDomain=cluster.local", "osm uninstall mesh --delete-ca", "nothing was changed")
 	l.refused(t, []string{"upgrade", "--dry-run", "--set", "osm.trustDomain=prod.example"}, "osm.trustDomain is prod.example")
 	l.refused(t, []string{"upgrade", "--set", "osm.caBundleSecretName=other"}, "is in Secret osm-ca-bundle", "--set osm.caBundleSecretName=osm-ca-bundle")
-	l.refused(t, []string{"upgrade", "--set", "osm.certificateProvider.kind=vault,osm.vault.host=v.example,osm.vault.token=s.t0ken"}, "osm.certificateProvider.kind is vault", "by tresor")
+	l.osm(t, "upgrade", "--dry-run", "--set", "osm.trustDomain=prod.example,osm.caBundleSecretName=other", "--set", "osm.trustDomain=cluster.local", "--set", "osm.caBundleSecretName=osm-ca-bundle") // as the hints say
+	l.refused(t, []string{"upgrade", "--set", "osm.certificateProvider.kind=vault,osm.vault.host=v.example,osm.vault.token=s.t0ken"}, "osm.certificateProvider.kind is vault", "by tresor", "leave osm.certificateProvider.kind out")
+	l.osm(t, "upgrade", "--dry-run", "--set", "osm.vault.host=v.example,osm.vault.token=s.t0ken") // as the hint says
 	l.refused(t, []string{"upgrade", "--set", "osm.meshName=other"}, "--mesh-name alone")
 	if after := l.state(t); after != before {
 		t.Errorf("something was changed:\n%s\nbefore:\n%s", after, before)

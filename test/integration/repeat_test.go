@@ -71,7 +71,7 @@ func (l *lifecycle) repeatInstallation(t *testing.T) {
 	l.refused(t, []string{"upgrade"}, "is uninstalled, and Helm has kept its history: to install it again, osm install")
 	l.osm(t, "install", patientLimit)
 	l.setStatus(t, 3, "pending-install")
-	l.refused(t, []string{"install", patientLimit}, "its release is pending-install since", "if what began it was killed, osm uninstall mesh")
+	l.refused(t, []string{"install", patientLimit}, "mesh osm in namespace osm-system is being installed or changed: its release is pending-install since", "if what began it was killed, osm uninstall mesh")
 	l.osm(t, "uninstall", "mesh", "--yes", patientLimit)
 	l.osm(t, "install", patientLimit)
 	if !l.root(t).Equal(before) {
