@@ -100,7 +100,7 @@ func (l *lifecycle) refuseBefore(t *testing.T) {
 		"a value of the wrong form":         {[]string{"--set", "osm.osmController.replicaCount=many"}, []string{"replicaCount"}},
 		"two names":                         {[]string{"--set", "osm.meshName=one", "--mesh-name", "two"}, []string{"--mesh-name alone"}},
 		"no cert-manager":                   {[]string{"--set", "osm.certificateProvider.kind=cert-manager"}, []string{"cert-manager is not installed", "osm-system/osm-ca-bundle", "to fix it"}},
-		"Vault without a token there":       {[]string{"--set", "osm.certificateProvider.kind=vault,osm.vault.host=v,osm.vault.secret.name=token,osm.vault.secret.key=it"}, []string{"Secret osm-system/token", "to fix it: kubectl create secret"}},
+		"Vault without a token there":       {[]string{"--set", "osm.certificateProvider.kind=vault,osm.vault.host=v,osm.vault.secret.name=token,osm.vault.secret.key=it"}, []string{"Secret osm-system/token", "to fix it: kubectl create namespace osm-system && kubectl create secret generic token -n osm-system --from-file=it"}},
 		"Vault over http without its roots": {[]string{"--set", "osm.certificateProvider.kind=vault,osm.vault.host=v,osm.vault.protocol=http,osm.vault.token=t"}, []string{"Vault is asked over http", "--set osm.vault.protocol=https", "osm-system/osm-ca-bundle"}},
 		"Vault without the roots it names":  {[]string{"--set", "osm.certificateProvider.kind=vault,osm.vault.host=v,osm.vault.rootsSecret=roots,osm.vault.token=t"}, []string{"osm-system/roots", "--from-file=ca.crt"}},
 	} {
