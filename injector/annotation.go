@@ -103,7 +103,7 @@ func readOverrides(pod *corev1.Pod, namespace *corev1.Namespace, config *Config)
 		return overrides{}, fmt.Errorf("pod %s: %w", podName(pod, namespace.Name), err)
 	}
 	o.metrics, o.podRequests, o.placement = metrics, wanted.Requests, config.settings.Placement
-	o.warnings = strays(pod, namespace)
+	o.warnings = unknownAnnotations(pod, namespace)
 	return o, nil
 }
 
@@ -134,10 +134,10 @@ func parseMetrics(annotations map[string]string) (bool, error) {
 		metricsAnnotation, value)
 }
 
-// strays warns of annotations that look as if they were for the sidecar, but
+// unknownAnnotations warns of annotations that look as if they were for the sidecar, but
 // that nothing reads: misspelt ones, and those that belong on the other object.
 // They are not refused, for they may be some other tool's.
-func strays(pod *corev1.Pod, namespace *corev1.Namespace) []string {
+func unknownAnnotations(pod *corev1.Pod, namespace *corev1.Namespace) []string {
 	var warnings []string
 	for key := range pod.Annotations {
 		if meantForSidecar(key) && !readFromPod(key) {

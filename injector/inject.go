@@ -82,8 +82,8 @@ func (c *Config) join(pod *corev1.Pod, in surroundings, proxy string) Result {
 	if err != nil {
 		return refused(badIdentity, fmt.Errorf("pod %s: %w", name, err))
 	}
-	marks := marksOf(pod)
-	if marks.whole(c) {
+	state := injectionStateOf(pod)
+	if state.whole(c) {
 		if err := ownSidecar(pod, id); err != nil {
 			return refused(conflict, fmt.Errorf("pod %s: %w", name, err))
 		}
@@ -92,7 +92,7 @@ func (c *Config) join(pod *corev1.Pod, in surroundings, proxy string) Result {
 		return result
 	}
 	bare, removal, warnings := pod, []operation(nil), []string(nil)
-	if marks.volume {
+	if state.volume {
 		bare, removal, warnings = strip(pod)
 	}
 	if err := conflicts(bare); err != nil {

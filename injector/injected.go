@@ -15,10 +15,10 @@ import (
 	"github.com/osm-edge/osm/manifests/mesh"
 )
 
-// marks are what a pod bears of an injection: the API server may ask about a
+// injectionState is what a pod bears of an injection: the API server may ask about a
 // pod more than once, people create pods from the manifests of running ones,
 // and kubectl debug --copy-to copies a pod without its labels and annotations.
-type marks struct {
+type injectionState struct {
 	volume     bool // osm-identity, known by the audience of its token
 	scripts    bool // in that volume, of any version
 	sidecar    bool // as mesh.IsSidecar knows it
@@ -27,8 +27,8 @@ type marks struct {
 	annotation bool
 }
 
-func marksOf(pod *corev1.Pod) marks {
-	var m marks
+func injectionStateOf(pod *corev1.Pod) injectionState {
+	var m injectionState
 	if i := slices.IndexFunc(pod.Spec.Volumes, isIdentityVolume); i >= 0 {
 		m.volume = true
 		m.scripts = slices.ContainsFunc(pod.Spec.Volumes[i].Projected.Sources, isScripts)
@@ -42,7 +42,7 @@ func marksOf(pod *corev1.Pod) marks {
 
 // whole tells whether nothing is missing of what config adds. A pod that was
 // injected under other settings bears what those added.
-func (m marks) whole(config *Config) bool {
+func (m injectionState) whole(config *Config) bool {
 	return m.volume && m.scripts && m.sidecar && m.label && m.annotation &&
 		(m.osmInit || config.settings.Interception == NoInterception)
 }

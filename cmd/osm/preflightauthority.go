@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
+	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
@@ -98,7 +99,7 @@ func (p *preflight) refused(err error) {
 	if err == nil {
 		return
 	}
-	problem, fix, _ := strings.Cut(err.Error(), "; to fix it, ")
+	problem, fix, _ := strings.Cut(err.Error(), issuer.ToFix)
 	p.refuse(fix, "%s", problem)
 }
 

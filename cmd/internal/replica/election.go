@@ -2,9 +2,9 @@ package replica
 
 import (
 	"context"
+	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/tools/leaderelection"
@@ -63,12 +63,9 @@ func (e *Election) Run(ctx context.Context) error {
 }
 
 func (e *Election) lead(ctx context.Context) {
-	var group errgroup.Group
+	var running sync.WaitGroup
 	for _, run := range e.Lead {
-		group.Go(func() error {
-			run(ctx)
-			return nil
-		})
+		running.Go(func() { run(ctx) })
 	}
-	_ = group.Wait() // none fails
+	running.Wait()
 }
