@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/webhook"
+	"github.com/osm-edge/osm/manifests/crd/validate"
 )
 
 // reportRetry is the pause after a report that failed.
@@ -161,7 +161,7 @@ func read(object *unstructured.Unstructured) (*v1.MeshConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	return webhook.ReadMeshConfig(raw)
+	return validate.ReadMeshConfig(raw)
 }
 
 // logLevel is the control plane's: what the MeshConfig says, if it does.
