@@ -47,7 +47,7 @@ func refusals() []refused {
 		{"image: not an image", config, sidecar(`"image":"a b"`), sidecar(`"image":"flomesh/pipy:1.5.18"`), "", []string{"spec.sidecar.image", "flomesh/pipy:1.5.18"}},
 		{"image: not a digest", config, sidecar(`"image":"a@sha256:1"`), sidecar(`"image":"a@` + pinned + `"`), "", []string{"sha256: and 64 hexadecimal digits"}},
 		{"resources: above the limit of ", config, sidecar(`"resources":{"limits":{"cpu":"1"},"requests":{"cpu":"2"}}`), sidecar(`"resources":{"limits":{"cpu":"1"},"requests":{"cpu":"1"}}`), "", []string{"spec.sidecar.resources.requests[cpu]", "lower the request, or raise the limit"}},
-		{"quantities: negative", config, sidecar(`"resources":{"limits":{"cpu":"-1"}}`), sidecar(`"resources":{"limits":{"cpu":"100m"}}`), "", []string{"spec.sidecar.resources.limits[cpu]", "100m of cpu"}},
+		{"quantities: ", config, sidecar(`"resources":{"limits":{"cpu":"-1"}}`), sidecar(`"resources":{"limits":{"cpu":"100m"}}`), "", []string{"spec.sidecar.resources.limits[cpu]", "negative: want an amount of cpu, such as 100m"}},
 		{"each: ", config, traffic(`"inboundPortExclusions":[0]`), traffic(`"inboundPortExclusions":[1]`), "", []string{"inboundPortExclusions[0]", "from 1 to 65535"}},
 		{"each: ", config, traffic(`"outboundIPRangeExclusions":["10.0.0.1"]`), traffic(`"outboundIPRangeExclusions":["10.0.0.1/32"]`), "", []string{"write 10.0.0.1/32"}},
 

@@ -53,7 +53,7 @@ var arrows = []struct {
 	{"manifests/crd/v1", nil},
 	{"manifests/crd/v1alpha2", nil},
 	{"manifests/crd/convert", []string{"manifests/crd/..."}},
-	{"manifests/crd/validate", []string{"manifests/crd/...", "issuer/vault/names"}},
+	{"manifests/crd/validate", []string{"manifests/crd/...", "issuer/vault/names", "injector/interception"}},
 	{"manifests/render", []string{"manifests"}},
 	{"test/...", []string{"..."}},
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 const (
@@ -93,12 +94,14 @@ func resources(path *field.Path, r v1.Resources) field.ErrorList {
 }
 
 func quantities(path *field.Path, list corev1.ResourceList) field.ErrorList {
+	known := mesh.SidecarResources()
 	var problems field.ErrorList
 	for _, name := range slices.Sorted(maps.Keys(list)) {
 		quantity := list[name]
-		problems = append(problems, oneOf(path.Key(string(name)), name, corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage)...)
-		if quantity.Sign() < 0 {
-			problems = append(problems, field.Invalid(path.Key(string(name)), quantity.String(), "negative: want an amount, such as 100m of cpu or 64Mi of memory"))
+		unknown := oneOf(path.Key(string(name)), name, known[:]...)
+		problems = append(problems, unknown...)
+		if _, err := mesh.Amount(name, quantity); err != nil && unknown == nil {
+			problems = append(problems, field.Invalid(path.Key(string(name)), quantity.String(), err.Error()))
 		}
 	}
 	return problems
