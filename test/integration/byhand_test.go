@@ -19,10 +19,10 @@ import (
 
 const chart = "../../manifests/chart"
 
-// helmBinary builds the Helm that the module uses, its command line and all.
+// helmBinary builds the Helm that the mesh uses, its command line and all: test/tools has the same version.
 var helmBinary = sync.OnceValues(func() (string, error) {
 	binary := filepath.Join(bin, "helm")
-	out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "helm.sh/helm/v4/cmd/helm").CombinedOutput()
+	out, err := exec.Command("go", "build", "-modfile=../tools/go.mod", "-trimpath", "-ldflags=-s -w", "-o", binary, "helm.sh/helm/v4/cmd/helm").CombinedOutput()
 	if err != nil {
 		return "", &exec.Error{Name: "go build helm: " + string(out), Err: err}
 	}
