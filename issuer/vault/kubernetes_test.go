@@ -19,7 +19,7 @@ import (
 )
 
 func TestAServiceAccountLogsInWithoutAnyToken(t *testing.T) {
-	c, err := cluster.Start(t.Context(), cluster.Options{Log: os.Stderr})
+	c, err := cluster.Connect(t.Context(), os.Stderr)
 	must(t, err)
 	t.Cleanup(func() { must(t, c.Stop()) })
 	server := startServer(t)
