@@ -11,11 +11,12 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestPipyEndsConnectionsWithTheRootOfTheirPeer(t *testing.T) {
 	m := newMesh(t)
-	first, next := newCA(t), newCA(t)
+	first, next := testkit.CA(t), testkit.CA(t)
 	m.setRoots(issuer.Root{Name: "first", Issuer: first})
 	p := m.pipy(nil)
 	m.reference()
@@ -48,11 +49,11 @@ func TestPipyEndsConnectionsWithTheRootOfTheirPeer(t *testing.T) {
 		return issuer.Root{Name: name, Role: issuer.Passive, Issuer: i}
 	}
 	m.setRoots(issuer.Root{Name: "first", Issuer: first}, trusted(next, "next"))
-	eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
+	testkit.Eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
 	m.setRoots(issuer.Root{Name: "next", Issuer: next}, trusted(first, "first"))
 	for _, account := range []string{"bookbuyer", "bookstore-v2"} {
 		namespace := map[string]string{"bookbuyer": "bookbuyer", "bookstore-v2": "bookstore"}[account]
-		eventually(t, "a leaf of the second root", func() bool {
+		testkit.Eventually(t, "a leaf of the second root", func() bool {
 			c, ok := m.manager.GetCertificate(identityOf(t, namespace, account))
 			return ok && c.Leaf().CheckSignatureFrom(next.Root()) == nil
 		})
@@ -61,7 +62,7 @@ func TestPipyEndsConnectionsWithTheRootOfTheirPeer(t *testing.T) {
 	speak(t, in, "", "\x00\x01between\n")
 
 	m.setRoots(issuer.Root{Name: "next", Issuer: next})
-	eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
+	testkit.Eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
 	for name, conn := range map[string]net.Conn{"out": out, "out, where the peer is silent": silent, "in": in} {
 		if err := conn.SetReadDeadline(time.Now().Add(timeLimit)); err != nil {
 			t.Fatal(err)
@@ -84,7 +85,7 @@ func (b brief) Issue(ctx context.Context, r *issuer.Request, ttl time.Duration) 
 
 func TestPipyKeepsConnectionsOfARootThatIsReplaced(t *testing.T) {
 	m := newMesh(t)
-	first, next := brief{newCA(t)}, newCA(t)
+	first, next := brief{testkit.CA(t)}, testkit.CA(t)
 	m.setRoots(issuer.Root{Name: "first", Issuer: first})
 	p := m.pipy(nil)
 	m.reference()
@@ -96,16 +97,16 @@ func TestPipyKeepsConnectionsOfARootThatIsReplaced(t *testing.T) {
 	}
 	speak(t, conn, "", "\x00\x01before\n")
 	m.setRoots(issuer.Root{Name: "next", Issuer: next}, issuer.Root{Name: "first", Role: issuer.Passive, Issuer: first})
-	eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
+	testkit.Eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
 	for _, id := range []identity.Identity{identityOf(t, "bookbuyer", "bookbuyer"), identityOf(t, "bookstore", "bookstore-v2")} {
-		eventually(t, "a leaf of the second root", func() bool {
+		testkit.Eventually(t, "a leaf of the second root", func() bool {
 			c, ok := m.manager.GetCertificate(id)
 			return ok && c.Leaf().CheckSignatureFrom(next.Root()) == nil
 		})
 	}
 	time.Sleep(moment + time.Second)
 	m.setRoots(issuer.Root{Name: "next", Issuer: next})
-	eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
+	testkit.Eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
 	speak(t, conn, "", "\x00\x01after\n")
 }
 

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const chart = "../../manifests/chart"
@@ -47,7 +48,7 @@ func (l *lifecycle) kubectl(t *testing.T, args ...string) string {
 // run fails the test unless the command succeeds on the mesh namespace.
 func (l *lifecycle) run(t *testing.T, binary string, args ...string) string {
 	t.Helper()
-	command := exec.CommandContext(within(t, 3*time.Minute), binary, append(args, "-n", mesh.Namespace)...)
+	command := exec.CommandContext(testkit.Context(t, 3*time.Minute), binary, append(args, "-n", mesh.Namespace)...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+l.cluster.Kubeconfig(), "HOME="+t.TempDir())
 	out, err := command.CombinedOutput()
 	if err != nil {
@@ -210,7 +211,7 @@ func (l *lifecycle) takeBackScaled(t *testing.T) {
 	l.kubectl(t, "set", "env", "deployment/osm-bootstrap", "POD_NAME=by-hand")
 	l.refused(t, []string{"upgrade", "--atomic", futileLimit, "--set", tooBig}, "Insufficient cpu", "going back to revision")
 	for _, name := range mesh.Components {
-		if err := mesh.WaitRollout(within(t, time.Minute), l.client, mesh.Namespace, name); err != nil {
+		if err := mesh.WaitRollout(testkit.Context(t, time.Minute), l.client, mesh.Namespace, name); err != nil {
 			t.Fatal(err)
 		}
 	}
