@@ -17,6 +17,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // report reports the refusals and returns the Events that are there then.
@@ -95,7 +96,7 @@ func TestAReportThatFailsDoesNotHideTheRefusal(t *testing.T) {
 func TestARenewalIsAnEventOfTheSecret(t *testing.T) {
 	client := fake.NewClientset().EventsV1().Events("osm-system")
 	events := &Events{Client: client, Namespace: "osm-system", Instance: "osm-bootstrap-0", Labels: meshLabels}
-	if err := events.Renewed(t.Context(), "osm-ca-bundle", newCA(t).Root()); err != nil {
+	if err := events.Renewed(t.Context(), "osm-ca-bundle", testkit.CA(t).Root()); err != nil {
 		t.Fatal(err)
 	}
 	list, err := client.List(t.Context(), metav1.ListOptions{})
@@ -112,7 +113,7 @@ func TestThatARootExpiresIsSaidOnceADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset()
 		events := &Events{Client: client.EventsV1().Events("osm-system"), Namespace: "osm-system", Labels: meshLabels}
-		first, second := newCA(t).Root(), newCA(t).Root()
+		first, second := testkit.CA(t).Root(), testkit.CA(t).Root()
 		for hour := range 49 {
 			for _, root := range []*x509.Certificate{first, second, first} {
 				if err := events.Expiring(t.Context(), "osm-ca-bundle", root); err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const (
@@ -35,11 +36,8 @@ type ca struct {
 
 func newCA(t *testing.T) ca {
 	t.Helper()
-	root, key, err := tresor.NewRoot()
-	must(t, err)
-	c, err := tresor.New(root, key)
-	must(t, err)
-	return ca{CA: c, bundle: issuer.NewTrustBundle(root)}
+	c := testkit.CA(t)
+	return ca{CA: c, bundle: issuer.NewTrustBundle(c.Root())}
 }
 
 func (c ca) wanted(name string) Wanted {
