@@ -20,9 +20,9 @@ func (p *Provider) Run(ctx context.Context) error {
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		p.informer.RunWithContext(ctx)
+		_ = p.followed.Run(ctx) // never fails
 	}()
-	if cache.WaitForCacheSync(ctx.Done(), p.informer.HasSynced) {
+	if cache.WaitForCacheSync(ctx.Done(), p.followed.Synced) {
 		p.follow(ctx)
 	}
 	for _, a := range p.authorities {
