@@ -33,7 +33,7 @@ type Options struct {
 	// Client reads the Secrets that the objects refer to.
 	Client kubernetes.Interface
 	// CertManager is for those whose authority is cert-manager.
-	CertManager *certmanager.Client
+	CertManager certmanager.Client
 	// Namespace is the mesh namespace, and Mesh the mesh's name.
 	Namespace, Mesh string
 	// Self is who this process is in the mesh, and Replica tells it from
