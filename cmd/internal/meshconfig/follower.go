@@ -8,7 +8,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/manifests/crd/validate"
@@ -76,24 +75,20 @@ func (f *Follower) Known() bool { return f.known.Load() }
 
 // Run follows the MeshConfig until ctx ends.
 func (f *Follower) Run(ctx context.Context) error {
-	informer, handled, err := f.informer()
-	if err != nil {
-		return err
-	}
+	object := f.object()
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		informer.RunWithContext(ctx)
+		_ = object.Run(ctx) // never fails
 	}()
-	f.follow(ctx, handled)
+	f.follow(ctx, object.Done())
 	<-watched
 	return nil
 }
 
-func (f *Follower) follow(ctx context.Context, handled cache.DoneChecker) {
+func (f *Follower) follow(ctx context.Context, synced <-chan struct{}) {
 	var object *unstructured.Unstructured
 	var retry <-chan time.Time
-	synced := handled.Done()
 	for {
 		select {
 		case object = <-f.latest:
