@@ -27,7 +27,7 @@ func TestTheDocumentOfValuesIsThatOfTheChart(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	out.WriteString("# Values of the chart\n\nGenerated from the comments of [`values.yaml`](../../manifests/chart/values.yaml). Set them with `--set` or in a file, of `osm install`, `osm upgrade` or Helm.\n\nWhat a [MeshConfig](../configure.md) or [MeshRootCertificate](../meshrootcertificate.md) says takes precedence over the values. `osm install` and `osm upgrade` name each given value that does not take effect, and print the command that changes the object. Helm does not.\n\n")
+	out.WriteString("# Values of the chart\n\nGenerated from the comments of [`values.yaml`](../../manifests/chart/values.yaml). Set them with `--set` or in a file, of `osm install`, `osm upgrade` or Helm.\n\nSome values create objects that [take precedence](../configure.md#chart-values) afterwards.\n\n")
 	out.WriteString("| value | default | meaning |\n|---|---|---|\n")
 	for _, v := range valuesOf(t, document.Content[0], "", nil) {
 		if v.meaning == "" {

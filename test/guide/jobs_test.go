@@ -19,6 +19,21 @@ func TestALeakedRootIsRevokedAsWritten(t *testing.T) {
 	r.read("revoke.md", "leaked")
 }
 
+func TestNamespacesAreManagedAsWritten(t *testing.T) {
+	r := newOperator(t)
+	r.do("osm install")
+	r.do("for name in bookstore bookbuyer monitoring; do kubectl create namespace $name; done")
+	r.read("injection.md", "namespaces")
+}
+
+func TestTheMeshIsUpgradedAsWritten(t *testing.T) {
+	r := newOperator(t)
+	r.do("osm install")
+	r.do("kubectl create namespace bookstore && osm namespace add bookstore && kubectl create deployment bookstore-v2 -n bookstore --image bookstore")
+	r.do("kubectl wait pod -n bookstore -l osm-proxy-uuid --for=create --timeout=1m")
+	r.read("upgrade.md", "upgrade")
+}
+
 func TestWhatOsmEdgeLeavesIsFoundAsWritten(t *testing.T) {
 	r := newOperator(t)
 	r.do("kubectl create namespace bookstore")
