@@ -339,7 +339,7 @@ func smaller(a, b resource.Quantity) resource.Quantity {
 }
 
 // usual is how much of a resource a sidecar has where nothing else is set. It is
-// measured: docs/guide.md has the figures, and what they are good for.
+// measured: docs/injection.md#resources has the figures, and what they are good for.
 type usual struct {
 	name corev1.ResourceName
 	// request covers a sidecar with little to do.
