@@ -113,7 +113,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		err = fmt.Errorf("webhook server: requests still running after %s were cut off: %w",
 			s.options.DrainTimeout, errors.Join(err, server.Close()))
 	}
-	<-served
+	_ = <-served
 	return err
 }
 

@@ -69,7 +69,7 @@ func (i *Issuer) gaveUp(ctx context.Context, request *cmapi.CertificateRequest) 
 	}
 	failure := unanswered(request)
 	failure.cause = ctx.Err()
-	if context.Cause(ctx) == errUnanswered {
+	if errors.Is(context.Cause(ctx), errUnanswered) {
 		failure.Problem += fmt.Sprintf(" within %s", i.options.Timeout)
 		failure.cause = i.watcher.trouble()
 	}

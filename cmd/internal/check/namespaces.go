@@ -38,8 +38,8 @@ func (s *Snapshot) monitored() (all []string) {
 func (s *Snapshot) namespaces(c *Check) {
 	for i := range s.Namespaces {
 		ns := &s.Namespaces[i]
-		object, by, labelled := "Namespace "+ns.Name, ns.Labels[monitoredByLabel], false
-		_, labelled = ns.Labels[monitoredByLabel]
+		object := "Namespace " + ns.Name
+		by, labelled := ns.Labels[monitoredByLabel]
 		_, ignored := ns.Labels[ignoreLabel]
 		switch {
 		case !labelled:

@@ -79,7 +79,7 @@ func (s *OpsServer) serve(ctx context.Context, listener net.Listener) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	err := server.Shutdown(ctx)
-	<-served
+	_ = <-served
 	if errors.Is(err, context.DeadlineExceeded) {
 		return server.Close()
 	}
@@ -95,7 +95,7 @@ func (s *OpsServer) Handler() http.Handler {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(map[string]string{"version": Version(), "go": runtime.Version()})
+		_ = json.NewEncoder(w).Encode(map[string]string{"version": Version(), "go": runtime.Version()})
 	})
 	return mux
 }

@@ -103,7 +103,8 @@ func (s *Survey) replicaSets(ctx context.Context, namespace string) (stuck []che
 // is to have. That of ReplicaSets is known from their conditions.
 func (s *Survey) lacksPods(ctx context.Context, namespace string, of corev1.ObjectReference, age time.Duration) (bool, error) {
 	apps, name, get := s.Kube.AppsV1(), of.Name, metav1.GetOptions{}
-	lacks, err := false, error(nil)
+	var lacks bool
+	var err error
 	switch of.Kind {
 	case "ReplicaSet", "Deployment":
 		return false, nil

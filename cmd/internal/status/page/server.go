@@ -55,7 +55,7 @@ func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	err := server.Shutdown(ctx)
-	<-served
+	_ = <-served
 	if errors.Is(err, context.DeadlineExceeded) {
 		return server.Close()
 	}
