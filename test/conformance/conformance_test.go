@@ -49,6 +49,11 @@ func conform(t *testing.T, sidecar func(testing.TB) string) {
 	}
 	program := sidecar(t)
 	for _, expectation := range expectations {
-		t.Run(expectation.name, func(t *testing.T) { expectation.meet(t, program) })
+		t.Run(expectation.name, func(t *testing.T) {
+			if isReference(program) {
+				t.Parallel() // most of the time of these is waits
+			}
+			expectation.meet(t, program)
+		})
 	}
 }
