@@ -80,7 +80,7 @@ verify: ## fail if a generated file or go.mod is stale
 
 bench: vault cert-manager ## measure what the budgets are about (PIPY=/path/to/pipy: that Pipy with the mesh's scripts, too)
 	$(GO) test -run '^$$' -bench . -benchmem ./issuer ./issuer/vault ./issuer/certmanager ./injector ./sds ./cmd/osm-injector
-	@$(if $(PIPY),$(GO) test -run '^$$' -bench . ./injector/pipy,echo 'PIPY=/path/to/pipy measures that Pipy, too: none is given')
+	@$(if $(PIPY),$(GO) test -run '^$$' -bench . ./test/conformance,echo 'PIPY=/path/to/pipy measures that Pipy, too: none is given')
 
 fuzz: ## run every fuzz target of FUZZ (all packages) for FUZZTIME (60s)
 	@for package in $(FUZZ); do \

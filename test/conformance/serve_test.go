@@ -1,4 +1,4 @@
-package pipy_test
+package conformance
 
 import (
 	"fmt"
@@ -41,11 +41,11 @@ func (p *proxy) memory() (bytes int) {
 	return bytes
 }
 
-// TestPipyKeepsNothingOfWhatStrangersSend is of the ports that answer in plain
+// keepsNothingOfWhatStrangersSend is of the ports that answer in plain
 // text any client of the pod.
-func TestPipyKeepsNothingOfWhatStrangersSend(t *testing.T) {
-	m := newMesh(t)
-	p := m.pipy(func(b *injector.Bootstrap) {
+func keepsNothingOfWhatStrangersSend(t *testing.T, program string) {
+	m := newMesh(t, program)
+	p := m.start(func(b *injector.Bootstrap) {
 		b.Probes = []injector.Probe{probe(15901, "/osm/app/liveness", injector.HTTPProbe, 8080, "/healthz")}
 	})
 	m.reference()

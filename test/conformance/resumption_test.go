@@ -1,4 +1,4 @@
-package pipy_test
+package conformance
 
 import (
 	"crypto/tls"
@@ -10,13 +10,13 @@ import (
 	"github.com/osm-edge/osm/test/testkit"
 )
 
-// TestPipyVerifiesEachConnectionAnew has a peer offer to resume its session, of
+// verifiesEachConnectionAnew has a peer offer to resume its session, of
 // whose certificate Pipy would not hear again. It may be refused for that.
-func TestPipyVerifiesEachConnectionAnew(t *testing.T) {
-	m := newMesh(t)
+func verifiesEachConnectionAnew(t *testing.T, program string) {
+	m := newMesh(t, program)
 	ca := testkit.CA(t)
 	m.setRoots(issuer.Root{Name: "first", Issuer: ca})
-	p := m.pipy(nil)
+	p := m.start(nil)
 	p.waitReady(pipyAddress)
 	application(t, p.n, "[::]:8080")
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {

@@ -1,4 +1,4 @@
-package pipy_test
+package conformance
 
 import (
 	"bufio"
@@ -33,9 +33,9 @@ func (m *mesh) undeclared() map[string]float64 {
 	return counts
 }
 
-func TestPipyCountsHTTPToPortsThatAreNotDeclared(t *testing.T) {
-	m := newMesh(t)
-	p := m.pipy(func(b *injector.Bootstrap) { b.HTTPPorts = []uint16{8082} })
+func countsHTTPToPortsThatAreNotDeclared(t *testing.T, program string) {
+	m := newMesh(t, program)
+	p := m.start(func(b *injector.Bootstrap) { b.HTTPPorts = []uint16{8082} })
 	other := m.reference()
 	p.waitReady(pipyAddress)
 	for _, address := range []string{"[::]:8080", "[::]:8081", "[::]:8082"} {
@@ -93,9 +93,9 @@ func TestPipyCountsHTTPToPortsThatAreNotDeclared(t *testing.T) {
 	}
 }
 
-func TestPipyCountsNoneWithoutInterception(t *testing.T) {
-	m := newMesh(t)
-	p := m.pipy(func(b *injector.Bootstrap) { b.Interception = injector.NoInterception })
+func countsNoneWithoutInterception(t *testing.T, program string) {
+	m := newMesh(t, program)
+	p := m.start(func(b *injector.Bootstrap) { b.Interception = injector.NoInterception })
 	other := m.reference()
 	p.waitReady(pipyAddress)
 	application(t, p.n, "127.0.0.1:8080")

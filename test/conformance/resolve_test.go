@@ -1,13 +1,10 @@
-package pipy_test
+package conformance
 
 import (
 	"crypto/tls"
 	"io"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -71,71 +68,41 @@ func addresses(texts ...string) (parsed []netip.Addr) {
 	return parsed
 }
 
-func TestTheSidecarFindsOSMControllerWhateverThePodsResolver(t *testing.T) {
-	forEachSidecar(t, func(t *testing.T, start func(*mesh, func(*injector.Bootstrap)) *proxy) {
-		for name, tc := range resolvers {
-			t.Run(name, func(t *testing.T) {
-				m := makeMesh(t)
-				stranger(t, m.otherPod)
-				relay(t, m.otherPod, "[fd00::2]:15128", otherAddress+":15128")
-				dns := serveNames(t, m.otherPod, tc.table)
-				m.pipyPod.SetResolver(t, withServer(tc.conf))
-				p := start(m, func(b *injector.Bootstrap) { b.SDS = sdsOf(t, tc.domain, tc.ips, b.SDS) })
-				// A resolver gives up after ten seconds, for each of two streams.
-				testkit.Eventually(t, "it is ready", func() bool { return p.ready(pipyAddress) })
-				for _, asked := range dns.Asked() {
-					if tc.notAsked != "" && strings.HasSuffix(asked, tc.notAsked) {
-						t.Errorf("it asks for %s", asked)
-					}
+func findsOSMControllerWhateverThePodsResolver(t *testing.T, program string) {
+	for name, tc := range resolvers {
+		t.Run(name, func(t *testing.T) {
+			m := newMesh(t, program)
+			stranger(t, m.otherPod)
+			relay(t, m.otherPod, "[fd00::2]:15128", otherAddress+":15128")
+			dns := serveNames(t, m.otherPod, tc.table)
+			m.pipyPod.SetResolver(t, withServer(tc.conf))
+			p := m.start(func(b *injector.Bootstrap) { b.SDS = sdsOf(t, tc.domain, tc.ips, b.SDS) })
+			// A resolver gives up after ten seconds, for each of two streams.
+			testkit.Eventually(t, "it is ready", func() bool { return p.ready(pipyAddress) })
+			for _, asked := range dns.Asked() {
+				if tc.notAsked != "" && strings.HasSuffix(asked, tc.notAsked) {
+					t.Errorf("it asks for %s", asked)
 				}
-			})
-		}
-	})
-}
-
-// TestWhoeverAnswersInOSMControllersPlaceGetsNoToken has each address of it lead
-// to a host of another certificate.
-func TestWhoeverAnswersInOSMControllersPlaceGetsNoToken(t *testing.T) {
-	forEachSidecar(t, func(t *testing.T, start func(*mesh, func(*injector.Bootstrap)) *proxy) {
-		m := makeMesh(t)
-		called, said := stranger(t, m.otherPod)
-		serveNames(t, m.otherPod, map[string][]netip.Addr{"*.local.": addresses(strangerAddress)})
-		m.pipyPod.SetResolver(t, withServer(""))
-		start(m, func(b *injector.Bootstrap) { b.SDS = sdsOf(t, "cluster.local", addresses(strangerAddress), b.SDS) })
-		testkit.Eventually(t, "calls at each of its addresses, twice", func() bool { return called.Load() >= 4 })
-		if said.Load() > 0 {
-			t.Errorf("the sidecar said something to %d strangers", said.Load())
-		}
-		if code, body := ask(m.otherPod, "GET", "http://"+net.JoinHostPort(pipyAddress, "15902")+"/ready", nil); code != 503 {
-			t.Errorf("the sidecar is ready: %d %s", code, body)
-		}
-	})
-}
-
-// forEachSidecar calls f for Pipy, if there is one to try out, and for the
-// reference sidecar.
-func forEachSidecar(t *testing.T, f func(*testing.T, func(*mesh, func(*injector.Bootstrap)) *proxy)) {
-	if os.Geteuid() != 0 {
-		t.Skip("the sidecar has a user of its own, which takes root to become")
-	}
-	t.Run("Pipy", func(t *testing.T) {
-		pipyBinary(t)
-		f(t, (*mesh).pipy)
-	})
-	t.Run("reference", func(t *testing.T) {
-		program := filepath.Join(t.TempDir(), "sidecar")
-		build := exec.Command("go", "build", "-o", program, "github.com/osm-edge/osm/test/sidecar/cmd/sidecar")
-		if output, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("build the reference sidecar: %v\n%s", err, output)
-		}
-		// What a test makes is for its own user alone.
-		for dir := filepath.Dir(program); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
-			if err := os.Chmod(dir, 0o755); err != nil {
-				t.Fatal(err)
 			}
-		}
-		f(t, func(m *mesh, change func(*injector.Bootstrap)) *proxy { return m.sidecar(program, change) })
-	})
+		})
+	}
+}
+
+// keepsItsTokenFromOthers has each address of it lead
+// to a host of another certificate.
+func keepsItsTokenFromOthers(t *testing.T, program string) {
+	m := newMesh(t, program)
+	called, said := stranger(t, m.otherPod)
+	serveNames(t, m.otherPod, map[string][]netip.Addr{"*.local.": addresses(strangerAddress)})
+	m.pipyPod.SetResolver(t, withServer(""))
+	m.start(func(b *injector.Bootstrap) { b.SDS = sdsOf(t, "cluster.local", addresses(strangerAddress), b.SDS) })
+	testkit.Eventually(t, "calls at each of its addresses, twice", func() bool { return called.Load() >= 4 })
+	if said.Load() > 0 {
+		t.Errorf("the sidecar said something to %d strangers", said.Load())
+	}
+	if code, body := ask(m.otherPod, "GET", "http://"+net.JoinHostPort(pipyAddress, "15902")+"/ready", nil); code != 503 {
+		t.Errorf("the sidecar is ready: %d %s", code, body)
+	}
 }
 
 // sdsOf returns what the injector tells sidecars of the SDS server.

@@ -1,4 +1,4 @@
-package pipy_test
+package conformance
 
 import (
 	"crypto/tls"
@@ -24,7 +24,7 @@ const destinations = 20
 // and for the reference sidecar. How often it is run does not matter.
 func BenchmarkMemory(b *testing.B) {
 	for name, program := range map[string]string{"pipy": pipyBinary(b), "reference": reference(b)} {
-		m := newMesh(b)
+		m := newMesh(b, program)
 		ca := testkit.CA(b)
 		m.setRoots(issuer.Root{Name: "first", Issuer: ca})
 		p := m.run(m.pipyPod, "bookbuyer/bookbuyer", program, everything)
@@ -60,7 +60,7 @@ func BenchmarkGrowth(b *testing.B) {
 			return []*proxy{calling, called}
 		},
 	} {
-		r := &route{name: name, m: newMesh(b)}
+		r := &route{name: name, m: newMesh(b, pipyBinary(b))}
 		sidecars := join(r.m)
 		application(b, r.m.otherPod, "[::]:8080")
 		for range clients {

@@ -1,4 +1,4 @@
-package pipy_test
+package conformance
 
 import (
 	"bytes"
@@ -68,8 +68,8 @@ type demand struct {
 // TestWhatASidecarUses measures what the requests of a sidecar are by default,
 // and that its memory stays within them.
 func TestWhatASidecarUses(t *testing.T) {
-	m := newMesh(t)
-	p := m.pipy(nil)
+	m := newMesh(t, pipyBinary(t))
+	p := m.start(nil)
 	other := m.reference()
 	p.waitReady(pipyAddress)
 	application(t, m.otherPod, "[::]:8080")

@@ -1,4 +1,4 @@
-package pipy_test
+package conformance
 
 import (
 	"context"
@@ -14,11 +14,11 @@ import (
 	"github.com/osm-edge/osm/test/testkit"
 )
 
-func TestPipyEndsConnectionsWithTheRootOfTheirPeer(t *testing.T) {
-	m := newMesh(t)
+func endsConnectionsWithTheRootOfTheirPeer(t *testing.T, program string) {
+	m := newMesh(t, program)
 	first, next := testkit.CA(t), testkit.CA(t)
 	m.setRoots(issuer.Root{Name: "first", Issuer: first})
-	p := m.pipy(nil)
+	p := m.start(nil)
 	m.reference()
 	p.waitReady(pipyAddress)
 	accept(t, m.otherPod, "[::]:9000", echo)
@@ -83,11 +83,11 @@ func (b brief) Issue(ctx context.Context, r *issuer.Request, ttl time.Duration) 
 	return b.Issuer.Issue(ctx, r, min(ttl, moment))
 }
 
-func TestPipyKeepsConnectionsOfARootThatIsReplaced(t *testing.T) {
-	m := newMesh(t)
+func keepsConnectionsOfARootThatIsReplaced(t *testing.T, program string) {
+	m := newMesh(t, program)
 	first, next := brief{testkit.CA(t)}, testkit.CA(t)
 	m.setRoots(issuer.Root{Name: "first", Issuer: first})
-	p := m.pipy(nil)
+	p := m.start(nil)
 	m.reference()
 	p.waitReady(pipyAddress)
 	accept(t, m.otherPod, "[::]:9000", echo)

@@ -1,4 +1,4 @@
-package pipy_test
+package conformance
 
 import (
 	"bytes"
@@ -43,10 +43,11 @@ const (
 )
 
 // mesh is a control plane and two pods, each in a network namespace of its own:
-// one with Pipy, whose connections are intercepted in both directions, and one
+// one with the sidecar that is tested, whose connections are intercepted in both directions, and one
 // with the reference sidecar, which takes what is intercepted on its way in.
 type mesh struct {
 	t       testing.TB
+	program string // the sidecar that is tested
 	manager *issuer.Manager
 	serving func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	group   errgroup.Group
@@ -65,19 +66,13 @@ const (
 	otherAddress = "10.0.0.2"
 )
 
-// newMesh makes a mesh, if there is a Pipy to try out.
-func newMesh(t testing.TB) *mesh {
-	t.Helper()
-	pipyBinary(t)
-	return makeMesh(t)
-}
-
-func makeMesh(t testing.TB) *mesh {
+// newMesh makes a mesh whose first pod is to have the program as its sidecar.
+func newMesh(t testing.TB, program string) *mesh {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("the sidecar has a user of its own, which takes root to become")
 	}
-	m := &mesh{t: t, manager: issuer.NewManager(issuer.Options{Linger: 24 * time.Hour}), pipyPod: netns.New(t), otherPod: netns.New(t)}
+	m := &mesh{t: t, program: program, manager: issuer.NewManager(issuer.Options{Linger: 24 * time.Hour}), pipyPod: netns.New(t), otherPod: netns.New(t)}
 	m.token = "s3cret"
 	m.destinations = &anywhere{identities: []identity.Identity{identityOf(t, "bookstore", "bookstore-v2")}}
 	netns.Connect(t,
@@ -237,15 +232,9 @@ func (p *proxy) logged() string {
 	return p.log.String()
 }
 
-// pipy starts a Pipy as bookbuyer/bookbuyer with what the kubelet would mount,
-// after change, and intercepts the connections of its pod.
-func (m *mesh) pipy(change func(*injector.Bootstrap)) *proxy {
-	m.t.Helper()
-	return m.sidecar(pipyBinary(m.t), change)
-}
-
-// sidecar does so with any program that takes the command line of Pipy.
-func (m *mesh) sidecar(program string, change func(*injector.Bootstrap)) *proxy {
+// start starts the sidecar as bookbuyer/bookbuyer with what the kubelet would
+// mount, after change, and intercepts the connections of its pod.
+func (m *mesh) start(change func(*injector.Bootstrap)) *proxy {
 	m.t.Helper()
 	b := bootstrap(m.t, "/DIRECTORY", "bookbuyer/bookbuyer")
 	if change != nil {
@@ -254,7 +243,7 @@ func (m *mesh) sidecar(program string, change func(*injector.Bootstrap)) *proxy 
 	p := &proxy{t: m.t, n: m.pipyPod, directory: m.volume(b), ended: make(chan error, 1)}
 	p.mountScripts()
 	m.intercept(m.pipyPod, everything)
-	p.start(program)
+	p.start(m.program)
 	return p
 }
 

@@ -1,4 +1,4 @@
-package pipy_test
+package conformance
 
 import (
 	"fmt"
@@ -71,7 +71,7 @@ func newRoutes(b *testing.B, keepAlive bool) []*route {
 		func(m *mesh) { m.both(reference) },
 	} {
 		p := routes[i]
-		p.m = newMesh(b)
+		p.m = newMesh(b, program)
 		join(p.m)
 		application(b, p.m.otherPod, "[::]:8080")
 		for range clients {

@@ -1,4 +1,4 @@
-package pipy_test
+package conformance
 
 import (
 	"context"
@@ -15,13 +15,13 @@ import (
 	"github.com/osm-edge/osm/test/testkit"
 )
 
-// TestPipyFailsNoHandshakeWhileItTakesSecrets has secrets come again and again
+// failsNoHandshakeWhileItTakesSecrets has secrets come again and again
 // while peers, and Pipy itself, are in the midst of handshakes.
-func TestPipyFailsNoHandshakeWhileItTakesSecrets(t *testing.T) {
-	m := newMesh(t)
+func failsNoHandshakeWhileItTakesSecrets(t *testing.T, program string) {
+	m := newMesh(t, program)
 	ca := testkit.CA(t)
 	m.setRoots(issuer.Root{Name: "first", Issuer: ca})
-	p := m.pipy(nil)
+	p := m.start(nil)
 	p.waitReady(pipyAddress)
 	accept(t, p.n, "0.0.0.0:9001", greet)
 	peer := tls.Config{

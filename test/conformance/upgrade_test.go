@@ -1,4 +1,4 @@
-package pipy_test
+package conformance
 
 import (
 	"bufio"
@@ -41,11 +41,11 @@ func heads(t *testing.T, p *proxy, address string) <-chan string {
 	return brought
 }
 
-// TestPipyAgreesToNoUpgradeToHTTPOfADeclaredPort is of what Java's client asks
+// agreesToNoUpgradeToHTTPOfADeclaredPort is of what Java's client asks
 // for by itself.
-func TestPipyAgreesToNoUpgradeToHTTPOfADeclaredPort(t *testing.T) {
-	m := newMesh(t)
-	p := m.pipy(func(b *injector.Bootstrap) { b.HTTPPorts = []uint16{8080} })
+func agreesToNoUpgradeToHTTPOfADeclaredPort(t *testing.T, program string) {
+	m := newMesh(t, program)
+	p := m.start(func(b *injector.Bootstrap) { b.HTTPPorts = []uint16{8080} })
 	other := m.reference()
 	p.waitReady(pipyAddress)
 	brought := heads(t, p, "[::]:8080")
@@ -69,8 +69,8 @@ func TestPipyAgreesToNoUpgradeToHTTPOfADeclaredPort(t *testing.T) {
 // TestWhatPipyItselfUpgradesIsWrittenRight is of ports that are not declared.
 // There Pipy answers 101, and writes the requests that follow by HTTP/1.1.
 func TestWhatPipyItselfUpgradesIsWrittenRight(t *testing.T) {
-	m := newMesh(t)
-	p := m.pipy(nil)
+	m := newMesh(t, pipyBinary(t))
+	p := m.start(nil)
 	other := m.reference()
 	p.waitReady(pipyAddress)
 	brought := heads(t, p, "[::]:8080")
