@@ -15,6 +15,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 var errForbidden = errors.New("forbidden")
@@ -31,7 +32,7 @@ func TestTheRootIsPublishedBeforeAnythingIsServed(t *testing.T) {
 }
 
 func TestRootsThatAreTrustedStillArePublishedToo(t *testing.T) {
-	m, old := newMesh(), newCA(t).Root()
+	m, old := newMesh(), testkit.CA(t).Root()
 	m.trusted = func() (issuer.TrustBundle, error) { return issuer.NewTrustBundle(old), nil }
 	mustOnce(t, m)
 	if want := issuer.NewTrustBundle(old, m.currentRoot(t)); !m.published[0].bundle.Equal(want) {

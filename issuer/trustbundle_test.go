@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestTrustBundlesAreSets(t *testing.T) {
 	roots := make([]*x509.Certificate, 6)
 	for i := range roots {
-		roots[i] = newCA(t).Root()
+		roots[i] = testkit.CA(t).Root()
 	}
 	random := func() issuer.TrustBundle {
 		picked := make([]*x509.Certificate, rand.IntN(2*len(roots)))
@@ -74,24 +75,24 @@ func poolOf(roots []*x509.Certificate) *x509.CertPool {
 }
 
 func TestATrustBundleCannotBeChanged(t *testing.T) {
-	a, b := newCA(t).Root(), newCA(t).Root()
+	a, b := testkit.CA(t).Root(), testkit.CA(t).Root()
 	given := []*x509.Certificate{a, b}
 	bundle := issuer.NewTrustBundle(given...)
 	want := bytes.Clone(bundle.PEM())
 	given[0] = nil
 	bundle.Roots()[0] = nil
 	bundle.PEM()[0] = 'x'
-	bundle.Pool().AddCert(newCA(t).Root())
-	bundle.Union(issuer.NewTrustBundle(newCA(t).Root()))
+	bundle.Pool().AddCert(testkit.CA(t).Root())
+	bundle.Union(issuer.NewTrustBundle(testkit.CA(t).Root()))
 	if !bytes.Equal(bundle.PEM(), want) || len(bundle.Roots()) != 2 || slices.Contains(bundle.Roots(), nil) {
 		t.Errorf("it became %v", bundle)
 	}
 }
 
 func TestATrustBundleIsReadWhereItHasOneMeaning(t *testing.T) {
-	root := newCA(t).Root()
+	root := testkit.CA(t).Root()
 	good := string(issuer.NewTrustBundle(root).PEM())
-	leaf := leafOf(t, newCA(t))
+	leaf := leafOf(t, testkit.CA(t))
 	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("key")}))
 	headers := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Headers: map[string]string{"a": "b"}, Bytes: root.Raw}))
 	block := func(der []byte) string {
@@ -140,7 +141,7 @@ func TestATrustBundleIsReadWhereItHasOneMeaning(t *testing.T) {
 }
 
 func FuzzParseTrustBundle(f *testing.F) {
-	good := issuer.NewTrustBundle(newCA(f).Root(), newCA(f).Root()).PEM()
+	good := issuer.NewTrustBundle(testkit.CA(f).Root(), testkit.CA(f).Root()).PEM()
 	f.Add(good)
 	f.Add(good[:len(good)/2])
 	f.Add(append([]byte("-----BEGIN CERTIFICATE-----\n"), good...))

@@ -77,7 +77,7 @@ func TestTheGoTypesAreCopiedAsTheyAre(t *testing.T) {
 func generate(t *testing.T, args ...string) []byte {
 	t.Helper()
 	var stderr bytes.Buffer
-	command := exec.CommandContext(t.Context(), "go", append([]string{"tool", "controller-gen"}, args...)...)
+	command := exec.CommandContext(t.Context(), "go", append([]string{"tool", "-modfile=../test/tools/go.mod", "controller-gen"}, args...)...)
 	command.Stderr = &stderr
 	out, err := command.Output()
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/osm-edge/osm/test/certmanager"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 	"github.com/osm-edge/osm/test/transcript"
 	"github.com/osm-edge/osm/test/vault"
 )
@@ -33,7 +34,7 @@ func TestTheCertificateGuideIsTrueWhereTheMeshSignsItself(t *testing.T) {
 
 func TestTheCertificateGuideIsTrueOfVault(t *testing.T) {
 	tryPages(t, []page{{"vault.md", "vault"}, {"meshrootcertificate.md", transcript.Every}}, func(*cluster.Cluster, kubernetes.Interface) map[string]string {
-		server, err := vault.Start(within(t, time.Minute), vault.Options{Dir: t.TempDir(), TLS: true})
+		server, err := vault.Start(testkit.Context(t, time.Minute), vault.Options{Dir: t.TempDir(), TLS: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,10 +56,10 @@ func TestTheCertificateGuideIsTrueOfVault(t *testing.T) {
 
 func TestTheCertificateGuideIsTrueOfCertManager(t *testing.T) {
 	tryPages(t, []page{{"cert-manager.md", "cert-manager"}, {"meshrootcertificate.md", transcript.Every}}, func(c *cluster.Cluster, _ kubernetes.Interface) map[string]string {
-		if err := certmanager.Install(within(t, time.Minute), c.Config()); err != nil {
+		if err := certmanager.Install(testkit.Context(t, time.Minute), c.Config()); err != nil {
 			t.Fatal(err)
 		}
-		controllers, err := certmanager.Start(within(t, time.Minute), certmanager.Options{Kubeconfig: c.Kubeconfig()})
+		controllers, err := certmanager.Start(testkit.Context(t, time.Minute), certmanager.Options{Kubeconfig: c.Kubeconfig()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +84,7 @@ func tryPages(t *testing.T, pages []page, prepare func(*cluster.Cluster, kuberne
 // deployBookstore deploys what the guide expects to run already.
 func deployBookstore(t *testing.T, client kubernetes.Interface) {
 	t.Helper()
-	ctx := within(t, time.Minute)
+	ctx := testkit.Context(t, time.Minute)
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bookstore"}}
 	if _, err := client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)

@@ -3,11 +3,9 @@
 package guide
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"k8s.io/client-go/kubernetes"
 
@@ -83,12 +81,4 @@ func stop(t *testing.T, end func() error) {
 	if err := end(); err != nil {
 		t.Error(err)
 	}
-}
-
-// within bounds what is prepared.
-func within(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
 }

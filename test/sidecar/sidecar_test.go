@@ -20,6 +20,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/test/sidecar"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestASidecarGetsItsCertificateAndEveryLaterOne(t *testing.T) {
@@ -292,7 +293,7 @@ func TestASidecarTrustsOnlyItsControlPlane(t *testing.T) {
 		change func(t *testing.T, c *control, o *sidecar.Options)
 	}{
 		{"another root", func(t *testing.T, c *control, _ *sidecar.Options) {
-			c.mount(issuer.NewTrustBundle(newCA(t).Root()).PEM())
+			c.mount(issuer.NewTrustBundle(testkit.CA(t).Root()).PEM())
 		}},
 		{"no root", func(_ *testing.T, c *control, _ *sidecar.Options) { c.mount(nil) }},
 		{"another name", func(_ *testing.T, _ *control, o *sidecar.Options) {
@@ -331,7 +332,7 @@ func TestASidecarOutlivesItsControlPlane(t *testing.T) {
 			s := c.run(o)
 			first := c.wait(s, sidecar.State.Ready)
 
-			next := newCA(t)
+			next := testkit.CA(t)
 			c.setRoots(issuer.Root{Name: "next", Issuer: next},
 				issuer.Root{Name: "first", Role: issuer.Passive, Issuer: issuer.TrustedOnly(first.Bundle())})
 			moved := c.wait(s, func(s sidecar.State) bool {

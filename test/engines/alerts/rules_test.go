@@ -1,4 +1,6 @@
-package component
+// Package alerts holds the chart's alerts and dashboard to the metrics that there are, and to when they should fire, in
+// a Prometheus.
+package alerts
 
 import (
 	"encoding/json"
@@ -16,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/cmd/internal/publish"
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/issuer"
@@ -163,7 +166,7 @@ func mustKnow(t *testing.T, known map[string][]string, what, expression string) 
 func metrics(t *testing.T) map[string][]string {
 	t.Helper()
 	registry := prometheus.NewRegistry()
-	(&OpsServer{Options: &Options{}, Component: "osm-test", Registry: registry, Ready: func() error { return nil }}).handler()
+	(&component.OpsServer{Options: &component.Options{}, Component: "osm-test", Registry: registry, Ready: func() error { return nil }}).Handler()
 	issuer.NewMetrics(registry)
 	sds.NewMetrics(registry)
 	rotation.NewMetrics(registry)

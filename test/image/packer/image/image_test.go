@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
-	"github.com/osm-edge/osm/test/image"
+	"github.com/osm-edge/osm/test/image/packer/image"
 )
 
 const reference = "registry.example/osm/hello:v1"

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/osm-edge/osm/test/image"
+	"github.com/osm-edge/osm/test/image/packer/image"
 )
 
 // bill is what the test reads of an SBOM.
@@ -81,7 +81,7 @@ func TestAnSBOMNamesEveryModuleOfABinary(t *testing.T) {
 func packer(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "pack")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "./pack")
+	build := exec.Command("go", "build", "-trimpath", "-o", binary, "..")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)

@@ -1,4 +1,4 @@
-package pipy_test
+package scripts
 
 import (
 	"bytes"

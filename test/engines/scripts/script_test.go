@@ -1,4 +1,5 @@
-package pipy_test
+// Package scripts runs the functions of the sidecar's scripts without a Pipy.
+package scripts
 
 import (
 	"crypto/ecdsa"
@@ -24,26 +25,14 @@ import (
 	"github.com/osm-edge/osm/injector/pipy"
 )
 
-func TestTheNameOfTheConfigMapIsOfTheContents(t *testing.T) {
-	if name := pipy.ConfigMapName(); !regexp.MustCompile(`^osm-sidecar-[0-9a-f]{12}$`).MatchString(name) || name != pipy.ConfigMapName() {
-		t.Error(name)
-	}
-	scripts := pipy.Scripts()
-	if scripts["main.js"] == "" {
-		t.Error("no main.js")
-	}
-	for name := range scripts {
-		if !regexp.MustCompile(`^[-._a-zA-Z0-9]+\.js$`).MatchString(name) {
-			t.Errorf("%s is no key of a ConfigMap", name)
-		}
-	}
-}
+// source has the scripts.
+const source = "../../../injector/pipy"
 
 // bundle makes one script of those that the entry imports.
 func bundle(t testing.TB, entry string) string {
 	t.Helper()
 	result := api.Build(api.BuildOptions{
-		Stdin:      &api.StdinOptions{Contents: entry, ResolveDir: ".", Sourcefile: "entry.js"},
+		Stdin:      &api.StdinOptions{Contents: entry, ResolveDir: source, Sourcefile: "entry.js"},
 		Bundle:     true,
 		Format:     api.FormatIIFE,
 		GlobalName: "scripts",
@@ -65,7 +54,7 @@ func TestScriptsAreWellFormedAndFindEachOther(t *testing.T) {
 		if strings.Contains(content, "\t") {
 			t.Errorf("%s: a tab", name)
 		}
-		if name != "main.js" && !strings.Contains(all, "// "+name) {
+		if name != "main.js" && !strings.Contains(all, "// "+source+"/"+name) {
 			t.Errorf("%s: main.js does not need it", name)
 		}
 	}
