@@ -25,6 +25,7 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/sds"
 )
 
@@ -39,7 +40,7 @@ type mesh struct {
 	manager      *issuer.Manager
 	signing      *tresor.CA
 	destinations sds.Destinations
-	trusted      issuer.TrustBundle // beside the signing root
+	trusted      trustbundle.TrustBundle // beside the signing root
 	registry     *prometheus.Registry
 	server       *sds.Server
 	listener     net.Listener
@@ -139,7 +140,7 @@ func (m *mesh) newRoot() {
 // newTrust makes a root that is trusted only.
 func (m *mesh) newTrust() {
 	m.t.Helper()
-	m.trusted = issuer.NewTrustBundle(newCA(m.t).Root())
+	m.trusted = trustbundle.New(newCA(m.t).Root())
 	m.setRoots()
 }
 
@@ -152,7 +153,7 @@ func (m *mesh) setRoots() {
 	if err := m.manager.SetRoots(m.t.Context(), roots...); err != nil {
 		m.t.Fatal(err)
 	}
-	m.trusted = m.trusted.Union(issuer.NewTrustBundle(m.signing.Root()))
+	m.trusted = m.trusted.Union(trustbundle.New(m.signing.Root()))
 }
 
 func newCA(t testing.TB) *tresor.CA {

@@ -19,6 +19,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // certificate of an identity that the CA signs, for peers that are none.
@@ -156,10 +157,10 @@ func TestPipyRotatesUnderLoad(t *testing.T) {
 	eventually(t, "a new leaf", func() bool { return changes(p.report(), 1) })
 
 	next := newCA(t)
-	m.setRoots(issuer.Root{Name: "first", Issuer: first}, issuer.Root{Name: "next", Role: issuer.Passive, Issuer: issuer.TrustedOnly(issuer.NewTrustBundle(next.Root()))})
+	m.setRoots(issuer.Root{Name: "first", Issuer: first}, issuer.Root{Name: "next", Role: issuer.Passive, Issuer: issuer.TrustedOnly(trustbundle.New(next.Root()))})
 	eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
 	serial = p.report().Serial
-	m.setRoots(issuer.Root{Name: "next", Issuer: next}, issuer.Root{Name: "first", Role: issuer.Passive, Issuer: issuer.TrustedOnly(issuer.NewTrustBundle(first.Root()))})
+	m.setRoots(issuer.Root{Name: "next", Issuer: next}, issuer.Root{Name: "first", Role: issuer.Passive, Issuer: issuer.TrustedOnly(trustbundle.New(first.Root()))})
 	eventually(t, "a leaf of the second root", func() bool { return changes(p.report(), 2) })
 	eventually(t, "the peer's leaf of the second root", func() bool {
 		c, ok := m.manager.GetCertificate(identityOf(t, "bookstore", "bookstore-v2"))
@@ -257,7 +258,7 @@ func TestPipyTrustsOnlyItsControlPlane(t *testing.T) {
 				}
 			})
 			if tc.roots != nil {
-				p.mount("other.crt", issuer.NewTrustBundle(tc.roots).PEM())
+				p.mount("other.crt", trustbundle.New(tc.roots).PEM())
 			}
 			eventually(t, "refused", func() bool { return strings.Contains(p.logged(), "the server is not") })
 			eventually(t, "tried again", func() bool { return p.report().Sessions > 2 })

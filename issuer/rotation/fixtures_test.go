@@ -19,6 +19,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 const (
@@ -30,7 +31,7 @@ const (
 // ca is a root that can sign.
 type ca struct {
 	*tresor.CA
-	bundle issuer.TrustBundle
+	bundle trustbundle.TrustBundle
 }
 
 func newCA(t *testing.T) ca {
@@ -39,11 +40,11 @@ func newCA(t *testing.T) ca {
 	must(t, err)
 	c, err := tresor.New(root, key)
 	must(t, err)
-	return ca{CA: c, bundle: issuer.NewTrustBundle(root)}
+	return ca{CA: c, bundle: trustbundle.New(root)}
 }
 
 func (c ca) wanted(name string) Wanted {
-	return Wanted{Signer: c.bundle, Trusted: map[string]issuer.TrustBundle{name: c.bundle}}
+	return Wanted{Signer: c.bundle, Trusted: map[string]trustbundle.TrustBundle{name: c.bundle}}
 }
 
 // mesh is what replicas share.
@@ -151,7 +152,7 @@ func (r *replica) follow() {
 		return
 	}
 	roots := []issuer.Root{{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(state.Bundle())}}
-	signs := issuer.TrustBundle{}
+	signs := trustbundle.TrustBundle{}
 	for _, c := range slices.Backward(r.holds) {
 		if state.MaySign(c.bundle, time.Now()) {
 			roots = append(roots, issuer.Root{Name: "root", Role: issuer.Active, Issuer: c})
