@@ -10,6 +10,12 @@ IMAGE_LABELS := -label org.opencontainers.image.version=$(VERSION) \
   -label org.opencontainers.image.revision=$(shell git rev-parse HEAD 2>/dev/null || echo unknown) \
   -label org.opencontainers.image.source=https://github.com/osm-edge/osm \
   -label org.opencontainers.image.licenses=Apache-2.0
+# Modules of what only tests and tools need, with tests of their own. Kubernetes, Vault and cert-manager have three more,
+# which test/build builds.
+NESTED := test/engines test/image/packer
+# A tool of test/tools, in any module.
+TOOL = $(GO) tool -modfile=$(CURDIR)/test/tools/go.mod
+
 # Packages to fuzz, and how long each target of theirs.
 FUZZ ?= $(shell git grep -l '^func Fuzz' -- '*_test.go' | xargs -n 1 dirname | sort -u)
 FUZZTIME ?= 60s
@@ -45,8 +51,11 @@ build: ## build the mesh's binaries, and osm, into bin/
 demo: build ## show the main job on a local Kubernetes (CERT_MANAGER=vault or cert-manager signs; KEEP=1 leaves it running)
 	@$(GO) build -o bin/demo ./test/demo && exec bin/demo $(if $(CERT_MANAGER),-cert-manager $(CERT_MANAGER)) $(if $(KEEP),-keep)
 
+TEST := CGO_ENABLED=1 GOGC=200 $(GO) test -race -vet=off -ldflags='-s -w' -timeout 15m
+
 test: kubernetes vault cert-manager ## run the tests, on a real API server
-	CGO_ENABLED=1 GOGC=200 $(GO) test -race -vet=off -ldflags='-s -w' -timeout 15m ./test/integration ./... # what waits longest comes first
+	$(TEST) ./test/integration ./... # what waits longest comes first
+	for module in $(NESTED); do (cd $$module && $(TEST) ./...) || exit 1; done
 
 kubernetes: ## build the Kubernetes of the tests, once
 	@$(GO) run ./test/build $@ >/dev/null
@@ -60,17 +69,16 @@ cert-manager: ## build the cert-manager of the tests, once
 lint: ## gofmt, go vet and staticcheck, and no large files
 	@large=$$(git ls-tree -rl HEAD | awk '$$4 > 1000000 { print $$5 }'); test -z "$$large" || { echo "over 1 MB: $$large"; exit 1; }
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
-	$(GO) vet ./...
+	for module in . $(NESTED); do (cd $$module && $(GO) vet ./... && $(TOOL) staticcheck ./...) || exit 1; done
 	$(GO) vet -tags e2e,cli,hostile ./test/...
-	$(GO) tool staticcheck ./...
-	$(GO) tool staticcheck -tags e2e,cli,hostile ./test/...
+	$(TOOL) staticcheck -tags e2e,cli,hostile ./test/...
 
 generate: ## write the generated files anew
 	$(GO) test ./manifests ./cmd/osm-controller -update # the chart, which the others read
 	$(GO) test ./manifests/render ./injector ./cmd/osm -update
 
 verify: ## fail if a generated file or go.mod is stale
-	$(GO) mod tidy -diff
+	for module in . $(NESTED) test/tools; do $(GO) mod tidy -C $$module -diff || exit 1; done
 	$(GO) test -count 1 ./manifests ./cmd/osm-controller ./manifests/render ./injector ./cmd/osm
 
 bench: vault cert-manager ## measure what the budgets are about (PIPY=/path/to/pipy: that Pipy with the mesh's scripts, too)
@@ -79,16 +87,17 @@ bench: vault cert-manager ## measure what the budgets are about (PIPY=/path/to/p
 
 fuzz: ## run every fuzz target of FUZZ (all packages) for FUZZTIME (60s)
 	@for package in $(FUZZ); do \
-	  targets=$$($(GO) test -list '^Fuzz' ./$$package) || exit 1; \
+	  targets=$$($(GO) test -C $$package -list '^Fuzz' .) || exit 1; \
 	  for target in $$(echo "$$targets" | grep '^Fuzz'); do \
 	    echo "$$package: $$target"; \
-	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x -parallel 2 ./$$package || exit 1; done; done
+	    $(GO) test -C $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x -parallel 2 . || exit 1; done; done
 
 images: ## pack an OCI image archive of each of the cluster's binaries, for all of PLATFORMS, and its SBOM, into dist/
 	@for arch in $(PLATFORMS); do mkdir -p bin/$$arch dist && \
 	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/$$arch/ $(COMPONENTS:%=./cmd/%) || exit 1; done
+	@$(GO) build -C test/image/packer -o $(CURDIR)/bin/pack
 	@for c in $(COMPONENTS); do \
-	  $(GO) run ./test/image/pack -o dist/$$c.tar -sbom dist/$$c.spdx.json -name $(IMAGE_REGISTRY)/$$c:$(IMAGE_TAG) $(IMAGE_LABELS) \
+	  bin/pack -o dist/$$c.tar -sbom dist/$$c.spdx.json -name $(IMAGE_REGISTRY)/$$c:$(IMAGE_TAG) $(IMAGE_LABELS) \
 	    -label org.opencontainers.image.title=$$c $(PLATFORMS:%=bin/%/$$c) || exit 1; done
 	@ls -l dist
 

@@ -18,6 +18,7 @@ import (
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // once returns a Runner that has carried out the steps of the mesh once.
@@ -149,9 +150,9 @@ func TestARootThatCannotBeRenewedIsUsedToItsEnd(t *testing.T) {
 
 func TestRootsOfVaultThatCannotBeShownKeepNothingFromBeingServed(t *testing.T) {
 	m := newMeshOf(presetVault)
-	m.createSecret(t, rootSecretOf(map[string][]byte{rootsecret.CertificateKey: trustbundle.New(newCA(t).Root()).PEM()}))
+	m.createSecret(t, rootSecretOf(map[string][]byte{rootsecret.CertificateKey: trustbundle.New(testkit.CA(t).Root()).PEM()}))
 	m.seal(t, "osm-ca-bundle")
-	m.current = trustbundle.New(newCA(t).Root())
+	m.current = trustbundle.New(testkit.CA(t).Root())
 	m.once(t).mustBeReady(t, "secret osm-system/osm-ca-bundle is refused: key \"ca.crt\": it is immutable, and does not show the roots of today; to fix it, delete the secret")
 	m.mustServeFrom(t, m.lastPublished())
 }

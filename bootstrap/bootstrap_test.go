@@ -7,13 +7,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/osm-edge/osm/issuer/trustbundle"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 var errForbidden = errors.New("forbidden")
@@ -30,7 +32,7 @@ func TestTheRootIsPublishedBeforeAnythingIsServed(t *testing.T) {
 }
 
 func TestRootsThatAreTrustedStillArePublishedToo(t *testing.T) {
-	m, old := newMesh(), newCA(t).Root()
+	m, old := newMesh(), testkit.CA(t).Root()
 	m.trusted = func() (trustbundle.TrustBundle, error) { return trustbundle.New(old), nil }
 	mustOnce(t, m)
 	if want := trustbundle.New(old, m.currentRoot(t)); !m.published[0].bundle.Equal(want) {

@@ -241,19 +241,6 @@ func mustOnce(t *testing.T, m *mesh) {
 	}
 }
 
-func newCA(t *testing.T) *tresor.CA {
-	t.Helper()
-	root, key, err := tresor.NewRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca, err := tresor.New(root, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ca
-}
-
 // newShortCA returns a CA whose root ends after the given time.
 func newShortCA(t *testing.T, life time.Duration) *tresor.CA {
 	t.Helper()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const presetCertManager = `
@@ -40,9 +41,9 @@ func TestTheRootsOfVaultAreShownWithoutAKey(t *testing.T) {
 		t.Fatalf("there is a Secret before the roots are known: %v", err)
 	}
 	for range 2 { // the second time, the roots have changed
-		m.current = trustbundle.New(newCA(t).Root(), newCA(t).Root())
+		m.current = trustbundle.New(testkit.CA(t).Root(), testkit.CA(t).Root())
 		m.trusted = func() (trustbundle.TrustBundle, error) {
-			return m.current.Union(trustbundle.New(newCA(t).Root())), nil
+			return m.current.Union(trustbundle.New(testkit.CA(t).Root())), nil
 		}
 		mustOnce(t, m)
 		secret := m.secret(t, "osm-ca-bundle")
@@ -72,11 +73,11 @@ func TestTheRootsOfVaultThatAreGivenAreDemandedAndNotOverwritten(t *testing.T) {
 			m := newMeshOf(presetVault)
 			mustOnce(t, m)
 			m.setProvider(t, map[string]any{"vault": test.vault})
-			m.current = trustbundle.New(newCA(t).Root())
+			m.current = trustbundle.New(testkit.CA(t).Root())
 			if err := m.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "osm-system/"+test.secret) {
 				t.Fatalf("without a Secret, error %v", err)
 			}
-			given := trustbundle.New(newCA(t).Root()).PEM()
+			given := trustbundle.New(testkit.CA(t).Root()).PEM()
 			secret := rootSecretOf(map[string][]byte{rootsecret.CertificateKey: given})
 			secret.Name = test.secret
 			if _, err := m.Secrets.Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
@@ -95,7 +96,7 @@ func TestASecretWithAKeyIsNotOverwrittenByTheRootsOfVault(t *testing.T) {
 	mustOnce(t, m)
 	root := m.currentRoot(t)
 	m.setProvider(t, map[string]any{"vault": map[string]any{}})
-	m.current = trustbundle.New(newCA(t).Root())
+	m.current = trustbundle.New(testkit.CA(t).Root())
 	mustOnce(t, m)
 	if !m.currentRoot(t).Equal(root) {
 		t.Error("the root is another")
@@ -114,7 +115,7 @@ func TestEveryRootOfTheBuiltInAuthorityThatIsUsedIsMade(t *testing.T) {
 }
 
 func TestTheRootOfCertManagerHasToBeThere(t *testing.T) {
-	root := trustbundle.New(newCA(t).Root()).PEM()
+	root := trustbundle.New(testkit.CA(t).Root()).PEM()
 	tests := map[string]struct {
 		secret  *corev1.Secret
 		problem string // "" when it is taken
@@ -158,7 +159,7 @@ func TestTheRootOfCertManagerIsWhereItsObjectSays(t *testing.T) {
 	if err := m.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "secret osm-system/roots") {
 		t.Errorf("error %v", err)
 	}
-	secret := rootSecretOf(map[string][]byte{"ca.crt": trustbundle.New(newCA(t).Root()).PEM()})
+	secret := rootSecretOf(map[string][]byte{"ca.crt": trustbundle.New(testkit.CA(t).Root()).PEM()})
 	secret.Name = "roots"
 	if _, err := m.Secrets.Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)

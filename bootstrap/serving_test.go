@@ -9,12 +9,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const host = "osm-injector.osm-system.svc"
 
 func TestAServingCertificateIsReplacedWhenItMust(t *testing.T) {
-	ca, other := newCA(t), newCA(t)
+	ca, other := testkit.CA(t), testkit.CA(t)
 	short := newShortCA(t, time.Hour)
 	good := serving(t, ca, host, 90*time.Minute)
 	tests := map[string]struct {
@@ -88,7 +90,7 @@ func TestAServingCertificateThatCannotBeUsedIsReplacedAloneAndInPlace(t *testing
 	m := newMesh(&corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "osm-system", Name: "osm-injector-tls", Labels: map[string]string{"team": "platform"}},
 		Type:       corev1.SecretTypeTLS,
-		Data:       serving(t, newCA(t), host, servingValidity),
+		Data:       serving(t, testkit.CA(t), host, servingValidity),
 	})
 	mustOnce(t, m)
 	secret := m.secret(t, "osm-injector-tls")

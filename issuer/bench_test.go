@@ -19,13 +19,14 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // BenchmarkIssueCertificate is to cost at most 1.11 times the cpu-ns/op of
 // BenchmarkBareP256: what the Manager adds to the cryptography.
 func BenchmarkIssueCertificate(b *testing.B) {
 	manager := issuer.NewManager(issuer.Options{})
-	if err := manager.SetRoots(b.Context(), active("bench", newCA(b))); err != nil {
+	if err := manager.SetRoots(b.Context(), active("bench", testkit.CA(b))); err != nil {
 		b.Fatal(err)
 	}
 	identities := make([]identity.Identity, b.N)

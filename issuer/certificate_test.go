@@ -17,6 +17,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // A badIssuer signs what a test makes of the request.
@@ -161,7 +162,7 @@ func TestACertificateEndsWithTheFirstOfItsChain(t *testing.T) {
 }
 
 func TestACertificateIsEncodedForEverybody(t *testing.T) {
-	ca := newCA(t)
+	ca := testkit.CA(t)
 	for _, algorithm := range keyAlgorithms {
 		m := newManager(t, issuer.Options{KeyAlgorithm: algorithm}, active("a", ca))
 		cert, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1"))

@@ -15,6 +15,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // probes is how often an issuer may be asked that is away for that long: at
@@ -233,7 +234,7 @@ func (s stumbling) Issue(ctx context.Context, req *issuer.Request, ttl time.Dura
 func TestAnIdentityThatTheIssuerStumblesOverDoesNotHoldUpTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		block := identityOf(t, "stumbling-block")
-		m := startManager(t, issuer.Options{}, active("a", stumbling{newCA(t), block}))
+		m := startManager(t, issuer.Options{}, active("a", stumbling{testkit.CA(t), block}))
 		s := subscribe(t, m, block)
 		pass(time.Hour) // with no other caller to show that the issuer works
 		if !m.Health().Open {
@@ -254,7 +255,7 @@ func TestAnIdentityThatTheIssuerStumblesOverDoesNotHoldUpTheOthers(t *testing.T)
 func TestAnotherRootIsAskedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, _, _ := openCircuit(t, issuer.Options{})
-		setRoots(t, m, active("b", newCA(t)))
+		setRoots(t, m, active("b", testkit.CA(t)))
 		if h := m.Health(); h.Open || h.Root != "b" {
 			t.Errorf("the issuer is %v", h)
 		}

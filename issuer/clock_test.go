@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestACertificateIsValidForClocksThatAreFiveMinutesApart(t *testing.T) {
-	ca := newCA(t)
+	ca := testkit.CA(t)
 	m := newManager(t, issuer.Options{}, active("a", ca))
 	cert, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // identityOf returns that of a service account in namespace bookstore.
@@ -25,19 +26,6 @@ func identityOf(t testing.TB, serviceAccount string) identity.Identity {
 	return id
 }
 
-func newCA(t testing.TB) *tresor.CA {
-	t.Helper()
-	root, key, err := tresor.NewRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca, err := tresor.New(root, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ca
-}
-
 // fakeIssuer is a CA that a test can make fail, wait, or cut lifetimes.
 type fakeIssuer struct {
 	*tresor.CA
@@ -46,7 +34,7 @@ type fakeIssuer struct {
 	maxTTL time.Duration                   // 0: no bound
 }
 
-func newFake(t testing.TB) *fakeIssuer { return &fakeIssuer{CA: newCA(t)} }
+func newFake(t testing.TB) *fakeIssuer { return &fakeIssuer{CA: testkit.CA(t)} }
 
 func (f *fakeIssuer) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration) ([]*x509.Certificate, error) {
 	f.asked.Add(1)

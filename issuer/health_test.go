@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // change returns what was announced of the issuer's health last.
@@ -70,7 +71,7 @@ func TestHealthOfARootThatIsReplacedWhileItFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, _, _ := openCircuit(t, issuer.Options{})
 		change(t, m)
-		setRoots(t, m, active("b", newCA(t)))
+		setRoots(t, m, active("b", testkit.CA(t)))
 		if h := change(t, m); h != (issuer.Health{Root: "b"}) {
 			t.Errorf("announced %v", h)
 		}

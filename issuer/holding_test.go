@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestAManagerTellsWhatItHoldsForThoseWhoSubscribe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ca := newCA(t)
+		ca := testkit.CA(t)
 		m := startManager(t, issuer.Options{TTL: time.Hour}, active("a", ca))
 		late, early := identityOf(t, "b"), identityOf(t, "a")
 		update := receive(t, subscribe(t, m, late))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestACertificateIsIssuedOnceAndThenFound(t *testing.T) {
@@ -42,7 +43,7 @@ func TestACertificateIsIssuedOnceAndThenFound(t *testing.T) {
 
 func TestRotationReplacesACertificateAndTellsItsSubscribers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{}, active("a", newCA(t)))
+		m := startManager(t, issuer.Options{}, active("a", testkit.CA(t)))
 		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		before := receive(t, s)
@@ -91,7 +92,7 @@ func TestNothingIsIssuedBeforeThereIsARoot(t *testing.T) {
 		s := subscribe(t, m, id)
 		pass(time.Hour)
 		receiveNothing(t, s)
-		setRoots(t, m, active("a", newCA(t)))
+		setRoots(t, m, active("a", testkit.CA(t)))
 		receive(t, s) // without waiting for a retry
 	})
 }
@@ -245,7 +246,7 @@ func TestRunEndsWithItsContextAndWaitsForWhatIsUnderWay(t *testing.T) {
 
 func TestRunGoesOnWhereAnEarlierRunEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, issuer.Options{}, active("a", newCA(t)))
+		m := newManager(t, issuer.Options{}, active("a", testkit.CA(t)))
 		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		for range 3 {
 			ctx, cancel := context.WithTimeout(t.Context(), 16*time.Hour)
@@ -273,7 +274,7 @@ func failWhile(down *atomic.Bool) func(context.Context) error {
 }
 
 func TestARotationIsNotServedByTheIssuanceBeforeIt(t *testing.T) {
-	m := newManager(t, issuer.Options{}, active("root", newCA(t)))
+	m := newManager(t, issuer.Options{}, active("root", testkit.CA(t)))
 	id := identityOf(t, "bookstore-v2")
 	s := m.Subscribe(id)
 	defer s.Close()
@@ -296,12 +297,12 @@ func TestARotationIsNotServedByTheIssuanceBeforeIt(t *testing.T) {
 }
 
 func TestARootThatIsReplacedWhileACertificateIsKeptSignsAllTheSame(t *testing.T) {
-	m := startManager(t, issuer.Options{}, active("root", newCA(t)))
+	m := startManager(t, issuer.Options{}, active("root", testkit.CA(t)))
 	s := m.Subscribe(identityOf(t, "bookstore-v2"))
 	defer s.Close()
 	within := time.After(time.Minute)
 	for range 300 {
-		ca := newCA(t)
+		ca := testkit.CA(t)
 		setRoots(t, m, active("root", ca))
 		for signed := false; !signed; {
 			select {
@@ -319,7 +320,7 @@ func TestTheZeroIdentityGetsNoCertificate(t *testing.T) {
 	if _, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, id); err == nil {
 		t.Error("a certificate was requested for it")
 	}
-	if cert, err := newManager(t, issuer.Options{}, active("a", newCA(t))).IssueCertificate(t.Context(), id); err == nil {
+	if cert, err := newManager(t, issuer.Options{}, active("a", testkit.CA(t))).IssueCertificate(t.Context(), id); err == nil {
 		t.Errorf("it got %v", cert)
 	}
 }

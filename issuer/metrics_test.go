@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestIssuancesAreCountedByRootOutcomeAndReason(t *testing.T) {
@@ -97,7 +98,7 @@ func TestMetricsShowHowTheIssuerOfTheSigningRootIs(t *testing.T) {
 		m, _, down := openCircuit(t, issuer.Options{Metrics: issuer.NewMetrics(registry)})
 		want(head + `osm_issuer_circuit_open{root="a"} 1` + "\n")
 
-		setRoots(t, m, active("b", newCA(t)))
+		setRoots(t, m, active("b", testkit.CA(t)))
 		want(head + `osm_issuer_circuit_open{root="b"} 0` + "\n")
 
 		down.Store(false)

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const day = 24 * time.Hour
 
 func TestCertificatesAreRenewedBetweenHalfAndTwoThirdsOfTheirLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{}, active("a", newCA(t)))
+		m := startManager(t, issuer.Options{}, active("a", testkit.CA(t)))
 		const proxies = 600
 		subscriptions := make([]*issuer.Subscription, proxies)
 		before := make([]issuer.Update, proxies)
@@ -47,7 +48,7 @@ func TestAnIdentityIsAlwaysRenewedAtTheSamePartOfALife(t *testing.T) {
 		id := identityOf(t, "bookstore-v1")
 		var ages []time.Duration
 		for range 2 {
-			m := startManager(t, issuer.Options{}, active("a", newCA(t)))
+			m := startManager(t, issuer.Options{}, active("a", testkit.CA(t)))
 			s := subscribe(t, m, id)
 			last := receive(t, s).Certificate
 			for range 3 {
@@ -82,7 +83,7 @@ func TestRenewalFollowsTheLifetimeThatTheIssuerGave(t *testing.T) {
 
 func TestRenewalGoesOnForAMonth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{}, active("a", newCA(t)))
+		m := startManager(t, issuer.Options{}, active("a", testkit.CA(t)))
 		id := identityOf(t, "bookstore-v1")
 		subscribe(t, m, id)
 		synctest.Wait()
@@ -195,7 +196,7 @@ func TestACertificateThatEndsIsNotAnnouncedWithANewBundle(t *testing.T) {
 		down.Store(true)
 		pass(day + time.Second)
 
-		setRoots(t, m, active("a", fake), passive("b", newCA(t)))
+		setRoots(t, m, active("a", fake), passive("b", testkit.CA(t)))
 		if u := receive(t, s); u.Certificate != nil || len(u.Bundle.Roots()) != 2 {
 			t.Errorf("announced is %+v", u)
 		}

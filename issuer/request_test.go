@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 var keyAlgorithms = []issuer.KeyAlgorithm{issuer.ECDSAP256, issuer.RSA2048, issuer.RSA3072, issuer.RSA4096, issuer.Ed25519}
@@ -155,7 +156,7 @@ func texts(uris []*url.URL) (texts []string) {
 }
 
 func TestNoKeyIsEverPrinted(t *testing.T) {
-	m := newManager(t, issuer.Options{}, active("a", newCA(t)))
+	m := newManager(t, issuer.Options{}, active("a", testkit.CA(t)))
 	cert, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestCheckRootTakesWhatCanSignForAMesh(t *testing.T) {
@@ -43,7 +44,7 @@ func TestCheckRootTakesWhatCanSignForAMesh(t *testing.T) {
 
 func TestCheckRootRefusesAnIntermediate(t *testing.T) {
 	bad := newBadIssuer(t)
-	intermediate := bad.sign(t, rootTemplate(time.Now()), newCA(t).Root().PublicKey)
+	intermediate := bad.sign(t, rootTemplate(time.Now()), testkit.CA(t).Root().PublicKey)
 	if err := issuer.CheckRoot(intermediate, time.Now()); err == nil || !strings.Contains(err.Error(), "osm-ca.openservicemesh.io") {
 		t.Errorf("error %v, want one that names its issuer", err)
 	}

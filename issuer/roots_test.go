@@ -13,10 +13,11 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestSetRootsRefusesWhatNobodyCouldTrust(t *testing.T) {
-	a, b := newCA(t), newCA(t)
+	a, b := testkit.CA(t), testkit.CA(t)
 	tests := map[string]struct {
 		roots []issuer.Root
 		want  string
@@ -111,7 +112,7 @@ func TestASignerIsAnotherByItsNameOrItsCertificates(t *testing.T) {
 	for name, next := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a, b := newCA(t), newCA(t)
+				a, b := testkit.CA(t), testkit.CA(t)
 				m := startManager(t, issuer.Options{}, active("a", a))
 				s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 				before := receive(t, s)
@@ -143,7 +144,7 @@ func TestARootThatSignsNoMoreKeepsNothingItSigned(t *testing.T) {
 
 func TestASignerThatFailsLeavesTheOldCertificateAndIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b, down := newCA(t), newFake(t), atomic.Bool{}
+		a, b, down := testkit.CA(t), newFake(t), atomic.Bool{}
 		b.before = failWhile(&down)
 		m := startManager(t, issuer.Options{}, active("a", a))
 		id := identityOf(t, "bookstore-v1")
@@ -168,7 +169,7 @@ func TestASignerThatFailsLeavesTheOldCertificateAndIsTriedAgain(t *testing.T) {
 }
 
 func TestARootThatIsTrustedOnlySignsNothing(t *testing.T) {
-	bundle := bundleOf(t, newCA(t))
+	bundle := bundleOf(t, testkit.CA(t))
 	m := newManager(t, issuer.Options{}, active("a", issuer.TrustedOnly(bundle)))
 	setRoots(t, m, active("a", issuer.TrustedOnly(bundle)))
 	if !m.Bundle().Equal(bundle) {

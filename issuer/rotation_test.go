@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestWhileNoRootSignsTheBundleIsAnnouncedAlone(t *testing.T) {
@@ -118,7 +119,7 @@ func TestALeakedRootsCertificatesAreReplacedWithoutDelay(t *testing.T) {
 
 func TestNoCertificateOutlivesWhatIsKnownOfTheRoots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{TTL: 24 * time.Hour}, active("a", newCA(t)))
+		m := startManager(t, issuer.Options{TTL: 24 * time.Hour}, active("a", testkit.CA(t)))
 		id := identityOf(t, "bookstore-v1")
 		lifetime := func() time.Duration {
 			cert, err := m.RotateCertificate(t.Context(), id)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestSubscribersShareACertificate(t *testing.T) {
@@ -33,7 +34,7 @@ func TestSubscribersShareACertificate(t *testing.T) {
 
 func TestASlowSubscriberGetsOnlyTheLatestUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{}, active("a", newCA(t)))
+		m := startManager(t, issuer.Options{}, active("a", testkit.CA(t)))
 		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		synctest.Wait()
@@ -53,7 +54,7 @@ func TestASlowSubscriberGetsOnlyTheLatestUpdate(t *testing.T) {
 
 func TestACertificateIsGivenUpWithItsLastSubscriber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{Linger: time.Minute}, active("a", newCA(t)))
+		m := startManager(t, issuer.Options{Linger: time.Minute}, active("a", testkit.CA(t)))
 		id := identityOf(t, "bookstore-v1")
 		one, other := m.Subscribe(id), m.Subscribe(id)
 		synctest.Wait()
@@ -77,7 +78,7 @@ func TestACertificateIsGivenUpWithItsLastSubscriber(t *testing.T) {
 
 func TestWhoComesBackSoonFindsTheSameCertificate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{Linger: time.Minute}, active("a", newCA(t)))
+		m := startManager(t, issuer.Options{Linger: time.Minute}, active("a", testkit.CA(t)))
 		id := identityOf(t, "bookstore-v1")
 		s := m.Subscribe(id)
 		before := receive(t, s)
@@ -148,7 +149,7 @@ func TestPendingCountsWhoHasNotAcknowledgedTheLatestUpdate(t *testing.T) {
 		other.Close()
 		want(0, "after the other left")
 
-		setRoots(t, m, active("a", fake), passive("b", newCA(t)))
+		setRoots(t, m, active("a", fake), passive("b", testkit.CA(t)))
 		want(1, "after the bundle changed")
 		one.Ack(update.Version)
 		want(1, "after an outdated Update was acknowledged")
@@ -159,7 +160,7 @@ func TestPendingCountsWhoHasNotAcknowledgedTheLatestUpdate(t *testing.T) {
 
 // For the race detector: everything at once, in real time.
 func TestSubscribersComeAndGoWhileRootsChange(t *testing.T) {
-	a, b := newCA(t), newCA(t)
+	a, b := testkit.CA(t), testkit.CA(t)
 	m := startManager(t, issuer.Options{Linger: time.Microsecond}, active("a", a))
 	var group sync.WaitGroup
 	for range 8 {

@@ -27,6 +27,7 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // The clients of a benchmark run in a process of their own, which is this test
@@ -183,7 +184,7 @@ func BenchmarkStreamMemory(b *testing.B) {
 	const streams = 2000
 	before := memory()
 	m := newBenchMesh(b, streams)
-	eventually(b, "all streams are acknowledged", func() bool { return m.manager.Pending() == 0 })
+	testkit.Eventually(b, "all streams are acknowledged", func() bool { return m.manager.Pending() == 0 })
 	for b.Loop() {
 		b.ReportMetric(float64(memory()-before)/streams, "B/stream")
 	}
@@ -201,7 +202,7 @@ func BenchmarkNewBundle(b *testing.B) {
 			opened := time.Since(began)
 			for b.Loop() {
 				m.newTrust()
-				eventually(b, "all streams are acknowledged", func() bool { return m.manager.Pending() == 0 })
+				testkit.Eventually(b, "all streams are acknowledged", func() bool { return m.manager.Pending() == 0 })
 			}
 			b.ReportMetric(opened.Seconds(), "s-to-open")
 		})

@@ -16,6 +16,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/sds/destination"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // lines is a log that tests read while it is written.
@@ -68,7 +69,7 @@ func TestAPodsNewestConnectionsDisplaceItsOldest(t *testing.T) {
 	if _, err := first.Recv(); err == nil {
 		t.Error("the first stream goes on")
 	}
-	eventually(t, "three streams are open", func() bool { return len(m.server.Streams()) == 3 })
+	testkit.Eventually(t, "three streams are open", func() bool { return len(m.server.Streams()) == 3 })
 	m.newTrust()
 	if err := neighbour.Send(names(ownCert, ownRoots)); err != nil {
 		t.Fatal(err)
@@ -111,11 +112,11 @@ func TestConnectionsAreCountedBeforeTLS(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = c.Close() }) // most of them are closed already
 	}
-	eventually(t, "they are refused", func() bool { return m.count("osm_sds_refusals_total") >= 190 })
+	testkit.Eventually(t, "they are refused", func() bool { return m.count("osm_sds_refusals_total") >= 190 })
 	if n := strings.Count(log.String(), "\n"); n > 40 {
 		t.Errorf("%d lines are logged", n)
 	}
-	eventually(t, "it is logged how many were left out", func() bool { return strings.Contains(log.String(), "left_out") })
+	testkit.Eventually(t, "it is logged how many were left out", func() bool { return strings.Contains(log.String(), "left_out") })
 }
 
 func TestNoMoreConnectionsAreServedThanTheReplicaIsMadeFor(t *testing.T) {

@@ -27,6 +27,7 @@ import (
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 var _ sds.Source = (*issuer.Manager)(nil)
@@ -115,32 +116,17 @@ func (m *mesh) start(attestor sds.Attestor, o issuer.Options) {
 	})
 }
 
-// eventually waits for what happens on its own, a minute at most.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	deadline := time.After(time.Minute)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("it never came about that %s", what)
-		}
-	}
-}
-
 // newRoot makes a root that signs, beside those that are trusted already.
 func (m *mesh) newRoot() {
 	m.t.Helper()
-	m.signing = newCA(m.t)
+	m.signing = testkit.CA(m.t)
 	m.setRoots()
 }
 
 // newTrust makes a root that is trusted only.
 func (m *mesh) newTrust() {
 	m.t.Helper()
-	m.trusted = trustbundle.New(newCA(m.t).Root())
+	m.trusted = trustbundle.New(testkit.CA(m.t).Root())
 	m.setRoots()
 }
 
@@ -154,19 +140,6 @@ func (m *mesh) setRoots() {
 		m.t.Fatal(err)
 	}
 	m.trusted = m.trusted.Union(trustbundle.New(m.signing.Root()))
-}
-
-func newCA(t testing.TB) *tresor.CA {
-	t.Helper()
-	cert, key, err := tresor.NewRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca, err := tresor.New(cert, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ca
 }
 
 // bookstore runs an injected pod and returns it.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const (
@@ -229,7 +230,7 @@ func TestAProxyThatComesToAnotherReplicaIsSentItsCertificateInTime(t *testing.T)
 	token := m.bookstore()
 	first := receive(t, ask(t, presenting(t.Context(), token), m.client(), names(ownCert, ownRoots)))
 	// What another replica has for it was issued later.
-	eventually(t, "another certificate ends later", func() bool {
+	testkit.Eventually(t, "another certificate ends later", func() bool {
 		other, err := m.manager.RotateCertificate(t.Context(), identityOf(t, "bookstore", "bookstore-v2"))
 		return err == nil && other.NotAfter().After(leaf(t, secrets(t, first.GetResources())[ownCert]).NotAfter)
 	})
@@ -257,7 +258,7 @@ func TestANewRootIsPushedAndAcknowledged(t *testing.T) {
 		t.Fatalf("bundle %s", pem)
 	}
 	send(t, stream, &discoveryv3.DeltaDiscoveryRequest{ResponseNonce: pushed.GetNonce()})
-	eventually(t, "everybody has acknowledged", func() bool { return m.manager.Pending() == 0 })
+	testkit.Eventually(t, "everybody has acknowledged", func() bool { return m.manager.Pending() == 0 })
 }
 
 func bundleOf(t testing.TB, r *discoveryv3.DeltaDiscoveryResponse) []byte {
@@ -278,7 +279,7 @@ func TestANACKIsNotAnsweredBeforeThereIsSomethingNew(t *testing.T) {
 		r.ResponseNonce, r.ErrorDetail = first.GetNonce(), &statuspb.Status{Message: "no\nthank you"}
 		send(t, stream, r)
 	}
-	eventually(t, "the NACK was counted", func() bool { return m.count("osm_sds_nacks_total") > 0 })
+	testkit.Eventually(t, "the NACK was counted", func() bool { return m.count("osm_sds_nacks_total") > 0 })
 	rotated, err := m.manager.RotateCertificate(t.Context(), identityOf(t, "bookstore", "bookstore-v2"))
 	if err != nil {
 		t.Fatal(err)
@@ -287,7 +288,7 @@ func TestANACKIsNotAnsweredBeforeThereIsSomethingNew(t *testing.T) {
 	if !leaf(t, secrets(t, second.GetResources())[ownCert]).Equal(rotated.Leaf()) {
 		t.Fatal("the rejected certificate was sent again")
 	}
-	eventually(t, "both pushes were counted", func() bool { return m.count("osm_sds_pushes_total") == 2 })
+	testkit.Eventually(t, "both pushes were counted", func() bool { return m.count("osm_sds_pushes_total") == 2 })
 	if nacks := m.count("osm_sds_nacks_total"); nacks != 1 {
 		t.Fatalf("%v NACKs, want 1", nacks)
 	}
@@ -302,12 +303,12 @@ func TestAProxyThatComesBackIsSentOnlyWhatItLacks(t *testing.T) {
 	held := receive(t, stream)
 	send(t, stream, accepting(held, ownCert, ownRoots))
 	leave()
-	eventually(t, "the stream ended", func() bool { return m.count("osm_sds_streams") == 0 })
+	testkit.Eventually(t, "the stream ended", func() bool { return m.count("osm_sds_streams") == 0 })
 
 	r := names(ownRoots, ownCert)
 	r.VersionInfo = held.GetVersionInfo()
 	stream = ask(t, ctx, client, r)
-	eventually(t, "it is known to hold what it came with", func() bool { return m.manager.Pending() == 0 && m.count("osm_sds_streams") == 1 })
+	testkit.Eventually(t, "it is known to hold what it came with", func() bool { return m.manager.Pending() == 0 && m.count("osm_sds_streams") == 1 })
 	rotated, err := m.manager.RotateCertificate(t.Context(), identityOf(t, "bookstore", "bookstore-v2"))
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestTheServerTellsOfTheStreamsThatAreOpen(t *testing.T) {
@@ -19,12 +21,12 @@ func TestTheServerTellsOfTheStreamsThatAreOpen(t *testing.T) {
 		t.Fatalf("open are %v", open)
 	}
 	send(t, stream, accepting(response, ownCert))
-	eventually(t, "the stream has acknowledged", func() bool {
+	testkit.Eventually(t, "the stream has acknowledged", func() bool {
 		open := m.server.Streams()
 		return len(open) == 1 && time.Since(open[0].Acked) < time.Minute
 	})
 	cancel()
-	eventually(t, "no stream is open", func() bool { return len(m.server.Streams()) == 0 })
+	testkit.Eventually(t, "no stream is open", func() bool { return len(m.server.Streams()) == 0 })
 }
 
 func TestTheServerTellsOfTheLatestRefusalsAndOfNoToken(t *testing.T) {

@@ -14,9 +14,9 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
-	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func mustIdentity(t *testing.T, account string) identity.Identity {
@@ -28,23 +28,10 @@ func mustIdentity(t *testing.T, account string) identity.Identity {
 	return id
 }
 
-func mustCA(t *testing.T) *tresor.CA {
-	t.Helper()
-	root, key, err := tresor.NewRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca, err := tresor.New(root, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ca
-}
-
 func TestWhatIsToldOfACertificateHoldsNoKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		manager := issuer.NewManager(issuer.Options{Logger: slog.New(slog.DiscardHandler)})
-		if err := manager.SetRoots(t.Context(), issuer.Root{Name: "root", Role: issuer.Active, Issuer: mustCA(t)}); err != nil {
+		if err := manager.SetRoots(t.Context(), issuer.Root{Name: "root", Role: issuer.Active, Issuer: testkit.CA(t)}); err != nil {
 			t.Fatal(err)
 		}
 		ids := []identity.Identity{mustIdentity(t, "bookstore-v1"), mustIdentity(t, "bookstore-v2")}
@@ -100,7 +87,7 @@ func TestTheStreamsOfAPodAreToldAsOneProxy(t *testing.T) {
 }
 
 func TestEachRootIsToldWithItsStage(t *testing.T) {
-	former, next := trustbundle.New(mustCA(t).Root()), trustbundle.New(mustCA(t).Root())
+	former, next := trustbundle.New(testkit.CA(t).Root()), trustbundle.New(testkit.CA(t).Root())
 	situation := rotation.Situation{Now: time.Now(), AckTimeout: time.Hour, RetirementPeriod: time.Hour}
 	state := rotation.State{}.Next(rotation.Wanted{Trusted: map[string]trustbundle.TrustBundle{"former": former}, Signer: former}, situation)
 	wanted := rotation.Wanted{Trusted: map[string]trustbundle.TrustBundle{"next": next}, Signer: next}

@@ -16,7 +16,7 @@ import (
 
 // TestOnACluster has one cluster for all commands.
 func TestOnACluster(t *testing.T) {
-	c, err := testcluster.Start(t.Context(), testcluster.Options{Log: os.Stderr})
+	c, err := testcluster.Connect(t.Context(), os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,14 +1,9 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +17,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/status"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func noon() time.Time { return time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC) }
@@ -110,27 +106,6 @@ func TestAMissingRightIsToldWithWhatToDo(t *testing.T) {
 	}
 }
 
-func newRoot(t *testing.T) *x509.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "osm-ca.openservicemesh.io"}, NotBefore: noon().Add(-time.Hour), NotAfter: noon().AddDate(10, 0, 0),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return root
-}
-
 // sameAs compares with a file of testdata/look.
 func sameAs(t *testing.T, name, got string) {
 	t.Helper()
@@ -150,4 +125,10 @@ func sameAs(t *testing.T, name, got string) {
 	if got != string(want) {
 		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
 	}
+}
+
+// newRoot returns one that is valid for ten years.
+func newRoot(t *testing.T) *x509.Certificate {
+	t.Helper()
+	return testkit.Root(t, noon().Add(-time.Hour), noon().AddDate(10, 0, 0))
 }

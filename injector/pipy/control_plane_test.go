@@ -20,6 +20,7 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // certificate of an identity that the CA signs, for peers that are none.
@@ -50,7 +51,7 @@ func certificate(t testing.TB, ca *tresor.CA, trustDomain string) tls.Certificat
 
 func TestPipyRefusesWhoIsNoPeer(t *testing.T) {
 	m := newMesh(t)
-	ca := newCA(t)
+	ca := testkit.CA(t)
 	m.setRoots(issuer.Root{Name: "first", Issuer: ca})
 	p := m.pipy(nil)
 	p.waitReady(pipyAddress)
@@ -63,7 +64,7 @@ func TestPipyRefusesWhoIsNoPeer(t *testing.T) {
 	}{
 		{"a peer", []tls.Certificate{certificate(t, ca, "cluster.local")}, true},
 		{"of another trust domain", []tls.Certificate{certificate(t, ca, "elsewhere.example")}, false},
-		{"of another mesh by the same name", []tls.Certificate{certificate(t, newCA(t), "cluster.local")}, false},
+		{"of another mesh by the same name", []tls.Certificate{certificate(t, testkit.CA(t), "cluster.local")}, false},
 		{"without a certificate", nil, false},
 	}
 	for _, tc := range cases {
@@ -129,7 +130,7 @@ func present(certificates []tls.Certificate) func(*tls.CertificateRequestInfo) (
 
 func TestPipyRotatesUnderLoad(t *testing.T) {
 	m := newMesh(t)
-	first := newCA(t)
+	first := testkit.CA(t)
 	m.setRoots(issuer.Root{Name: "first", Issuer: first})
 	p := m.pipy(nil)
 	m.reference()
@@ -154,24 +155,24 @@ func TestPipyRotatesUnderLoad(t *testing.T) {
 	if _, err := m.manager.RotateCertificate(t.Context(), identityOf(t, "bookbuyer", "bookbuyer")); err != nil {
 		t.Error(err)
 	}
-	eventually(t, "a new leaf", func() bool { return changes(p.report(), 1) })
+	testkit.Eventually(t, "a new leaf", func() bool { return changes(p.report(), 1) })
 
-	next := newCA(t)
+	next := testkit.CA(t)
 	m.setRoots(issuer.Root{Name: "first", Issuer: first}, issuer.Root{Name: "next", Role: issuer.Passive, Issuer: issuer.TrustedOnly(trustbundle.New(next.Root()))})
-	eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
+	testkit.Eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
 	serial = p.report().Serial
 	m.setRoots(issuer.Root{Name: "next", Issuer: next}, issuer.Root{Name: "first", Role: issuer.Passive, Issuer: issuer.TrustedOnly(trustbundle.New(first.Root()))})
-	eventually(t, "a leaf of the second root", func() bool { return changes(p.report(), 2) })
-	eventually(t, "the peer's leaf of the second root", func() bool {
+	testkit.Eventually(t, "a leaf of the second root", func() bool { return changes(p.report(), 2) })
+	testkit.Eventually(t, "the peer's leaf of the second root", func() bool {
 		c, ok := m.manager.GetCertificate(identityOf(t, "bookstore", "bookstore-v2"))
 		return ok && c.Leaf().CheckSignatureFrom(next.Root()) == nil
 	})
 	before := requests.Load()
-	eventually(t, "requests between two of the second root", func() bool { return requests.Load() > before+200 })
+	testkit.Eventually(t, "requests between two of the second root", func() bool { return requests.Load() > before+200 })
 	m.setRoots(issuer.Root{Name: "next", Issuer: next})
-	eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
+	testkit.Eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
 	before = requests.Load()
-	eventually(t, "requests after the first root is gone", func() bool { return requests.Load() > before+200 })
+	testkit.Eventually(t, "requests after the first root is gone", func() bool { return requests.Load() > before+200 })
 	cancel()
 	if err := load.Wait(); err != nil {
 		t.Errorf("after %d requests: %v", requests.Load(), err)
@@ -197,7 +198,7 @@ func TestPipyOutlivesItsControlPlane(t *testing.T) {
 	}
 	before := p.report()
 	m.stop()
-	eventually(t, "noticed", func() bool { return !p.report().Connected })
+	testkit.Eventually(t, "noticed", func() bool { return !p.report().Connected })
 	carries := func(when string) {
 		t.Helper()
 		if !p.ready(pipyAddress) {
@@ -219,15 +220,15 @@ func TestPipyOutlivesItsControlPlane(t *testing.T) {
 	carries("without a control plane")
 	m.setToken("renewed")
 	m.serve()
-	eventually(t, "refused with the old token", func() bool { return strings.Contains(p.report().LastError, "cannot tell who asks") })
+	testkit.Eventually(t, "refused with the old token", func() bool { return strings.Contains(p.report().LastError, "cannot tell who asks") })
 	p.mount("token", nil)
-	eventually(t, "without a token", func() bool { return strings.Contains(p.report().LastError, "is empty") })
+	testkit.Eventually(t, "without a token", func() bool { return strings.Contains(p.report().LastError, "is empty") })
 	p.mount("token", []byte("renewed of bookbuyer/bookbuyer"))
-	eventually(t, "connected again", func() bool { return p.report().Connected })
+	testkit.Eventually(t, "connected again", func() bool { return p.report().Connected })
 	if _, err := m.manager.RotateCertificate(t.Context(), identityOf(t, "bookbuyer", "bookbuyer")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a new leaf", func() bool { r := p.report(); return r.Serial != before.Serial && r.NACKs == 0 })
+	testkit.Eventually(t, "a new leaf", func() bool { r := p.report(); return r.Serial != before.Serial && r.NACKs == 0 })
 	carries("with the control plane again")
 	if strings.Contains(p.logged(), "renewed") || strings.Contains(p.logged(), "s3cret") {
 		t.Error("a token is in the log")
@@ -244,7 +245,7 @@ func TestPipyTrustsOnlyItsControlPlane(t *testing.T) {
 		{"another identity of that name", func(b *injector.Bootstrap) {
 			b.SDS.ServerIdentity = "spiffe://cluster.local/ns/osm-system/sa/osm-injector"
 		}, nil},
-		{"another root", nil, newCA(t).Root()},
+		{"another root", nil, testkit.CA(t).Root()},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -260,8 +261,8 @@ func TestPipyTrustsOnlyItsControlPlane(t *testing.T) {
 			if tc.roots != nil {
 				p.mount("other.crt", trustbundle.New(tc.roots).PEM())
 			}
-			eventually(t, "refused", func() bool { return strings.Contains(p.logged(), "the server is not") })
-			eventually(t, "tried again", func() bool { return p.report().Sessions > 2 })
+			testkit.Eventually(t, "refused", func() bool { return strings.Contains(p.logged(), "the server is not") })
+			testkit.Eventually(t, "tried again", func() bool { return p.report().Sessions > 2 })
 			if p.ready(pipyAddress) || p.report().Updates != 0 {
 				t.Error("took secrets")
 			}

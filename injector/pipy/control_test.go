@@ -29,10 +29,10 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/issuertest"
-	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/netns"
 	"github.com/osm-edge/osm/test/sidecar"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const (
@@ -83,7 +83,7 @@ func makeMesh(t testing.TB) *mesh {
 	netns.Connect(t,
 		netns.End{Namespace: m.pipyPod, Name: "eth0", Addresses: prefixes(pipyAddress+"/24", "fd00::1/64")},
 		netns.End{Namespace: m.otherPod, Name: "eth0", Addresses: prefixes(otherAddress+"/24", "fd00::2/64")})
-	m.setRoots(issuer.Root{Name: "first", Issuer: newCA(t)})
+	m.setRoots(issuer.Root{Name: "first", Issuer: testkit.CA(t)})
 	m.serving = issuertest.Serving(m.manager, identityOf(t, "osm-system", "osm-controller"))
 	ctx, cancel := context.WithCancel(context.Background())
 	m.group.Go(func() error { return m.manager.Run(ctx) })
@@ -103,19 +103,6 @@ func prefixes(texts ...string) (prefixes []netip.Prefix) {
 		prefixes = append(prefixes, netip.MustParsePrefix(text))
 	}
 	return prefixes
-}
-
-func newCA(t testing.TB) *tresor.CA {
-	t.Helper()
-	root, key, err := tresor.NewRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca, err := tresor.New(root, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ca
 }
 
 func identityOf(t testing.TB, namespace, account string) identity.Identity {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // anywhere says that the same may answer at every address, and notes which were
@@ -84,11 +85,11 @@ func TestPipyCallsWhoIsExpectedAndNobodyElse(t *testing.T) {
 		t.Error("nobody was reached by IPv6")
 	}
 	m.destinations.set(other)
-	eventually(t, "somebody else is expected", func() bool { return !reaches("10.0.0.2:9000") })
+	testkit.Eventually(t, "somebody else is expected", func() bool { return !reaches("10.0.0.2:9000") })
 	m.destinations.set(other, store)
-	eventually(t, "either is expected", func() bool { return reaches("10.0.0.2:9000") })
+	testkit.Eventually(t, "either is expected", func() bool { return reaches("10.0.0.2:9000") })
 	m.stop()
-	eventually(t, "noticed", func() bool { return !p.report().Connected })
+	testkit.Eventually(t, "noticed", func() bool { return !p.report().Connected })
 	if !reaches("10.0.0.2:9000") {
 		t.Error("who was expected before is not reached without a control plane")
 	}

@@ -12,13 +12,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // TestPipyFailsNoHandshakeWhileItTakesSecrets has secrets come again and again
 // while peers, and Pipy itself, are in the midst of handshakes.
 func TestPipyFailsNoHandshakeWhileItTakesSecrets(t *testing.T) {
 	m := newMesh(t)
-	ca := newCA(t)
+	ca := testkit.CA(t)
 	m.setRoots(issuer.Root{Name: "first", Issuer: ca})
 	p := m.pipy(nil)
 	p.waitReady(pipyAddress)
@@ -58,7 +59,7 @@ func TestPipyFailsNoHandshakeWhileItTakesSecrets(t *testing.T) {
 				if _, err := m.manager.RotateCertificate(t.Context(), identityOf(t, "bookbuyer", "bookbuyer")); err != nil {
 					t.Fatal(err)
 				}
-				eventually(t, "a new leaf", func() bool { return p.report().Serial != before })
+				testkit.Eventually(t, "a new leaf", func() bool { return p.report().Serial != before })
 			}
 			cancel()
 			if err := group.Wait(); err != nil {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
+
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // Idle ones would stay for a minute: a client that connects for each request would
@@ -36,7 +38,7 @@ func TestConnectionsToTheApplicationEndWithThoseOfClients(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			eventually(t, "the application's connections end", func() bool { return made.Load() >= 5 && open.Load() == 0 })
+			testkit.Eventually(t, "the application's connections end", func() bool { return made.Load() >= 5 && open.Load() == 0 })
 		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // destinations is how many addresses a sidecar is said to talk to.
@@ -24,7 +25,7 @@ const destinations = 20
 func BenchmarkMemory(b *testing.B) {
 	for name, program := range map[string]string{"pipy": pipyBinary(b), "reference": reference(b)} {
 		m := newMesh(b)
-		ca := newCA(b)
+		ca := testkit.CA(b)
 		m.setRoots(issuer.Root{Name: "first", Issuer: ca})
 		p := m.run(m.pipyPod, "bookbuyer/bookbuyer", program, everything)
 		p.waitReady(pipyAddress)

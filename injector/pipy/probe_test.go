@@ -14,6 +14,7 @@ import (
 
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/test/netns"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func probe(port uint16, path string, kind injector.ProbeKind, target uint16, targetPath string) injector.Probe {
@@ -74,7 +75,7 @@ func TestPipyAnswersProbesAsTheApplicationDoes(t *testing.T) {
 	probed(t, p.n, "[::]:8080", nil)
 	probed(t, p.n, pipyAddress+":8081", nil)
 	probed(t, p.n, "127.0.0.1:8083", nil)
-	probed(t, p.n, "[::]:8443", &tls.Config{Certificates: []tls.Certificate{certificate(t, newCA(t), "unheard.of")}})
+	probed(t, p.n, "[::]:8443", &tls.Config{Certificates: []tls.Certificate{certificate(t, testkit.CA(t), "unheard.of")}})
 	checks := health.NewServer()
 	checks.SetServingStatus("sick", healthpb.HealthCheckResponse_NOT_SERVING)
 	server := grpc.NewServer()

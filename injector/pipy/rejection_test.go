@@ -21,6 +21,7 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // stubborn is an SDS server that sends one response after another, whatever it
@@ -106,7 +107,7 @@ func trusted(roots []byte) *tlsv3.Secret {
 func TestPipyRejectsWhatItCannotUse(t *testing.T) {
 	m := newMesh(t)
 	m.stop()
-	ca := newCA(t)
+	ca := testkit.CA(t)
 	id := identityOf(t, "bookbuyer", "bookbuyer")
 	good, other := leaf(t, ca, id, time.Hour), leaf(t, ca, id, time.Hour)
 	roots := trustbundle.New(ca.Root()).PEM()
@@ -153,7 +154,7 @@ func TestPipyRejectsWhatItCannotUse(t *testing.T) {
 	p.waitReady(pipyAddress)
 	end := p.report().NotAfter
 	for time.Now().Before(end) {
-		eventually(t, "a moment", aSecond())
+		testkit.Eventually(t, "a moment", aSecond())
 	}
 	if p.ready(pipyAddress) {
 		t.Error("ready with an expired certificate")

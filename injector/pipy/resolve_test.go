@@ -15,6 +15,7 @@ import (
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/test/nameserver"
 	"github.com/osm-edge/osm/test/netns"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const (
@@ -81,7 +82,7 @@ func TestTheSidecarFindsOSMControllerWhateverThePodsResolver(t *testing.T) {
 				m.pipyPod.SetResolver(t, withServer(tc.conf))
 				p := start(m, func(b *injector.Bootstrap) { b.SDS = sdsOf(t, tc.domain, tc.ips, b.SDS) })
 				// A resolver gives up after ten seconds, for each of two streams.
-				within(t, 2*timeLimit, "ready", func() bool { return p.ready(pipyAddress) })
+				testkit.Eventually(t, "it is ready", func() bool { return p.ready(pipyAddress) })
 				for _, asked := range dns.Asked() {
 					if tc.notAsked != "" && strings.HasSuffix(asked, tc.notAsked) {
 						t.Errorf("it asks for %s", asked)
@@ -101,7 +102,7 @@ func TestWhoeverAnswersInOSMControllersPlaceGetsNoToken(t *testing.T) {
 		serveNames(t, m.otherPod, map[string][]netip.Addr{"*.local.": addresses(strangerAddress)})
 		m.pipyPod.SetResolver(t, withServer(""))
 		start(m, func(b *injector.Bootstrap) { b.SDS = sdsOf(t, "cluster.local", addresses(strangerAddress), b.SDS) })
-		eventually(t, "calls at each of its addresses, twice", func() bool { return called.Load() >= 4 })
+		testkit.Eventually(t, "calls at each of its addresses, twice", func() bool { return called.Load() >= 4 })
 		if said.Load() > 0 {
 			t.Errorf("the sidecar said something to %d strangers", said.Load())
 		}
@@ -211,7 +212,7 @@ func stranger(t *testing.T, n *netns.Namespace) (called, said *atomic.Int64) {
 	listener := listen(t, n, net.JoinHostPort(strangerAddress, "15128"))
 	t.Cleanup(func() { listener.Close() })
 	called, said = new(atomic.Int64), new(atomic.Int64)
-	config := &tls.Config{Certificates: []tls.Certificate{certificate(t, newCA(t), "cluster.local")}, NextProtos: []string{"h2"}}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate(t, testkit.CA(t), "cluster.local")}, NextProtos: []string{"h2"}}
 	go func() {
 		for {
 			raw, err := listener.Accept()

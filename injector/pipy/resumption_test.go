@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // TestPipyVerifiesEachConnectionAnew has a peer offer to resume its session, of
 // whose certificate Pipy would not hear again. It may be refused for that.
 func TestPipyVerifiesEachConnectionAnew(t *testing.T) {
 	m := newMesh(t)
-	ca := newCA(t)
+	ca := testkit.CA(t)
 	m.setRoots(issuer.Root{Name: "first", Issuer: ca})
 	p := m.pipy(nil)
 	p.waitReady(pipyAddress)

@@ -2,99 +2,21 @@ package pipy_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/json"
-	"encoding/pem"
 	"io"
-	"math/big"
 	"net"
 	"testing"
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/test/testkit"
 )
-
-// named returns, as a script, a certificate with a subject and an issuer.
-func named(t *testing.T, subject, signer string) string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: subject}, NotAfter: time.Now().Add(time.Hour)}
-	parent := &x509.Certificate{Subject: pkix.Name{CommonName: signer}}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "{ toPEM: function () { return " + string(text) + " } }"
-}
-
-func TestConnectionsAreRevokedWithTheRootOfTheirPeer(t *testing.T) {
-	f := load(t)
-	script := `(function () {
-		var one = ` + named(t, "one", "one") + `, two = ` + named(t, "two", "two") + `
-		var ofOne = ` + named(t, "a", "one") + `, ofTwo = ` + named(t, "b", "two") + `, ofAbove = ` + named(t, "c", "middle") + `, ofNobody = ` + named(t, "d", "stranger") + `
-		var middle = scripts.x509.details(` + named(t, "middle", "one") + `), change
-		var r = scripts.revocation.default({
-			onRoots: function (f) { change = f },
-			rootOf: function (name) { return name === middle.subject ? middle.issuer : name },
-			outlived: function () { return false },
-		})
-		var opened = function (cert) { var c = r.begin(); if (cert) r.admit(c, cert); return c }
-		change([one])
-		var early = [opened(ofOne), opened(ofAbove), opened(ofNobody), opened(null)]
-		change([one, two])
-		var late = [opened(ofTwo), opened(ofOne)]
-		var forgotten = opened(ofOne)
-		r.forget(forgotten)
-		var before = early.concat(late).map(function (c) { return c.over })
-		change([two])
-		var after = early.concat(late, forgotten).map(function (c) { return c.over })
-		return [before, after, r.admit(r.begin(), ofOne), r.admit(r.begin(), ofAbove), r.admit(r.begin(), ofTwo)]
-	})()`
-	const none, some = `[false,false,false,false,false,false]`, `[true,true,true,false,false,true,false]`
-	if got, want := f.eval(t, script), `[`+none+`,`+some+`,false,false,true]`; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
-}
-
-func TestConnectionsOutliveARootThatIsReplaced(t *testing.T) {
-	f := load(t)
-	script := `(function () {
-		var one = ` + named(t, "one", "one") + `, two = ` + named(t, "two", "two") + `, ofOne = ` + named(t, "a", "one") + `, change
-		var over = Object.assign({}, ofOne, { notAfter: Date.now() - 1 }), valid = Object.assign({}, ofOne, { notAfter: Date.now() + 60000 })
-		var r = scripts.revocation.default({
-			onRoots: function (f) { change = f },
-			rootOf: function (name) { return name },
-			outlived: function (name) { return name === scripts.x509.details(one).subject },
-		})
-		var opened = function (cert) { var c = r.begin(); r.admit(c, cert); return c }
-		change([one, two])
-		var open = [opened(over), opened(valid)], ends = function () { return open.map(function (c) { return c.over }) }
-		change([two])
-		var replaced = ends()
-		change([one])
-		return [replaced, ends()]
-	})()`
-	if got, want := f.eval(t, script), `[[false,true],[false,true]]`; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
-}
 
 func TestPipyEndsConnectionsWithTheRootOfTheirPeer(t *testing.T) {
 	m := newMesh(t)
-	first, next := newCA(t), newCA(t)
+	first, next := testkit.CA(t), testkit.CA(t)
 	m.setRoots(issuer.Root{Name: "first", Issuer: first})
 	p := m.pipy(nil)
 	m.reference()
@@ -127,11 +49,11 @@ func TestPipyEndsConnectionsWithTheRootOfTheirPeer(t *testing.T) {
 		return issuer.Root{Name: name, Role: issuer.Passive, Issuer: i}
 	}
 	m.setRoots(issuer.Root{Name: "first", Issuer: first}, trusted(next, "next"))
-	eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
+	testkit.Eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
 	m.setRoots(issuer.Root{Name: "next", Issuer: next}, trusted(first, "first"))
 	for _, account := range []string{"bookbuyer", "bookstore-v2"} {
 		namespace := map[string]string{"bookbuyer": "bookbuyer", "bookstore-v2": "bookstore"}[account]
-		eventually(t, "a leaf of the second root", func() bool {
+		testkit.Eventually(t, "a leaf of the second root", func() bool {
 			c, ok := m.manager.GetCertificate(identityOf(t, namespace, account))
 			return ok && c.Leaf().CheckSignatureFrom(next.Root()) == nil
 		})
@@ -140,7 +62,7 @@ func TestPipyEndsConnectionsWithTheRootOfTheirPeer(t *testing.T) {
 	speak(t, in, "", "\x00\x01between\n")
 
 	m.setRoots(issuer.Root{Name: "next", Issuer: next})
-	eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
+	testkit.Eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
 	for name, conn := range map[string]net.Conn{"out": out, "out, where the peer is silent": silent, "in": in} {
 		if err := conn.SetReadDeadline(time.Now().Add(timeLimit)); err != nil {
 			t.Fatal(err)
@@ -163,7 +85,7 @@ func (b brief) Issue(ctx context.Context, r *issuer.Request, ttl time.Duration) 
 
 func TestPipyKeepsConnectionsOfARootThatIsReplaced(t *testing.T) {
 	m := newMesh(t)
-	first, next := brief{newCA(t)}, newCA(t)
+	first, next := brief{testkit.CA(t)}, testkit.CA(t)
 	m.setRoots(issuer.Root{Name: "first", Issuer: first})
 	p := m.pipy(nil)
 	m.reference()
@@ -175,16 +97,16 @@ func TestPipyKeepsConnectionsOfARootThatIsReplaced(t *testing.T) {
 	}
 	speak(t, conn, "", "\x00\x01before\n")
 	m.setRoots(issuer.Root{Name: "next", Issuer: next}, issuer.Root{Name: "first", Role: issuer.Passive, Issuer: first})
-	eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
+	testkit.Eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
 	for _, id := range []identity.Identity{identityOf(t, "bookbuyer", "bookbuyer"), identityOf(t, "bookstore", "bookstore-v2")} {
-		eventually(t, "a leaf of the second root", func() bool {
+		testkit.Eventually(t, "a leaf of the second root", func() bool {
 			c, ok := m.manager.GetCertificate(id)
 			return ok && c.Leaf().CheckSignatureFrom(next.Root()) == nil
 		})
 	}
 	time.Sleep(moment + time.Second)
 	m.setRoots(issuer.Root{Name: "next", Issuer: next})
-	eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
+	testkit.Eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
 	speak(t, conn, "", "\x00\x01after\n")
 }
 

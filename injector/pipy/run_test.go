@@ -12,6 +12,7 @@ import (
 	"github.com/osm-edge/osm/injector/pipy"
 	"github.com/osm-edge/osm/test/netns"
 	realpipy "github.com/osm-edge/osm/test/pipy"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // pipyBinary is the Pipy to run the scripts with.
@@ -120,7 +121,7 @@ func (m *mesh) passThrough() (both []*proxy) {
 		conn, err := dial(n, address)
 		return err == nil && conn.Close() == nil
 	}
-	eventually(m.t, "both listen", func() bool {
+	testkit.Eventually(m.t, "both listen", func() bool {
 		return listens(m.pipyPod, "127.0.0.1:15001") && listens(m.otherPod, net.JoinHostPort(otherAddress, "15003"))
 	})
 	return both

@@ -13,28 +13,8 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/test/netns"
+	"github.com/osm-edge/osm/test/testkit"
 )
-
-// eventually asks until the answer is yes.
-func eventually(t testing.TB, what string, yes func() bool) {
-	t.Helper()
-	within(t, timeLimit, what, yes)
-}
-
-func within(t testing.TB, limit time.Duration, what string, yes func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !yes() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("%s: not after %s", what, limit)
-		}
-	}
-}
 
 // ask returns status and body, 0 if there was no answer.
 func ask(n *netns.Namespace, method, url string, header http.Header) (int, string) {
@@ -82,7 +62,7 @@ func (p *proxy) ready(address string) bool {
 
 func (p *proxy) waitReady(address string) {
 	p.t.Helper()
-	eventually(p.t, "ready", func() bool { return p.ready(address) })
+	testkit.Eventually(p.t, "ready", func() bool { return p.ready(address) })
 }
 
 // application serves HTTP/1 and HTTP/2, and says who calls.
@@ -292,9 +272,9 @@ func TestPipyCarriesConnectionsBothWays(t *testing.T) {
 		}
 		// Silent until the sidecar has made up its mind, and then in two pieces.
 		conn := secure("10.0.0.1:8080")
-		eventually(t, "a second passes", aSecond())
+		testkit.Eventually(t, "a second passes", aSecond())
 		fmt.Fprint(conn, "GET / HT")
-		eventually(t, "a second passes", aSecond())
+		testkit.Eventually(t, "a second passes", aSecond())
 		fmt.Fprint(conn, "TP/1.1\r\nHost: a\r\nX-Forwarded-Client-Cert: "+forged+"\r\n\r\n")
 		if answer := heard(conn); strings.Contains(answer, "admin") {
 			t.Error(answer)

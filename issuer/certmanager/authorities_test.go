@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // createCA makes an issuer that signs with the first of the chain.
@@ -86,7 +87,7 @@ func (m *mesh) newIntermediate(t testing.TB) (*x509.Certificate, crypto.Signer) 
 
 func (m *mesh) awaitReady(t testing.TB, name string) {
 	t.Helper()
-	await(t, "issuer "+name, func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "issuer "+name, func(ctx context.Context) (bool, error) {
 		object, err := objects.Resource(resource("issuers")).Namespace(m.namespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return false, err

@@ -13,6 +13,7 @@ import (
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	cm "github.com/osm-edge/osm/test/certmanager"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // hurried is how long these tests wait for an answer that never comes.
@@ -149,7 +150,7 @@ func TestCertManagerThatIsInstalledLater(t *testing.T) {
 // one a little later than it says.
 func awaitReason(t *testing.T, i *certmanager.Issuer, reason certmanager.Reason) {
 	t.Helper()
-	await(t, string(reason), func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, string(reason), func(ctx context.Context) (bool, error) {
 		_, err := i.Issue(ctx, newRequest(t), time.Hour)
 		var failure *certmanager.Error
 		return errors.As(err, &failure) && failure.Reason == reason, nil
@@ -172,7 +173,7 @@ func (m *mesh) issueLater(t *testing.T, ctx context.Context) <-chan error {
 func (m *mesh) awaitRequest(t *testing.T) *unstructured.Unstructured {
 	t.Helper()
 	var request *unstructured.Unstructured
-	await(t, "a request", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "a request", func(ctx context.Context) (bool, error) {
 		list, err := m.requests().List(ctx, metav1.ListOptions{})
 		if err != nil || len(list.Items) != 1 {
 			return false, err

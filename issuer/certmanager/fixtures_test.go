@@ -222,15 +222,6 @@ func expectReason(t testing.TB, err error, reason certmanager.Reason, says ...st
 	}
 }
 
-func await(t testing.TB, what string, done wait.ConditionWithContextFunc) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	if err := wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, done); err != nil {
-		t.Fatalf("%s: %v", what, err)
-	}
-}
-
 func pemOf(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }

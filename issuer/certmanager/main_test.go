@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 func withCluster(m *testing.M) (code int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 9*time.Minute)
 	defer cancel()
-	c, err := cluster.Start(ctx, cluster.Options{Log: os.Stderr})
+	c, err := cluster.Connect(ctx, os.Stderr)
 	if err != nil {
 		return 0, err
 	}

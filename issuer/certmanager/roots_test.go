@@ -10,6 +10,7 @@ import (
 	"github.com/osm-edge/osm/issuer/certmanager"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestWithoutTheOperatorsRootNothingIsAskedFor(t *testing.T) {
@@ -85,7 +86,7 @@ func TestLeftoversOfThisReplicaAreSweptAndOthersAreNot(t *testing.T) {
 	m.leave(t, "osm-controller-1", "osm-left")
 	m.leave(t, "osm-controller-2", "osm-in-flight")
 	m.newIssuer(t, nil)
-	await(t, "the sweep", func(ctx context.Context) (bool, error) { return len(m.names(t, ctx)) == 1, nil })
+	testkit.Condition(t, "the sweep", func(ctx context.Context) (bool, error) { return len(m.names(t, ctx)) == 1, nil })
 	if names := m.names(t, t.Context()); names[0] != "osm-in-flight" {
 		t.Errorf("left is %q", names)
 	}

@@ -23,7 +23,7 @@ import (
 // startCertManager returns a mesh on an API server with cert-manager.
 func startCertManager(t *testing.T) (*mesh, dynamic.Interface) {
 	t.Helper()
-	c, err := cluster.Start(t.Context(), cluster.Options{Log: os.Stderr})
+	c, err := cluster.Connect(t.Context(), os.Stderr)
 	must(t, err)
 	t.Cleanup(func() { must(t, c.Stop()) })
 	must(t, cm.Install(t.Context(), c.Config()))

@@ -17,6 +17,7 @@ import (
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/test/testkit"
 	testvault "github.com/osm-edge/osm/test/vault"
 )
 
@@ -32,7 +33,7 @@ func (m *mesh) message(t *testing.T, name string) string {
 // awaitMessage awaits Ready to be so, and to say it.
 func (m *mesh) awaitMessage(t *testing.T, name, ready string, words ...string) {
 	t.Helper()
-	await(t, func() error {
+	testkit.Await(t, "it succeeds", func() error {
 		message := m.message(t, name)
 		lacks := slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(message, word) })
 		if got := m.says(t, name, v1.ConditionReady); got != ready || lacks {
@@ -180,13 +181,11 @@ func TestAtAStartTheRootThatSignedGoesOn(t *testing.T) {
 
 	m := newMeshOn(t, before.client, certManagerNowhere)
 	m.roots, m.options.Objects = before.roots, before.roots
-	informer, err := newInformer(before.roots, m.Look)
-	must(t, err)
-	m.informer = informer
+	m.followed = followObjects(m.options, m.Look)
 	state, _ := before.fakeRotation.State()
 	m.fakeRotation.set(func(r *fakeRotation) { r.state = state })
 	m.run(t)
-	await(t, m.Ready)
+	testkit.Await(t, "it is ready", m.Ready)
 	m.mustSign(t, first, first, readRoot(t, server))
 	m.awaitStatus(t, "vault", "False Failing", "True Trusted")
 }

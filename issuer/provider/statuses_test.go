@@ -24,6 +24,7 @@ import (
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	v1 "github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // fault is one thing that a MeshRootCertificate's status can say, and what an
@@ -197,7 +198,7 @@ func TestEachStatusSaysWhatIsWrongAndWhatHelps(t *testing.T) {
 
 func (m *mesh) awaitReady(t *testing.T, want string) {
 	t.Helper()
-	await(t, func() error {
+	testkit.Await(t, "it succeeds", func() error {
 		if got := m.says(t, "planted", v1.ConditionReady); got != want {
 			return fmt.Errorf("Ready is %q, want %q\n%s", got, want, &m.logged)
 		}

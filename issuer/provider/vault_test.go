@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/vault/api"
 	corev1 "k8s.io/api/core/v1"
@@ -17,11 +16,9 @@ import (
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	v1 "github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/test/testkit"
 	testvault "github.com/osm-edge/osm/test/vault"
 )
-
-// ackTimeout is how long something may take that happens by itself.
-const ackTimeout = 20 * time.Second
 
 func startVault(t *testing.T) *testvault.Server {
 	t.Helper()
@@ -64,22 +61,10 @@ func (m *mesh) giveTokenFor(t *testing.T, annotations map[string]string, token s
 	}
 }
 
-// await returns when done does not fail any more.
-func await(t *testing.T, done func() error) {
-	t.Helper()
-	deadline := time.Now().Add(ackTimeout)
-	for err := done(); err != nil; err = done() {
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		<-time.After(20 * time.Millisecond)
-	}
-}
-
 // awaitStatus awaits these of Ready and InUse.
 func (m *mesh) awaitStatus(t *testing.T, name, ready, inUse string) {
 	t.Helper()
-	await(t, func() error {
+	testkit.Await(t, "it succeeds", func() error {
 		isReady, isInUse := m.says(t, name, v1.ConditionReady), m.says(t, name, v1.ConditionInUse)
 		if isReady != ready || isInUse != inUse {
 			return fmt.Errorf("%s: Ready is %q and InUse %q, want %q and %q\n%s", name, isReady, isInUse, ready, inUse, &m.logged)
@@ -93,7 +78,7 @@ func (m *mesh) awaitStatus(t *testing.T, name, ready, inUse string) {
 func (m *mesh) awaitTrusted(t *testing.T, roots ...*x509.Certificate) {
 	t.Helper()
 	want := trustbundle.New(roots...)
-	await(t, func() error {
+	testkit.Await(t, "it succeeds", func() error {
 		if got := m.manager.Bundle(); !got.Equal(want) {
 			return fmt.Errorf("trusted is %s, want %s", got, want)
 		}
@@ -122,7 +107,7 @@ func TestVaultSignsWithTheTokenOfASecret(t *testing.T) {
 		t.Errorf("Ready returns %v", err)
 	}
 	m.giveToken(t, server, "")
-	await(t, func() error {
+	testkit.Await(t, "it succeeds", func() error {
 		if err := m.Ready(); err == nil || !strings.Contains(err.Error(), `key "token" is missing or empty`) {
 			return fmt.Errorf("Ready returns %w", err)
 		}
@@ -148,7 +133,7 @@ func TestATokenThatIsReplacedEndsAnOutage(t *testing.T) {
 	root := readRoot(t, server)
 	_, err := server.Write(t.Context(), "auth/token/revoke", map[string]any{"token": token})
 	must(t, err)
-	await(t, func() error {
+	testkit.Await(t, "it succeeds", func() error {
 		_ = m.signedBy(t.Context(), root) // fails, for the token is revoked
 		if !m.manager.Health().Open {
 			return errors.New("the circuit is not open")
@@ -158,7 +143,7 @@ func TestATokenThatIsReplacedEndsAnOutage(t *testing.T) {
 	m.Look()
 	m.awaitStatus(t, "vault", "False Failing", "True Signing")
 	m.giveToken(t, server, server.Token)
-	await(t, func() error { return m.signedBy(t.Context(), root) })
+	testkit.Await(t, "it succeeds", func() error { return m.signedBy(t.Context(), root) })
 	m.Look()
 	m.awaitStatus(t, "vault", "True Reached", "True Signing")
 }
@@ -264,7 +249,7 @@ func TestOverHTTPRootsAreThoseOfASecret(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	m.edit(t, "osm-ca-bundle", func(s *corev1.Secret) { s.Data = rootsOf(root, next) })
-	await(t, func() error { return m.signedBy(context.WithoutCancel(t.Context()), next) })
+	testkit.Await(t, "it succeeds", func() error { return m.signedBy(context.WithoutCancel(t.Context()), next) })
 	m.mustSign(t, next, root, next)
 }
 
@@ -286,7 +271,7 @@ func TestARootThatLiesBesideThatOfTheRoleIsToldOfOnce(t *testing.T) {
 	}
 	m.Look()
 	m.change(t, "vault", func(s *v1.MeshRootCertificateSpec) { s.Role = v1.Passive })
-	await(t, func() error {
+	testkit.Await(t, "it succeeds", func() error {
 		if m.object(t, "vault").Status.ObservedGeneration != 2 {
 			return errors.New("the change is not seen")
 		}
@@ -327,7 +312,7 @@ func TestALoginGoesWhereItsOwnerSaysAndNowhereElse(t *testing.T) {
 			}
 			m.create(t, "vault", v1.Active, spec)
 			m.run(t)
-			await(t, func() error {
+			testkit.Await(t, "it succeeds", func() error {
 				if got := m.says(t, "vault", v1.ConditionReady); got != test.ready {
 					return fmt.Errorf("Ready is %q, want %q", got, test.ready)
 				}
@@ -355,13 +340,13 @@ func TestANewRootInVaultIsTrustedAndWhatItSignsIsNotBefore(t *testing.T) {
 	_, err = server.Write(t.Context(), "pki/root/replace", map[string]any{"default": "next"})
 	must(t, err)
 	after := readRoot(t, server)
-	await(t, func() error { // that it does not chain is how the change is noticed
+	testkit.Await(t, "it succeeds", func() error { // that it does not chain is how the change is noticed
 		if err := m.signedBy(t.Context(), before); err == nil || !errors.Is(err, errUnpublished) {
 			return fmt.Errorf("error %w", err)
 		}
 		return nil
 	})
 	m.set(func(r *fakeRotation) { r.deaf = false })
-	await(t, func() error { return m.signedBy(context.WithoutCancel(t.Context()), after) })
+	testkit.Await(t, "it succeeds", func() error { return m.signedBy(context.WithoutCancel(t.Context()), after) })
 	m.mustSign(t, after, before, after)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const (
@@ -36,11 +37,8 @@ type ca struct {
 
 func newCA(t *testing.T) ca {
 	t.Helper()
-	root, key, err := tresor.NewRoot()
-	must(t, err)
-	c, err := tresor.New(root, key)
-	must(t, err)
-	return ca{CA: c, bundle: trustbundle.New(root)}
+	c := testkit.CA(t)
+	return ca{CA: c, bundle: trustbundle.New(c.Root())}
 }
 
 func (c ca) wanted(name string) Wanted {
@@ -103,13 +101,11 @@ func (m *mesh) start(t *testing.T, name string, holds ...ca) *replica {
 	t.Helper()
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	r := &replica{manager: issuer.NewManager(issuer.Options{Logger: logger}), holds: holds}
-	var err error
-	r.Rotation, err = New(Options{
+	r.Rotation = New(Options{
 		Client: m.client, Namespace: namespace, Replica: name, Labels: map[string]string{"app": "osm"},
 		Pods: m.list, Manager: r.manager, AckTimeout: ackTimeout,
 		RetirementPeriod: func() time.Duration { return retirementPeriod }, Changed: r.follow, Announce: m.announce, Logger: logger,
 	})
-	must(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended, led := make(chan error, 1), make(chan struct{})
 	go func() { ended <- r.Run(ctx) }()

@@ -14,6 +14,7 @@ import (
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const (
@@ -37,15 +38,8 @@ type ca struct {
 
 func newCA(t *testing.T) ca {
 	t.Helper()
-	root, key, err := tresor.NewRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := tresor.New(root, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ca{c, trustbundle.New(root)}
+	c := testkit.CA(t)
+	return ca{c, trustbundle.New(c.Root())}
 }
 
 func startReplica(t *testing.T) *replica {

@@ -21,17 +21,8 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/test/testkit"
 )
-
-func newCA(t *testing.T) *tresor.CA {
-	t.Helper()
-	root, key := newRoot(t)
-	ca, err := tresor.New(root, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ca
-}
 
 func request(t *testing.T, algorithm issuer.KeyAlgorithm) *issuer.Request {
 	t.Helper()
@@ -86,7 +77,7 @@ func asIs(*x509.Certificate) {}
 
 func TestALeafSaysNoMoreThanItIsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // in a bubble no time passes
-		ca := newCA(t)
+		ca := testkit.CA(t)
 		leaf := issue(t, ca, issuer.ECDSAP256, 24*time.Hour)
 		if want := time.Now().Add(-5 * time.Minute); !leaf.NotBefore.Equal(want) {
 			t.Errorf("valid from %s, want %s", leaf.NotBefore, want)
@@ -144,7 +135,7 @@ func TestRootsOfEveryKindSign(t *testing.T) {
 }
 
 func TestSerialNumbersAreUniqueAndOf128Bits(t *testing.T) {
-	ca, seen, longest := newCA(t), map[string]bool{}, 0
+	ca, seen, longest := testkit.CA(t), map[string]bool{}, 0
 	for range 300 {
 		serial := issue(t, ca, issuer.ECDSAP256, time.Hour).SerialNumber
 		if seen[serial.String()] || serial.Sign() <= 0 {
@@ -180,7 +171,7 @@ func TestNoLeafOutlivesTheRoot(t *testing.T) {
 }
 
 func TestIssueRefusesWhatMakesNoSense(t *testing.T) {
-	ca := newCA(t)
+	ca := testkit.CA(t)
 	for _, ttl := range []time.Duration{0, -time.Second} {
 		if _, err := ca.Issue(t.Context(), request(t, issuer.ECDSAP256), ttl); err == nil || !strings.Contains(err.Error(), "not positive") {
 			t.Errorf("error %v for a lifetime of %s", err, ttl)

@@ -14,6 +14,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestANewRootIsWhatUsersKnow(t *testing.T) {
@@ -50,7 +51,7 @@ func TestEveryRootHasASubjectAndKeyIDOfItsOwn(t *testing.T) {
 	subjects, keys := map[string]bool{}, map[string]bool{}
 	var last *tresor.CA
 	for range roots {
-		last = newCA(t)
+		last = testkit.CA(t)
 		root := last.Root()
 		subjects[string(root.RawSubject)], keys[string(root.SubjectKeyId)] = true, true
 		if len(root.SubjectKeyId) == 0 || bytes.Equal(root.SubjectKeyId, root.SerialNumber.Bytes()) {

@@ -19,9 +19,6 @@ import (
 	testvault "github.com/osm-edge/osm/test/vault"
 )
 
-// timeLimit is how long something may take that happens by itself.
-const timeLimit = 20 * time.Second
-
 // startServer runs one of the test's own, set up as the guide says.
 func startServer(t testing.TB) *testvault.Server {
 	t.Helper()
@@ -120,18 +117,6 @@ func wantError(t *testing.T, err error, secrets []string, words ...string) {
 		if strings.Contains(err.Error(), secret) {
 			t.Error("the error says the token")
 		}
-	}
-}
-
-// await returns when ready does not fail any more.
-func await(t *testing.T, ready func() error) {
-	t.Helper()
-	deadline := time.Now().Add(timeLimit)
-	for err := ready(); err != nil; err = ready() {
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		<-time.After(50 * time.Millisecond)
 	}
 }
 

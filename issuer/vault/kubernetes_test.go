@@ -15,11 +15,12 @@ import (
 
 	"github.com/osm-edge/osm/issuer/vault"
 	"github.com/osm-edge/osm/test/cluster"
+	"github.com/osm-edge/osm/test/testkit"
 	testvault "github.com/osm-edge/osm/test/vault"
 )
 
 func TestAServiceAccountLogsInWithoutAnyToken(t *testing.T) {
-	c, err := cluster.Start(t.Context(), cluster.Options{Log: os.Stderr})
+	c, err := cluster.Connect(t.Context(), os.Stderr)
 	must(t, err)
 	t.Cleanup(func() { must(t, c.Stop()) })
 	server := startServer(t)
@@ -65,7 +66,7 @@ func serviceAccountToken(t *testing.T, client kubernetes.Interface) string {
 	}, metav1.CreateOptions{})
 	must(t, err)
 	var token *authenticationv1.TokenRequest
-	await(t, func() (err error) {
+	testkit.Await(t, "it succeeds", func() (err error) {
 		token, err = client.CoreV1().ServiceAccounts("default").CreateToken(t.Context(), "default", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 		return err
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/issuer/vault"
+	"github.com/osm-edge/osm/test/testkit"
 	testvault "github.com/osm-edge/osm/test/vault"
 )
 
@@ -191,7 +192,7 @@ func replaceRoot(t *testing.T, server *testvault.Server) {
 
 func awaitChange(t *testing.T, ca *vault.CA) {
 	t.Helper()
-	await(t, func() error {
+	testkit.Await(t, "it succeeds", func() error {
 		select {
 		case <-ca.Changed():
 			return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/issuer/vault"
+	"github.com/osm-edge/osm/test/testkit"
 	testvault "github.com/osm-edge/osm/test/vault"
 )
 
@@ -102,7 +103,7 @@ func TestItSaysWhatHasStopped(t *testing.T) {
 			run(t, ca)
 			test.stop(t, token)
 			awaitChange(t, ca)
-			await(t, func() error {
+			testkit.Await(t, "it succeeds", func() error {
 				if err := ca.Inspect(t.Context()).Err; err == nil || !strings.Contains(err.Error(), test.want) {
 					return errors.Join(errors.New("want "+test.want), err)
 				}
@@ -113,7 +114,7 @@ func TestItSaysWhatHasStopped(t *testing.T) {
 				return
 			}
 			test.repair(t, token)
-			await(t, func() error { return ca.Inspect(t.Context()).Err })
+			testkit.Await(t, "it succeeds", func() error { return ca.Inspect(t.Context()).Err })
 			mustIssue(t, ca, time.Hour)
 		})
 	}
@@ -173,7 +174,7 @@ func TestATokenThatIsLimitedDoesNotReplaceAGoodOne(t *testing.T) {
 	run(t, ca)
 	token.replace(newToken(t, server, func(o *api.TokenCreateRequest) { o.NumUses = 100 }))
 	awaitChange(t, ca) // its owner may have looked before the token was tried
-	await(t, func() error {
+	testkit.Await(t, "it succeeds", func() error {
 		if err := ca.Inspect(t.Context()).Err; !errors.Is(err, vault.ErrLimited) {
 			return errors.New("the token is not refused")
 		}
@@ -181,7 +182,7 @@ func TestATokenThatIsLimitedDoesNotReplaceAGoodOne(t *testing.T) {
 	})
 	mustIssue(t, ca, time.Hour)
 	token.replace(newToken(t, server, asCreated))
-	await(t, func() error { return ca.Inspect(t.Context()).Err })
+	testkit.Await(t, "it succeeds", func() error { return ca.Inspect(t.Context()).Err })
 }
 
 func TestItSaysWhenTheTokenEnds(t *testing.T) {

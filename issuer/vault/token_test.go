@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/osm-edge/osm/issuer/vault"
+	"github.com/osm-edge/osm/test/testkit"
 	testvault "github.com/osm-edge/osm/test/vault"
 )
 
@@ -112,7 +113,7 @@ func TestATokenThatEndsIsReadAgain(t *testing.T) {
 	})
 	run(t, ca)
 	mustIssue(t, ca, time.Hour)
-	await(t, func() error {
+	testkit.Await(t, "it succeeds", func() error {
 		if _, err := issue(t, ca, time.Hour); err == nil {
 			return errors.New("the token does not end")
 		}
@@ -135,7 +136,7 @@ func TestANewTokenIsUsedWhileTheOldOneStillIsGood(t *testing.T) {
 	mustIssue(t, ca, time.Hour)
 	second := newToken(t, server, asCreated)
 	token.replace(second)
-	await(t, func() error { return renewed(t, server, second) })
+	testkit.Await(t, "it succeeds", func() error { return renewed(t, server, second) })
 	mustIssue(t, ca, time.Hour)
 }
 

@@ -7,6 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // TestANodeThatWasTakenForDeadIsReadyAgain does what the node controller does
@@ -34,7 +36,7 @@ func TestANodeThatWasTakenForDeadIsReadyAgain(t *testing.T) {
 	if _, err := s.client.CoreV1().Pods(s.namespace).Patch(t.Context(), pod, types.StrategicMergePatchType, unready(corev1.ConditionFalse), metav1.PatchOptions{}, "status"); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the node and its pod to be ready again", func() error {
+	testkit.Await(t, "the node and its pod to be ready again", func() error {
 		n, err := s.client.CoreV1().Nodes().Get(t.Context(), node, metav1.GetOptions{})
 		if err != nil {
 			return err

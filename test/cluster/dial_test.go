@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestDialFindsAPodByEveryAddressItHas(t *testing.T) {
@@ -20,7 +22,7 @@ func TestDialFindsAPodByEveryAddressItHas(t *testing.T) {
 	service := s.expose(t, 80, 8080)
 	name := "server." + s.namespace + ".svc"
 	for _, address := range []string{name + ":80", name + ".cluster.local:80", name + ".cluster.local.:80", service.Spec.ClusterIP + ":80", pod.Status.PodIP + ":8080"} {
-		await(t, "an answer at "+address, func() error {
+		testkit.Await(t, "an answer at "+address, func() error {
 			a, err := s.ask(t.Context(), address)
 			if err != nil {
 				return err
@@ -51,7 +53,7 @@ func TestDialRefusesWhatNobodyAnswers(t *testing.T) {
 		"a pod's address where nobody listens":    {"10.244.255.254:9", syscall.ECONNREFUSED},
 		"the Service kubernetes on another port ": {"kubernetes.default.svc:444", syscall.ECONNREFUSED},
 	} {
-		await(t, sentence, func() error { // which watches have not told at once
+		testkit.Await(t, sentence, func() error { // which watches have not told at once
 			conn, err := s.cluster.Dial(t.Context(), "tcp", test.address)
 			if err == nil {
 				t.Errorf("%s: connected to %s", sentence, conn.RemoteAddr())
@@ -85,7 +87,7 @@ func TestTheAPIServerIsAServiceToo(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
 	for _, host := range []string{"kubernetes.default.svc", "10.96.0.1"} {
-		await(t, "the API server at "+host, func() error {
+		testkit.Await(t, "the API server at "+host, func() error {
 			conn, err := s.cluster.Dial(t.Context(), "tcp", net.JoinHostPort(host, "443"))
 			if err != nil {
 				return err

@@ -14,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestNoProcessOutlivesTheOneThatStartedTheCluster(t *testing.T) {
@@ -34,7 +36,7 @@ func TestNoProcessOutlivesTheOneThatStartedTheCluster(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = parent.Wait() // how it ended is the test's own doing
-			await(t, "the end of all processes", func() error {
+			testkit.Await(t, "the end of all processes", func() error {
 				left := processesOf(t, dir)
 				return unless(len(left) == 0, "left: %q", left)
 			})

@@ -30,7 +30,7 @@ func packApp(t *testing.T) string {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	if err := image.PackFile(binary+".tar", image.Options{Binary: binary, Name: appImage}); err != nil {
+	if err := image.PackFile(t.Context(), binary+".tar", image.Options{Binary: binary, Name: appImage}); err != nil {
 		t.Fatal(err)
 	}
 	return binary + ".tar"

@@ -76,7 +76,7 @@ func (n *Node) prepare(ctx context.Context) (*authority, error) {
 		return nil, err
 	}
 	pause := image.Options{Binary: filepath.Join(n.plan.dir, "pause"), Name: pauseImage}
-	if err := image.PackFile(n.pauseArchive(), pause); err != nil {
+	if err := image.PackFile(ctx, n.pauseArchive(), pause); err != nil {
 		return nil, err
 	}
 	var err error

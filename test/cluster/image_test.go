@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // app are the labels of every pod here, by which the Service of expose finds them.
@@ -67,7 +69,7 @@ func (s space) ask(ctx context.Context, address string) (account, error) {
 func (s space) accounts(t *testing.T, count int) map[string]account {
 	t.Helper()
 	found := map[string]account{}
-	await(t, "every pod of the Service", func() error {
+	testkit.Await(t, "every pod of the Service", func() error {
 		a, err := s.ask(t.Context(), net.JoinHostPort("server."+s.namespace+".svc", "80"))
 		if err != nil {
 			return err

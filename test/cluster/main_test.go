@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/osm-edge/osm/test/cluster"
 )
@@ -46,25 +45,6 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(code)
-}
-
-// await returns when ready returns nil, and fails the test when that takes too long.
-func await(t *testing.T, what string, ready func() error) {
-	t.Helper()
-	deadline := time.After(30 * time.Second)
-	retry := time.NewTicker(20 * time.Millisecond)
-	defer retry.Stop()
-	for {
-		err := ready()
-		if err == nil {
-			return
-		}
-		select {
-		case <-deadline:
-			t.Fatalf("waiting for %s: %v", what, err)
-		case <-retry.C:
-		}
-	}
 }
 
 // unless is an error that says what is not so yet.

@@ -8,15 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"time"
-
-	"k8s.io/cri-streaming/pkg/streaming/portforward"
-)
-
-const (
-	portForwardIdle   = 4 * time.Hour
-	portForwardCreate = 30 * time.Second
 )
 
 // listenNode listens where the API server forwards ports of the node's pods to.
@@ -42,13 +34,9 @@ func listenNode(a *authority) (net.Listener, error) {
 func (n *fakeNode) serve(ctx context.Context) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/portForward/{namespace}/{pod}", func(w http.ResponseWriter, r *http.Request) {
-		options, err := portforward.NewV4Options(r)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		forwarder := podPorts{n, r.PathValue("namespace")}
-		portforward.ServePortForward(w, r, forwarder, r.PathValue("pod"), "", options, portForwardIdle, portForwardCreate, portforward.SupportedProtocols)
+		servePortForward(w, r, func(port string, data io.ReadWriteCloser) error {
+			return n.forward(ctx, r.PathValue("namespace"), r.PathValue("pod"), port, data)
+		})
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	defer context.AfterFunc(ctx, func() { server.Close() })()
@@ -57,21 +45,14 @@ func (n *fakeNode) serve(ctx context.Context) {
 	}
 }
 
-// podPorts leads to the ports of a namespace's pods.
-type podPorts struct {
-	node      *fakeNode
-	namespace string
-}
-
-// PortForward implements portforward.PortForwarder.
-func (p podPorts) PortForward(ctx context.Context, name, _ string, port int32, stream io.ReadWriteCloser) error {
-	defer stream.Close()
-	life := p.node.find(p.namespace, name)
+// forward leads to a port of a pod.
+func (n *fakeNode) forward(ctx context.Context, namespace, name, port string, stream io.ReadWriteCloser) error {
+	life := n.find(namespace, name)
 	if life == nil {
-		return fmt.Errorf("pod %s/%s is not on this node", p.namespace, name)
+		return fmt.Errorf("pod %s/%s is not on this node", namespace, name)
 	}
 	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(loopback(life.address).String(), strconv.Itoa(int(port))))
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(loopback(life.address).String(), port))
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestARolloutRestartReplacesEveryProcess(t *testing.T) {
@@ -27,7 +29,7 @@ func TestARolloutRestartReplacesEveryProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.awaitRollout(t)
-	await(t, "the end of the old processes", func() error {
+	testkit.Await(t, "the end of the old processes", func() error {
 		for pod, a := range before {
 			if syscall.Kill(a.PID, 0) == nil {
 				return fmt.Errorf("process %d of pod %s runs", a.PID, pod)
@@ -103,7 +105,7 @@ func TestADeletedPodIsGoneWhenItsProcessIs(t *testing.T) {
 			if err := s.client.CoreV1().Pods(s.namespace).Delete(t.Context(), "pod", metav1.DeleteOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			await(t, "the end of the pod", func() error {
+			testkit.Await(t, "the end of the pod", func() error {
 				_, err := s.client.CoreV1().Pods(s.namespace).Get(t.Context(), "pod", metav1.GetOptions{})
 				return unless(apierrors.IsNotFound(err), "got error %v", err)
 			})
@@ -130,7 +132,7 @@ func TestAJobEndsAsItsProcessDoes(t *testing.T) {
 			t.Parallel()
 			s := newSpace(t)
 			s.createJob(t, 0, test.container)
-			await(t, "the end of the job", func() error {
+			testkit.Await(t, "the end of the job", func() error {
 				job, err := s.client.BatchV1().Jobs(s.namespace).Get(t.Context(), "job", metav1.GetOptions{})
 				if err != nil {
 					return err
@@ -148,7 +150,7 @@ func TestADeletedPodOfAJobHasFailed(t *testing.T) {
 	s.createJob(t, 1, probed("deaf"))
 	pods := s.client.CoreV1().Pods(s.namespace)
 	var name string
-	await(t, "the job's pod", func() error {
+	testkit.Await(t, "the job's pod", func() error {
 		list, err := pods.List(t.Context(), metav1.ListOptions{})
 		if err != nil || len(list.Items) != 1 {
 			return fmt.Errorf("%d pods and %w", len(list.Items), err)
@@ -159,7 +161,7 @@ func TestADeletedPodOfAJobHasFailed(t *testing.T) {
 	if err := pods.Delete(t.Context(), name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(1))}); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the job to count its pod, and let it go", func() error {
+	testkit.Await(t, "the job to count its pod, and let it go", func() error {
 		job, err := s.client.BatchV1().Jobs(s.namespace).Get(t.Context(), "job", metav1.GetOptions{})
 		if err != nil || job.Status.Failed != 1 {
 			return fmt.Errorf("%d failed and %w", job.Status.Failed, err)

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/test/cluster"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // space is a namespace of the test's own.
@@ -38,7 +39,7 @@ func newSpace(t *testing.T) space {
 		t.Fatal(err)
 	}
 	s := space{c, client, namespace.Name}
-	await(t, "the namespace's service account", func() error {
+	testkit.Await(t, "the namespace's service account", func() error {
 		_, err := client.CoreV1().ServiceAccounts(s.namespace).Get(t.Context(), "default", metav1.GetOptions{})
 		return err
 	})
@@ -84,7 +85,7 @@ func (s space) create(t *testing.T, name string, spec corev1.PodSpec) *corev1.Po
 
 func (s space) awaitPod(t *testing.T, name string, is func(*corev1.Pod) error) (pod *corev1.Pod) {
 	t.Helper()
-	await(t, "pod "+name, func() (err error) {
+	testkit.Await(t, "pod "+name, func() (err error) {
 		if pod, err = s.client.CoreV1().Pods(s.namespace).Get(t.Context(), name, metav1.GetOptions{}); err != nil {
 			return err
 		}
@@ -125,7 +126,7 @@ func (s space) deploy(t *testing.T, replicas int32, container corev1.Container) 
 
 func (s space) awaitRollout(t *testing.T) {
 	t.Helper()
-	await(t, "the rollout", func() error {
+	testkit.Await(t, "the rollout", func() error {
 		d, err := s.client.AppsV1().Deployments(s.namespace).Get(t.Context(), "server", metav1.GetOptions{})
 		if err != nil {
 			return err

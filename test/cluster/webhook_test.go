@@ -7,6 +7,8 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestTheAPIServerReachesAWebhookByItsService(t *testing.T) {
@@ -15,14 +17,14 @@ func TestTheAPIServerReachesAWebhookByItsService(t *testing.T) {
 	certificate, key := servingCertificate(t, "server."+s.namespace+".svc")
 	s.expose(t, 443, 8443)
 	s.registerWebhook(t, certificate)
-	await(t, "a refusal while nobody answers", func() error {
+	testkit.Await(t, "a refusal while nobody answers", func() error {
 		err := s.createConfigMap(t, "early")
 		return unless(err != nil && strings.Contains(err.Error(), "no ready endpoint"), "got %v", err)
 	})
 	container := program("webhook")
 	container.Env = append(container.Env, corev1.EnvVar{Name: "CERTIFICATE", Value: certificate}, corev1.EnvVar{Name: "KEY", Value: key})
 	s.deploy(t, 2, container)
-	await(t, "what the webhook allows", func() error { return s.createConfigMap(t, "allowed") })
+	testkit.Await(t, "what the webhook allows", func() error { return s.createConfigMap(t, "allowed") })
 	if err := s.createConfigMap(t, "forbidden"); err == nil || !strings.Contains(err.Error(), "a name that the webhook forbids") {
 		t.Errorf("got %v, want the webhook's refusal", err)
 	}

@@ -47,7 +47,7 @@ func pack(t *testing.T, name func(binary string) string) []string {
 func packFile(t *testing.T, o image.Options) string {
 	t.Helper()
 	archive := filepath.Join(t.TempDir(), "image.tar")
-	if err := image.PackFile(archive, o); err != nil {
+	if err := image.PackFile(t.Context(), archive, o); err != nil {
 		t.Fatal(err)
 	}
 	return archive

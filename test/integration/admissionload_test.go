@@ -15,6 +15,7 @@ import (
 
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const (
@@ -38,7 +39,7 @@ func TestNoPodIsRejectedWhileRootsAreReplaced(t *testing.T) {
 	first := awaitServing(t, client, nil)
 	own := newPair(t, nil)
 	putRoot(t, client, pair{own.cert, []byte("garbage")})
-	eventually(t, "a root without its key is refused", func(context.Context) (bool, error) {
+	testkit.Condition(t, "a root without its key is refused", func(context.Context) (bool, error) {
 		return countEvents(t, client, "RootRefused") > 0, nil
 	})
 	putRoot(t, client, own)
@@ -64,7 +65,7 @@ func awaitServing(t *testing.T, client kubernetes.Interface, want []byte) []byte
 	t.Helper()
 	var root []byte
 	// Replicas that heard late of a root delay it: caBundles have to settle.
-	err := wait.PollUntilContextCancel(within(t, 2*time.Minute), 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextCancel(testkit.Context(t, 2*time.Minute), 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		secret, err := client.CoreV1().Secrets(mesh.Namespace).Get(ctx, rootSecret, metav1.GetOptions{})
 		if err != nil || want != nil && !bytes.Equal(secret.Data["ca.crt"], want) {
 			return false, nil // it is about to be made

@@ -16,6 +16,7 @@ import (
 
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/cluster"
+	"github.com/osm-edge/osm/test/testkit"
 	"github.com/osm-edge/osm/test/tokens"
 )
 
@@ -28,7 +29,7 @@ func TestSDSAttestsWhatTheAPIServerAccepts(t *testing.T) {
 	maker := tokens.New(t, c)
 	stubs := connect(t, c, client)
 	presenting := func(token string) context.Context {
-		return metadata.AppendToOutgoingContext(within(t, time.Minute), "authorization", "Bearer "+token)
+		return metadata.AppendToOutgoingContext(testkit.Context(t, time.Minute), "authorization", "Bearer "+token)
 	}
 	code := func(token string) codes.Code {
 		return status.Code(askSotW(t, presenting(token), stubs, "default", secretType))

@@ -20,6 +20,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // signedBy are the chart's values for a kind of authority.
@@ -224,7 +225,7 @@ func editUnvalidated(t *testing.T, client kubernetes.Interface, edited dynamic.R
 		t.Fatal(err)
 	}
 	var object *unstructured.Unstructured
-	eventually(t, "the edit", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "the edit", func(ctx context.Context) (bool, error) {
 		var err error
 		object, err = edited.Patch(ctx, name, "application/merge-patch+json", []byte(patch), metav1.PatchOptions{})
 		return err == nil, nil

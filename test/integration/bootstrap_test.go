@@ -32,6 +32,7 @@ import (
 	"github.com/osm-edge/osm/manifests/render"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const rootSecret = "osm-ca-bundle"
@@ -85,7 +86,7 @@ func bootstrapOnce(t *testing.T, c *cluster.Cluster, client kubernetes.Interface
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = wait.PollUntilContextCancel(within(t, 2*time.Minute), 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextCancel(testkit.Context(t, 2*time.Minute), 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		job, err := client.BatchV1().Jobs(mesh.Namespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return false, err
@@ -215,7 +216,7 @@ func TestBootstrapRefusesAMalformedRootSecretAndLeavesItAlone(t *testing.T) {
 // must fail, and returns what it said.
 func runFailing(t *testing.T, c *cluster.Cluster) string {
 	t.Helper()
-	command := exec.CommandContext(within(t, time.Minute), filepath.Join(bin, "osm-bootstrap"), "--once")
+	command := exec.CommandContext(testkit.Context(t, time.Minute), filepath.Join(bin, "osm-bootstrap"), "--once")
 	command.Env = []string{"KUBECONFIG=" + asBootstrap(t, c)}
 	out, err := command.CombinedOutput()
 	if err == nil {

@@ -15,14 +15,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const chart = "../../manifests/chart"
 
-// helmBinary builds the Helm that the module uses, its command line and all.
+// helmBinary builds the Helm that the mesh uses, its command line and all: test/tools has the same version.
 var helmBinary = sync.OnceValues(func() (string, error) {
 	binary := filepath.Join(bin, "helm")
-	out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "helm.sh/helm/v4/cmd/helm").CombinedOutput()
+	out, err := exec.Command("go", "build", "-modfile=../tools/go.mod", "-trimpath", "-ldflags=-s -w", "-o", binary, "helm.sh/helm/v4/cmd/helm").CombinedOutput()
 	if err != nil {
 		return "", &exec.Error{Name: "go build helm: " + string(out), Err: err}
 	}
@@ -47,7 +48,7 @@ func (l *lifecycle) kubectl(t *testing.T, args ...string) string {
 // run fails the test unless the command succeeds on the mesh namespace.
 func (l *lifecycle) run(t *testing.T, binary string, args ...string) string {
 	t.Helper()
-	command := exec.CommandContext(within(t, 3*time.Minute), binary, append(args, "-n", mesh.Namespace)...)
+	command := exec.CommandContext(testkit.Context(t, 3*time.Minute), binary, append(args, "-n", mesh.Namespace)...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+l.cluster.Kubeconfig(), "HOME="+t.TempDir())
 	out, err := command.CombinedOutput()
 	if err != nil {
@@ -210,7 +211,7 @@ func (l *lifecycle) takeBackScaled(t *testing.T) {
 	l.kubectl(t, "set", "env", "deployment/osm-bootstrap", "POD_NAME=by-hand")
 	l.refused(t, []string{"upgrade", "--atomic", futileLimit, "--set", tooBig}, "Insufficient cpu", "going back to revision")
 	for _, name := range mesh.Components {
-		if err := mesh.WaitRollout(within(t, time.Minute), l.client, mesh.Namespace, name); err != nil {
+		if err := mesh.WaitRollout(testkit.Context(t, time.Minute), l.client, mesh.Namespace, name); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestCARotateShowsHowTheRootIsReplaced(t *testing.T) {
@@ -49,7 +50,7 @@ func TestCARotateShowsHowTheRootIsReplaced(t *testing.T) {
 		if _, err := client.CoreV1().Secrets(mesh.Namespace).Update(t.Context(), secret, metav1.UpdateOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the refusal", func(context.Context) (bool, error) {
+		testkit.Condition(t, "the refusal", func(context.Context) (bool, error) {
 			_, problem, code := osm(t, c.Kubeconfig(), "ca", "rotate")
 			return code == 1 && strings.Contains(problem, "the mesh did not make"), nil
 		})

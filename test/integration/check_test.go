@@ -21,12 +21,13 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/test/cluster"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // osm runs the command line tool, and returns what it printed and its exit code.
 func osm(t *testing.T, kubeconfig string, args ...string) (out, problem string, code int) {
 	t.Helper()
-	command := exec.CommandContext(within(t, 3*time.Minute), filepath.Join(bin, "osm"), append(args, "--kubeconfig", kubeconfig)...)
+	command := exec.CommandContext(testkit.Context(t, 3*time.Minute), filepath.Join(bin, "osm"), append(args, "--kubeconfig", kubeconfig)...)
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	err := command.Run()
@@ -70,7 +71,7 @@ func (p *patient) follows(hint string) {
 	if found == nil {
 		p.t.Fatalf("%q ends in no command", hint)
 	}
-	command := exec.CommandContext(within(p.t, 3*time.Minute), "bash", "-euo", "pipefail", "-c", found[1])
+	command := exec.CommandContext(testkit.Context(p.t, 3*time.Minute), "bash", "-euo", "pipefail", "-c", found[1])
 	command.Dir = p.files
 	command.Env = append(os.Environ(), "KUBECONFIG="+p.cluster.Kubeconfig(), "HOME="+p.t.TempDir(), "PATH="+bin+":"+p.cluster.BinDir()+":"+os.Getenv("PATH"))
 	if out, err := command.CombinedOutput(); err != nil {
@@ -159,7 +160,7 @@ func (p *patient) recovers() {
 func (p *patient) wait(what string, done func() bool, last *checkReport) {
 	p.t.Helper()
 	condition := func(context.Context) (bool, error) { return done(), nil }
-	if err := wait.PollUntilContextCancel(within(p.t, 90*time.Second), 300*time.Millisecond, true, condition); err != nil {
+	if err := wait.PollUntilContextCancel(testkit.Context(p.t, 90*time.Second), 300*time.Millisecond, true, condition); err != nil {
 		text, _ := json.MarshalIndent(last, "", " ")
 		p.t.Fatalf("%s: %v; the last report is\n%s", what, err, text)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // told is what this test reads of the status.
@@ -107,7 +108,7 @@ func fetch(t *testing.T, url string, into any) {
 
 func TestTheDashboardShowsTheMesh(t *testing.T) {
 	c, client := startMesh(t, nil)
-	ctx := within(t, 3*time.Minute)
+	ctx := testkit.Context(t, 3*time.Minute)
 	if err := mesh.Join(ctx, client, "bookstore"); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,7 @@ func TestTheDashboardShowsTheMesh(t *testing.T) {
 	url := openDashboard(t, c)
 
 	var report told
-	eventually(t, "the sidecar has acknowledged", func(context.Context) (bool, error) {
+	testkit.Condition(t, "the sidecar has acknowledged", func(context.Context) (bool, error) {
 		fetch(t, url+"status.json", &report)
 		return len(report.Proxies) == 1 && !report.Proxies[0].Acked.IsZero(), nil
 	})

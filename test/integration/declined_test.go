@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestWhoIsRefusedIsToldAndWhoDeclinesNeedsNoInjector(t *testing.T) {
@@ -44,7 +45,7 @@ func testRefusalEvent(t *testing.T, client kubernetes.Interface) {
 	if _, err := client.AppsV1().Deployments(namespace).Create(t.Context(), deployment, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the Event", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "the Event", func(ctx context.Context) (bool, error) {
 		list, err := client.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: "reason=InjectionRefused,involvedObject.kind=ReplicaSet"})
 		if err != nil || len(list.Items) == 0 {
 			return false, err
@@ -63,7 +64,7 @@ func stopInjector(t *testing.T, client kubernetes.Interface) {
 	if _, err := client.AppsV1().Deployments(mesh.Namespace).Patch(t.Context(), "osm-injector", types.MergePatchType, none, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := mesh.WaitRollout(within(t, time.Minute), client, mesh.Namespace, "osm-injector"); err != nil {
+	if err := mesh.WaitRollout(testkit.Context(t, time.Minute), client, mesh.Namespace, "osm-injector"); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -20,13 +20,14 @@ import (
 
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // patch changes an object, as soon as the API server lets it.
 func (p *patient) patch(kind types.PatchType, of schema.GroupVersionResource, namespace, name, patch string, args ...any) {
 	p.t.Helper()
 	var last error
-	eventually(p.t, "the change of "+name, func(ctx context.Context) (bool, error) {
+	testkit.Condition(p.t, "the change of "+name, func(ctx context.Context) (bool, error) {
 		_, last = p.own.Resource(of).Namespace(namespace).Patch(ctx, name, kind, fmt.Appendf(nil, patch, args...), metav1.PatchOptions{})
 		if last != nil {
 			p.t.Log(last)
@@ -74,7 +75,7 @@ func (p *patient) without(of schema.GroupVersionResource, namespace, name string
 func (p *patient) away(component string) func() {
 	scale := func(replicas int) {
 		p.patch(types.MergePatchType, deployments, mesh.Namespace, component, `{"spec":{"replicas":%d}}`, replicas)
-		eventually(p.t, component, func(ctx context.Context) (bool, error) {
+		testkit.Condition(p.t, component, func(ctx context.Context) (bool, error) {
 			pods, err := p.client.CoreV1().Pods(mesh.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + component})
 			return err == nil && len(pods.Items) == replicas, err
 		})
@@ -142,7 +143,7 @@ func (p *patient) silent(component, service string, port int) func() {
 	back := func() { p.cluster.Serve(name, port) }
 	p.t.Cleanup(back) // of a test that fails
 	p.cluster.Serve(name, port, listener.Addr().String())
-	if err := mesh.Restart(within(p.t, time.Minute), p.client, mesh.Namespace, component); err != nil {
+	if err := mesh.Restart(testkit.Context(p.t, time.Minute), p.client, mesh.Namespace, component); err != nil {
 		p.t.Fatal(err)
 	}
 	return func() {

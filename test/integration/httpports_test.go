@@ -19,6 +19,7 @@ import (
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 	"github.com/osm-edge/osm/test/tokens"
 )
 
@@ -27,7 +28,7 @@ type portsStream func() (content string)
 
 func followSotW(t *testing.T, stubs secretv3.SecretDiscoveryServiceClient, token string) portsStream {
 	t.Helper()
-	stream, err := stubs.StreamSecrets(metadata.AppendToOutgoingContext(within(t, 3*time.Minute), "authorization", "Bearer "+token))
+	stream, err := stubs.StreamSecrets(metadata.AppendToOutgoingContext(testkit.Context(t, 3*time.Minute), "authorization", "Bearer "+token))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +42,7 @@ func followSotW(t *testing.T, stubs secretv3.SecretDiscoveryServiceClient, token
 
 func followDelta(t *testing.T, stubs secretv3.SecretDiscoveryServiceClient, token string) portsStream {
 	t.Helper()
-	stream, err := stubs.DeltaSecrets(metadata.AppendToOutgoingContext(within(t, 3*time.Minute), "authorization", "Bearer "+token))
+	stream, err := stubs.DeltaSecrets(metadata.AppendToOutgoingContext(testkit.Context(t, 3*time.Minute), "authorization", "Bearer "+token))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,7 @@ func TestPortsThatServicesDeclareArePushedToTheirPodsAlone(t *testing.T) {
 // deployNamed deploys a pod whose container names its port http.
 func deployNamed(t *testing.T, client kubernetes.Interface, name string) *corev1.Pod {
 	t.Helper()
-	ctx := within(t, time.Minute)
+	ctx := testkit.Context(t, time.Minute)
 	if err := mesh.Join(ctx, client, name); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // goldenSample is an input in a namespace of its own.
@@ -52,7 +53,7 @@ func (w *webhookAsked) await(all []*goldenSample) {
 	w.t.Helper()
 	last := createNamespace(w.t, w.client, map[string]string{monitored: "osm"}, "")
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "a"}}}}
-	eventually(w.t, "a namespace of the mesh", func(ctx context.Context) (bool, error) {
+	testkit.Condition(w.t, "a namespace of the mesh", func(ctx context.Context) (bool, error) {
 		created, err := w.client.CoreV1().Pods(last).Create(ctx, pod.DeepCopy(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err == nil && created.Labels[injector.ProxyLabel] != "", nil
 	})

@@ -21,6 +21,7 @@ import (
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/manifests/mesh"
 	"github.com/osm-edge/osm/test/cluster"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // mirroring is what a webhook that is called after the mesh's does with a pod: it
@@ -39,7 +40,7 @@ func testLaterWebhook(t *testing.T, c *cluster.Cluster, client kubernetes.Interf
 		Name: "app", Image: "app", ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Port: intstr.FromInt32(8080)}}},
 	}}}}
 	var created *corev1.Pod
-	eventually(t, "both webhooks are called", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "both webhooks are called", func(ctx context.Context) (bool, error) {
 		var err error
 		created, err = client.CoreV1().Pods(namespace).Create(ctx, pod.DeepCopy(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err == nil && len(created.Spec.Containers) == 2 && created.Labels[injector.ProxyLabel] != "", nil

@@ -20,6 +20,7 @@ import (
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // patientLimit is more than an installation takes, and futileLimit less than
@@ -133,7 +134,7 @@ func (l *lifecycle) namespaces(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := mesh.Deploy(within(t, time.Minute), l.client, "one", "app", corev1.Container{Image: "app"}); err != nil {
+	if _, err := mesh.Deploy(testkit.Context(t, time.Minute), l.client, "one", "app", corev1.Container{Image: "app"}); err != nil {
 		t.Fatal(err)
 	}
 	l.refused(t, []string{"namespace", "add", "one", "kube-system", "unheard-of"}, "namespace kube-system is never of a mesh", "kubectl create namespace unheard-of")
@@ -184,7 +185,7 @@ func (l *lifecycle) checkController(t *testing.T) {
 func (l *lifecycle) goBack(t *testing.T) {
 	l.refused(t, []string{"upgrade", "--atomic", futileLimit, "--set", tooBig}, "Insufficient cpu", "going back to revision 2")
 	for _, name := range mesh.Components {
-		if err := mesh.WaitRollout(within(t, time.Minute), l.client, mesh.Namespace, name); err != nil {
+		if err := mesh.WaitRollout(testkit.Context(t, time.Minute), l.client, mesh.Namespace, name); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -225,7 +226,7 @@ func (l *lifecycle) deleteAll(t *testing.T) {
 	if err := mesh.Join(t.Context(), l.client, "books"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the namespace's trust bundle", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "the namespace's trust bundle", func(ctx context.Context) (bool, error) {
 		_, err := l.client.CoreV1().ConfigMaps("books").Get(ctx, "osm-trust-bundle", metav1.GetOptions{})
 		return err == nil, nil
 	})

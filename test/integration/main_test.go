@@ -3,7 +3,6 @@
 package integration
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // bin is the directory of the mesh's binaries.
@@ -80,18 +80,10 @@ func startMesh(t *testing.T, values map[string]any) (*cluster.Cluster, kubernete
 
 func install(t *testing.T, c *cluster.Cluster, values map[string]any) {
 	t.Helper()
-	if err := mesh.Install(within(t, time.Minute), c.Config(), values); err != nil {
+	if err := mesh.Install(testkit.Context(t, time.Minute), c.Config(), values); err != nil {
 		showLogs(t, c)
 		t.Fatal(err)
 	}
-}
-
-// within bounds what waits for the cluster.
-func within(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
 }
 
 func showLogs(t *testing.T, c *cluster.Cluster) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const manyPods = 5000
@@ -41,7 +42,7 @@ func TestCheckOfManyPods(t *testing.T) {
 // runs, in namespaces that join the mesh when they are there.
 func createMany(t *testing.T, client kubernetes.Interface) {
 	t.Helper()
-	group, ctx := errgroup.WithContext(within(t, 10*time.Minute))
+	group, ctx := errgroup.WithContext(testkit.Context(t, 10*time.Minute))
 	group.SetLimit(16)
 	var all []string
 	for range 10 {
@@ -61,7 +62,7 @@ func createMany(t *testing.T, client kubernetes.Interface) {
 		}
 	}
 	for _, namespace := range all {
-		eventually(t, "the roots", func(ctx context.Context) (bool, error) {
+		testkit.Condition(t, "the roots", func(ctx context.Context) (bool, error) {
 			_, err := client.CoreV1().ConfigMaps(namespace).Get(ctx, rotation.ConfigMapName, metav1.GetOptions{})
 			return err == nil, nil
 		})

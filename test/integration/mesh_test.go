@@ -16,7 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/injector"
@@ -24,6 +23,7 @@ import (
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/sidecar"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestMesh(t *testing.T) {
@@ -51,7 +51,7 @@ func TestMesh(t *testing.T) {
 // waitFor waits for the default service account of a namespace.
 func waitFor(t *testing.T, client kubernetes.Interface, namespace string) {
 	t.Helper()
-	eventually(t, "the default service account", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "the default service account", func(ctx context.Context) (bool, error) {
 		_, err := client.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return false, nil
@@ -60,16 +60,9 @@ func waitFor(t *testing.T, client kubernetes.Interface, namespace string) {
 	})
 }
 
-func eventually(t *testing.T, what string, done func(context.Context) (bool, error)) {
-	t.Helper()
-	if err := wait.PollUntilContextCancel(within(t, 30*time.Second), 50*time.Millisecond, true, done); err != nil {
-		t.Fatalf("%s: %v", what, err)
-	}
-}
-
 func testOps(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
 	for _, component := range mesh.Components {
-		pod, err := mesh.Pod(within(t, time.Minute), client, mesh.Namespace, component)
+		pod, err := mesh.Pod(testkit.Context(t, time.Minute), client, mesh.Namespace, component)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +116,7 @@ func testTrustBundle(t *testing.T, client kubernetes.Interface) {
 		}
 		return err == nil && len(cm.Data) == 1 && cm.Data[rotation.BundleKey] == string(root), err
 	}
-	eventually(t, "the bundle is published", published)
+	testkit.Condition(t, "the bundle is published", published)
 
 	cm, err := bundle(t.Context())
 	if err != nil {
@@ -133,11 +126,11 @@ func testTrustBundle(t *testing.T, client kubernetes.Interface) {
 	if _, err := client.CoreV1().ConfigMaps(joined).Update(t.Context(), cm, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a changed bundle is put right", published)
+	testkit.Condition(t, "a changed bundle is put right", published)
 	if err := client.CoreV1().ConfigMaps(joined).Delete(t.Context(), rotation.ConfigMapName, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a deleted bundle is put back", published)
+	testkit.Condition(t, "a deleted bundle is put back", published)
 	if _, err := client.CoreV1().ConfigMaps(outside).Get(t.Context(), rotation.ConfigMapName, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("a namespace outside of the mesh has a bundle: %v", err)
 	}
@@ -165,7 +158,7 @@ func testDeletedRoot(t *testing.T, c *cluster.Cluster, client kubernetes.Interfa
 	proxy, before := runProxy(t, c, client, pod)
 	old := readRoot(t, client).Certificate
 	deleteSecret(t, client, rootSecret)
-	eventually(t, "the new root", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "the new root", func(ctx context.Context) (bool, error) {
 		secret, err := client.CoreV1().Secrets(mesh.Namespace).Get(ctx, rootSecret, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return false, nil
@@ -173,7 +166,7 @@ func testDeletedRoot(t *testing.T, c *cluster.Cluster, client kubernetes.Interfa
 		return err == nil && !bytes.Equal(secret.Data["ca.crt"], encode(old)), err
 	})
 	root := readRoot(t, client).Certificate
-	after, err := proxy.Wait(within(t, 30*time.Second), func(s sidecar.State) bool { return s.Leaf().CheckSignatureFrom(root) == nil })
+	after, err := proxy.Wait(testkit.Context(t, 30*time.Second), func(s sidecar.State) bool { return s.Leaf().CheckSignatureFrom(root) == nil })
 	if err != nil {
 		t.Fatalf("the certificate is not of the new root: %v", err)
 	}
@@ -212,7 +205,7 @@ func removeWorkloads(t *testing.T, client kubernetes.Interface) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "no pod is left", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "no pod is left", func(ctx context.Context) (bool, error) {
 		pods, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{LabelSelector: injector.ProxyLabel})
 		return err == nil && len(pods.Items) == 0, err
 	})
@@ -228,7 +221,7 @@ func testClearedBundle(t *testing.T, client kubernetes.Interface) {
 	if _, err := webhooks.Update(t.Context(), webhook, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the caBundle", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "the caBundle", func(ctx context.Context) (bool, error) {
 		webhook, err := webhooks.Get(ctx, webhook.Name, metav1.GetOptions{})
 		return err == nil && len(webhook.Webhooks[0].ClientConfig.CABundle) > 0, err
 	})

@@ -22,6 +22,7 @@ import (
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/sidecar"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestTheMeshFollowsItsMeshConfigWithoutARestart(t *testing.T) {
@@ -67,7 +68,7 @@ func (m *followed) set(t *testing.T, spec string) (generation int64) {
 	if err := object.UnmarshalJSON([]byte(document)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the MeshConfig is set", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "the MeshConfig is set", func(ctx context.Context) (bool, error) {
 		now, err := m.objects.Get(ctx, v1.MeshConfigName, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			now, err = m.objects.Create(ctx, object, metav1.CreateOptions{})
@@ -98,7 +99,7 @@ func (m *followed) pods(t *testing.T, what string, want ...string) {
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "example/app:1"}}},
 	}
 	missing := want
-	eventually(t, what, func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, what, func(ctx context.Context) (bool, error) {
 		created, err := m.client.CoreV1().Pods(m.namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err != nil {
 			return false, err
@@ -136,7 +137,7 @@ func (m *followed) ready(t *testing.T, generation int64) {
 // says waits until the status says of the generation whether it counts, and why.
 func (m *followed) says(t *testing.T, generation int64, status metav1.ConditionStatus, why string) {
 	t.Helper()
-	eventually(t, "the status says whether the MeshConfig counts", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "the status says whether the MeshConfig counts", func(ctx context.Context) (bool, error) {
 		object, err := m.objects.Get(ctx, v1.MeshConfigName, metav1.GetOptions{})
 		if err != nil {
 			return false, err
@@ -163,7 +164,7 @@ func testNewPods(t *testing.T, m *followed) {
 
 func testCertificates(t *testing.T, c *cluster.Cluster, m *followed) {
 	proxy := startProxy(t, c, m.client, deploy(t, m.client, "meshconfig", "before"))
-	before, err := proxy.Wait(within(t, 30*time.Second), sidecar.State.Ready)
+	before, err := proxy.Wait(testkit.Context(t, 30*time.Second), sidecar.State.Ready)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,11 +179,11 @@ func testCertificates(t *testing.T, c *cluster.Cluster, m *followed) {
 		_, ed := s.Leaf().PublicKey.(ed25519.PublicKey)
 		return ed && time.Until(s.Leaf().NotAfter) <= time.Minute
 	}
-	if _, err := startProxy(t, c, m.client, deploy(t, m.client, "meshconfig", "after")).Wait(within(t, 30*time.Second), isNew); err != nil {
+	if _, err := startProxy(t, c, m.client, deploy(t, m.client, "meshconfig", "after")).Wait(testkit.Context(t, 30*time.Second), isNew); err != nil {
 		t.Errorf("a new identity: %v", err)
 	}
 	// It lives longer than is asked for now, so that it is replaced in a sixth of that.
-	if _, err := proxy.Wait(within(t, 30*time.Second), isNew); err != nil {
+	if _, err := proxy.Wait(testkit.Context(t, 30*time.Second), isNew); err != nil {
 		t.Errorf("an identity from before: %v", err)
 	}
 	m.ready(t, m.set(t, `{}`))
@@ -219,7 +220,7 @@ func testInvalidSettings(t *testing.T, m *followed) {
 	validate("elsewhere")
 	invalid := []byte(`{"spec":{"sidecar":{"image":"a b"}}}`)
 	var generation int64
-	eventually(t, "what is wrong is stored", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "what is wrong is stored", func(ctx context.Context) (bool, error) {
 		object, err := m.objects.Patch(ctx, v1.MeshConfigName, "application/merge-patch+json", invalid, metav1.PatchOptions{})
 		if err == nil {
 			generation = object.GetGeneration()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestOneThatIsRefusedDoesNotTakeTheRestAway(t *testing.T) {
@@ -23,7 +24,7 @@ func TestOneThatIsRefusedDoesNotTakeTheRestAway(t *testing.T) {
 			showLogs(t, c)
 		}
 	}()
-	bootstrap, err := mesh.Pod(within(t, time.Minute), client, mesh.Namespace, "osm-bootstrap")
+	bootstrap, err := mesh.Pod(testkit.Context(t, time.Minute), client, mesh.Namespace, "osm-bootstrap")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +38,7 @@ func TestOneThatIsRefusedDoesNotTakeTheRestAway(t *testing.T) {
 		}
 		roots.create(t, "second", v1.Passive)
 		roots.await(t, "second", "False Refused", "False RootsUnknown")
-		eventually(t, "osm-bootstrap is ready, and says it", func(context.Context) (bool, error) {
+		testkit.Condition(t, "osm-bootstrap is ready, and says it", func(context.Context) (bool, error) {
 			got := readyz()
 			return strings.HasPrefix(got, "ok\nwarning: secret osm-system/second is refused"), nil
 		})
@@ -48,7 +49,7 @@ func TestOneThatIsRefusedDoesNotTakeTheRestAway(t *testing.T) {
 		own, fixed := newPair(t, nil), true
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: rootSecret}, Immutable: &fixed, Data: map[string][]byte{"ca.crt": own.cert, "private.key": own.key}}
 		deleteSecret(t, client, rootSecret)
-		eventually(t, "the Secret is the operator's", func(ctx context.Context) (bool, error) {
+		testkit.Condition(t, "the Secret is the operator's", func(ctx context.Context) (bool, error) {
 			_, err := secrets.Create(ctx, secret, metav1.CreateOptions{})
 			if err == nil {
 				return true, nil
@@ -56,7 +57,7 @@ func TestOneThatIsRefusedDoesNotTakeTheRestAway(t *testing.T) {
 			deleteSecret(t, client, rootSecret) // osm-bootstrap was first
 			return false, nil
 		})
-		eventually(t, "the webhooks are called by it", func(context.Context) (bool, error) {
+		testkit.Condition(t, "the webhooks are called by it", func(context.Context) (bool, error) {
 			for _, bundle := range caBundles(t, client) {
 				if !bytes.Contains(bundle, bytes.TrimSpace(own.cert)) {
 					return false, nil
@@ -66,7 +67,7 @@ func TestOneThatIsRefusedDoesNotTakeTheRestAway(t *testing.T) {
 		})
 		root := parseCertificate(t, own.cert)
 		for _, service := range []string{"osm-injector", "osm-validator", "osm-bootstrap"} {
-			eventually(t, service+" is served from it", func(context.Context) (bool, error) {
+			testkit.Condition(t, service+" is served from it", func(context.Context) (bool, error) {
 				leaf := parseCertificate(t, getSecret(t, client, service+"-tls").Data[corev1.TLSCertKey])
 				return leaf.CheckSignatureFrom(root) == nil, nil
 			})

@@ -24,6 +24,7 @@ import (
 
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestWithoutTheInjectorOnlyTheMeshStandsStill(t *testing.T) {
@@ -119,7 +120,7 @@ func (s standstill) recover(t *testing.T) {
 			t.Log(last)
 		}
 	}()
-	eventually(t, "a pod of the mesh is injected again", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "a pod of the mesh is injected again", func(ctx context.Context) (bool, error) {
 		var pod *corev1.Pod
 		pod, last = s.create(ctx, s.inside, nil)
 		return last == nil && hasSidecar(pod), nil
@@ -130,10 +131,10 @@ func (s standstill) recover(t *testing.T) {
 func scale(t *testing.T, client kubernetes.Interface, name string, replicas int) {
 	t.Helper()
 	patchReplicas(t, client, name, replicas)
-	if err := mesh.WaitRollout(within(t, time.Minute), client, mesh.Namespace, name); err != nil {
+	if err := mesh.WaitRollout(testkit.Context(t, time.Minute), client, mesh.Namespace, name); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, fmt.Sprintf("%d pods of %s", replicas, name), func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, fmt.Sprintf("%d pods of %s", replicas, name), func(ctx context.Context) (bool, error) {
 		pods, err := client.CoreV1().Pods(mesh.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + name})
 		return err == nil && len(pods.Items) == replicas, err
 	})
@@ -193,12 +194,12 @@ func expireServing(t *testing.T, client kubernetes.Interface) {
 // wantUnready fails unless the injector says that its certificate has expired.
 func wantUnready(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
 	t.Helper()
-	pod, err := mesh.Pod(within(t, time.Minute), client, mesh.Namespace, "osm-injector")
+	pod, err := mesh.Pod(testkit.Context(t, time.Minute), client, mesh.Namespace, "osm-injector")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ask := &http.Client{Transport: &http.Transport{DialContext: c.Dial, DisableKeepAlives: true}, Timeout: 10 * time.Second}
-	eventually(t, "the injector says that its certificate has expired", func(context.Context) (bool, error) {
+	testkit.Condition(t, "the injector says that its certificate has expired", func(context.Context) (bool, error) {
 		response, err := ask.Get("http://" + net.JoinHostPort(pod.Status.PodIP, "9091") + "/readyz")
 		if err != nil {
 			return false, nil // it has yet to listen

@@ -14,6 +14,7 @@ import (
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/sidecar"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // startProxy runs the sidecar of an injected pod until the test's end.
@@ -39,7 +40,7 @@ func startProxy(t *testing.T, c *cluster.Cluster, client kubernetes.Interface, p
 func runProxy(t *testing.T, c *cluster.Cluster, client kubernetes.Interface, pod *corev1.Pod) (*sidecar.Sidecar, sidecar.State) {
 	t.Helper()
 	proxy := startProxy(t, c, client, pod)
-	state, err := proxy.Wait(within(t, 30*time.Second), sidecar.State.Ready)
+	state, err := proxy.Wait(testkit.Context(t, 30*time.Second), sidecar.State.Ready)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func testScripts(t *testing.T, client kubernetes.Interface) {
@@ -31,13 +32,13 @@ func testScripts(t *testing.T, client kubernetes.Interface) {
 		}
 		return err == nil && maps.Equal(cm.Data, data) && cm.Immutable != nil && *cm.Immutable, err
 	}
-	eventually(t, "the scripts are published", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "the scripts are published", func(ctx context.Context) (bool, error) {
 		return published(ctx, pipy.ConfigMapName(), pipy.Scripts())
 	})
 	if err := client.CoreV1().ConfigMaps(pod.Namespace).Delete(t.Context(), pipy.ConfigMapName(), metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "deleted scripts are put back", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "deleted scripts are put back", func(ctx context.Context) (bool, error) {
 		return published(ctx, pipy.ConfigMapName(), pipy.Scripts())
 	})
 	before, err := get(t.Context(), pipy.ConfigMapName())
@@ -63,7 +64,7 @@ func testScripts(t *testing.T, client kubernetes.Interface) {
 	if err := client.CoreV1().ConfigMaps(pod.Namespace).Delete(t.Context(), pipy.ConfigMapName(), metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "scripts are put back beside those of another version", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "scripts are put back beside those of another version", func(ctx context.Context) (bool, error) {
 		return published(ctx, pipy.ConfigMapName(), pipy.Scripts())
 	})
 	if after, err := get(t.Context(), other.Name); err != nil || after.UID != other.UID || after.ResourceVersion != other.ResourceVersion {
@@ -87,7 +88,7 @@ func testHeldBundle(t *testing.T, client kubernetes.Interface, namespace string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a bundle that a tenant holds is replaced", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "a bundle that a tenant holds is replaced", func(ctx context.Context) (bool, error) {
 		cm, err := client.CoreV1().ConfigMaps(namespace).Get(ctx, rotation.ConfigMapName, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return false, nil

@@ -22,6 +22,7 @@ import (
 	"github.com/osm-edge/osm/manifests/render"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestFiftyBootstrapsAndFiveControllersMakeOneRootAndAnotherAndEndEqual(t *testing.T) {
@@ -78,7 +79,7 @@ func runTogether(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) 
 		t.Fatal(err)
 	}
 	for _, name := range []string{"osm-bootstrap", "osm-controller"} {
-		if err := mesh.WaitRollout(within(t, 3*time.Minute), client, mesh.Namespace, name); err != nil {
+		if err := mesh.WaitRollout(testkit.Context(t, 3*time.Minute), client, mesh.Namespace, name); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -151,7 +152,7 @@ func (s *seenRoots) add(t *testing.T, event watch.Event) {
 // await waits until just these roots were ever seen.
 func (s *seenRoots) await(t *testing.T, want trustbundle.TrustBundle) {
 	t.Helper()
-	eventually(t, "the roots are seen everywhere", func(context.Context) (bool, error) {
+	testkit.Condition(t, "the roots are seen everywhere", func(context.Context) (bool, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return holdsAll(s.secret, want) && holdsAll(s.record, want), nil

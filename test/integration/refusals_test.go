@@ -18,6 +18,7 @@ import (
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/certmanager"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // inTheWay is refused in each case, whatever is fixed: nothing is ever installed.
@@ -180,7 +181,7 @@ func (s *hintShell) plantAndFollow(t *testing.T, one refusalCase) {
 		given = one.instead
 	}
 	if one.install != nil {
-		if err := one.install(within(t, time.Minute), s.cluster.Config()); err != nil {
+		if err := one.install(testkit.Context(t, time.Minute), s.cluster.Config()); err != nil {
 			t.Fatal(err)
 		}
 		one.run = "true"
@@ -254,7 +255,7 @@ func (s *hintShell) run(t *testing.T, line string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.CommandContext(within(t, time.Minute), "bash", "-euo", "pipefail", "-c", line)
+	command := exec.CommandContext(testkit.Context(t, time.Minute), "bash", "-euo", "pipefail", "-c", line)
 	command.Dir = s.dir
 	command.Env = append(os.Environ(), "CHART="+absolute, "KUBECONFIG="+s.cluster.Kubeconfig(), "HOME="+s.dir, "PATH="+bin+":"+s.cluster.BinDir()+":"+os.Getenv("PATH"))
 	if out, err := command.CombinedOutput(); err != nil {

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const (
@@ -54,13 +55,13 @@ func (l *lifecycle) repeatInstallation(t *testing.T) {
 "matchConstraints":{"resourceRules":[{"apiGroups":["apps"],"apiVersions":["v1"],"resources":["deployments"],"operations":["CREATE"]}]},
 "validations":[{"expression":"object.metadata.name != 'osm-controller'","message":"not today"}]}}`))
 	l.kubectl(t, "create", "-f", l.file(t, `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicyBinding","metadata":{"name":"no-controller"},"spec":{"policyName":"no-controller","validationActions":["Deny"]}}`))
-	eventually(t, "the policy", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "the policy", func(ctx context.Context) (bool, error) {
 		_, err := l.client.AppsV1().Deployments("default").Create(ctx, deploymentNamed("osm-controller"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err != nil && strings.Contains(err.Error(), "not today"), nil
 	})
 	l.refused(t, []string{"install", patientLimit}, "not today")
 	l.kubectl(t, "delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", "no-controller")
-	eventually(t, "the end of the policy", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "the end of the policy", func(ctx context.Context) (bool, error) {
 		_, err := l.client.AppsV1().Deployments("default").Create(ctx, deploymentNamed("osm-controller"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err == nil, nil
 	})
@@ -234,13 +235,13 @@ func (l *lifecycle) uninstallWhatComesBack(t *testing.T) {
 func (l *lifecycle) interruptUninstallation(t *testing.T) {
 	l.osm(t, "install", patientLimit)
 	l.kubectl(t, "patch", "clusterrole", "osm-bootstrap-osm", "--type=merge", "-p", finalizers)
-	command := exec.CommandContext(within(t, 2*time.Minute), filepath.Join(bin, "osm"), "uninstall", "mesh", "--yes", patientLimit, "--kubeconfig", l.cluster.Kubeconfig())
+	command := exec.CommandContext(testkit.Context(t, 2*time.Minute), filepath.Join(bin, "osm"), "uninstall", "mesh", "--yes", patientLimit, "--kubeconfig", l.cluster.Kubeconfig())
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = io.Discard, &out
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "what is stuck is deleted", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "what is stuck is deleted", func(ctx context.Context) (bool, error) {
 		role, err := l.client.RbacV1().ClusterRoles().Get(ctx, "osm-bootstrap-osm", metav1.GetOptions{})
 		return err == nil && role.DeletionTimestamp != nil, err
 	})

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/manifests/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // amounts reads "cpu 1, memory 1Gi".
@@ -140,7 +141,7 @@ func createQuota(t *testing.T, client kubernetes.Interface, namespace, hard stri
 	if _, err := client.CoreV1().ResourceQuotas(namespace).Create(t.Context(), quota, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the quota is enforced", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "the quota is enforced", func(ctx context.Context) (bool, error) {
 		quota, err := client.CoreV1().ResourceQuotas(namespace).Get(ctx, "compute", metav1.GetOptions{})
 		return err == nil && maps.EqualFunc(quota.Status.Hard, amounts(hard), func(a, b resource.Quantity) bool { return a.Cmp(b) == 0 }), err
 	})
@@ -150,7 +151,7 @@ func createQuota(t *testing.T, client kubernetes.Interface, namespace, hard stri
 func createAdmitted(t *testing.T, client kubernetes.Interface, namespace string, pod *corev1.Pod) (created *corev1.Pod) {
 	t.Helper()
 	last := ""
-	eventually(t, "the pod is admitted", func(ctx context.Context) (_ bool, err error) {
+	testkit.Condition(t, "the pod is admitted", func(ctx context.Context) (_ bool, err error) {
 		created, err = client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{})
 		if err != nil && err.Error() != last {
 			last = err.Error()

@@ -26,6 +26,7 @@ import (
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/sidecar"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const firstRoot = "osm-mesh-root-certificate"
@@ -69,7 +70,7 @@ func TestAMeshFollowsItsRootCertificates(t *testing.T) {
 		if _, err := client.CoreV1().Secrets(mesh.Namespace).Update(t.Context(), secret, metav1.UpdateOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "an Event names it", func(ctx context.Context) (bool, error) {
+		testkit.Condition(t, "an Event names it", func(ctx context.Context) (bool, error) {
 			events, err := client.EventsV1().Events(mesh.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "reason=TextIgnored"})
 			if err != nil {
 				return false, err
@@ -91,7 +92,7 @@ func TestAMeshFollowsItsRootCertificates(t *testing.T) {
 		roots.setRole(t, "second", v1.Active)
 		roots.await(t, "second", "True Reached", "True Signing")
 		roots.await(t, firstRoot, "True Reached", "True Superseded")
-		_, err := proxy.Wait(within(t, 30*time.Second), func(s sidecar.State) bool { return s.Leaf().CheckSignatureFrom(second.Certificate) == nil })
+		_, err := proxy.Wait(testkit.Context(t, 30*time.Second), func(s sidecar.State) bool { return s.Leaf().CheckSignatureFrom(second.Certificate) == nil })
 		if err != nil {
 			t.Errorf("the certificate is not of the second root: %v", err)
 		}
@@ -112,7 +113,7 @@ func TestAMeshFollowsItsRootCertificates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the record is as it was", func(ctx context.Context) (bool, error) {
+		testkit.Condition(t, "the record is as it was", func(ctx context.Context) (bool, error) {
 			after, err := record.Read(ctx)
 			if errors.Is(err, rotation.ErrMalformed) {
 				return false, nil
@@ -123,7 +124,7 @@ func TestAMeshFollowsItsRootCertificates(t *testing.T) {
 	t.Run("one that is revoked is trusted by nobody within seconds", func(t *testing.T) {
 		roots.setRole(t, firstRoot, v1.Revoked)
 		only := trustbundle.New(second.Certificate)
-		if _, err := proxy.Wait(within(t, 30*time.Second), func(s sidecar.State) bool { return s.Ready() && s.Bundle().Equal(only) }); err != nil {
+		if _, err := proxy.Wait(testkit.Context(t, 30*time.Second), func(s sidecar.State) bool { return s.Ready() && s.Bundle().Equal(only) }); err != nil {
 			t.Errorf("the proxy trusts others than the second root: %v", err)
 		}
 		roots.await(t, firstRoot, "Unknown Revoked", "False Revoked")
@@ -160,7 +161,7 @@ func (r rootObjects) setRole(t *testing.T, name string, role v1.Role) {
 // await awaits these of Ready and InUse, as "Status Reason".
 func (r rootObjects) await(t *testing.T, name, ready, inUse string) {
 	t.Helper()
-	eventually(t, name+" says what it is", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, name+" says what it is", func(ctx context.Context) (bool, error) {
 		object, err := r.Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return false, err

@@ -20,6 +20,7 @@ import (
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 	"github.com/osm-edge/osm/test/tokens"
 )
 
@@ -65,7 +66,7 @@ func TestSDSProvesWhoAsksBeforeItAnswers(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run("with "+test.name, func(t *testing.T) {
-			ctx := within(t, 20*time.Second)
+			ctx := testkit.Context(t, 20*time.Second)
 			if test.token != "" {
 				ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+test.token)
 			}
@@ -78,7 +79,7 @@ func TestSDSProvesWhoAsksBeforeItAnswers(t *testing.T) {
 		})
 	}
 	t.Run("with a nonce that it was never sent", func(t *testing.T) {
-		ctx := metadata.AppendToOutgoingContext(within(t, 20*time.Second), "authorization", "Bearer "+own)
+		ctx := metadata.AppendToOutgoingContext(testkit.Context(t, 20*time.Second), "authorization", "Bearer "+own)
 		stream, err := stubs.StreamSecrets(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -163,7 +164,7 @@ func connect(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) secr
 // deploy lets a workload join the mesh in a namespace of its own.
 func deploy(t *testing.T, client kubernetes.Interface, namespace, name string) *corev1.Pod {
 	t.Helper()
-	ctx := within(t, time.Minute)
+	ctx := testkit.Context(t, time.Minute)
 	if err := mesh.Join(ctx, client, namespace); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +178,7 @@ func deploy(t *testing.T, client kubernetes.Interface, namespace, name string) *
 // deployPlain runs a workload outside of the mesh.
 func deployPlain(t *testing.T, client kubernetes.Interface) *corev1.Pod {
 	t.Helper()
-	ctx := within(t, time.Minute)
+	ctx := testkit.Context(t, time.Minute)
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "outside"}}
 	if _, err := client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)

@@ -13,13 +13,14 @@ import (
 	"github.com/osm-edge/osm/test/authority"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/sidecar"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 var circuitOpen = regexp.MustCompile(`(?m)^osm_issuer_circuit_open\{.*\} 1$`)
 
 // testSealedVault seals Vault, and has a pod of a new service account come meanwhile.
 func testSealedVault(t *testing.T, m signed, vault *authority.Vault) {
-	controller, err := mesh.Pod(within(t, time.Minute), m.client, mesh.Namespace, "osm-controller")
+	controller, err := mesh.Pod(testkit.Context(t, time.Minute), m.client, mesh.Namespace, "osm-controller")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,18 +31,18 @@ func testSealedVault(t *testing.T, m signed, vault *authority.Vault) {
 		t.Fatal(err)
 	}
 	late := startProxy(t, m.cluster, m.client, deploy(t, m.client, "bookstore", "bookstore-v2"))
-	eventually(t, "the circuit is open", func(context.Context) (bool, error) { return circuitOpen.MatchString(ops("/metrics")), nil })
+	testkit.Condition(t, "the circuit is open", func(context.Context) (bool, error) { return circuitOpen.MatchString(ops("/metrics")), nil })
 	if got := ops("/readyz"); !strings.HasPrefix(got, "ok\nwarning: the issuer of root ") {
 		t.Errorf("/readyz: %q", got)
 	}
 	m.awaitEvent(t, "IssuerFails")
-	if err := sidecar.Fetch(within(t, 20*time.Second), proxyOptions(t, m.cluster, m.client, m.pod), ownSecret); err != nil {
+	if err := sidecar.Fetch(testkit.Context(t, 20*time.Second), proxyOptions(t, m.cluster, m.client, m.pod), ownSecret); err != nil {
 		t.Errorf("a certificate that is there is not served: %v", err)
 	}
 	if err := vault.Unseal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	state, err := late.Wait(within(t, 90*time.Second), sidecar.State.Ready)
+	state, err := late.Wait(testkit.Context(t, 90*time.Second), sidecar.State.Ready)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func testSealedVault(t *testing.T, m signed, vault *authority.Vault) {
 
 func (m signed) awaitEvent(t *testing.T, reason string) {
 	t.Helper()
-	eventually(t, "the Event "+reason, func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "the Event "+reason, func(ctx context.Context) (bool, error) {
 		events, err := m.client.EventsV1().Events(mesh.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "reason=" + reason})
 		return err == nil && len(events.Items) > 0, err
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/osm-edge/osm/test/authority"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestAMeshThatVaultSignsFor(t *testing.T) {
@@ -46,7 +47,7 @@ func TestAMeshThatVaultSignsFor(t *testing.T) {
 func TestAMeshThatCertManagerSignsFor(t *testing.T) {
 	t.Parallel()
 	c, client := startCluster(t)
-	manager, err := authority.StartCertManager(within(t, 2*time.Minute), c, authority.CertManagerOptions{Namespace: mesh.Namespace})
+	manager, err := authority.StartCertManager(testkit.Context(t, 2*time.Minute), c, authority.CertManagerOptions{Namespace: mesh.Namespace})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func TestAMeshThatCertManagerSignsFor(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if err := mesh.Install(within(t, time.Minute), c.Config(), manager.Values()); err != nil {
+	if err := mesh.Install(testkit.Context(t, time.Minute), c.Config(), manager.Values()); err != nil {
 		showLogs(t, c)
 		t.Fatal(err)
 	}
@@ -99,7 +100,7 @@ func (m signed) check(t *testing.T) {
 }
 
 func (m signed) checkRootSecret(t *testing.T) {
-	eventually(t, "the root is in the Secret", func(ctx context.Context) (bool, error) {
+	testkit.Condition(t, "the root is in the Secret", func(ctx context.Context) (bool, error) {
 		list, err := m.client.CoreV1().Secrets(mesh.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + rootSecret})
 		if err != nil || len(list.Items) == 0 {
 			return false, err

@@ -19,6 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // refused is a workload whose pods the API server refuses, and what is found.
@@ -46,7 +48,7 @@ var refusals = []refused{
 		"Job", `violates PodSecurity "baseline:latest"`, "kubectl label --overwrite namespace NAMESPACE pod-security.kubernetes.io/enforce=privileged"},
 	{"the mesh's webhook denies", nil, "",
 		"ReplicaSet", `{"containers":[{"name":"osm-init","image":"a"}]}`,
-		"ReplicaSet", "container osm-init: the mesh adds one of this name", "docs/operations.md#a-pod-that-is-refused"},
+		"ReplicaSet", "container osm-init: the mesh adds one of this name", "docs/reference/refusals.md#a-pod-that-is-refused"},
 	{"a webhook of others is not there", map[string]string{"test.example.com/guarded": "yes"}, "",
 		"Deployment", `{"containers":[{"name":"app","image":"a"}]}`,
 		"Deployment", `failed calling webhook "guard.example.com"`, "whose webhook guard.example.com is"},
@@ -162,7 +164,7 @@ func (p *patient) enforced(namespace, kind string) {
 	if kind != "ResourceQuota" {
 		return
 	}
-	eventually(p.t, "the quota is enforced", func(ctx context.Context) (bool, error) {
+	testkit.Condition(p.t, "the quota is enforced", func(ctx context.Context) (bool, error) {
 		quota, err := p.client.CoreV1().ResourceQuotas(namespace).Get(ctx, "beside", metav1.GetOptions{})
 		return err == nil && len(quota.Status.Hard) > 0, err
 	})
@@ -228,7 +230,7 @@ func TestCheckReportsPullSecretsThatPodsLack(t *testing.T) {
 	if _, err := client.CoreV1().ServiceAccounts(namespace).Patch(t.Context(), "default", types.MergePatchType, account, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := wait.PollUntilContextCancel(within(t, 30*time.Second), 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	if err := wait.PollUntilContextCancel(testkit.Context(t, 30*time.Second), 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "by-account"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "example/app:1"}}}}
 		_ = warnings.take()
 		created, err := heeded.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/test/testkit"
 	"github.com/osm-edge/osm/test/tokens"
 )
 
@@ -32,7 +33,7 @@ func ofDeletedPod(t *testing.T, maker *tokens.Maker, client kubernetes.Interface
 	if err := pods.Delete(t.Context(), pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
 		t.Fatal(err)
 	}
-	err = wait.PollUntilContextCancel(within(t, 30*time.Second), 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextCancel(testkit.Context(t, 30*time.Second), 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		_, err := pods.Get(ctx, pod.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return true, nil

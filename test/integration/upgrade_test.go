@@ -20,6 +20,7 @@ import (
 
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // objects is the client of the mesh's own objects of a kind, in a version.
@@ -60,12 +61,12 @@ func TestObjectsOfAnOlderReleaseAreReadableAfterItsUpgrade(t *testing.T) {
 	}
 	given := osmEdge(t)
 	for _, object := range given {
-		eventually(t, "an object is stored", func(ctx context.Context) (bool, error) {
+		testkit.Condition(t, "an object is stored", func(ctx context.Context) (bool, error) {
 			_, err := objects(stored, "v1alpha2", object.GetKind()).Create(ctx, object, metav1.CreateOptions{})
 			return err == nil, nil
 		})
 	}
-	if err := mesh.Install(within(t, 2*time.Minute), c.Config(), nil); err != nil {
+	if err := mesh.Install(testkit.Context(t, 2*time.Minute), c.Config(), nil); err != nil {
 		showLogs(t, c)
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // TestWebhooksAnswerAPIServersOnly has the API server present a client
@@ -56,7 +57,7 @@ func TestWebhooksAnswerAPIServersOnly(t *testing.T) {
 					}
 					certificates = append(certificates, certificate)
 				}
-				err := call(within(t, 20*time.Second), c, address, certificates)
+				err := call(testkit.Context(t, 20*time.Second), c, address, certificates)
 				if test.refusal == "" && err != nil {
 					t.Errorf("refused: %v", err)
 				}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // testWorkloads has the controllers of Kubernetes create pods of the mesh.
@@ -51,7 +52,7 @@ func testWorkloads(t *testing.T, client kubernetes.Interface) {
 				t.Fatal(err)
 			}
 			var pods []corev1.Pod
-			eventually(t, "two pods", func(ctx context.Context) (bool, error) {
+			testkit.Condition(t, "two pods", func(ctx context.Context) (bool, error) {
 				list, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=app"})
 				if err != nil {
 					return false, err

@@ -39,7 +39,7 @@ type server struct{ objects dynamic.Interface }
 
 func newServer(t *testing.T) *server {
 	t.Helper()
-	c, err := cluster.Start(t.Context(), cluster.Options{Log: os.Stderr})
+	c, err := cluster.Connect(t.Context(), os.Stderr)
 	must(t, err)
 	t.Cleanup(func() { must(t, c.Stop()) })
 	definitions, err := apiextensionsclient.NewForConfig(c.Config())

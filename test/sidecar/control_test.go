@@ -25,9 +25,9 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/issuertest"
-	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/sidecar"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // control is a control plane in memory, and the network and the files of its
@@ -62,7 +62,7 @@ func newControl(t *testing.T) *control {
 
 		destinations: &anywhere{identities: []identity.Identity{identityOf(t, "bookstore", "bookstore-v2")}},
 	}
-	ca := newCA(t)
+	ca := testkit.CA(t)
 	c.setRoots(issuer.Root{Name: "first", Issuer: ca})
 	c.ca = c.manager.Bundle().PEM()
 	c.serving = issuertest.Serving(c.manager, identityOf(t, "osm-system", "osm-controller"))
@@ -77,19 +77,6 @@ func newControl(t *testing.T) *control {
 		}
 	})
 	return c
-}
-
-func newCA(t *testing.T) *tresor.CA {
-	t.Helper()
-	root, key, err := tresor.NewRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca, err := tresor.New(root, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ca
 }
 
 func (c *control) setRoots(roots ...issuer.Root) {

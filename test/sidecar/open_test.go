@@ -8,6 +8,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/test/sidecar"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // pair are two sidecars without interception.
@@ -56,7 +57,7 @@ func (p *pair) connect() <-chan error {
 }
 
 func TestAConnectionEndsWithTheTrustInItsPeersRootAndNoSooner(t *testing.T) {
-	first, other := newCA(t), newCA(t)
+	first, other := testkit.CA(t), testkit.CA(t)
 	was := issuer.Root{Name: "was", Role: issuer.Active, Issuer: first}
 	p := newPair(t, first)
 	passive := func(i issuer.Issuer) issuer.Root { return issuer.Root{Name: "other", Role: issuer.Passive, Issuer: i} }
@@ -91,7 +92,7 @@ func (b brief) Issue(ctx context.Context, r *issuer.Request, ttl time.Duration) 
 // TestAConnectionOutlivesARootThatIsReplaced has a root leave when all of its
 // certificates have ended, which is when one leaves that is replaced.
 func TestAConnectionOutlivesARootThatIsReplaced(t *testing.T) {
-	first, other := newCA(t), newCA(t)
+	first, other := testkit.CA(t), testkit.CA(t)
 	p := newPair(t, brief{first})
 	ended := p.connect()
 	is := issuer.Root{Name: "is", Role: issuer.Active, Issuer: other}
@@ -101,7 +102,7 @@ func TestAConnectionOutlivesARootThatIsReplaced(t *testing.T) {
 	}
 	time.Sleep(moment)
 	p.trust(is)
-	p.trust(is, issuer.Root{Name: "next", Role: issuer.Passive, Issuer: newCA(t)})
+	p.trust(is, issuer.Root{Name: "next", Role: issuer.Passive, Issuer: testkit.CA(t)})
 	p.trust(is) // one that signed nothing is gone
 	select {
 	case err := <-ended:

@@ -21,6 +21,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/sidecar"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestASidecarGetsItsCertificateAndEveryLaterOne(t *testing.T) {
@@ -293,7 +294,7 @@ func TestASidecarTrustsOnlyItsControlPlane(t *testing.T) {
 		change func(t *testing.T, c *control, o *sidecar.Options)
 	}{
 		{"another root", func(t *testing.T, c *control, _ *sidecar.Options) {
-			c.mount(trustbundle.New(newCA(t).Root()).PEM())
+			c.mount(trustbundle.New(testkit.CA(t).Root()).PEM())
 		}},
 		{"no root", func(_ *testing.T, c *control, _ *sidecar.Options) { c.mount(nil) }},
 		{"another name", func(_ *testing.T, _ *control, o *sidecar.Options) {
@@ -332,7 +333,7 @@ func TestASidecarOutlivesItsControlPlane(t *testing.T) {
 			s := c.run(o)
 			first := c.wait(s, sidecar.State.Ready)
 
-			next := newCA(t)
+			next := testkit.CA(t)
 			c.setRoots(issuer.Root{Name: "next", Issuer: next},
 				issuer.Root{Name: "first", Role: issuer.Passive, Issuer: issuer.TrustedOnly(first.Bundle())})
 			moved := c.wait(s, func(s sidecar.State) bool {

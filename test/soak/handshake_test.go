@@ -9,10 +9,11 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 func TestAHandshakeFailsWhereOneSideMustRefuse(t *testing.T) {
-	one, other := newCA(t), newCA(t)
+	one, other := testkit.CA(t), testkit.CA(t)
 	both := bundleOf(t, one).Union(bundleOf(t, other))
 	tests := map[string]struct {
 		client, server *view
@@ -35,19 +36,6 @@ func TestAHandshakeFailsWhereOneSideMustRefuse(t *testing.T) {
 			}
 		})
 	}
-}
-
-func newCA(t *testing.T) *tresor.CA {
-	t.Helper()
-	root, key, err := tresor.NewRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca, err := tresor.New(root, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ca
 }
 
 func bundleOf(t *testing.T, ca *tresor.CA) trustbundle.TrustBundle {

@@ -1,15 +1,10 @@
 package check
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/hex"
 	"fmt"
-	"math/big"
 	"reflect"
 	"strings"
 	"testing"
@@ -23,6 +18,7 @@ import (
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	v1 "github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const day = 24 * time.Hour
@@ -45,7 +41,7 @@ func TestWhatIsNotThereIsFoundAndNothingPanics(t *testing.T) {
 }
 
 func TestSituationsThatTakeTime(t *testing.T) {
-	root := newRoot(t, now().Add(-day), now().AddDate(10, 0, 0))
+	root := testkit.Root(t, now().Add(-day), now().AddDate(10, 0, 0))
 	lead := func(renewed time.Time) func(*Snapshot) {
 		return func(s *Snapshot) {
 			s.Deployments = map[string]*appsv1.Deployment{"osm-controller": {Status: appsv1.DeploymentStatus{AvailableReplicas: 1}}}
@@ -59,10 +55,10 @@ func TestSituationsThatTakeTime(t *testing.T) {
 		problem  string
 	}{
 		"the root has years left":             {"root", record(root, ""), "", ""},
-		"the root ends in two months":         {"root", record(newRoot(t, now().AddDate(-10, 0, 0), now().Add(60*day)), ""), Warning, "expires in 60 days"},
-		"the root ends in a week":             {"root", record(newRoot(t, now().AddDate(-10, 0, 0), now().Add(7*day)), ""), Error, "expires in 7 days"},
-		"the root has ended":                  {"root", record(newRoot(t, now().AddDate(-10, 0, 0), now().Add(-time.Hour)), ""), Error, "expired at"},
-		"a root of a day has half a day left": {"root", record(newRoot(t, now().Add(-day/2), now().Add(day/2)), ""), "", ""},
+		"the root ends in two months":         {"root", record(testkit.Root(t, now().AddDate(-10, 0, 0), now().Add(60*day)), ""), Warning, "expires in 60 days"},
+		"the root ends in a week":             {"root", record(testkit.Root(t, now().AddDate(-10, 0, 0), now().Add(7*day)), ""), Error, "expires in 7 days"},
+		"the root has ended":                  {"root", record(testkit.Root(t, now().AddDate(-10, 0, 0), now().Add(-time.Hour)), ""), Error, "expired at"},
+		"a root of a day has half a day left": {"root", record(testkit.Root(t, now().Add(-day/2), now().Add(day/2)), ""), "", ""},
 
 		"Vault is asked over https":              {"root", vaultRoot("https://vault:8200", "Reached"), "", ""},
 		"Vault is asked over http":               {"root", vaultRoot("HTTP://vault:8200", "Reached"), Warning, "asked over http"},
@@ -163,25 +159,4 @@ func record(root *x509.Certificate, step string, details ...any) func(*Snapshot)
 			}}}
 		}
 	}
-}
-
-func newRoot(t *testing.T, notBefore, notAfter time.Time) *x509.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "osm-ca.openservicemesh.io"}, NotBefore: notBefore, NotAfter: notAfter,
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return root
 }

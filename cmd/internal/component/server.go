@@ -61,7 +61,7 @@ func (s *OpsServer) Run(ctx context.Context) error {
 // serve closes the listener.
 func (s *OpsServer) serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
-		Handler:           s.handler(),
+		Handler:           s.Handler(),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
@@ -86,7 +86,8 @@ func (s *OpsServer) serve(ctx context.Context, listener net.Listener) error {
 	return err
 }
 
-func (s *OpsServer) handler() http.Handler {
+// Handler answers what Run serves. It registers the state of the daemon with the Registry, so it is called once.
+func (s *OpsServer) Handler() http.Handler {
 	s.registerState()
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Registry, promhttp.HandlerOpts{}))

@@ -18,7 +18,7 @@ func ask(t *testing.T, method, path string, unready error) *httptest.ResponseRec
 	t.Helper()
 	s := &OpsServer{Options: &Options{}, Component: "osm-test", Registry: NewRegistry(), Ready: func() error { return unready }}
 	answer := httptest.NewRecorder()
-	s.handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+	s.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), method, path, nil))
 	return answer
 }
 
@@ -72,7 +72,7 @@ func TestWarningsFollowWhetherItIsReady(t *testing.T) {
 				Warnings: func() []string { return test.warnings },
 			}
 			answer := httptest.NewRecorder()
-			s.handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), "GET", "/readyz", nil))
+			s.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), "GET", "/readyz", nil))
 			if answer.Code != test.code || answer.Body.String() != test.body {
 				t.Errorf("answer %d %q, want %d %q", answer.Code, answer.Body, test.code, test.body)
 			}

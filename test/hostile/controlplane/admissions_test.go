@@ -28,6 +28,7 @@ import (
 
 	"github.com/osm-edge/osm/test/attack"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 const (
@@ -119,7 +120,7 @@ func attackEvents(t *testing.T, a *anyone) {
 // restart leaves the injector without what it remembers of callers.
 func (a *anyone) restart(t *testing.T) {
 	t.Helper()
-	check(t, mesh.Restart(within(t, time.Minute), a.client, mesh.Namespace, "osm-injector"))
+	check(t, mesh.Restart(testkit.Context(t, time.Minute), a.client, mesh.Namespace, "osm-injector"))
 	a.http.CloseIdleConnections()
 }
 

@@ -28,6 +28,7 @@ import (
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/attack"
 	"github.com/osm-edge/osm/test/cluster"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // streamEnds is how long a stream may go on after its pod's right to it is gone.
@@ -231,7 +232,7 @@ func (m *realMesh) begin(ctx context.Context, token string, names ...string) (se
 
 func (m *realMesh) open(t *testing.T, token string) secretv3.SecretDiscoveryService_StreamSecretsClient {
 	t.Helper()
-	stream, _, err := m.begin(within(t, streamEnds+time.Minute), token, "default")
+	stream, _, err := m.begin(testkit.Context(t, streamEnds+time.Minute), token, "default")
 	check(t, err)
 	return stream
 }

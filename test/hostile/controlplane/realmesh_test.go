@@ -18,6 +18,7 @@ import (
 
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
+	"github.com/osm-edge/osm/test/testkit"
 	"github.com/osm-edge/osm/test/tokens"
 )
 
@@ -49,7 +50,7 @@ func startRealMesh(t *testing.T) *realMesh {
 	c := must[*cluster.Cluster](t)(cluster.Start(t.Context(), cluster.Options{Images: mesh.Images(bin)}))
 	t.Cleanup(func() { check(t, c.Stop()) })
 	m := &realMesh{cluster: c, client: must[kubernetes.Interface](t)(kubernetes.NewForConfig(c.Config())), tokens: tokens.New(t, c)}
-	ctx := within(t, 2*time.Minute)
+	ctx := testkit.Context(t, 2*time.Minute)
 	check(t, mesh.Install(ctx, c.Config(), nil))
 	for _, namespace := range []string{"shop", "bank"} {
 		check(t, mesh.Join(ctx, m.client, namespace))
@@ -66,18 +67,11 @@ func startRealMesh(t *testing.T) *realMesh {
 	return m
 }
 
-func within(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // await waits until done returns nil.
 func (m *realMesh) await(t *testing.T, what string, done func(context.Context) error) {
 	t.Helper()
 	var last error
-	err := wait.PollUntilContextCancel(within(t, 30*time.Second), 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextCancel(testkit.Context(t, 30*time.Second), 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		last = done(ctx)
 		return last == nil, nil
 	})

@@ -25,9 +25,9 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/issuertest"
-	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/test/testkit"
 )
 
 // The SDS server that is attacked runs in a process of its own, which is this
@@ -79,10 +79,10 @@ func TestSDSServer(t *testing.T) {
 	if os.Getenv(sdsServerVariable) == "" {
 		t.Skip("this is run by the tests that attack it")
 	}
-	signing, trusted := newCA(t), newCA(t)
+	signing, trusted := testkit.CA(t), testkit.CA(t)
 	manager := issuer.NewManager(issuer.Options{Logger: slog.New(slog.DiscardHandler)})
 	setRoots := func() {
-		trusted = newCA(t)
+		trusted = testkit.CA(t)
 		check(t, manager.SetRoots(t.Context(), issuer.Root{Name: "active", Issuer: signing},
 			issuer.Root{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(trustbundle.New(trusted.Root()))}))
 	}
@@ -110,13 +110,6 @@ func TestSDSServer(t *testing.T) {
 			fmt.Fprintln(out, lines.Load())
 		}
 	}
-}
-
-func newCA(t testing.TB) *tresor.CA {
-	t.Helper()
-	root, key, err := tresor.NewRoot()
-	check(t, err)
-	return must[*tresor.CA](t)(tresor.New(root, key))
 }
 
 // memory is what the process holds after collections: stacks shrink by half at
