@@ -15,9 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clienttesting "k8s.io/client-go/testing"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -86,7 +86,7 @@ func TestARootThatDoesNotSignAndIsRefusedKeepsNothingFromBeingServed(t *testing.
 			if err := m.Secrets.Delete(t.Context(), "osm-validator-tls", metav1.DeleteOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			m.trusted = func() (issuer.TrustBundle, error) { return issuer.NewTrustBundle(root), nil }
+			m.trusted = func() (trustbundle.TrustBundle, error) { return trustbundle.New(root), nil }
 			m.once(t).mustBeReady(t, "secret osm-system/second is refused")
 			m.mustServe(t, m.lastPublished())
 			if len(m.refused) != 1 || m.refused[0].Name != "second" {
@@ -107,7 +107,7 @@ func TestAnImmutableRootWithoutAnExpirationIsUsed(t *testing.T) {
 	})
 	m.seal(t, "osm-ca-bundle")
 	m.once(t).mustBeReady(t, "")
-	m.mustServeFrom(t, issuer.NewTrustBundle(other.currentRoot(t)))
+	m.mustServeFrom(t, trustbundle.New(other.currentRoot(t)))
 }
 
 func TestAnExpirationThatCannotBeAddedKeepsNothingFromBeingServed(t *testing.T) {
@@ -116,7 +116,7 @@ func TestAnExpirationThatCannotBeAddedKeepsNothingFromBeingServed(t *testing.T) 
 	m.update(t, func(secret *corev1.Secret) { delete(secret.Data, rootsecret.ExpirationKey) })
 	m.client.PrependReactor("patch", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errForbidden })
 	m.once(t).mustBeReady(t, `add the key "expiration" to secret osm-ca-bundle: forbidden`)
-	m.mustServeFrom(t, issuer.NewTrustBundle(m.currentRoot(t)))
+	m.mustServeFrom(t, trustbundle.New(m.currentRoot(t)))
 }
 
 func TestARootThatCannotBeRenewedIsUsedToItsEnd(t *testing.T) {
@@ -139,7 +139,7 @@ func TestARootThatCannotBeRenewedIsUsedToItsEnd(t *testing.T) {
 				test.change(t, m)
 				time.Sleep(tresor.RootValidity / 100 * 95)
 				m.once(t).mustBeReady(t, test.warns)
-				m.mustServe(t, issuer.NewTrustBundle(root))
+				m.mustServe(t, trustbundle.New(root))
 				if !slices.Equal(m.expiring, test.told) {
 					t.Errorf("reported %q", m.expiring)
 				}
@@ -150,9 +150,9 @@ func TestARootThatCannotBeRenewedIsUsedToItsEnd(t *testing.T) {
 
 func TestRootsOfVaultThatCannotBeShownKeepNothingFromBeingServed(t *testing.T) {
 	m := newMeshOf(presetVault)
-	m.createSecret(t, rootSecretOf(map[string][]byte{rootsecret.CertificateKey: issuer.NewTrustBundle(testkit.CA(t).Root()).PEM()}))
+	m.createSecret(t, rootSecretOf(map[string][]byte{rootsecret.CertificateKey: trustbundle.New(testkit.CA(t).Root()).PEM()}))
 	m.seal(t, "osm-ca-bundle")
-	m.current = issuer.NewTrustBundle(testkit.CA(t).Root())
+	m.current = trustbundle.New(testkit.CA(t).Root())
 	m.once(t).mustBeReady(t, "secret osm-system/osm-ca-bundle is refused: key \"ca.crt\": it is immutable, and does not show the roots of today; to fix it, delete the secret")
 	m.mustServeFrom(t, m.lastPublished())
 }
@@ -219,7 +219,7 @@ func TestAWebhookWithoutConfigurationIsNotWaitedFor(t *testing.T) {
 				return
 			}
 			r.mustBeReady(t, "publish the webhooks' roots: ")
-			m.mustServeFrom(t, issuer.NewTrustBundle(m.currentRoot(t)))
+			m.mustServeFrom(t, trustbundle.New(m.currentRoot(t)))
 		})
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // Bootstrap carries out the steps. It is not for concurrent use.
@@ -22,7 +22,7 @@ type Bootstrap struct {
 	Options
 	told told
 	// revoked are roots that the mesh's objects say so of.
-	revoked issuer.TrustBundle
+	revoked trustbundle.TrustBundle
 	// trustDomain is that of the root that signs, empty if it is not known.
 	trustDomain string
 	// asides are failures of the round, and unserved is that of the process's own
@@ -122,7 +122,7 @@ func (b *Bootstrap) ownObjects(ctx context.Context) (authorities, error) {
 // signedElsewhere does without the root's key: the webhooks have a CA that does
 // not depend on the authority, for pods have to start while that is away.
 func (b *Bootstrap) signedElsewhere(ctx context.Context, found authorities, trusted Trusted) error {
-	if err := b.serveFromOwnCA(ctx, trusted.All, issuer.TrustBundle{}); err != nil {
+	if err := b.serveFromOwnCA(ctx, trusted.All, trustbundle.TrustBundle{}); err != nil {
 		return err
 	}
 	b.ensureRoots(ctx, found.tresor, "")

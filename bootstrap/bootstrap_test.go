@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	clienttesting "k8s.io/client-go/testing"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -26,16 +26,16 @@ func TestTheRootIsPublishedBeforeAnythingIsServed(t *testing.T) {
 	if len(m.published) != 1 || m.published[0].served != 0 {
 		t.Fatalf("published %+v", m.published)
 	}
-	if want := issuer.NewTrustBundle(m.currentRoot(t)); !m.published[0].bundle.Equal(want) {
+	if want := trustbundle.New(m.currentRoot(t)); !m.published[0].bundle.Equal(want) {
 		t.Errorf("published %s, want %s", m.published[0].bundle, want)
 	}
 }
 
 func TestRootsThatAreTrustedStillArePublishedToo(t *testing.T) {
 	m, old := newMesh(), testkit.CA(t).Root()
-	m.trusted = func() (issuer.TrustBundle, error) { return issuer.NewTrustBundle(old), nil }
+	m.trusted = func() (trustbundle.TrustBundle, error) { return trustbundle.New(old), nil }
 	mustOnce(t, m)
-	if want := issuer.NewTrustBundle(old, m.currentRoot(t)); !m.published[0].bundle.Equal(want) {
+	if want := trustbundle.New(old, m.currentRoot(t)); !m.published[0].bundle.Equal(want) {
 		t.Errorf("published %s, want %s", m.published[0].bundle, want)
 	}
 }
@@ -72,7 +72,7 @@ func TestARefusedRootIsReportedAndNotWritten(t *testing.T) {
 
 func TestWhatIsTrustedMustBeKnown(t *testing.T) {
 	m := newMesh()
-	m.trusted = func() (issuer.TrustBundle, error) { return issuer.TrustBundle{}, errors.New("malformed") }
+	m.trusted = func() (trustbundle.TrustBundle, error) { return trustbundle.TrustBundle{}, errors.New("malformed") }
 	if err := m.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "read the trusted roots: malformed") {
 		t.Errorf("error %v", err)
 	}

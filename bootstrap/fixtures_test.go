@@ -29,7 +29,8 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 var meshLabels = map[string]string{
@@ -42,9 +43,9 @@ type mesh struct {
 	client     *fake.Clientset
 	extensions *extensionsfake.Clientset
 	objects    *dynamicfake.FakeDynamicClient // the mesh's own
-	trusted    func() (issuer.TrustBundle, error)
-	current    issuer.TrustBundle
-	onPublish  func(issuer.TrustBundle)
+	trusted    func() (trustbundle.TrustBundle, error)
+	current    trustbundle.TrustBundle
+	onPublish  func(trustbundle.TrustBundle)
 	published  []published
 	// publishFails is how publishing comes out.
 	publishFails error
@@ -56,7 +57,7 @@ type mesh struct {
 
 // published is a bundle, and which serving certificates there were by then.
 type published struct {
-	bundle issuer.TrustBundle
+	bundle trustbundle.TrustBundle
 	served int
 }
 
@@ -71,7 +72,7 @@ func newMeshOf(root string, objects ...runtime.Object) *mesh {
 		client:     fake.NewClientset(append(objects, newPreset(presetConfig, root))...),
 		extensions: extensionsfake.NewClientset(),
 		objects:    newObjects(),
-		trusted:    func() (issuer.TrustBundle, error) { return issuer.TrustBundle{}, nil },
+		trusted:    func() (trustbundle.TrustBundle, error) { return trustbundle.TrustBundle{}, nil },
 	}
 	m.extensions.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, &apiextensionsv1.CustomResourceDefinition{Status: apiextensionsv1.CustomResourceDefinitionStatus{
@@ -140,7 +141,7 @@ func newPreset(config, root string) *corev1.ConfigMap {
 
 // Publish implements CABundles.
 func (m *mesh) Publish(ctx context.Context, bundle []byte) (bool, error) {
-	parsed, err := issuer.ParseTrustBundle(bundle)
+	parsed, err := trustbundle.Parse(bundle)
 	if err != nil {
 		return false, err
 	}

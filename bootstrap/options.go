@@ -10,8 +10,8 @@ import (
 	"k8s.io/client-go/dynamic"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // Reporter tells the mesh's operator of roots, as by Events of the mesh
@@ -36,9 +36,9 @@ type CABundles interface {
 type Trusted struct {
 	// All are the current ones and those that were replaced: a root that was
 	// replaced still has servers that use its certificates.
-	All issuer.TrustBundle
+	All trustbundle.TrustBundle
 	// Current are those that have not been replaced.
-	Current issuer.TrustBundle
+	Current trustbundle.TrustBundle
 }
 
 // Options configures a Bootstrap. All are required where nothing else is said.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 const (
@@ -28,7 +29,7 @@ const (
 // CA is proposed in the first Secret that can be written to, where one replica
 // wins; the API server is told; and what has to be is signed, when the API
 // server has had time to hear of the CA where it takes what there is.
-func (b *Bootstrap) serveFromOwnCA(ctx context.Context, trusted, accepted issuer.TrustBundle) error {
+func (b *Bootstrap) serveFromOwnCA(ctx context.Context, trusted, accepted trustbundle.TrustBundle) error {
 	for {
 		servers, err := b.readServers(ctx)
 		if err != nil {
@@ -53,7 +54,7 @@ func (b *Bootstrap) serveFromOwnCA(ctx context.Context, trusted, accepted issuer
 
 // stale returns the servers whose certificates have to be issued anew, and can
 // be.
-func (b *Bootstrap) stale(servers []*server, accepted issuer.TrustBundle) (stale []*server) {
+func (b *Bootstrap) stale(servers []*server, accepted trustbundle.TrustBundle) (stale []*server) {
 	now := time.Now()
 	for _, s := range servers {
 		leaf, err := verifyServing(s.secret, s.ownCAs().Union(accepted), s.host, now)
@@ -90,7 +91,7 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // signOwn signs for the stale servers by a new CA, and forgets its key.
-func (b *Bootstrap) signOwn(ctx context.Context, trusted issuer.TrustBundle, first *server, servers, stale []*server) error {
+func (b *Bootstrap) signOwn(ctx context.Context, trusted trustbundle.TrustBundle, first *server, servers, stale []*server) error {
 	root, key, err := tresor.NewNamedRoot(ownCommonName)
 	if err != nil {
 		return err
@@ -127,7 +128,7 @@ func (b *Bootstrap) signOwn(ctx context.Context, trusted issuer.TrustBundle, fir
 func (b *Bootstrap) issueOwn(ctx context.Context, ca *tresor.CA, servers []*server) error {
 	for _, s := range servers {
 		b.Logger.Info("a serving certificate is issued by a CA of its own", "secret", s.secret.Name)
-		if err := b.issueTo(ctx, s, ca, s.signers(time.Now()).Union(issuer.NewTrustBundle(ca.Root()))); err != nil {
+		if err := b.issueTo(ctx, s, ca, s.signers(time.Now()).Union(trustbundle.New(ca.Root()))); err != nil {
 			return fmt.Errorf("serving certificate of %s: %w", s.service, err)
 		}
 	}
@@ -139,7 +140,7 @@ func (b *Bootstrap) propose(ctx context.Context, s *server, root *x509.Certifica
 	data := map[string][]byte{
 		corev1.TLSCertKey:       s.secret.Data[corev1.TLSCertKey],
 		corev1.TLSPrivateKeyKey: s.secret.Data[corev1.TLSPrivateKeyKey],
-		authorityKey:            s.signers(time.Now()).Union(issuer.NewTrustBundle(root)).PEM(),
+		authorityKey:            s.signers(time.Now()).Union(trustbundle.New(root)).PEM(),
 	}
 	return b.write(ctx, s, data)
 }

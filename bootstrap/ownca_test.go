@@ -15,8 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 const presetVault = `
@@ -37,7 +37,7 @@ spec:
 
 // mustServeFrom checks that every webhook has a certificate that verifies with
 // the roots and lasts.
-func (m *mesh) mustServeFrom(t *testing.T, roots issuer.TrustBundle) {
+func (m *mesh) mustServeFrom(t *testing.T, roots trustbundle.TrustBundle) {
 	t.Helper()
 	for _, service := range webhooks {
 		leaf, err := verifyServing(m.secret(t, ServingSecret(service)), roots, service+".osm-system.svc", time.Now())
@@ -52,16 +52,16 @@ func (m *mesh) mustServeFrom(t *testing.T, roots issuer.TrustBundle) {
 }
 
 // ownCAs are those of their own that the Secrets name.
-func (m *mesh) ownCAs(t *testing.T) issuer.TrustBundle {
+func (m *mesh) ownCAs(t *testing.T) trustbundle.TrustBundle {
 	t.Helper()
-	var all issuer.TrustBundle
+	var all trustbundle.TrustBundle
 	for _, name := range ServingSecrets() {
 		all = all.Union((&server{secret: m.secret(t, name)}).ownCAs())
 	}
 	return all
 }
 
-func (m *mesh) lastPublished() issuer.TrustBundle { return m.published[len(m.published)-1].bundle }
+func (m *mesh) lastPublished() trustbundle.TrustBundle { return m.published[len(m.published)-1].bundle }
 
 func TestWhereAnotherAuthoritySignsTheWebhooksHaveACAOfTheirOwn(t *testing.T) {
 	m := newMeshOf(presetVault)
@@ -119,15 +119,15 @@ func TestTheSecondTimeNothingIsSignedByAnOwnCA(t *testing.T) {
 func TestEverySwitchOverlaps(t *testing.T) {
 	m := newMesh()
 	mustOnce(t, m)
-	m.trusted = func() (issuer.TrustBundle, error) { return issuer.NewTrustBundle(m.currentRoot(t)), nil }
-	m.onPublish = func(bundle issuer.TrustBundle) { m.mustServeFrom(t, bundle) }
+	m.trusted = func() (trustbundle.TrustBundle, error) { return trustbundle.New(m.currentRoot(t)), nil }
+	m.onPublish = func(bundle trustbundle.TrustBundle) { m.mustServeFrom(t, bundle) }
 	m.setProvider(t, map[string]any{"vault": map[string]any{}})
 	mustOnce(t, m)
 	own := m.ownCAs(t)
 	m.mustServeFrom(t, own)
 	m.setProvider(t, map[string]any{"tresor": map[string]any{"secretRef": map[string]any{"name": "osm-ca-bundle"}}})
 	mustOnce(t, m)
-	root := issuer.NewTrustBundle(m.currentRoot(t))
+	root := trustbundle.New(m.currentRoot(t))
 	m.mustServeFrom(t, root)
 	mustOnce(t, m)
 	if want := root.Union(own); !m.lastPublished().Equal(want) {
@@ -143,7 +143,7 @@ func TestAFormerCAIsForgottenInAnHour(t *testing.T) {
 		mustOnce(t, m)
 		time.Sleep(time.Hour)
 		mustOnce(t, m)
-		if want := issuer.NewTrustBundle(m.currentRoot(t)); !m.lastPublished().Equal(want) {
+		if want := trustbundle.New(m.currentRoot(t)); !m.lastPublished().Equal(want) {
 			t.Errorf("published %s, want %s", m.lastPublished(), want)
 		}
 	})
@@ -202,7 +202,7 @@ func TestAProposalOfAnotherReplicaIsAwaitedForAWhile(t *testing.T) {
 		}
 		proposal := &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "osm-system", Name: "osm-injector-tls"}, Type: corev1.SecretTypeTLS,
-			Data: map[string][]byte{"tls.crt": nil, "tls.key": nil, "ca.crt": issuer.NewTrustBundle(root).PEM()},
+			Data: map[string][]byte{"tls.crt": nil, "tls.key": nil, "ca.crt": trustbundle.New(root).PEM()},
 		}
 		if _, err := m.Secrets.Create(t.Context(), proposal, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)

@@ -6,13 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
-
-	"github.com/osm-edge/osm/issuer"
 )
 
 func TestTheFirstObjectsAreThoseOfThePreset(t *testing.T) {
@@ -135,7 +134,7 @@ func TestAReplicaThatCannotReadObjectsIsReadyToConvertThem(t *testing.T) {
 			if test.unread {
 				unreadable(m)
 			}
-			m.trusted = func() (issuer.TrustBundle, error) { return issuer.TrustBundle{}, test.known }
+			m.trusted = func() (trustbundle.TrustBundle, error) { return trustbundle.TrustBundle{}, test.known }
 			if err := m.once(t).Ready(); !errors.Is(err, test.known) {
 				t.Errorf("Ready returns %v", err)
 			}

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // DefaultRenewalPercent is when a root is renewed. Where none is to be, one that
@@ -75,7 +75,7 @@ func (b *Bootstrap) reportRenewal(ctx context.Context, name string, old *x509.Ce
 }
 
 // reportEnds reports roots whose key the mesh does not have.
-func (b *Bootstrap) reportEnds(ctx context.Context, roots issuer.TrustBundle) {
+func (b *Bootstrap) reportEnds(ctx context.Context, roots trustbundle.TrustBundle) {
 	for _, root := range roots.Roots() {
 		if actionFor(root, 0, time.Now()) != keep {
 			b.reportEnd(ctx, b.RootSecret, root)

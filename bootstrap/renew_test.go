@@ -13,8 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 func TestARootIsRenewedByWhatIsLeftOfItsLife(t *testing.T) {
@@ -59,14 +59,14 @@ func TestARootOfTheMeshIsRenewedOnceAndFollowed(t *testing.T) {
 		m.RenewalPercent, m.Settle = 10, testSettle
 		mustOnce(t, m)
 		first := m.currentRoot(t)
-		m.trusted = func() (issuer.TrustBundle, error) { return issuer.NewTrustBundle(first), nil }
+		m.trusted = func() (trustbundle.TrustBundle, error) { return trustbundle.New(first), nil }
 		time.Sleep(tresor.RootValidity/10*9 - time.Hour)
 		mustOnce(t, m)
 		if !m.currentRoot(t).Equal(first) || len(m.renewed) > 0 {
 			t.Fatal("it is renewed early")
 		}
 		time.Sleep(2 * time.Hour)
-		m.onPublish = func(bundle issuer.TrustBundle) { m.mustServe(t, bundle) }
+		m.onPublish = func(bundle trustbundle.TrustBundle) { m.mustServe(t, bundle) }
 		mustOnce(t, m)
 		mustOnce(t, m)
 		second := m.currentRoot(t)
@@ -76,12 +76,12 @@ func TestARootOfTheMeshIsRenewedOnceAndFollowed(t *testing.T) {
 		if !slices.Equal(m.renewed, []string{"osm-ca-bundle osm-ca.openservicemesh.io"}) || len(m.expiring) > 0 {
 			t.Errorf("reported %q and %q", m.renewed, m.expiring)
 		}
-		m.mustServeFrom(t, issuer.NewTrustBundle(second))
+		m.mustServeFrom(t, trustbundle.New(second))
 	})
 }
 
 // mustServe checks that every serving certificate verifies, however old it is.
-func (m *mesh) mustServe(t *testing.T, roots issuer.TrustBundle) {
+func (m *mesh) mustServe(t *testing.T, roots trustbundle.TrustBundle) {
 	t.Helper()
 	for _, service := range webhooks {
 		if _, err := verifyServing(m.secret(t, ServingSecret(service)), roots, service+".osm-system.svc", time.Now()); err != nil {
@@ -157,7 +157,7 @@ func (m *mesh) update(t *testing.T, change func(*corev1.Secret)) {
 func TestRootsOfWhichSomebodyElseHasTheKeyAreReported(t *testing.T) {
 	m := newMeshOf(presetVault)
 	m.RenewalPercent = 10
-	m.current = issuer.NewTrustBundle(newShortCA(t, time.Minute).Root(), newShortCA(t, 30*time.Minute).Root())
+	m.current = trustbundle.New(newShortCA(t, time.Minute).Root(), newShortCA(t, 30*time.Minute).Root())
 	mustOnce(t, m)
 	if !slices.Equal(m.expiring, []string{"osm-ca-bundle root"}) {
 		t.Errorf("reported %q", m.expiring)

@@ -7,9 +7,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // ensureRoots makes or adopts the root of every Secret, and returns the CA of
@@ -49,7 +49,7 @@ func (b *Bootstrap) store(name string) *rootsecret.Store {
 
 // copyRoots shows the roots of an authority outside of the cluster in the
 // root's Secret, as soon as osm-controller has found them out.
-func (b *Bootstrap) copyRoots(ctx context.Context, current issuer.TrustBundle) error {
+func (b *Bootstrap) copyRoots(ctx context.Context, current trustbundle.TrustBundle) error {
 	if current.IsEmpty() {
 		return nil
 	}
@@ -77,14 +77,14 @@ func (b *Bootstrap) demandRoots(ctx context.Context, name string) error {
 
 // presentRoots are those that the Secrets show, as far as they can be read: one
 // that was made a moment ago is not recorded as trusted yet.
-func (b *Bootstrap) presentRoots(ctx context.Context, names ...string) issuer.TrustBundle {
-	var present issuer.TrustBundle
+func (b *Bootstrap) presentRoots(ctx context.Context, names ...string) trustbundle.TrustBundle {
+	var present trustbundle.TrustBundle
 	for _, name := range names {
 		secret, err := b.Secrets.Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			continue
 		}
-		if roots, err := issuer.ParseTrustBundle(secret.Data[rootsecret.CertificateKey]); err == nil {
+		if roots, err := trustbundle.Parse(secret.Data[rootsecret.CertificateKey]); err == nil {
 			present = present.Union(roots)
 		}
 	}

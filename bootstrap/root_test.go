@@ -11,8 +11,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -41,9 +41,9 @@ func TestTheRootsOfVaultAreShownWithoutAKey(t *testing.T) {
 		t.Fatalf("there is a Secret before the roots are known: %v", err)
 	}
 	for range 2 { // the second time, the roots have changed
-		m.current = issuer.NewTrustBundle(testkit.CA(t).Root(), testkit.CA(t).Root())
-		m.trusted = func() (issuer.TrustBundle, error) {
-			return m.current.Union(issuer.NewTrustBundle(testkit.CA(t).Root())), nil
+		m.current = trustbundle.New(testkit.CA(t).Root(), testkit.CA(t).Root())
+		m.trusted = func() (trustbundle.TrustBundle, error) {
+			return m.current.Union(trustbundle.New(testkit.CA(t).Root())), nil
 		}
 		mustOnce(t, m)
 		secret := m.secret(t, "osm-ca-bundle")
@@ -73,11 +73,11 @@ func TestTheRootsOfVaultThatAreGivenAreDemandedAndNotOverwritten(t *testing.T) {
 			m := newMeshOf(presetVault)
 			mustOnce(t, m)
 			m.setProvider(t, map[string]any{"vault": test.vault})
-			m.current = issuer.NewTrustBundle(testkit.CA(t).Root())
+			m.current = trustbundle.New(testkit.CA(t).Root())
 			if err := m.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "osm-system/"+test.secret) {
 				t.Fatalf("without a Secret, error %v", err)
 			}
-			given := issuer.NewTrustBundle(testkit.CA(t).Root()).PEM()
+			given := trustbundle.New(testkit.CA(t).Root()).PEM()
 			secret := rootSecretOf(map[string][]byte{rootsecret.CertificateKey: given})
 			secret.Name = test.secret
 			if _, err := m.Secrets.Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
@@ -96,7 +96,7 @@ func TestASecretWithAKeyIsNotOverwrittenByTheRootsOfVault(t *testing.T) {
 	mustOnce(t, m)
 	root := m.currentRoot(t)
 	m.setProvider(t, map[string]any{"vault": map[string]any{}})
-	m.current = issuer.NewTrustBundle(testkit.CA(t).Root())
+	m.current = trustbundle.New(testkit.CA(t).Root())
 	mustOnce(t, m)
 	if !m.currentRoot(t).Equal(root) {
 		t.Error("the root is another")
@@ -111,11 +111,11 @@ func TestEveryRootOfTheBuiltInAuthorityThatIsUsedIsMade(t *testing.T) {
 	if _, err := rootsecret.Parse(m.secret(t, "second"), time.Now()); err != nil {
 		t.Error(err)
 	}
-	m.mustServeFrom(t, issuer.NewTrustBundle(m.currentRoot(t)))
+	m.mustServeFrom(t, trustbundle.New(m.currentRoot(t)))
 }
 
 func TestTheRootOfCertManagerHasToBeThere(t *testing.T) {
-	root := issuer.NewTrustBundle(testkit.CA(t).Root()).PEM()
+	root := trustbundle.New(testkit.CA(t).Root()).PEM()
 	tests := map[string]struct {
 		secret  *corev1.Secret
 		problem string // "" when it is taken
@@ -159,7 +159,7 @@ func TestTheRootOfCertManagerIsWhereItsObjectSays(t *testing.T) {
 	if err := m.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "secret osm-system/roots") {
 		t.Errorf("error %v", err)
 	}
-	secret := rootSecretOf(map[string][]byte{"ca.crt": issuer.NewTrustBundle(testkit.CA(t).Root()).PEM()})
+	secret := rootSecretOf(map[string][]byte{"ca.crt": trustbundle.New(testkit.CA(t).Root()).PEM()})
 	secret.Name = "roots"
 	if _, err := m.Secrets.Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // running is a Runner that runs, and when it carried out the steps.
@@ -27,9 +27,9 @@ func startRunner(t *testing.T, failure error) *running {
 	t.Helper()
 	m := newMesh()
 	r := &running{changed: make(chan struct{}, 1), failure: failure, started: time.Now()}
-	m.trusted = func() (issuer.TrustBundle, error) {
+	m.trusted = func() (trustbundle.TrustBundle, error) {
 		r.at = append(r.at, time.Since(r.started))
-		return issuer.TrustBundle{}, r.failure
+		return trustbundle.TrustBundle{}, r.failure
 	}
 	r.Runner = &Runner{Bootstrap: m.Bootstrap, Changed: r.changed}
 	if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "has not finished yet") {

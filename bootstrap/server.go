@@ -8,11 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/osm-edge/osm/issuer"
 )
 
 const (
@@ -121,24 +120,24 @@ func (s *server) sealed() error {
 
 // authorities are all that the Secret names; none if they cannot be read, and
 // the certificate is then issued anew.
-func (s *server) authorities() issuer.TrustBundle {
-	bundle, err := issuer.ParseTrustBundle(s.secret.Data[authorityKey])
+func (s *server) authorities() trustbundle.TrustBundle {
+	bundle, err := trustbundle.Parse(s.secret.Data[authorityKey])
 	if err != nil {
-		return issuer.TrustBundle{}
+		return trustbundle.TrustBundle{}
 	}
 	return bundle
 }
 
 // ownCAs are those of the CAs whose keys are discarded.
-func (s *server) ownCAs() issuer.TrustBundle {
-	return issuer.NewTrustBundle(slices.DeleteFunc(s.authorities().Roots(), func(ca *x509.Certificate) bool {
+func (s *server) ownCAs() trustbundle.TrustBundle {
+	return trustbundle.New(slices.DeleteFunc(s.authorities().Roots(), func(ca *x509.Certificate) bool {
 		return ca.Subject.CommonName != ownCommonName
 	})...)
 }
 
 // leaf is the certificate that the Secret has, or nil.
 func (s *server) leaf() *x509.Certificate {
-	chain, err := issuer.ParseCertificates(s.secret.Data[corev1.TLSCertKey])
+	chain, err := trustbundle.ParseCertificates(s.secret.Data[corev1.TLSCertKey])
 	if err != nil {
 		return nil
 	}
@@ -146,20 +145,20 @@ func (s *server) leaf() *x509.Certificate {
 }
 
 // signers are the authorities that signed the present certificate.
-func (s *server) signers(now time.Time) issuer.TrustBundle {
+func (s *server) signers(now time.Time) trustbundle.TrustBundle {
 	leaf := s.leaf()
-	return issuer.NewTrustBundle(slices.DeleteFunc(s.authorities().Roots(), func(ca *x509.Certificate) bool {
+	return trustbundle.New(slices.DeleteFunc(s.authorities().Roots(), func(ca *x509.Certificate) bool {
 		return leaf == nil || now.After(ca.NotAfter) || leaf.CheckSignatureFrom(ca) != nil
 	})...)
 }
 
 // trusted are the authorities that the API server has to know. One that is
 // revoked is among them while it is in use, and not a moment longer.
-func (s *server) trusted(revoked issuer.TrustBundle, now time.Time) issuer.TrustBundle {
+func (s *server) trusted(revoked trustbundle.TrustBundle, now time.Time) trustbundle.TrustBundle {
 	leaf := s.leaf()
 	isNew := leaf != nil && now.Sub(leaf.NotBefore) < overlap
 	others := slices.DeleteFunc(s.authorities().Roots(), func(ca *x509.Certificate) bool {
-		return slices.ContainsFunc(revoked.Roots(), ca.Equal) || !isNew && now.Sub(ca.NotBefore) >= overlap
+		return revoked.Contains(ca) || !isNew && now.Sub(ca.NotBefore) >= overlap
 	})
-	return s.signers(now).Union(issuer.NewTrustBundle(others...))
+	return s.signers(now).Union(trustbundle.New(others...))
 }

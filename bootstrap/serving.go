@@ -25,12 +25,12 @@ const servingValidity = 87600 * time.Hour
 // mesh's root. The API server has to trust the root before any server uses it,
 // so that one with a certificate that it takes waits until it surely does:
 // again tells for how long.
-func (b *Bootstrap) serveFromRoot(ctx context.Context, ca *tresor.CA, trusted issuer.TrustBundle) (again time.Duration, err error) {
+func (b *Bootstrap) serveFromRoot(ctx context.Context, ca *tresor.CA, trusted trustbundle.TrustBundle) (again time.Duration, err error) {
 	servers, err := b.readServers(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if err := b.publish(ctx, trusted.Union(issuer.NewTrustBundle(ca.Root())), servers); err != nil {
+	if err := b.publish(ctx, trusted.Union(trustbundle.New(ca.Root())), servers); err != nil {
 		return 0, err
 	}
 	settling := b.settling()
@@ -69,7 +69,7 @@ func (b *Bootstrap) serveOne(ctx context.Context, ca *tresor.CA, service string,
 		}
 		b.logAnew(s, reason)
 	}
-	return false, b.issueTo(ctx, s, ca, s.signers(time.Now()).Union(issuer.NewTrustBundle(ca.Root())))
+	return false, b.issueTo(ctx, s, ca, s.signers(time.Now()).Union(trustbundle.New(ca.Root())))
 }
 
 func (b *Bootstrap) logAnew(s *server, reason error) {
@@ -78,7 +78,7 @@ func (b *Bootstrap) logAnew(s *server, reason error) {
 
 // issueTo gives a server a certificate of the CA. The authorities are those
 // that its Secret is to name: see server.
-func (b *Bootstrap) issueTo(ctx context.Context, s *server, ca *tresor.CA, authorities issuer.TrustBundle) error {
+func (b *Bootstrap) issueTo(ctx context.Context, s *server, ca *tresor.CA, authorities trustbundle.TrustBundle) error {
 	data, err := issueServing(ctx, ca, s.host)
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func issueServing(ctx context.Context, ca *tresor.CA, host string) (map[string][
 // checkServing returns why the Secret's certificate has to be replaced by one
 // of the root, or nil.
 func checkServing(secret *corev1.Secret, root *x509.Certificate, host string, now time.Time) error {
-	leaf, err := verifyServing(secret, issuer.NewTrustBundle(root), host, now)
+	leaf, err := verifyServing(secret, trustbundle.New(root), host, now)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func checkServing(secret *corev1.Secret, root *x509.Certificate, host string, no
 	return checkAge(leaf, now)
 }
 
-func verifyServing(secret *corev1.Secret, roots issuer.TrustBundle, host string, now time.Time) (*x509.Certificate, error) {
+func verifyServing(secret *corev1.Secret, roots trustbundle.TrustBundle, host string, now time.Time) (*x509.Certificate, error) {
 	pair, err := trustbundle.ParseKeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	if err != nil {
 		return nil, errors.New("it is not a certificate and its key")

@@ -6,22 +6,21 @@ import (
 	"slices"
 	"time"
 
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
-	"github.com/osm-edge/osm/issuer"
 )
 
 // told is what the API server was told to trust, and since when this process
 // knows. One that is started anew knows nothing, and waits anew.
 type told struct {
-	bundle issuer.TrustBundle
+	bundle trustbundle.TrustBundle
 	since  time.Time
 }
 
 // publish has the API server trust the roots, and the authorities that the
 // servers need. A webhook without a configuration is not called, so that nothing
 // waits for it.
-func (b *Bootstrap) publish(ctx context.Context, roots issuer.TrustBundle, servers []*server) error {
+func (b *Bootstrap) publish(ctx context.Context, roots trustbundle.TrustBundle, servers []*server) error {
 	for _, s := range servers {
 		roots = roots.Union(s.trusted(b.revoked, time.Now()))
 	}

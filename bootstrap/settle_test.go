@@ -9,15 +9,15 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 const testSettle = 10 * time.Second
 
 // withRoots runs a test on a mesh that waits for API servers, and gives the
 // mesh's first root. It is recorded as trusted, if it is.
-func withRoots(t *testing.T, recorded bool, test func(*testing.T, *mesh, issuer.TrustBundle)) {
+func withRoots(t *testing.T, recorded bool, test func(*testing.T, *mesh, trustbundle.TrustBundle)) {
 	synctest.Test(t, func(t *testing.T) {
 		m, start := newMesh(), time.Now()
 		m.Settle = testSettle
@@ -25,10 +25,10 @@ func withRoots(t *testing.T, recorded bool, test func(*testing.T, *mesh, issuer.
 		if waited := time.Since(start); waited > 0 {
 			t.Errorf("the first installation waits for %s", waited)
 		}
-		first := issuer.NewTrustBundle(m.currentRoot(t))
-		m.trusted = func() (issuer.TrustBundle, error) {
+		first := trustbundle.New(m.currentRoot(t))
+		m.trusted = func() (trustbundle.TrustBundle, error) {
 			if !recorded {
-				return issuer.TrustBundle{}, nil
+				return trustbundle.TrustBundle{}, nil
 			}
 			return first, nil
 		}
@@ -57,11 +57,11 @@ func (m *mesh) mustRound(t *testing.T, want time.Duration) {
 func TestAServingCertificateThatIsAcceptedIsReplacedWhenTheNewRootIsKnownForAWhile(t *testing.T) {
 	for name, recorded := range map[string]bool{"the old root is recorded": true, "nobody recorded the old root": false} {
 		t.Run(name, func(t *testing.T) {
-			withRoots(t, recorded, func(t *testing.T, m *mesh, first issuer.TrustBundle) {
+			withRoots(t, recorded, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
 				m.deleteSecret(t, "osm-ca-bundle")
-				m.onPublish = func(bundle issuer.TrustBundle) { m.mustServeFrom(t, bundle) }
+				m.onPublish = func(bundle trustbundle.TrustBundle) { m.mustServeFrom(t, bundle) }
 				m.mustRound(t, testSettle)
-				second := issuer.NewTrustBundle(m.currentRoot(t))
+				second := trustbundle.New(m.currentRoot(t))
 				both := first.Union(second)
 				if !m.lastPublished().Equal(both) {
 					t.Errorf("published %s, want %s", m.lastPublished(), both)
@@ -83,7 +83,7 @@ func TestAServingCertificateThatIsAcceptedIsReplacedWhenTheNewRootIsKnownForAWhi
 }
 
 func TestACABundleThatSomebodyChangesHasToSettleAnew(t *testing.T) {
-	withRoots(t, true, func(t *testing.T, m *mesh, first issuer.TrustBundle) {
+	withRoots(t, true, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
 		m.deleteSecret(t, "osm-ca-bundle")
 		m.mustRound(t, testSettle)
 		time.Sleep(testSettle - time.Second)
@@ -96,7 +96,7 @@ func TestACABundleThatSomebodyChangesHasToSettleAnew(t *testing.T) {
 }
 
 func TestAProcessThatIsStartedAnewWaitsAnew(t *testing.T) {
-	withRoots(t, true, func(t *testing.T, m *mesh, first issuer.TrustBundle) {
+	withRoots(t, true, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
 		m.deleteSecret(t, "osm-ca-bundle")
 		m.mustRound(t, testSettle)
 		time.Sleep(testSettle - time.Second)
@@ -104,12 +104,12 @@ func TestAProcessThatIsStartedAnewWaitsAnew(t *testing.T) {
 		m.mustRound(t, testSettle)
 		m.mustServeFrom(t, first)
 		mustOnce(t, m) // as a Job does, which waits
-		m.mustServeFrom(t, issuer.NewTrustBundle(m.currentRoot(t)))
+		m.mustServeFrom(t, trustbundle.New(m.currentRoot(t)))
 	})
 }
 
 func TestAServingCertificateThatIsOfNoUseIsReplacedAtOnce(t *testing.T) {
-	withRoots(t, true, func(t *testing.T, m *mesh, first issuer.TrustBundle) {
+	withRoots(t, true, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
 		m.deleteSecret(t, "osm-ca-bundle")
 		m.deleteSecret(t, "osm-injector-tls")
 		spoilt := m.secret(t, "osm-validator-tls")
@@ -131,10 +131,10 @@ func TestAServingCertificateThatIsOfNoUseIsReplacedAtOnce(t *testing.T) {
 }
 
 func TestARootThatIsTrustedNoMoreIsKeptForAsLongAsAServerNeedsIt(t *testing.T) {
-	withRoots(t, false, func(t *testing.T, m *mesh, first issuer.TrustBundle) {
+	withRoots(t, false, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
 		m.deleteSecret(t, "osm-ca-bundle")
 		mustOnce(t, m)
-		second := issuer.NewTrustBundle(m.currentRoot(t))
+		second := trustbundle.New(m.currentRoot(t))
 		time.Sleep(overlap)
 		mustOnce(t, m)
 		if !m.lastPublished().Equal(second) {
@@ -144,11 +144,11 @@ func TestARootThatIsTrustedNoMoreIsKeptForAsLongAsAServerNeedsIt(t *testing.T) {
 }
 
 func TestACAOfItsOwnSettlesToo(t *testing.T) {
-	withRoots(t, true, func(t *testing.T, m *mesh, first issuer.TrustBundle) {
+	withRoots(t, true, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
 		m.deleteSecret(t, "osm-bootstrap-tls")
 		m.setProvider(t, map[string]any{"vault": map[string]any{}})
 		start := time.Now()
-		m.onPublish = func(bundle issuer.TrustBundle) {
+		m.onPublish = func(bundle trustbundle.TrustBundle) {
 			if time.Since(start) > 0 {
 				m.mustServeFrom(t, bundle)
 			}
@@ -168,7 +168,7 @@ func TestACAOfItsOwnSettlesToo(t *testing.T) {
 }
 
 func TestAChangeIsTakenUpWhileACABundleSettles(t *testing.T) {
-	withRoots(t, true, func(t *testing.T, m *mesh, _ issuer.TrustBundle) {
+	withRoots(t, true, func(t *testing.T, m *mesh, _ trustbundle.TrustBundle) {
 		m.deleteSecret(t, "osm-ca-bundle")
 		changed := make(chan struct{}, 1)
 		r := &Runner{Bootstrap: m.Bootstrap, Changed: changed}
@@ -180,7 +180,7 @@ func TestAChangeIsTakenUpWhileACABundleSettles(t *testing.T) {
 		m.deleteSecret(t, "osm-ca-bundle") // once more
 		changed <- struct{}{}
 		synctest.Wait()
-		root := issuer.NewTrustBundle(m.currentRoot(t))
+		root := trustbundle.New(m.currentRoot(t))
 		time.Sleep(testSettle)
 		synctest.Wait()
 		m.mustServeFrom(t, root)
@@ -193,7 +193,7 @@ func TestAChangeIsTakenUpWhileACABundleSettles(t *testing.T) {
 
 // What else fails is tried again later and later.
 func TestWhatHasSettledIsServedThoughAnotherStepFails(t *testing.T) {
-	withRoots(t, true, func(t *testing.T, m *mesh, _ issuer.TrustBundle) {
+	withRoots(t, true, func(t *testing.T, m *mesh, _ trustbundle.TrustBundle) {
 		m.addRoot(t, "second", "Passive")
 		refused := rootSecretOf(map[string][]byte{rootsecret.CertificateKey: []byte("garbage")})
 		refused.Name = "second"
@@ -209,7 +209,7 @@ func TestWhatHasSettledIsServedThoughAnotherStepFails(t *testing.T) {
 		changed <- struct{}{}
 		time.Sleep(testSettle)
 		synctest.Wait()
-		m.mustServeFrom(t, issuer.NewTrustBundle(m.currentRoot(t)))
+		m.mustServeFrom(t, trustbundle.New(m.currentRoot(t)))
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -218,16 +218,16 @@ func TestWhatHasSettledIsServedThoughAnotherStepFails(t *testing.T) {
 		if err := m.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "secret osm-system/second is refused") {
 			t.Errorf("once: %v", err)
 		}
-		m.mustServeFrom(t, issuer.NewTrustBundle(m.currentRoot(t)))
+		m.mustServeFrom(t, trustbundle.New(m.currentRoot(t)))
 	})
 }
 
 func TestARevokedRootLeavesTheCABundleWithItsLastServingCertificate(t *testing.T) {
-	withRoots(t, true, func(t *testing.T, m *mesh, first issuer.TrustBundle) {
-		m.trusted = func() (issuer.TrustBundle, error) { return issuer.TrustBundle{}, nil } // it is dropped
+	withRoots(t, true, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
+		m.trusted = func() (trustbundle.TrustBundle, error) { return trustbundle.TrustBundle{}, nil } // it is dropped
 		m.addRoot(t, "second", "Active")
 		m.setRole(t, "osm-mesh-root-certificate", "Revoked")
-		m.onPublish = func(bundle issuer.TrustBundle) { m.mustServeFrom(t, bundle) }
+		m.onPublish = func(bundle trustbundle.TrustBundle) { m.mustServeFrom(t, bundle) }
 		m.mustRound(t, testSettle)
 		time.Sleep(testSettle)
 		m.mustRound(t, 0)

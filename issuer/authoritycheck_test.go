@@ -16,6 +16,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 func ecdsaKey(t *testing.T, curve elliptic.Curve) crypto.Signer {
@@ -186,7 +187,7 @@ func TestATrialShowsWhatAnIntermediateIsWorth(t *testing.T) {
 				SerialNumber: template.SerialNumber, NotBefore: template.NotBefore, NotAfter: template.NotAfter,
 				Subject: request.Subject(), DNSNames: request.DNSNames(), URIs: request.URIs(), ExtKeyUsage: request.Usages(), KeyUsage: x509.KeyUsageDigitalSignature,
 			}, intermediate, request.PublicKey(), test.key)
-			err = request.Verify([]*x509.Certificate{leaf, intermediate}, issuer.NewTrustBundle(root), time.Now())
+			err = request.Verify([]*x509.Certificate{leaf, intermediate}, trustbundle.New(root), time.Now())
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}

@@ -16,7 +16,7 @@ import (
 )
 
 // Certificate is an issued certificate with its chain and key. It is immutable
-// and says nothing of trust: see [TrustBundle].
+// and says nothing of trust: see [trustbundle.TrustBundle].
 //
 // It holds text alone. A Manager keeps thousands and hands out copies, and each
 // that is parsed is fifty objects more for the garbage collector to walk.

@@ -1,6 +1,6 @@
 // Package issuer turns identities into certificates and keeps them fresh.
 //
-// [Identity], [Certificate] and [TrustBundle] are the values; [Issuer] is the
+// [identity.Identity], [Certificate] and [trustbundle.TrustBundle] are the values; [Issuer] is the
 // contract that every certificate authority fulfils; [Manager] holds one
 // certificate for each service account in use, renews it in time
 // and updates every [Subscription]. While an issuer fails it is spared, and

@@ -12,6 +12,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -147,7 +148,7 @@ func issuedAt(c *issuer.Certificate) time.Time { return c.Leaf().NotBefore.Add(i
 func serial(c *issuer.Certificate) string { return c.Leaf().SerialNumber.Text(16) }
 
 // mustVerify fails unless the certificate chains to the bundle.
-func mustVerify(t *testing.T, c *issuer.Certificate, bundle issuer.TrustBundle) {
+func mustVerify(t *testing.T, c *issuer.Certificate, bundle trustbundle.TrustBundle) {
 	t.Helper()
 	if _, err := c.Leaf().Verify(x509.VerifyOptions{Roots: bundle.Pool(), CurrentTime: time.Now()}); err != nil {
 		t.Fatalf("%v does not verify: %v", c, err)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 const skew = 5 * time.Minute
@@ -43,8 +44,8 @@ func newSharp(t testing.TB) *sharp {
 	return &sharp{root: root, key: key}
 }
 
-func (s *sharp) Roots(context.Context) (issuer.TrustBundle, error) {
-	return issuer.NewTrustBundle(s.root), nil
+func (s *sharp) Roots(context.Context) (trustbundle.TrustBundle, error) {
+	return trustbundle.New(s.root), nil
 }
 
 func (s *sharp) Issue(_ context.Context, req *issuer.Request, ttl time.Duration) ([]*x509.Certificate, error) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // issuance is one that is under way: the first who needs it carries it out, and
@@ -216,7 +217,7 @@ func Try(ctx context.Context, i Issuer, algorithm KeyAlgorithm, id identity.Iden
 // Verify verifies a chain as the request's peers will: by its names, for each of
 // its usages, and with no intermediate that some of them refuse. See
 // [CheckAuthority].
-func (r *Request) Verify(chain []*x509.Certificate, roots TrustBundle, now time.Time) error {
+func (r *Request) Verify(chain []*x509.Certificate, roots trustbundle.TrustBundle, now time.Time) error {
 	leaf, intermediates := chain[0], x509.NewCertPool()
 	for _, intermediate := range chain[1:] {
 		if err := CheckAuthority(intermediate); err != nil {

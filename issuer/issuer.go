@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"time"
+
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // Issuer is a certificate authority.
@@ -27,7 +29,7 @@ type Issuer interface {
 	Issue(ctx context.Context, req *Request, ttl time.Duration) ([]*x509.Certificate, error)
 
 	// Roots returns the roots that verify what Issue returns.
-	Roots(ctx context.Context) (TrustBundle, error)
+	Roots(ctx context.Context) (trustbundle.TrustBundle, error)
 }
 
 // ErrRefused is wrapped in what an Issuer returns when it looked at a request
@@ -59,15 +61,15 @@ var ErrTrustedOnly = errors.New("the root is trusted only and signs nothing")
 
 // TrustedOnly returns the issuer of a root that is known by its certificates
 // alone, as one whose key is gone. It signs nothing.
-func TrustedOnly(bundle TrustBundle) Issuer { return trustedOnly{bundle} }
+func TrustedOnly(bundle trustbundle.TrustBundle) Issuer { return trustedOnly{bundle} }
 
-type trustedOnly struct{ bundle TrustBundle }
+type trustedOnly struct{ bundle trustbundle.TrustBundle }
 
 func (t trustedOnly) Issue(context.Context, *Request, time.Duration) ([]*x509.Certificate, error) {
 	return nil, ErrTrustedOnly
 }
 
-func (t trustedOnly) Roots(context.Context) (TrustBundle, error) { return t.bundle, nil }
+func (t trustedOnly) Roots(context.Context) (trustbundle.TrustBundle, error) { return t.bundle, nil }
 
 // ToFix stands in the text of errors between what is wrong and what to do.
 const ToFix = "; to fix it, "

@@ -6,11 +6,11 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // Options configures a Manager.
@@ -52,12 +52,12 @@ type Manager struct {
 	mu           sync.Mutex
 	ttl          time.Duration
 	keyAlgorithm KeyAlgorithm
-	signing      Root        // without an issuer while none signs
-	lastSigner   string      // the name of the last root that signed
-	trusted      TrustBundle // of that one
-	bundle       TrustBundle // of all roots
-	epoch        uint64      // grows whenever another root signs
-	spreadFrom   time.Time   // when it did, by the wall clock
+	signing      Root                    // without an issuer while none signs
+	lastSigner   string                  // the name of the last root that signed
+	trusted      trustbundle.TrustBundle // of that one
+	bundle       trustbundle.TrustBundle // of all roots
+	epoch        uint64                  // grows whenever another root signs
+	spreadFrom   time.Time               // when it did, by the wall clock
 	spreadOver   time.Duration
 	confirmed    time.Time // when the roots were last known to be right, by the wall clock
 	circuit      circuit   // of the signing root
@@ -249,14 +249,14 @@ func (m *Manager) valid(e *entry) bool { return m.accepts(e.issued) }
 
 func (m *Manager) accepts(i issued) bool {
 	return i.certificate != nil && time.Now().Before(i.certificate.NotAfter()) &&
-		(i.root == nil || slices.ContainsFunc(m.bundle.roots, i.root.Equal))
+		(i.root == nil || m.bundle.Contains(i.root))
 }
 
 // rootOf returns which of the roots a chain leads to that was verified with
 // them. Its names and key identifiers say so.
-func rootOf(chain []*x509.Certificate, roots TrustBundle) *x509.Certificate {
+func rootOf(chain []*x509.Certificate, roots trustbundle.TrustBundle) *x509.Certificate {
 	last := chain[len(chain)-1]
-	for _, root := range roots.roots {
+	for _, root := range roots.Roots() {
 		if bytes.Equal(last.RawIssuer, root.RawSubject) &&
 			(len(last.AuthorityKeyId) == 0 || len(root.SubjectKeyId) == 0 || bytes.Equal(last.AuthorityKeyId, root.SubjectKeyId)) {
 			return root

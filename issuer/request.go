@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // maxCommonName is the upper bound of RFC 5280, appendix A.1 (ub-common-name).
@@ -261,8 +262,8 @@ func ParseKeyAlgorithm(name string) (KeyAlgorithm, error) {
 // terms are what the next certificate is issued on.
 type terms struct {
 	root         Root
-	trusted      TrustBundle // of the root
-	epoch        uint64      // of the root
+	trusted      trustbundle.TrustBundle // of the root
+	epoch        uint64                  // of the root
 	ttl          time.Duration
 	keyAlgorithm KeyAlgorithm
 	probe        bool // of a circuit that is open

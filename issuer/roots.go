@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // ErrNoRoot is returned while no root signs.
@@ -21,7 +23,7 @@ var ErrNoRoot = errors.New("no root may sign certificates yet")
 // changes when it fails.
 func (m *Manager) SetRoots(ctx context.Context, roots ...Root) error {
 	var signing Root
-	var trusted, bundle TrustBundle
+	var trusted, bundle trustbundle.TrustBundle
 	active := 0
 	for _, root := range roots {
 		certificates, err := root.certificates(ctx)
@@ -44,21 +46,21 @@ func (m *Manager) SetRoots(ctx context.Context, roots ...Root) error {
 	return nil
 }
 
-func (r Root) certificates(ctx context.Context) (TrustBundle, error) {
+func (r Root) certificates(ctx context.Context) (trustbundle.TrustBundle, error) {
 	if r.Issuer == nil {
-		return TrustBundle{}, fmt.Errorf("root %q has no issuer", r.Name)
+		return trustbundle.TrustBundle{}, fmt.Errorf("root %q has no issuer", r.Name)
 	}
 	bundle, err := r.Issuer.Roots(ctx)
 	if err != nil {
-		return TrustBundle{}, fmt.Errorf("read the certificates of root %q: %w", r.Name, err)
+		return trustbundle.TrustBundle{}, fmt.Errorf("read the certificates of root %q: %w", r.Name, err)
 	}
 	if bundle.IsEmpty() {
-		return TrustBundle{}, fmt.Errorf("root %q has no certificate: no proxy could verify what it signs", r.Name)
+		return trustbundle.TrustBundle{}, fmt.Errorf("root %q has no certificate: no proxy could verify what it signs", r.Name)
 	}
 	return bundle, nil
 }
 
-func (m *Manager) replaceRoots(signing Root, trusted, bundle TrustBundle) {
+func (m *Manager) replaceRoots(signing Root, trusted, bundle trustbundle.TrustBundle) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	retrust := !m.bundle.Equal(bundle)
@@ -93,7 +95,7 @@ const (
 // replaceSigner reports whether there is reason to ask the signing root for
 // whatever is not fresh: that it is another one, or that what kept it from
 // issuing may be fixed.
-func (m *Manager) replaceSigner(signing Root, trusted TrustBundle) bool {
+func (m *Manager) replaceSigner(signing Root, trusted trustbundle.TrustBundle) bool {
 	before := m.health()
 	idle := m.signing.Issuer == nil
 	m.signing = signing
@@ -114,7 +116,7 @@ func (m *Manager) replaceSigner(signing Root, trusted TrustBundle) bool {
 }
 
 // Bundle returns the roots that verify certificates of the mesh.
-func (m *Manager) Bundle() TrustBundle {
+func (m *Manager) Bundle() trustbundle.TrustBundle {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.bundle

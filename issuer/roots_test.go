@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -24,7 +25,7 @@ func TestSetRootsRefusesWhatNobodyCouldTrust(t *testing.T) {
 		"no root":                    {nil, "no root is to be trusted"},
 		"two active roots":           {[]issuer.Root{active("a", a), active("b", b)}, "2 roots are active"},
 		"a root without issuer":      {[]issuer.Root{active("a", a), passive("b", nil)}, `root "b" has no issuer`},
-		"a root without certificate": {[]issuer.Root{active("a", issuer.TrustedOnly(issuer.TrustBundle{}))}, `root "a" has no certificate`},
+		"a root without certificate": {[]issuer.Root{active("a", issuer.TrustedOnly(trustbundle.TrustBundle{}))}, `root "a" has no certificate`},
 		"a root that is unreachable": {[]issuer.Root{active("a", a), passive("b", unreachable{})}, `root "b": sealed`},
 	}
 	for name, test := range tests {
@@ -48,8 +49,8 @@ func (unreachable) Issue(context.Context, *issuer.Request, time.Duration) ([]*x5
 	return nil, errors.New("sealed")
 }
 
-func (unreachable) Roots(context.Context) (issuer.TrustBundle, error) {
-	return issuer.TrustBundle{}, errors.New("sealed")
+func (unreachable) Roots(context.Context) (trustbundle.TrustBundle, error) {
+	return trustbundle.TrustBundle{}, errors.New("sealed")
 }
 
 func TestANewPassiveRootIsAnnouncedAndLeavesCertificatesAlone(t *testing.T) {
@@ -179,9 +180,9 @@ func TestARootThatIsTrustedOnlySignsNothing(t *testing.T) {
 	}
 }
 
-func bundleOf(t testing.TB, issuers ...issuer.Issuer) issuer.TrustBundle {
+func bundleOf(t testing.TB, issuers ...issuer.Issuer) trustbundle.TrustBundle {
 	t.Helper()
-	var bundle issuer.TrustBundle
+	var bundle trustbundle.TrustBundle
 	for _, i := range issuers {
 		roots, err := i.Roots(t.Context())
 		if err != nil {

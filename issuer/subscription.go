@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // Update is what a subscriber needs to know, always as a whole: a later Update
@@ -18,7 +19,7 @@ type Update struct {
 	// Root is what the certificate leads to; nil if that is not known.
 	Root *x509.Certificate
 	// Bundle verifies all certificates of the mesh.
-	Bundle TrustBundle
+	Bundle trustbundle.TrustBundle
 }
 
 // Subscription announces an identity's certificate and the trust bundle,

@@ -25,6 +25,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/testkit"
 )
@@ -59,7 +60,7 @@ func benchClients(address, streams string) error {
 	if err != nil {
 		return err
 	}
-	bundle, err := issuer.ParseTrustBundle([]byte(strings.TrimSuffix(roots, "\x00")))
+	bundle, err := trustbundle.Parse([]byte(strings.TrimSuffix(roots, "\x00")))
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // machine is the protocol of one stream; see sotw and delta.
@@ -16,7 +17,7 @@ type machine[Request, Response any] interface {
 	request(r *Request, now time.Time) (step[Response], error)
 	announce(u issuer.Update, now time.Time) (step[Response], error)
 	refresh(now time.Time) (step[Response], error)
-	bundle() issuer.TrustBundle
+	bundle() trustbundle.TrustBundle
 	declare(known HTTPPorts, proxy Proxy)
 	bound(q quota)
 	delays(skew time.Duration)

@@ -25,6 +25,7 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/testkit"
 )
@@ -40,7 +41,7 @@ type mesh struct {
 	manager      *issuer.Manager
 	signing      *tresor.CA
 	destinations sds.Destinations
-	trusted      issuer.TrustBundle // beside the signing root
+	trusted      trustbundle.TrustBundle // beside the signing root
 	registry     *prometheus.Registry
 	server       *sds.Server
 	listener     net.Listener
@@ -125,7 +126,7 @@ func (m *mesh) newRoot() {
 // newTrust makes a root that is trusted only.
 func (m *mesh) newTrust() {
 	m.t.Helper()
-	m.trusted = issuer.NewTrustBundle(testkit.CA(m.t).Root())
+	m.trusted = trustbundle.New(testkit.CA(m.t).Root())
 	m.setRoots()
 }
 
@@ -138,7 +139,7 @@ func (m *mesh) setRoots() {
 	if err := m.manager.SetRoots(m.t.Context(), roots...); err != nil {
 		m.t.Fatal(err)
 	}
-	m.trusted = m.trusted.Union(issuer.NewTrustBundle(m.signing.Root()))
+	m.trusted = m.trusted.Union(trustbundle.New(m.signing.Root()))
 }
 
 // bookstore runs an injected pod and returns it.

@@ -9,6 +9,7 @@ import (
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // held is how long tresor's certificates, which are valid since five minutes, are
@@ -136,7 +137,7 @@ func TestAProxyThatHasNothingGoodIsNotKeptWaiting(t *testing.T) {
 		"one of a revoked root": {version, func(a *authority, _ *sotwClient) issuer.Update {
 			a.newRoot()
 			u := a.rooted(a.certificate())
-			u.Bundle = issuer.NewTrustBundle(a.ca.Root())
+			u.Bundle = trustbundle.New(a.ca.Root())
 			return u
 		}},
 	}
@@ -157,7 +158,7 @@ func TestAProxyThatHasNothingGoodIsNotKeptWaiting(t *testing.T) {
 		c.announce(a.rooted(a.certificate())).check(t, "before", result{names: []string{ownRoots}})
 		a.newRoot()
 		u := a.rooted(a.certificate())
-		u.Bundle = issuer.NewTrustBundle(a.ca.Root())
+		u.Bundle = trustbundle.New(a.ca.Root())
 		c.announce(u).check(t, "then", result{names: []string{ownRoots, ownCert}})
 	})
 	t.Run("whatever end it claims", func(t *testing.T) {

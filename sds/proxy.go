@@ -8,6 +8,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // Proxy is who a stream belongs to: the sidecar of one pod.
@@ -46,7 +47,7 @@ type Attestor interface {
 type Acknowledgements interface {
 	// Acknowledged says that the proxy verifies its peers with the bundle from
 	// now on. It is said once a stream and bundle, and must not block.
-	Acknowledged(p Proxy, bundle issuer.TrustBundle)
+	Acknowledged(p Proxy, bundle trustbundle.TrustBundle)
 }
 
 // Source announces an identity's certificate and the trust bundle. It is what

@@ -10,6 +10,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // maxNames bounds what one stream subscribes to. A proxy needs one certificate,
@@ -177,7 +178,7 @@ func (s *session) noWildcard() error {
 func (s *session) take(u issuer.Update) { s.update = u }
 
 // bundle returns the bundle of the latest update.
-func (s *session) bundle() issuer.TrustBundle { return s.update.Bundle }
+func (s *session) bundle() trustbundle.TrustBundle { return s.update.Bundle }
 
 // look takes in what the update has to send by now.
 func (s *session) look(now time.Time) {

@@ -11,6 +11,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 const (
@@ -23,7 +24,7 @@ type authority struct {
 	t       testing.TB
 	id      identity.Identity
 	ca      *tresor.CA
-	bundle  issuer.TrustBundle
+	bundle  trustbundle.TrustBundle
 	version uint64
 }
 
@@ -43,7 +44,7 @@ func (a *authority) newRoot() {
 	if a.ca, err = tresor.New(root, key); err != nil {
 		a.t.Fatal(err)
 	}
-	a.bundle = a.bundle.Union(issuer.NewTrustBundle(root))
+	a.bundle = a.bundle.Union(trustbundle.New(root))
 }
 
 func (a *authority) certificate() *issuer.Certificate {

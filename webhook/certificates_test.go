@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/webhook"
 )
 
@@ -50,7 +50,7 @@ func FuzzPublish(f *testing.F) {
 	bundles := webhook.NewCABundles(webhook.CABundlesOptions{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, published := bundles.Publish(t.Context(), data)
-		_, read := issuer.ParseCertificates(data)
+		_, read := trustbundle.ParseCertificates(data)
 		if (published == nil) != (read == nil) {
 			t.Errorf("published with %v, and read with %v", published, read)
 		}

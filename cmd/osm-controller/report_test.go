@@ -14,6 +14,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/testkit"
 )
@@ -86,10 +87,10 @@ func TestTheStreamsOfAPodAreToldAsOneProxy(t *testing.T) {
 }
 
 func TestEachRootIsToldWithItsStage(t *testing.T) {
-	former, next := issuer.NewTrustBundle(testkit.CA(t).Root()), issuer.NewTrustBundle(testkit.CA(t).Root())
+	former, next := trustbundle.New(testkit.CA(t).Root()), trustbundle.New(testkit.CA(t).Root())
 	situation := rotation.Situation{Now: time.Now(), AckTimeout: time.Hour, RetirementPeriod: time.Hour}
-	state := rotation.State{}.Next(rotation.Wanted{Trusted: map[string]issuer.TrustBundle{"former": former}, Signer: former}, situation)
-	wanted := rotation.Wanted{Trusted: map[string]issuer.TrustBundle{"next": next}, Signer: next}
+	state := rotation.State{}.Next(rotation.Wanted{Trusted: map[string]trustbundle.TrustBundle{"former": former}, Signer: former}, situation)
+	wanted := rotation.Wanted{Trusted: map[string]trustbundle.TrustBundle{"next": next}, Signer: next}
 	stages := func() string {
 		var all []string
 		for _, root := range rootsOf(state) {

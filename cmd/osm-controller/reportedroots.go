@@ -61,7 +61,7 @@ func certificateOf(h issuer.Holding) status.Certificate {
 	}
 	told.NotAfter, told.RenewAt = h.Certificate.NotAfter().UTC(), h.RenewAt.UTC()
 	// Its key stays where it is.
-	if chain, err := issuer.ParseCertificates(h.Certificate.ChainPEM()); err == nil {
+	if chain, err := trustbundle.ParseCertificates(h.Certificate.ChainPEM()); err == nil {
 		told.Serial, told.NotBefore = chain[0].SerialNumber.Text(16), chain[0].NotBefore.UTC()
 	}
 	return told

@@ -11,11 +11,11 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/cmd/internal/replica"
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/manifests"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/sds"
 )
 
@@ -86,7 +86,7 @@ type staged struct {
 }
 
 // Signs implements provider.Rotation.
-func (s staged) Signs(roots issuer.TrustBundle) {
+func (s staged) Signs(roots trustbundle.TrustBundle) {
 	if s.Rotation.Signs(roots) {
 		s.kept.Look() // what could not be issued before can be now
 	}
@@ -119,7 +119,7 @@ func (s staged) Status() *v1.RotationStatus {
 type acknowledgements struct{ *rotation.Rotation }
 
 // Acknowledged implements sds.Acknowledgements.
-func (a acknowledgements) Acknowledged(p sds.Proxy, bundle issuer.TrustBundle) {
+func (a acknowledgements) Acknowledged(p sds.Proxy, bundle trustbundle.TrustBundle) {
 	a.Rotation.Acknowledged(p.PodUID, bundle)
 }
 

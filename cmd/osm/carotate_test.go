@@ -7,9 +7,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/osm-edge/osm/cmd/internal/check"
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rotation"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 func TestARootIsLeftAloneThatOSMMustNotDelete(t *testing.T) {
@@ -34,9 +34,9 @@ func TestARootIsLeftAloneThatOSMMustNotDelete(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			bundle := issuer.NewTrustBundle(newRoot(t))
+			bundle := trustbundle.New(newRoot(t))
 			for test.step == rotation.Retire && len(bundle.Roots()) < rotation.MaxRoots {
-				bundle = bundle.Union(issuer.NewTrustBundle(newRoot(t)))
+				bundle = bundle.Union(trustbundle.New(newRoot(t)))
 			}
 			state, err := rotation.Parse(map[string]string{
 				rotation.BundleKey: string(bundle.PEM()), "rotation.json": `{"step":"` + string(test.step) + `"}`,

@@ -15,7 +15,6 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/check"
 	"github.com/osm-edge/osm/cmd/internal/status"
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/testkit"
@@ -66,7 +65,7 @@ func TestCertificatesAreListedByServiceAccount(t *testing.T) {
 func TestWhatASidecarHoldsIsShown(t *testing.T) {
 	root := newRoot(t)
 	fingerprint := trustbundle.Fingerprint(root)
-	state, err := rotation.Parse(map[string]string{rotation.BundleKey: string(issuer.NewTrustBundle(root).PEM())})
+	state, err := rotation.Parse(map[string]string{rotation.BundleKey: string(trustbundle.New(root).PEM())})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 const (
@@ -31,9 +32,9 @@ const (
 func BenchmarkIssue(b *testing.B) {
 	m := newMesh(b)
 	manager := issuer.NewManager(issuer.Options{})
-	roots := issuer.NewTrustBundle(m.root)
+	roots := trustbundle.New(m.root)
 	i := m.newIssuer(b, func(o *certmanager.Options) { // its user watches the secret
-		o.Roots = func(context.Context) (issuer.TrustBundle, error) { return roots, nil }
+		o.Roots = func(context.Context) (trustbundle.TrustBundle, error) { return roots, nil }
 		var err error
 		o.Client, err = certmanager.NewClient(config)
 		must(b, err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // maxChainBytes bounds what is parsed as a chain: far more than ten
@@ -15,11 +16,11 @@ const maxChainBytes = 64 << 10
 
 // verify parses what cert-manager signed, and returns the leaf and the
 // intermediates that lead to one of the roots, without the root.
-func verify(signed []byte, roots issuer.TrustBundle, now time.Time) ([]*x509.Certificate, error) {
+func verify(signed []byte, roots trustbundle.TrustBundle, now time.Time) ([]*x509.Certificate, error) {
 	if len(signed) > maxChainBytes {
 		return nil, fmt.Errorf("cert-manager returned a chain of %d bytes, which is more than %d", len(signed), maxChainBytes)
 	}
-	certificates, err := issuer.ParseCertificates(signed)
+	certificates, err := trustbundle.ParseCertificates(signed)
 	if err != nil {
 		return nil, fmt.Errorf("parse the chain that cert-manager returned: %w", err)
 	}
@@ -41,7 +42,7 @@ func verify(signed []byte, roots issuer.TrustBundle, now time.Time) ([]*x509.Cer
 	return chain[:len(chain)-1], nil
 }
 
-func notTrusted(certificates []*x509.Certificate, roots issuer.TrustBundle, err error) error {
+func notTrusted(certificates []*x509.Certificate, roots trustbundle.TrustBundle, err error) error {
 	last := certificates[len(certificates)-1]
 	names := make([]string, len(roots.Roots()))
 	for i, root := range roots.Roots() {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // authority is a certificate and its key, in a test.
@@ -81,7 +82,7 @@ func TestAChainIsWhatLeadsToARoot(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			chain, err := verify(signed.Bytes(), issuer.NewTrustBundle(root.certificate), now)
+			chain, err := verify(signed.Bytes(), trustbundle.New(root.certificate), now)
 			if (err == nil) != (test.want != nil) {
 				t.Fatalf("error %v", err)
 			}
@@ -90,7 +91,7 @@ func TestAChainIsWhatLeadsToARoot(t *testing.T) {
 			}
 		})
 	}
-	_, err := verify(bytes.Repeat([]byte("x"), maxChainBytes+1), issuer.NewTrustBundle(root.certificate), now)
+	_, err := verify(bytes.Repeat([]byte("x"), maxChainBytes+1), trustbundle.New(root.certificate), now)
 	if err == nil {
 		t.Error("any amount of text is parsed")
 	}

@@ -9,9 +9,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	cm "github.com/osm-edge/osm/test/certmanager"
 	"github.com/osm-edge/osm/test/testkit"
 )
@@ -136,8 +136,8 @@ func TestCertManagerThatIsInstalledLater(t *testing.T) {
 	i := m.newIssuer(t, func(o *certmanager.Options) {
 		root, _, err := tresor.NewRoot()
 		must(t, err)
-		roots := issuer.NewTrustBundle(root)
-		o.Roots = func(context.Context) (issuer.TrustBundle, error) { return roots, nil }
+		roots := trustbundle.New(root)
+		o.Roots = func(context.Context) (trustbundle.TrustBundle, error) { return roots, nil }
 		o.Client, err = certmanager.NewClient(config)
 		must(t, err)
 	})

@@ -27,6 +27,7 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 const bundle = "osm-ca-bundle"
@@ -105,13 +106,13 @@ func (m *mesh) setBundle(t testing.TB, data map[string][]byte) {
 }
 
 // roots reads the Secret, as the mesh does.
-func (m *mesh) roots(ctx context.Context) (issuer.TrustBundle, error) {
+func (m *mesh) roots(ctx context.Context) (trustbundle.TrustBundle, error) {
 	list, err := kube.CoreV1().Secrets(m.namespace).List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + bundle})
 	if err != nil {
-		return issuer.TrustBundle{}, err
+		return trustbundle.TrustBundle{}, err
 	}
 	if len(list.Items) == 0 {
-		return issuer.TrustBundle{}, rootsecret.Missing(m.namespace, bundle)
+		return trustbundle.TrustBundle{}, rootsecret.Missing(m.namespace, bundle)
 	}
 	roots, err := rootsecret.ParseRoots(&list.Items[0], "", time.Now())
 	return roots.TrustBundle, err

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 const (
@@ -32,7 +33,7 @@ type Options struct {
 	Issuer Reference
 	// Roots returns the roots that the issuer's certificates lead to, as the
 	// operator has given them; required. Its error says what to fix.
-	Roots func(ctx context.Context) (issuer.TrustBundle, error)
+	Roots func(ctx context.Context) (trustbundle.TrustBundle, error)
 	// Mesh is the mesh's name; required.
 	Mesh string
 	// Holder tells this process from the mesh's others, as its pod's name does;
@@ -92,13 +93,13 @@ func (i *Issuer) Run(ctx context.Context) error {
 }
 
 // Roots implements issuer.Issuer.
-func (i *Issuer) Roots(ctx context.Context) (issuer.TrustBundle, error) {
+func (i *Issuer) Roots(ctx context.Context) (trustbundle.TrustBundle, error) {
 	roots, err := i.options.Roots(ctx)
 	if err != nil {
-		return issuer.TrustBundle{}, fmt.Errorf("roots of %s: %w", i.reference, err)
+		return trustbundle.TrustBundle{}, fmt.Errorf("roots of %s: %w", i.reference, err)
 	}
 	if roots.IsEmpty() {
-		return issuer.TrustBundle{}, fmt.Errorf("roots of %s: there is none", i.reference)
+		return trustbundle.TrustBundle{}, fmt.Errorf("roots of %s: there is none", i.reference)
 	}
 	return roots, nil
 }

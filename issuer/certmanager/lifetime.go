@@ -7,13 +7,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // lifetime returns what to ask for: whole seconds, which is what certificates
 // count in, and no longer than a root lives, which cert-manager does not look
 // at.
-func lifetime(ttl time.Duration, roots issuer.TrustBundle, now time.Time) (time.Duration, error) {
+func lifetime(ttl time.Duration, roots trustbundle.TrustBundle, now time.Time) (time.Duration, error) {
 	if ttl < time.Second {
 		return 0, fmt.Errorf("a lifetime of %s is shorter than a second", ttl)
 	}

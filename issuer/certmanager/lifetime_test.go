@@ -8,19 +8,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 func TestALifetimeIsAskedForInSecondsAndNoLongerThanARootLives(t *testing.T) {
 	now := time.Now()
-	roots := issuer.NewTrustBundle(
+	roots := trustbundle.New(
 		&x509.Certificate{Raw: []byte{1}, NotAfter: now.Add(time.Hour)},
 		&x509.Certificate{Raw: []byte{2}, NotAfter: now.Add(10*time.Hour + time.Millisecond)},
 	)
-	ended := issuer.NewTrustBundle(&x509.Certificate{Raw: []byte{1}, NotAfter: now})
+	ended := trustbundle.New(&x509.Certificate{Raw: []byte{1}, NotAfter: now})
 	tests := map[string]struct {
 		ttl   time.Duration
-		roots issuer.TrustBundle
+		roots trustbundle.TrustBundle
 		want  time.Duration
 		says  string
 	}{

@@ -14,6 +14,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // checkNames wants the request's key under exactly the request's names.
@@ -47,7 +48,7 @@ func checkNames(t *testing.T, chain []*x509.Certificate, req *issuer.Request) {
 
 // checkTrust wants the chain to verify for every usage, in Go's eyes and, with
 // a SPIFFE ID, in SPIFFE's.
-func checkTrust(t *testing.T, chain []*x509.Certificate, req *issuer.Request, roots issuer.TrustBundle) {
+func checkTrust(t *testing.T, chain []*x509.Certificate, req *issuer.Request, roots trustbundle.TrustBundle) {
 	t.Helper()
 	intermediates := x509.NewCertPool()
 	for _, cert := range chain[1:] {

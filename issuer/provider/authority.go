@@ -9,7 +9,8 @@ import (
 	"sync/atomic"
 
 	"github.com/osm-edge/osm/issuer"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // authority is the certificate authority of a MeshRootCertificate, as its spec
@@ -25,10 +26,10 @@ type authority struct {
 
 // state is what is known of an authority.
 type state struct {
-	issuer issuer.Issuer      // nil before it could sign
-	roots  issuer.TrustBundle // empty before they are known
+	issuer issuer.Issuer           // nil before it could sign
+	roots  trustbundle.TrustBundle // empty before they are known
 	// refused are roots that lie beside them and are not trusted.
-	refused issuer.TrustBundle
+	refused trustbundle.TrustBundle
 	// notices are what an operator should know though it can be used.
 	notices []problem
 	// signs says what signs, where that is more than a root.

@@ -15,7 +15,8 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
 	"github.com/osm-edge/osm/issuer/rootsecret"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // maxReplica leaves room in a label for what tells authorities apart.
@@ -92,12 +93,12 @@ func (p *Provider) holder(name string, ref certmanager.Reference) string {
 
 // givenRoots are the roots that an operator has given.
 type givenRoots struct {
-	latest atomic.Pointer[issuer.TrustBundle]
+	latest atomic.Pointer[trustbundle.TrustBundle]
 }
 
-func (g *givenRoots) read(context.Context) (issuer.TrustBundle, error) {
+func (g *givenRoots) read(context.Context) (trustbundle.TrustBundle, error) {
 	if roots := g.latest.Load(); roots != nil {
 		return *roots, nil
 	}
-	return issuer.TrustBundle{}, errors.New("they are not read yet")
+	return trustbundle.TrustBundle{}, errors.New("they are not read yet")
 }

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rotation"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // root is a MeshRootCertificate with what is known of its authority.
@@ -58,7 +58,7 @@ func (p *Provider) choose(ctx context.Context, roots []*root, recorded rotation.
 func wanted(roots []*root, chosen *root, recorded rotation.State) rotation.Wanted {
 	w := rotation.Wanted{
 		Signer:  chosen.state.roots,
-		Trusted: map[string]issuer.TrustBundle{chosen.object.Name: chosen.state.roots},
+		Trusted: map[string]trustbundle.TrustBundle{chosen.object.Name: chosen.state.roots},
 	}
 	for _, r := range roots {
 		name := r.object.Name
@@ -77,8 +77,8 @@ func wanted(roots []*root, chosen *root, recorded rotation.State) rotation.Wante
 }
 
 // recordedFor returns the roots that stay trusted for an object.
-func recordedFor(name string, recorded rotation.State) issuer.TrustBundle {
-	return issuer.NewTrustBundle(slices.DeleteFunc(recorded.Current().Roots(), func(root *x509.Certificate) bool {
+func recordedFor(name string, recorded rotation.State) trustbundle.TrustBundle {
+	return trustbundle.New(slices.DeleteFunc(recorded.Current().Roots(), func(root *x509.Certificate) bool {
 		return recorded.Source(root) != name
 	})...)
 }

@@ -34,7 +34,8 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 const (
@@ -225,7 +226,7 @@ func (m *mesh) mustSign(t *testing.T, root *x509.Certificate, trusted ...*x509.C
 	if err := m.signedBy(t.Context(), root); err != nil {
 		t.Errorf("another root signs: %v", err)
 	}
-	if want := issuer.NewTrustBundle(trusted...); !m.manager.Bundle().Equal(want) {
+	if want := trustbundle.New(trusted...); !m.manager.Bundle().Equal(want) {
 		t.Errorf("trusted is %s, want %s", m.manager.Bundle(), want)
 	}
 }

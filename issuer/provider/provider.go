@@ -16,7 +16,8 @@ import (
 	"github.com/osm-edge/osm/issuer/certmanager"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/manifests/follow"
 )
 
@@ -74,7 +75,7 @@ type Rotation interface {
 	// called when it changes.
 	State() (rotation.State, bool)
 	// Signs says which roots this process signs with: none if it is empty.
-	Signs(issuer.TrustBundle)
+	Signs(trustbundle.TrustBundle)
 	// Leads reports whether this process is to say in the objects' status what
 	// there is to say.
 	Leads() bool
@@ -101,9 +102,9 @@ type Provider struct {
 	applied     applied
 	told        signs
 	said        map[types.UID]opinion
-	refused     map[types.UID]issuer.TrustBundle // that Warn was told of
-	noticed     map[types.UID][]problem          // that Warn was told of last
-	ignored     map[types.UID]string             // that Ignored was told of
+	refused     map[types.UID]trustbundle.TrustBundle // that Warn was told of
+	noticed     map[types.UID][]problem               // that Warn was told of last
+	ignored     map[types.UID]string                  // that Ignored was told of
 }
 
 // New returns a Provider.
@@ -113,7 +114,7 @@ func New(o Options) *Provider {
 		changed:     make(chan struct{}, 1),
 		authorities: map[string]*authority{},
 		said:        map[types.UID]opinion{},
-		refused:     map[types.UID]issuer.TrustBundle{},
+		refused:     map[types.UID]trustbundle.TrustBundle{},
 		noticed:     map[types.UID][]problem{},
 		ignored:     map[types.UID]string{},
 	}

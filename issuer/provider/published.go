@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // published is an authority whose roots can change, with those of them that the
@@ -15,14 +16,14 @@ import (
 // others, for nobody would accept that yet.
 type published struct {
 	issuer.Issuer
-	roots issuer.TrustBundle
+	roots trustbundle.TrustBundle
 }
 
 // errUnpublished says that a root is too new.
 var errUnpublished = errors.New("the authority signs with a root that is not trusted throughout the mesh yet")
 
 // Roots implements issuer.Issuer.
-func (p *published) Roots(context.Context) (issuer.TrustBundle, error) { return p.roots, nil }
+func (p *published) Roots(context.Context) (trustbundle.TrustBundle, error) { return p.roots, nil }
 
 // Issue implements issuer.Issuer.
 func (p *published) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration) ([]*x509.Certificate, error) {
@@ -40,7 +41,7 @@ func (p *published) Issue(ctx context.Context, req *issuer.Request, ttl time.Dur
 }
 
 // publish returns the issuer with these roots, the same as before for the same.
-func publish(before, i issuer.Issuer, roots issuer.TrustBundle) issuer.Issuer {
+func publish(before, i issuer.Issuer, roots trustbundle.TrustBundle) issuer.Issuer {
 	if p, ok := before.(*published); ok && p.Issuer == i && p.roots.Equal(roots) {
 		return p
 	}

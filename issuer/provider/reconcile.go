@@ -8,7 +8,8 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rotation"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // trustedName is the name, in logs and metrics, of all roots that are trusted.
@@ -18,7 +19,7 @@ const trustedName = "trusted"
 type applied struct {
 	signer *authority // nil if nothing signs
 	state  *state
-	bundle issuer.TrustBundle
+	bundle trustbundle.TrustBundle
 }
 
 // signs is what the log says of the root that signs.
@@ -116,7 +117,7 @@ func (p *Provider) refresh(roots []*root, recorded rotation.State) {
 }
 
 // may reports whether certificates of these roots can be issued now.
-func (p *Provider) may(recorded rotation.State, roots issuer.TrustBundle) bool {
+func (p *Provider) may(recorded rotation.State, roots trustbundle.TrustBundle) bool {
 	return recorded.MaySign(roots, time.Now().Add(p.options.RetirementPeriod()-issuer.ClockSkew))
 }
 
@@ -169,7 +170,7 @@ func (p *Provider) adopt(signer *root) {
 		told = signs{signer.object.Name, signer.state.roots.String()}
 		p.options.Rotation.Signs(signer.state.roots)
 	} else {
-		p.options.Rotation.Signs(issuer.TrustBundle{})
+		p.options.Rotation.Signs(trustbundle.TrustBundle{})
 	}
 	if told != p.told && signer != nil {
 		p.options.Logger.Info("a root signs", "name", told.name, "roots", told.roots)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
@@ -25,19 +24,17 @@ func (p *Provider) refusedBy(r *root) []*x509.Certificate {
 	if !r.used() {
 		return nil
 	}
-	trusted := p.applied.bundle.Roots()
-	return slices.DeleteFunc(r.state.refused.Roots(), func(c *x509.Certificate) bool { return slices.ContainsFunc(trusted, c.Equal) })
+	return slices.DeleteFunc(r.state.refused.Roots(), func(c *x509.Certificate) bool { return p.applied.bundle.Contains(c) })
 }
 
 // tellRefused tells of each root that is refused, once.
 func (p *Provider) tellRefused(ctx context.Context, r *root) {
 	told := p.refused[r.object.UID]
 	for _, certificate := range r.refused {
-		known := told.Roots()
-		if slices.ContainsFunc(known, certificate.Equal) || len(known) >= mostRefused {
+		if told.Contains(certificate) || len(told.Roots()) >= mostRefused {
 			continue
 		}
-		told = told.Union(issuer.NewTrustBundle(certificate))
+		told = told.Union(trustbundle.New(certificate))
 		note := fmt.Sprintf("root %s lies beside those of the authority and is not trusted: the issuer of its role does not chain to it. "+
 			"If no one of yours added it, delete it, and see who may add roots. To have it trusted, make it sign for the role, or put it into the Secret of vault.rootsSecretRef",
 			nameRoots([]*x509.Certificate{certificate}))

@@ -14,7 +14,8 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/rotation"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // fakeRotation is a Rotation of a mesh whose proxies acknowledge at once, unless
@@ -28,7 +29,7 @@ type fakeRotation struct {
 	away     bool // nobody records anything
 	deaf     bool
 	follower bool
-	signing  issuer.TrustBundle
+	signing  trustbundle.TrustBundle
 	status   *v1.RotationStatus
 }
 
@@ -59,7 +60,7 @@ func (r *fakeRotation) State() (rotation.State, bool) {
 	return r.state, !r.state.Bundle().IsEmpty()
 }
 
-func (r *fakeRotation) Signs(roots issuer.TrustBundle) {
+func (r *fakeRotation) Signs(roots trustbundle.TrustBundle) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.signing = roots
@@ -98,7 +99,7 @@ func (r *fakeRotation) mustSay(t *testing.T, signing ...*x509.Certificate) {
 	t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.signing.Equal(issuer.NewTrustBundle(signing...)) {
+	if !r.signing.Equal(trustbundle.New(signing...)) {
 		t.Errorf("it says that it signs with %s", r.signing)
 	}
 }
@@ -152,7 +153,7 @@ func TestWithoutTheFormerKeyNothingSignsWhileTheNewRootIsDistributed(t *testing.
 		settle()
 		wantUnready(t, m, "MeshRootCertificate first: its root may not sign")
 		m.mustSay(t)
-		if !m.manager.Bundle().Equal(issuer.NewTrustBundle(first, second)) {
+		if !m.manager.Bundle().Equal(trustbundle.New(first, second)) {
 			t.Errorf("trusted is %s", m.manager.Bundle())
 		}
 		if err := m.signedBy(t.Context(), second); err == nil {
@@ -171,7 +172,7 @@ func TestAReplicaThatLagsBehindSignsWithTheFormerForSomeMinutes(t *testing.T) {
 		settle()
 		other := newMesh(t).makeRoot(t, "osm-ca-bundle")
 		m.set(func(r *fakeRotation) { // others have seen another root
-			w := rotation.Wanted{Signer: issuer.NewTrustBundle(other), Trusted: map[string]issuer.TrustBundle{"first": issuer.NewTrustBundle(other)}}
+			w := rotation.Wanted{Signer: trustbundle.New(other), Trusted: map[string]trustbundle.TrustBundle{"first": trustbundle.New(other)}}
 			n := rotation.Situation{Now: time.Now(), Acknowledged: true, RetirementPeriod: retirementPeriod}
 			r.state, r.away = r.state.Next(w, n).Next(w, n), true
 		})

@@ -11,7 +11,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/trustbundle"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // The reasons of conditions.
@@ -43,7 +43,7 @@ type opinion struct {
 	ready      verdict
 	inUse      verdict
 	signing    verdict
-	roots      issuer.TrustBundle
+	roots      trustbundle.TrustBundle
 	rotation   *v1.RotationStatus
 }
 

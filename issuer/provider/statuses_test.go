@@ -22,7 +22,8 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -144,7 +145,7 @@ func good() map[string][]byte {
 	if err != nil {
 		panic(err)
 	}
-	return map[string][]byte{rootsecret.CertificateKey: issuer.NewTrustBundle(certificate).PEM()}
+	return map[string][]byte{rootsecret.CertificateKey: trustbundle.New(certificate).PEM()}
 }
 
 // forbid has the API server let no Secret be read.

@@ -12,7 +12,8 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/tresor"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // tresor follows the root of a Secret. One that is deleted or refused leaves
@@ -55,7 +56,7 @@ func (p *Provider) adoptRoot(ctx context.Context, secret *corev1.Secret, before 
 		last.problem = &problem{reasonRefused, err}
 		return before, last
 	}
-	return root.Certificate, state{issuer: ca, roots: issuer.NewTrustBundle(root.Certificate), ignored: ignoredIn(secret)}
+	return root.Certificate, state{issuer: ca, roots: trustbundle.New(root.Certificate), ignored: ignoredIn(secret)}
 }
 
 // unreadable says what is wrong with a Secret that cannot be read, or is not

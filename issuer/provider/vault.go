@@ -13,7 +13,7 @@ import (
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/issuer/vault"
 	"github.com/osm-edge/osm/issuer/vault/names"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // vault follows a PKI of Vault, and the Secrets of its token and its roots if
@@ -183,7 +183,7 @@ func (w *vaultWatch) passedOver() string {
 }
 
 // fit returns the roots that may certify the mesh's names, and why others may not.
-func (w *vaultWatch) fit(roots issuer.TrustBundle) (fit issuer.TrustBundle, unfit []problem) {
+func (w *vaultWatch) fit(roots trustbundle.TrustBundle) (fit trustbundle.TrustBundle, unfit []problem) {
 	var all []*x509.Certificate
 	for _, root := range roots.Roots() {
 		if err := issuer.CheckNames(root, issuer.Names{TrustDomain: w.trustDomain}); err != nil {
@@ -192,5 +192,5 @@ func (w *vaultWatch) fit(roots issuer.TrustBundle) (fit issuer.TrustBundle, unfi
 		}
 		all = append(all, root)
 	}
-	return issuer.NewTrustBundle(all...), unfit
+	return trustbundle.New(all...), unfit
 }

@@ -13,9 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/test/testkit"
 	testvault "github.com/osm-edge/osm/test/vault"
 )
@@ -77,7 +77,7 @@ func (m *mesh) awaitStatus(t *testing.T, name, ready, inUse string) {
 // what is recorded.
 func (m *mesh) awaitTrusted(t *testing.T, roots ...*x509.Certificate) {
 	t.Helper()
-	want := issuer.NewTrustBundle(roots...)
+	want := trustbundle.New(roots...)
 	testkit.Await(t, "it succeeds", func() error {
 		if got := m.manager.Bundle(); !got.Equal(want) {
 			return fmt.Errorf("trusted is %s, want %s", got, want)
@@ -92,7 +92,7 @@ func readRoot(t *testing.T, server *testvault.Server) *x509.Certificate {
 	must(t, err)
 	answer, err := client.Logical().ReadWithContext(t.Context(), testvault.Mount+"/cert/ca")
 	must(t, err)
-	certificates, err := issuer.ParseCertificates([]byte(answer.Data["certificate"].(string)))
+	certificates, err := trustbundle.ParseCertificates([]byte(answer.Data["certificate"].(string)))
 	must(t, err)
 	return certificates[0]
 }
@@ -209,7 +209,7 @@ func TestVaultThatIsPassiveIsTrustedOnly(t *testing.T) {
 }
 
 func rootsOf(roots ...*x509.Certificate) map[string][]byte {
-	return map[string][]byte{rootsecret.CertificateKey: issuer.NewTrustBundle(roots...).PEM()}
+	return map[string][]byte{rootsecret.CertificateKey: trustbundle.New(roots...).PEM()}
 }
 
 // tokenThatMay makes a token with a capability on a path, and no other.

@@ -10,9 +10,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // vaultRoots are the roots of Vault that an operator has put into a Secret. Those
@@ -23,7 +23,7 @@ type vaultRoots struct {
 	changed chan struct{} // one slot: they, or what is wrong with them, are others
 
 	mu      sync.Mutex
-	roots   issuer.TrustBundle
+	roots   trustbundle.TrustBundle
 	leftOut []problem
 	ignored string // beside them
 	wrong   *problem
@@ -65,7 +65,7 @@ func (r *vaultRoots) follow(ctx context.Context, p *Provider) {
 func (r *vaultRoots) explain(err error) error { return fmt.Errorf("%w%s", err, r.fix) }
 
 // set takes in what the Secret says, and reports whether that is new.
-func (r *vaultRoots) set(roots issuer.TrustBundle, leftOut []problem, ignored string, wrong *problem) bool {
+func (r *vaultRoots) set(roots trustbundle.TrustBundle, leftOut []problem, ignored string, wrong *problem) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	changed := r.wrong.text() != wrong.text()
@@ -107,14 +107,14 @@ func (r *vaultRoots) problem() (wrong *problem, leftOut []problem) {
 }
 
 // read is what Vault's CA is given.
-func (r *vaultRoots) read(context.Context) (issuer.TrustBundle, error) {
+func (r *vaultRoots) read(context.Context) (trustbundle.TrustBundle, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case !r.roots.IsEmpty():
 		return r.roots, nil
 	case r.wrong != nil:
-		return issuer.TrustBundle{}, r.wrong.err
+		return trustbundle.TrustBundle{}, r.wrong.err
 	}
-	return issuer.TrustBundle{}, errors.New("the roots' secret is not read yet")
+	return trustbundle.TrustBundle{}, errors.New("the roots' secret is not read yet")
 }

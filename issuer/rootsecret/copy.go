@@ -6,24 +6,23 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
-
-	"github.com/osm-edge/osm/issuer"
 )
 
 // Copy has the Secret show roots whose keys are elsewhere. A Secret that holds
 // a private key is left as it is: it is the only one that has that root.
-func (s *Store) Copy(ctx context.Context, roots issuer.TrustBundle) error {
+func (s *Store) Copy(ctx context.Context, roots trustbundle.TrustBundle) error {
 	return retry.OnError(retry.DefaultBackoff, lostRace, func() error { return s.copy(ctx, roots) })
 }
 
 func lostRace(err error) bool { return apierrors.IsAlreadyExists(err) || replacedMeanwhile(err) }
 
-func (s *Store) copy(ctx context.Context, roots issuer.TrustBundle) error {
+func (s *Store) copy(ctx context.Context, roots trustbundle.TrustBundle) error {
 	data := map[string][]byte{CertificateKey: roots.PEM(), ExpirationKey: []byte(firstEnd(roots).UTC().Format(expirationLayout))}
 	secret, err := s.Secrets.Get(ctx, s.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -52,7 +51,7 @@ func (s *Store) copy(ctx context.Context, roots issuer.TrustBundle) error {
 }
 
 // firstEnd is when the first of the roots expires.
-func firstEnd(roots issuer.TrustBundle) time.Time {
+func firstEnd(roots trustbundle.TrustBundle) time.Time {
 	var first time.Time
 	for _, root := range roots.Roots() {
 		if first.IsZero() || root.NotAfter.Before(first) {

@@ -7,17 +7,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
-
-	"github.com/osm-edge/osm/issuer"
 )
 
 func TestRootsWhoseKeysAreElsewhereAreShown(t *testing.T) {
 	old, root, short := newRoot(t), newRoot(t), rootOf(t, newECKey(t), func(*x509.Certificate) {})
-	shown := issuer.NewTrustBundle(root.Certificate, short.Certificate)
+	shown := trustbundle.New(root.Certificate, short.Certificate)
 	tests := map[string]struct {
 		before map[string][]byte // nil: there is no Secret
 		verbs  string
@@ -60,7 +59,7 @@ func TestASecretWithAPrivateKeyIsNotCopiedOver(t *testing.T) {
 				before[PrivateKeyKey] = key
 			}
 			store, client := newStore(secretOf(maps.Clone(before)))
-			if err := store.Copy(t.Context(), issuer.NewTrustBundle(newRoot(t).Certificate)); err != nil {
+			if err := store.Copy(t.Context(), trustbundle.New(newRoot(t).Certificate)); err != nil {
 				t.Fatal(err)
 			}
 			mustDo(t, client, "get")
@@ -85,7 +84,7 @@ func TestAKeyThatIsPutThereMeanwhileIsNotCopiedOver(t *testing.T) {
 		}
 		return true, nil, apierrors.NewConflict(corev1.Resource("secrets"), mine.Name, nil)
 	})
-	if err := store.Copy(t.Context(), issuer.NewTrustBundle(newRoot(t).Certificate)); err != nil {
+	if err := store.Copy(t.Context(), trustbundle.New(newRoot(t).Certificate)); err != nil {
 		t.Fatal(err)
 	}
 	if !maps.EqualFunc(stored(t, client).Data, mine.Data, bytes.Equal) {

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // maxRoots is more than a change of the root needs.
@@ -18,7 +19,7 @@ const maxRoots = 8
 // Roots are those that a Secret has for a certificate authority outside of the
 // mesh.
 type Roots struct {
-	issuer.TrustBundle
+	trustbundle.TrustBundle
 	// LeftOut lie beside them in ca.crt, and are not trusted.
 	LeftOut []LeftOut
 }
@@ -67,7 +68,7 @@ func parseAll(data []byte) ([]*x509.Certificate, error) {
 	if len(data) == 0 {
 		return nil, errors.New("it is missing or empty")
 	}
-	return issuer.ParseCertificates(data)
+	return trustbundle.ParseCertificates(data)
 }
 
 // sift tells roots from what is left out. It fails where no root is left.
@@ -91,7 +92,7 @@ func sift(certificates []*x509.Certificate, trustDomain string, now time.Time) (
 	case len(roots) > maxRoots:
 		return Roots{}, fmt.Errorf("it holds %d roots, which is more than %d", len(roots), maxRoots)
 	}
-	return Roots{issuer.NewTrustBundle(roots...), leftOut}, nil
+	return Roots{trustbundle.New(roots...), leftOut}, nil
 }
 
 // Missing is the error where ParseRoots has no Secret to read.

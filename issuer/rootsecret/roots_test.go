@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 func TestRootsOfAnAuthorityOutsideAreCertificatesAndNothingElse(t *testing.T) {
@@ -83,7 +83,7 @@ func TestWhatIsNoRootIsLeftOutWhileAnotherIsRight(t *testing.T) {
 					held[ExpirationKey] = dataOf(t, test.other)[ExpirationKey]
 				}
 				roots, err := ParseRoots(secretOf(held), "cluster.local", time.Now())
-				if err != nil || !roots.Equal(issuer.NewTrustBundle(root.Certificate)) || len(roots.LeftOut) != 1 {
+				if err != nil || !roots.Equal(trustbundle.New(root.Certificate)) || len(roots.LeftOut) != 1 {
 					t.Fatalf("%v, error %v", roots, err)
 				}
 				if left := roots.LeftOut[0]; !left.Certificate.Equal(test.other.Certificate) || !strings.Contains(left.Reason.Error(), test.want) {

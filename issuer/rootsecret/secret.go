@@ -89,7 +89,7 @@ func parseCertificate(data []byte, now time.Time) (*x509.Certificate, error) {
 	if len(data) == 0 {
 		return nil, errors.New("it is missing or empty")
 	}
-	certs, err := issuer.ParseCertificates(data)
+	certs, err := trustbundle.ParseCertificates(data)
 	if err != nil {
 		return nil, err
 	}

@@ -7,9 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/osm-edge/osm/issuer"
 )
 
 // acknowledgements is which bundle the proxies have that were connected here.
@@ -30,7 +29,7 @@ const settling = time.Minute
 
 // Acknowledged says that the proxy of a pod verifies its peers with the bundle
 // from now on.
-func (r *Rotation) Acknowledged(pod types.UID, bundle issuer.TrustBundle) {
+func (r *Rotation) Acknowledged(pod types.UID, bundle trustbundle.TrustBundle) {
 	if r.acks.take(pod, bundle.Digest()) {
 		wake(r.report)
 	}

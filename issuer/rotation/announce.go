@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/osm-edge/osm/issuer"
 )
 
 // most is how many names an announcement has.
@@ -69,7 +67,7 @@ func changes(before, after State, t tally, ackTimeout time.Duration) (all []Anno
 			Reason: "RootSigns", Source: after.Source(root.certificate),
 			Note: fmt.Sprintf("root %s signs; certificates of the former root are replaced", root),
 		}
-		if trusted := before.Bundle(); trusted.Union(issuer.NewTrustBundle(root.certificate)).Equal(trusted) && len(t.missing) > 0 {
+		if before.Bundle().Contains(root.certificate) && len(t.missing) > 0 {
 			a.Warning = true
 			a.Note = fmt.Sprintf("root %s signs, though %d of %d pods have not acknowledged it in %s; replace them, for they refuse what it certifies: %s",
 				root, len(t.missing), t.pods, ackTimeout, some(t.missing))

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
@@ -34,7 +33,7 @@ func Parse(data map[string]string) (State, error) {
 	if data[BundleKey] == "" {
 		return State{}, nil
 	}
-	bundle, err := issuer.ParseTrustBundle([]byte(data[BundleKey]))
+	bundle, err := trustbundle.Parse([]byte(data[BundleKey]))
 	if err != nil {
 		return State{}, fmt.Errorf("key %q: %w", BundleKey, err)
 	}
@@ -50,7 +49,7 @@ func Parse(data map[string]string) (State, error) {
 
 // newState refuses a step that there is not, and leaves out what is said of
 // roots that are not trusted. A root of which nothing is said is distributed.
-func newState(bundle issuer.TrustBundle, d document) (State, error) {
+func newState(bundle trustbundle.TrustBundle, d document) (State, error) {
 	if !slices.Contains([]Step{Settled, Distribute, Sign, Retire}, d.Step) {
 		return State{}, fmt.Errorf("key %q: there is no step %q", rotationKey, d.Step)
 	}
@@ -64,7 +63,7 @@ func newState(bundle issuer.TrustBundle, d document) (State, error) {
 
 // parseFormer reads what earlier releases recorded. They signed with whatever
 // they trusted.
-func parseFormer(bundle issuer.TrustBundle, retiring string) (State, error) {
+func parseFormer(bundle trustbundle.TrustBundle, retiring string) (State, error) {
 	until := map[string]time.Time{}
 	if retiring != "" {
 		if err := json.Unmarshal([]byte(retiring), &until); err != nil {

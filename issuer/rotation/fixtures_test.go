@@ -19,6 +19,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -31,17 +32,17 @@ const (
 // ca is a root that can sign.
 type ca struct {
 	*tresor.CA
-	bundle issuer.TrustBundle
+	bundle trustbundle.TrustBundle
 }
 
 func newCA(t *testing.T) ca {
 	t.Helper()
 	c := testkit.CA(t)
-	return ca{CA: c, bundle: issuer.NewTrustBundle(c.Root())}
+	return ca{CA: c, bundle: trustbundle.New(c.Root())}
 }
 
 func (c ca) wanted(name string) Wanted {
-	return Wanted{Signer: c.bundle, Trusted: map[string]issuer.TrustBundle{name: c.bundle}}
+	return Wanted{Signer: c.bundle, Trusted: map[string]trustbundle.TrustBundle{name: c.bundle}}
 }
 
 // mesh is what replicas share.
@@ -147,7 +148,7 @@ func (r *replica) follow() {
 		return
 	}
 	roots := []issuer.Root{{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(state.Bundle())}}
-	signs := issuer.TrustBundle{}
+	signs := trustbundle.TrustBundle{}
 	for _, c := range slices.Backward(r.holds) {
 		if state.MaySign(c.bundle, time.Now()) {
 			roots = append(roots, issuer.Root{Name: "root", Role: issuer.Active, Issuer: c})

@@ -15,6 +15,7 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // sharp is a CA whose certificates begin when they are issued, as cert-manager's do.
@@ -75,8 +76,8 @@ func TestWhateverIsHeldBackEveryClockAcceptsWhatIsServed(t *testing.T) {
 				for start := time.Now(); time.Since(start) < 6*time.Hour; {
 					root := newSharp(t)
 					made++
-					bundle := issuer.NewTrustBundle(root.Root())
-					wanted := rotation.Wanted{Signer: bundle, Trusted: map[string]issuer.TrustBundle{"root": bundle}}
+					bundle := trustbundle.New(root.Root())
+					wanted := rotation.Wanted{Signer: bundle, Trusted: map[string]trustbundle.TrustBundle{"root": bundle}}
 					for range pause / (10 * time.Second) {
 						state = state.Next(wanted, rotation.Situation{Now: time.Now(), Acknowledged: true, AckTimeout: time.Hour, RetirementPeriod: lifetime + skew})
 						roots := []issuer.Root{{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(state.Bundle())}}

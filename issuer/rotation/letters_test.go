@@ -11,8 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 var meshLabels = map[string]string{"app.kubernetes.io/name": "openservicemesh.io", "app.kubernetes.io/instance": "osm"}
@@ -33,19 +33,19 @@ func newRoots(t *testing.T, names string) letters {
 
 type letters map[string]*x509.Certificate
 
-func (l letters) bundle(names string) issuer.TrustBundle {
+func (l letters) bundle(names string) trustbundle.TrustBundle {
 	var roots []*x509.Certificate
 	for _, name := range strings.Split(names, "") {
 		roots = append(roots, l[name])
 	}
-	return issuer.NewTrustBundle(roots...)
+	return trustbundle.New(roots...)
 }
 
 // names returns which roots are trusted, in the order of the alphabet.
-func (l letters) names(b issuer.TrustBundle) string {
+func (l letters) names(b trustbundle.TrustBundle) string {
 	var names []string
 	for name, root := range l {
-		if slices.ContainsFunc(b.Roots(), root.Equal) {
+		if b.Contains(root) {
 			names = append(names, name)
 		}
 	}
@@ -56,7 +56,7 @@ func (l letters) names(b issuer.TrustBundle) string {
 // want asks for these roots, the first of which is to sign. Each belongs to an
 // authority of its own.
 func (l letters) want(names string) Wanted {
-	w := Wanted{Trusted: map[string]issuer.TrustBundle{}}
+	w := Wanted{Trusted: map[string]trustbundle.TrustBundle{}}
 	for _, name := range strings.Split(names, "") {
 		w.Trusted[name] = l.bundle(name)
 	}

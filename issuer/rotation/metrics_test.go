@@ -6,10 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-
-	"github.com/osm-edge/osm/issuer"
 )
 
 func TestMetricsTellWhatEachRootIsFor(t *testing.T) {
@@ -47,7 +46,7 @@ func TestMetricsTellWhatEachRootIsFor(t *testing.T) {
 			t.Errorf("roots are %q, want %s", got, want)
 		}
 	}
-	m.roots(State{}.Next(Wanted{Signer: signs.bundle, Trusted: map[string]issuer.TrustBundle{"root": signs.bundle}}, n))
+	m.roots(State{}.Next(Wanted{Signer: signs.bundle, Trusted: map[string]trustbundle.TrustBundle{"root": signs.bundle}}, n))
 	if n := testutil.CollectAndCount(m.notAfter); n != 1 {
 		t.Errorf("%d roots are left", n)
 	}

@@ -7,17 +7,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // Wanted is what a mesh is to come to.
 type Wanted struct {
 	// Signer is the roots of the authority that is to sign.
-	Signer issuer.TrustBundle
+	Signer trustbundle.TrustBundle
 	// Trusted is all roots to be trusted for good, the signer's too, by the
 	// authority's name.
-	Trusted map[string]issuer.TrustBundle
+	Trusted map[string]trustbundle.TrustBundle
 	// Revoked names issuers whose roots are not trusted any more, from
 	// now on.
 	Revoked []string
@@ -26,7 +25,7 @@ type Wanted struct {
 // Equal reports whether both ask for the same.
 func (w Wanted) Equal(other Wanted) bool {
 	return w.Signer.Equal(other.Signer) && slices.Equal(w.Revoked, other.Revoked) &&
-		maps.EqualFunc(w.Trusted, other.Trusted, issuer.TrustBundle.Equal)
+		maps.EqualFunc(w.Trusted, other.Trusted, trustbundle.TrustBundle.Equal)
 }
 
 // Source returns the name of the authority that a root is wanted for.
@@ -131,7 +130,7 @@ func (w Wanted) inOrder() []string {
 // hasRoom reports whether the roots may be distributed. Where none of the roots
 // that signed is trusted any more, or a replica cannot sign without them, a mesh
 // cannot wait for others to be dropped.
-func (s *State) hasRoom(roots issuer.TrustBundle, needed bool) bool {
+func (s *State) hasRoom(roots trustbundle.TrustBundle, needed bool) bool {
 	size := len(roots.PEM())
 	return len(roots.Roots()) <= MaxRoots && size <= maxBytes || (needed || s.bereft()) && size <= maxRecordable
 }
@@ -177,11 +176,11 @@ func (s *State) retire(w Wanted, n Situation) {
 			left = append(left, root)
 		}
 	}
-	s.keep(issuer.NewTrustBundle(left...))
+	s.keep(trustbundle.New(left...))
 }
 
 // keep leaves these roots alone trusted.
-func (s *State) keep(left issuer.TrustBundle) {
+func (s *State) keep(left trustbundle.TrustBundle) {
 	kept := fingerprints(left)
 	for id := range s.stages {
 		if !slices.Contains(kept, id) {
@@ -218,7 +217,7 @@ func (w Wanted) roots() (all []string) {
 	return all
 }
 
-func fingerprints(bundle issuer.TrustBundle) (all []string) {
+func fingerprints(bundle trustbundle.TrustBundle) (all []string) {
 	for _, root := range bundle.Roots() {
 		all = append(all, trustbundle.Fingerprint(root))
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // life is a certificate of a proxy in a history.
@@ -24,7 +24,7 @@ type history struct {
 	wanted Wanted
 	now    time.Time
 	leaves []life
-	acked  issuer.TrustBundle // by every proxy
+	acked  trustbundle.TrustBundle // by every proxy
 }
 
 // TestNoHistoryLeadsToACertificateThatAProxyDoesNotAccept replays ten years of
@@ -57,7 +57,7 @@ func (h *history) event(t *testing.T, letters string) {
 		h.now = h.now.Add(time.Duration(h.random.Int64N(int64(15 * time.Hour))))
 	case 3:
 		for name, root := range h.roots {
-			if h.state.MaySign(issuer.NewTrustBundle(root), h.now.Add(dayLong)) && h.roots.names(h.state.Signing()) == name {
+			if h.state.MaySign(trustbundle.New(root), h.now.Add(dayLong)) && h.roots.names(h.state.Signing()) == name {
 				h.leaves = append(h.leaves, life{name, h.now.Add(dayLong)})
 			}
 		}

@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // named returns a root whose subject takes that many bytes.
-func named(t *testing.T, size int) issuer.TrustBundle {
+func named(t *testing.T, size int) trustbundle.TrustBundle {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -33,11 +33,11 @@ func named(t *testing.T, size int) issuer.TrustBundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return issuer.NewTrustBundle(root)
+	return trustbundle.New(root)
 }
 
-func wantOnly(b issuer.TrustBundle) Wanted {
-	return Wanted{Signer: b, Trusted: map[string]issuer.TrustBundle{"root": b}}
+func wantOnly(b trustbundle.TrustBundle) Wanted {
+	return Wanted{Signer: b, Trusted: map[string]trustbundle.TrustBundle{"root": b}}
 }
 
 func TestARootWaitsForRoom(t *testing.T) {
@@ -45,7 +45,7 @@ func TestARootWaitsForRoom(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := Situation{Now: noon, Acknowledged: true, RetirementPeriod: dayLong}
 			state, waited := State{}, 0
-			var last issuer.TrustBundle
+			var last trustbundle.TrustBundle
 			for range MaxRoots + 8 {
 				last = named(t, size)
 				for range 2 { // distribute, sign
@@ -113,7 +113,7 @@ func TestWhatCanBeReadOfAMalformedRecordIsSalvaged(t *testing.T) {
 		"half a block beside":          {whole[BundleKey] + "-----END", whole[rotationKey], "ab", "b"},
 		"a step that there is not":     {whole[BundleKey], `{"step":"dance"}`, "ab", "ab"},
 		"a bundle of garbage":          {"garbage", whole[rotationKey], "", ""},
-		"more roots than are recorded": {string(issuer.NewTrustBundle(large...).PEM()), whole[rotationKey], "ab", "b"},
+		"more roots than are recorded": {string(trustbundle.New(large...).PEM()), whole[rotationKey], "ab", "b"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -3,9 +3,7 @@ package rotation
 import (
 	"crypto/x509"
 	"fmt"
-	"slices"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
@@ -18,9 +16,9 @@ func (r root) String() string {
 }
 
 // added returns the roots that are in the second bundle alone.
-func added(before, after issuer.TrustBundle) (all []root) {
+func added(before, after trustbundle.TrustBundle) (all []root) {
 	for _, certificate := range after.Roots() {
-		if !slices.ContainsFunc(before.Roots(), certificate.Equal) {
+		if !before.Contains(certificate) {
 			all = append(all, root{certificate})
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/manifests/follow"
 )
 
@@ -54,14 +55,14 @@ type Rotation struct {
 
 	state    atomic.Pointer[seen]
 	wanted   atomic.Pointer[Wanted]
-	signing  atomic.Pointer[issuer.TrustBundle] // what this replica signs with
+	signing  atomic.Pointer[trustbundle.TrustBundle] // what this replica signs with
 	progress atomic.Pointer[Progress]
 	leads    atomic.Bool
 	// malformed says that the record cannot be read.
 	malformed atomic.Bool
 	// waiting are the roots that were last announced to wait. The leader alone
 	// uses it.
-	waiting issuer.TrustBundle
+	waiting trustbundle.TrustBundle
 
 	mu     sync.Mutex
 	others map[string]sighting // reports, by replica
@@ -106,7 +107,7 @@ func (r *Rotation) State() (State, bool) {
 
 // Signs says which roots this replica signs with; none if the bundle is empty. It
 // returns whether that is new.
-func (r *Rotation) Signs(roots issuer.TrustBundle) bool {
+func (r *Rotation) Signs(roots trustbundle.TrustBundle) bool {
 	before := r.signing.Swap(&roots)
 	wake(r.report)
 	return before == nil || !before.Equal(roots)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
@@ -42,8 +41,8 @@ func Salvage(data map[string]string, now time.Time) State {
 		return cmp.Or(d.rank(b).Compare(d.rank(a)), b.NotBefore.Compare(a.NotBefore))
 	})
 	size := 0
-	bundle := issuer.NewTrustBundle(slices.DeleteFunc(roots, func(root *x509.Certificate) bool {
-		more := len(issuer.NewTrustBundle(root).PEM())
+	bundle := trustbundle.New(slices.DeleteFunc(roots, func(root *x509.Certificate) bool {
+		more := len(trustbundle.New(root).PEM())
 		if size+more > maxRecordable {
 			return true
 		}

@@ -2,9 +2,6 @@ package rotation
 
 import (
 	"crypto/x509"
-	"slices"
-
-	"github.com/osm-edge/osm/issuer"
 )
 
 // Stage is what the mesh does with a root. Status, metrics and the dashboard have
@@ -26,13 +23,13 @@ const (
 
 // Stage returns what the mesh does with a root of the Bundle.
 func (s State) Stage(root *x509.Certificate) Stage {
-	among := func(b issuer.TrustBundle) bool { return slices.ContainsFunc(b.Roots(), root.Equal) }
+
 	switch {
 	case !s.Until(root).IsZero():
 		return Retiring
-	case among(s.Distributing()):
+	case s.Distributing().Contains(root):
 		return Distributing
-	case among(s.Signing()):
+	case s.Signing().Contains(root):
 		return Signing
 	}
 	return Trusted

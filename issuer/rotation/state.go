@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
@@ -30,7 +29,7 @@ const (
 // State is which roots are trusted, which of them may sign, and until when each
 // stays. The zero State trusts none. It does not change.
 type State struct {
-	bundle  issuer.TrustBundle
+	bundle  trustbundle.TrustBundle
 	step    Step
 	since   time.Time        // when the step began
 	stages  map[string]stage // by fingerprint, one for each root of the bundle
@@ -47,24 +46,24 @@ type stage struct {
 }
 
 // Bundle returns the trusted roots.
-func (s State) Bundle() issuer.TrustBundle { return s.bundle }
+func (s State) Bundle() trustbundle.TrustBundle { return s.bundle }
 
 // Step returns how far the replacement of a root has come, and since when.
 func (s State) Step() (Step, time.Time) { return s.step, s.since }
 
 // Current returns the roots that are trusted for good: not those that have been
 // replaced.
-func (s State) Current() issuer.TrustBundle {
+func (s State) Current() trustbundle.TrustBundle {
 	return s.those(func(_ string, g stage) bool { return g.Until.IsZero() })
 }
 
 // Distributing returns the roots that must not sign yet.
-func (s State) Distributing() issuer.TrustBundle {
+func (s State) Distributing() trustbundle.TrustBundle {
 	return s.those(func(_ string, g stage) bool { return g.Cleared.IsZero() && g.Until.IsZero() })
 }
 
 // Signing returns the roots of the authority that signs.
-func (s State) Signing() issuer.TrustBundle {
+func (s State) Signing() trustbundle.TrustBundle {
 	return s.those(func(id string, _ stage) bool { return slices.Contains(s.signing, id) })
 }
 
@@ -90,7 +89,7 @@ func (s State) Until(root *x509.Certificate) time.Time {
 
 // Waiting returns the wanted roots that are not trusted, since there is no room
 // for them before others are dropped.
-func (s State) Waiting(w Wanted) issuer.TrustBundle {
+func (s State) Waiting(w Wanted) trustbundle.TrustBundle {
 	var roots []*x509.Certificate
 	for _, name := range w.inOrder() {
 		for _, root := range w.Trusted[name].Roots() {
@@ -99,7 +98,7 @@ func (s State) Waiting(w Wanted) issuer.TrustBundle {
 			}
 		}
 	}
-	return issuer.NewTrustBundle(roots...)
+	return trustbundle.New(roots...)
 }
 
 // NextDropped returns when the next root is dropped that has been replaced; zero
@@ -115,7 +114,7 @@ func (s State) NextDropped() (next time.Time) {
 
 // MaySign reports whether certificates of these roots, that end by then, are
 // accepted by all proxies as long as they live.
-func (s State) MaySign(roots issuer.TrustBundle, notAfter time.Time) bool {
+func (s State) MaySign(roots trustbundle.TrustBundle, notAfter time.Time) bool {
 	for _, root := range roots.Roots() {
 		g, trusted := s.stages[trustbundle.Fingerprint(root)]
 		if !trusted || g.Cleared.IsZero() || !g.Until.IsZero() && g.Until.Before(notAfter) {
@@ -125,14 +124,14 @@ func (s State) MaySign(roots issuer.TrustBundle, notAfter time.Time) bool {
 	return !roots.IsEmpty()
 }
 
-func (s State) those(match func(string, stage) bool) issuer.TrustBundle {
+func (s State) those(match func(string, stage) bool) trustbundle.TrustBundle {
 	var roots []*x509.Certificate
 	for _, root := range s.bundle.Roots() {
 		if id := trustbundle.Fingerprint(root); match(id, s.stages[id]) {
 			roots = append(roots, root)
 		}
 	}
-	return issuer.NewTrustBundle(roots...)
+	return trustbundle.New(roots...)
 }
 
 // Equal reports whether both say the same.

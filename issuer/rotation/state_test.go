@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 )
@@ -128,14 +127,14 @@ func TestARootMaySignWhatEndsBeforeItIsDropped(t *testing.T) {
 			t.Errorf("%s: %t, want %t", name, got, test.want)
 		}
 	}
-	if s.MaySign(issuer.TrustBundle{}, now) || s.MaySign(newRoots(t, "x").bundle("x"), now) {
+	if s.MaySign(trustbundle.TrustBundle{}, now) || s.MaySign(newRoots(t, "x").bundle("x"), now) {
 		t.Error("a root that is not trusted may sign")
 	}
 }
 
 func TestAuthoritiesThatShareARootAreToldApartTheSameWayEachTime(t *testing.T) {
 	roots := newRoots(t, "a")
-	w := Wanted{Signer: roots.bundle("a"), Trusted: map[string]issuer.TrustBundle{"one": roots.bundle("a"), "two": roots.bundle("a")}}
+	w := Wanted{Signer: roots.bundle("a"), Trusted: map[string]trustbundle.TrustBundle{"one": roots.bundle("a"), "two": roots.bundle("a")}}
 	n := Situation{Now: noon, AckTimeout: tenMinutes, RetirementPeriod: dayLong}
 	s := State{}.Next(w, n)
 	for range 50 {

@@ -13,6 +13,7 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -32,13 +33,13 @@ type replica struct {
 // ca is a root that can sign.
 type ca struct {
 	*tresor.CA
-	bundle issuer.TrustBundle
+	bundle trustbundle.TrustBundle
 }
 
 func newCA(t *testing.T) ca {
 	t.Helper()
 	c := testkit.CA(t)
-	return ca{c, issuer.NewTrustBundle(c.Root())}
+	return ca{c, trustbundle.New(c.Root())}
 }
 
 func startReplica(t *testing.T) *replica {
@@ -121,7 +122,7 @@ func TestTenYearsOfRotationsAndRenewalsWithoutARefusal(t *testing.T) {
 		current := newCA(t)
 		var state rotation.State
 		next := func(acknowledged, reissued bool) {
-			w := rotation.Wanted{Signer: current.bundle, Trusted: map[string]issuer.TrustBundle{"root": current.bundle}}
+			w := rotation.Wanted{Signer: current.bundle, Trusted: map[string]trustbundle.TrustBundle{"root": current.bundle}}
 			state = state.Next(w, rotation.Situation{
 				Now: time.Now(), Acknowledged: acknowledged, Reissued: reissued,
 				AckTimeout: time.Hour, RetirementPeriod: lifetime + issuer.ClockSkew,

@@ -15,13 +15,14 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // CA signs with a root's key. It implements issuer.Issuer.
 type CA struct {
 	root   *x509.Certificate
 	key    crypto.Signer
-	bundle issuer.TrustBundle
+	bundle trustbundle.TrustBundle
 }
 
 // New returns the CA of a root certificate and its key. It refuses a pair that
@@ -34,7 +35,7 @@ func New(root *x509.Certificate, key crypto.Signer) (*CA, error) {
 	if !ok || !public.Equal(key.Public()) {
 		return nil, errors.New("the private key is not that of the root certificate")
 	}
-	return &CA{root: root, key: key, bundle: issuer.NewTrustBundle(root)}, nil
+	return &CA{root: root, key: key, bundle: trustbundle.New(root)}, nil
 }
 
 // Issue implements issuer.Issuer. A certificate does not outlive the root.
@@ -75,7 +76,7 @@ func (ca *CA) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration)
 }
 
 // Roots implements issuer.Issuer.
-func (ca *CA) Roots(context.Context) (issuer.TrustBundle, error) { return ca.bundle, nil }
+func (ca *CA) Roots(context.Context) (trustbundle.TrustBundle, error) { return ca.bundle, nil }
 
 // Root returns the root certificate.
 func (ca *CA) Root() *x509.Certificate { return ca.root }

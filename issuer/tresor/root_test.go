@@ -13,6 +13,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -46,7 +47,7 @@ func TestANewRootIsWhatUsersKnow(t *testing.T) {
 // More than a hundred roots of one name break verification in Go.
 func TestEveryRootHasASubjectAndKeyIDOfItsOwn(t *testing.T) {
 	const roots = 150
-	bundle := issuer.TrustBundle{}
+	bundle := trustbundle.TrustBundle{}
 	subjects, keys := map[string]bool{}, map[string]bool{}
 	var last *tresor.CA
 	for range roots {
@@ -56,7 +57,7 @@ func TestEveryRootHasASubjectAndKeyIDOfItsOwn(t *testing.T) {
 		if len(root.SubjectKeyId) == 0 || bytes.Equal(root.SubjectKeyId, root.SerialNumber.Bytes()) {
 			t.Errorf("key id %x", root.SubjectKeyId)
 		}
-		bundle = bundle.Union(issuer.NewTrustBundle(root))
+		bundle = bundle.Union(trustbundle.New(root))
 	}
 	if len(subjects) != roots || len(keys) != roots {
 		t.Errorf("%d roots have %d subjects and %d key ids", roots, len(subjects), len(keys))

@@ -1,8 +1,9 @@
-// Package trustbundle reads certificates, and the keys beside them, from PEM.
-// Everything of the mesh that accepts PEM reads it here, so that what one
-// component accepts no other refuses. It takes what has one meaning, such as the
-// text that tools write around the blocks, and refuses what has two. It does not
-// know what certificates are for.
+// Package trustbundle has [TrustBundle], the set of roots that peers trust, and
+// reads certificates, and the keys beside them, from PEM. Everything of the mesh
+// that accepts PEM reads it here, so that what one component accepts no other
+// refuses. It takes what has one meaning, such as the text that tools write around
+// the blocks, and refuses what has two. It does not know how certificates are
+// issued.
 package trustbundle
 
 import (

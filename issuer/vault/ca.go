@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/issuer/vault/names"
 )
 
@@ -31,7 +32,7 @@ type Options struct {
 	// Given returns the roots that are trusted, and no others are then. nil is
 	// for what the role's own issuer chains to, which is read from Vault. Required
 	// where the address is http: what is read over that can be from anybody.
-	Given func(context.Context) (issuer.TrustBundle, error)
+	Given func(context.Context) (trustbundle.TrustBundle, error)
 	// Trial makes a request to have certified where the token may not read the
 	// role: what signs it shows which issuer the role has. Nobody uses the
 	// certificate. nil if there is none.
@@ -58,11 +59,11 @@ type CA struct {
 	session    *session
 	anybody    *api.Client // no token: for what Vault tells everybody
 	changed    chan struct{}
-	trust      atomic.Pointer[trust]              // nil before the first
-	refused    atomic.Pointer[issuer.TrustBundle] // nil before the first
-	shown      atomic.Pointer[shown]              // by the last certificate that was signed
-	unreadable atomic.Pointer[login]              // that may not read the role
-	standing   atomic.Pointer[Standing]           // that Inspect returned last
+	trust      atomic.Pointer[trust]                   // nil before the first
+	refused    atomic.Pointer[trustbundle.TrustBundle] // nil before the first
+	shown      atomic.Pointer[shown]                   // by the last certificate that was signed
+	unreadable atomic.Pointer[login]                   // that may not read the role
+	standing   atomic.Pointer[Standing]                // that Inspect returned last
 	signed     attempts
 	lifetime   lifetime
 	remembered remembered

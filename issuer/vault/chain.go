@@ -9,8 +9,7 @@ import (
 	"slices"
 
 	"github.com/hashicorp/vault/api"
-
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // maxChain bounds how many CA certificates an answer may hold.
@@ -103,7 +102,7 @@ func parseField(answer *api.Secret, name string) ([]*x509.Certificate, error) {
 	if !ok {
 		return nil, fmt.Errorf("the answer has no %s", name)
 	}
-	certificates, err := issuer.ParseCertificates([]byte(text))
+	certificates, err := trustbundle.ParseCertificates([]byte(text))
 	if err != nil {
 		return nil, fmt.Errorf("its %s: %w", name, err)
 	}

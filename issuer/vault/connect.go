@@ -10,8 +10,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
-
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // maxAnswer bounds what is read of an answer: far more than a chain takes.
@@ -48,7 +47,7 @@ func theLibraryFollows(*http.Request, []*http.Request) error { return http.ErrUs
 func transport(o Options) (http.RoundTripper, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if len(bytes.TrimSpace(o.CA)) > 0 {
-		certificates, err := issuer.ParseCertificates(o.CA)
+		certificates, err := trustbundle.ParseCertificates(o.CA)
 		if err != nil {
 			return nil, fmt.Errorf("read the CA of vault's own certificate: %w", err)
 		}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/issuer/vault"
 	"github.com/osm-edge/osm/issuer/vault/names"
 	testvault "github.com/osm-edge/osm/test/vault"
@@ -51,7 +51,7 @@ func TestVaultBehindAPathSigns(t *testing.T) {
 	for _, address := range []string{proxy.URL + "/team@x/vault", proxy.URL + "/team@x/vault/", server.Address + "/"} {
 		ca := newCA(t, server, func(o *vault.Options) {
 			o.Address = address
-			o.Given = func(context.Context) (issuer.TrustBundle, error) { return given, nil }
+			o.Given = func(context.Context) (trustbundle.TrustBundle, error) { return given, nil }
 		})
 		roots(t, ca)
 		mustIssue(t, ca, time.Hour)

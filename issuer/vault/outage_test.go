@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/issuer/vault"
 	testvault "github.com/osm-edge/osm/test/vault"
 )
@@ -67,7 +67,7 @@ func plain(t *testing.T) *testvault.Server {
 	return start(t, testvault.Options{})
 }
 
-func noRoots(context.Context) (issuer.TrustBundle, error) { return issuer.TrustBundle{}, nil }
+func noRoots(context.Context) (trustbundle.TrustBundle, error) { return trustbundle.TrustBundle{}, nil }
 
 // What VAULT_ variables say is for the command line tool of whoever set them.
 func TestTheEnvironmentDoesNotCount(t *testing.T) {

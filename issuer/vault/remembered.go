@@ -4,7 +4,7 @@ import (
 	"crypto/x509"
 	"sync"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // mostRemembered bounds what is remembered: more than a PKI has issuers.
@@ -23,7 +23,7 @@ func (r *remembered) certificates(text string) ([]*x509.Certificate, error) {
 	if known, ok := r.parsed[text]; ok {
 		return known, nil
 	}
-	certificates, err := issuer.ParseCertificates([]byte(text))
+	certificates, err := trustbundle.ParseCertificates([]byte(text))
 	if err != nil {
 		return nil, err
 	}

@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // trust is a set of roots that was told to the owner.
 type trust struct {
-	bundle issuer.TrustBundle
+	bundle trustbundle.TrustBundle
 	pool   *x509.CertPool
 }
 
@@ -21,12 +22,12 @@ type trust struct {
 // none were, those that the role's own issuer chains to, and no other root that
 // lies in the mount. While Vault cannot be asked, it returns those that it
 // returned last, which are the only ones that Issue accepts.
-func (ca *CA) Roots(ctx context.Context) (issuer.TrustBundle, error) {
+func (ca *CA) Roots(ctx context.Context) (trustbundle.TrustBundle, error) {
 	bundle, err := ca.readRoots(ctx)
 	if err != nil {
 		last := ca.trust.Load()
 		if last == nil || ctx.Err() != nil {
-			return issuer.TrustBundle{}, err
+			return trustbundle.TrustBundle{}, err
 		}
 		ca.options.Logger.Warn("cannot read the roots of Vault; the last known stay", "error", err)
 		return last.bundle, nil
@@ -40,11 +41,11 @@ func (ca *CA) Roots(ctx context.Context) (issuer.TrustBundle, error) {
 
 // Refused returns the roots that lie in the mount and are not trusted, as Roots
 // found them last: the role's issuer does not chain to them.
-func (ca *CA) Refused() issuer.TrustBundle {
+func (ca *CA) Refused() trustbundle.TrustBundle {
 	if refused := ca.refused.Load(); refused != nil {
 		return *refused
 	}
-	return issuer.TrustBundle{}
+	return trustbundle.TrustBundle{}
 }
 
 // Changed receives when the roots in Vault, those that are refused too, are no
@@ -126,13 +127,13 @@ func (ca *CA) trusted(ctx context.Context) (*trust, error) {
 	return ca.trust.Load(), nil
 }
 
-func (ca *CA) readRoots(ctx context.Context) (issuer.TrustBundle, error) {
+func (ca *CA) readRoots(ctx context.Context) (trustbundle.TrustBundle, error) {
 	if ca.options.Given != nil {
 		return ca.options.Given(ctx)
 	}
 	signing, err := ca.readIssuer(ctx)
 	if err != nil {
-		return issuer.TrustBundle{}, fmt.Errorf("read the roots: %w", err)
+		return trustbundle.TrustBundle{}, fmt.Errorf("read the roots: %w", err)
 	}
 	roots, err := rootsAbove(signing.leaf, signing.authorities, time.Now())
 	if err != nil {
@@ -140,24 +141,24 @@ func (ca *CA) readRoots(ctx context.Context) (issuer.TrustBundle, error) {
 		if errors.Is(err, ErrUnfit) {
 			err = fmt.Errorf("%w%shave the role sign below a root that the mesh can use", err, issuer.ToFix)
 		}
-		return issuer.TrustBundle{}, err
+		return trustbundle.TrustBundle{}, err
 	}
 	if len(roots) == 0 {
-		return issuer.TrustBundle{}, fmt.Errorf("vault at %s has no root certificate in %s that the issuer of role %[3]s chains to: generate one (%[2]s/root/generate/internal), or import that of the intermediate (%[2]s/issuers/import/cert)",
+		return trustbundle.TrustBundle{}, fmt.Errorf("vault at %s has no root certificate in %s that the issuer of role %[3]s chains to: generate one (%[2]s/root/generate/internal), or import that of the intermediate (%[2]s/issuers/import/cert)",
 			ca.server.address, ca.server.mount, ca.server.role)
 	}
-	return issuer.NewTrustBundle(roots...), nil
+	return trustbundle.New(roots...), nil
 }
 
 // readRefused returns the roots of the mount that are not among those that are
 // trusted. Nothing but reports depends on it. Over http, anybody could fill it.
-func (ca *CA) readRefused(ctx context.Context, trusted issuer.TrustBundle) (issuer.TrustBundle, error) {
+func (ca *CA) readRefused(ctx context.Context, trusted trustbundle.TrustBundle) (trustbundle.TrustBundle, error) {
 	if ca.options.Given != nil {
-		return issuer.TrustBundle{}, nil
+		return trustbundle.TrustBundle{}, nil
 	}
 	certificates, err := ca.readAuthorities(ctx)
 	if err != nil {
-		return issuer.TrustBundle{}, err
+		return trustbundle.TrustBundle{}, err
 	}
 	pool := trusted.Roots()
 	var refused []*x509.Certificate
@@ -166,5 +167,5 @@ func (ca *CA) readRefused(ctx context.Context, trusted issuer.TrustBundle) (issu
 			refused = append(refused, certificate)
 		}
 	}
-	return issuer.NewTrustBundle(refused...), nil
+	return trustbundle.New(refused...), nil
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/issuer/vault"
 	"github.com/osm-edge/osm/test/testkit"
 	testvault "github.com/osm-edge/osm/test/vault"
@@ -82,7 +82,7 @@ func TestOnlyRootsThatAreGivenAreTrusted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			given := rootOf(t, server)
 			ca := newCA(t, server, func(o *vault.Options) {
-				o.Given = func(context.Context) (issuer.TrustBundle, error) { return given, nil }
+				o.Given = func(context.Context) (trustbundle.TrustBundle, error) { return given, nil }
 			})
 			next := prepareRoot(t, server)
 			if got := roots(t, ca); !got.Equal(given) || !ca.Refused().IsEmpty() {
@@ -100,23 +100,23 @@ func TestOnlyRootsThatAreGivenAreTrusted(t *testing.T) {
 }
 
 // rootOf reads the root that signs.
-func rootOf(t *testing.T, server *testvault.Server) issuer.TrustBundle {
+func rootOf(t *testing.T, server *testvault.Server) trustbundle.TrustBundle {
 	t.Helper()
 	client, err := server.Client("")
 	must(t, err)
 	answer, err := client.Logical().ReadWithContext(t.Context(), "pki/cert/ca")
 	must(t, err)
-	bundle, err := issuer.ParseTrustBundle([]byte(answer.Data["certificate"].(string)))
+	bundle, err := trustbundle.Parse([]byte(answer.Data["certificate"].(string)))
 	must(t, err)
 	return bundle
 }
 
 // prepareRoot makes another root, which does not sign yet.
-func prepareRoot(t *testing.T, server *testvault.Server) issuer.TrustBundle {
+func prepareRoot(t *testing.T, server *testvault.Server) trustbundle.TrustBundle {
 	t.Helper()
 	answer, err := server.Write(t.Context(), "pki/root/rotate/internal", map[string]any{"common_name": "osm.root 2", "ttl": "87600h"})
 	must(t, err)
-	bundle, err := issuer.ParseTrustBundle([]byte(answer.Data["certificate"].(string)))
+	bundle, err := trustbundle.Parse([]byte(answer.Data["certificate"].(string)))
 	must(t, err)
 	return bundle
 }
@@ -166,7 +166,7 @@ func TestAnIntermediateIsOfTheChainAndItsRootIsNot(t *testing.T) {
 	verify(t, chain, root)
 }
 
-func verify(t *testing.T, chain []*x509.Certificate, root issuer.TrustBundle) {
+func verify(t *testing.T, chain []*x509.Certificate, root trustbundle.TrustBundle) {
 	t.Helper()
 	intermediates := x509.NewCertPool()
 	for _, certificate := range chain[1:] {
@@ -176,7 +176,7 @@ func verify(t *testing.T, chain []*x509.Certificate, root issuer.TrustBundle) {
 	must(t, err)
 }
 
-func roots(t *testing.T, ca *vault.CA) issuer.TrustBundle {
+func roots(t *testing.T, ca *vault.CA) trustbundle.TrustBundle {
 	t.Helper()
 	bundle, err := ca.Roots(t.Context())
 	must(t, err)

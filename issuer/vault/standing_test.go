@@ -9,7 +9,7 @@ import (
 
 	"github.com/hashicorp/vault/api"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/issuer/vault"
 	"github.com/osm-edge/osm/test/testkit"
 	testvault "github.com/osm-edge/osm/test/vault"
@@ -255,9 +255,9 @@ func TestWhatIsGivenHasToBeWhatSigns(t *testing.T) {
 	must(t, err)
 	right, err := newCA(t, server, asIs).Roots(t.Context())
 	must(t, err)
-	with := func(roots issuer.TrustBundle) *vault.CA {
+	with := func(roots trustbundle.TrustBundle) *vault.CA {
 		return newCA(t, server, func(o *vault.Options) {
-			o.Given = func(context.Context) (issuer.TrustBundle, error) { return roots, nil }
+			o.Given = func(context.Context) (trustbundle.TrustBundle, error) { return roots, nil }
 		})
 	}
 	wantError(t, with(given).Inspect(t.Context()).Err, nil, "none of those given for it")

@@ -33,7 +33,7 @@ var arrows = []struct {
 }{
 	{"cmd/...", append([]string{"cmd/..."}, rooms...)},
 	{"bootstrap", []string{"issuer", "issuer/tresor", "issuer/rootsecret", "manifests", "manifests/crd/v1"}},
-	{"sds/destination", []string{"issuer"}},
+	{"sds/destination", nil},
 	{"sds", []string{"issuer"}},
 	{"issuer/rotation", []string{"issuer"}},
 	{"webhook/...", []string{"webhook/...", "manifests", "manifests/crd/..."}},

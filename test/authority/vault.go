@@ -11,7 +11,7 @@ import (
 
 	"github.com/hashicorp/vault/api"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/vault"
 )
 
@@ -129,7 +129,7 @@ func certificateOf(answer *api.Secret) (*x509.Certificate, error) {
 		return nil, errors.New("vault has no root")
 	}
 	text, _ := answer.Data["certificate"].(string) // none is no PEM
-	certificates, err := issuer.ParseCertificates([]byte(text))
+	certificates, err := trustbundle.ParseCertificates([]byte(text))
 	if err != nil {
 		return nil, fmt.Errorf("the root of vault: %w", err)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -167,10 +168,10 @@ func rotatesUnderLoad(t *testing.T, program string) {
 	testkit.Eventually(t, "a new leaf", func() bool { return changes(p.report(), 1) })
 
 	next := testkit.CA(t)
-	m.setRoots(issuer.Root{Name: "first", Issuer: first}, issuer.Root{Name: "next", Role: issuer.Passive, Issuer: issuer.TrustedOnly(issuer.NewTrustBundle(next.Root()))})
+	m.setRoots(issuer.Root{Name: "first", Issuer: first}, issuer.Root{Name: "next", Role: issuer.Passive, Issuer: issuer.TrustedOnly(trustbundle.New(next.Root()))})
 	testkit.Eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
 	serial = p.report().Serial
-	m.setRoots(issuer.Root{Name: "next", Issuer: next}, issuer.Root{Name: "first", Role: issuer.Passive, Issuer: issuer.TrustedOnly(issuer.NewTrustBundle(first.Root()))})
+	m.setRoots(issuer.Root{Name: "next", Issuer: next}, issuer.Root{Name: "first", Role: issuer.Passive, Issuer: issuer.TrustedOnly(trustbundle.New(first.Root()))})
 	testkit.Eventually(t, "a leaf of the second root", func() bool { return changes(p.report(), 2) })
 	testkit.Eventually(t, "the peer's leaf of the second root", func() bool {
 		c, ok := m.manager.GetCertificate(identityOf(t, "bookstore", "bookstore-v2"))
@@ -274,7 +275,7 @@ func trustsOnlyItsControlPlane(t *testing.T, program string) {
 				}
 			})
 			if tc.roots != nil {
-				p.mount("other.crt", issuer.NewTrustBundle(tc.roots).PEM())
+				p.mount("other.crt", trustbundle.New(tc.roots).PEM())
 			}
 			testkit.Eventually(t, "refused", func() bool { return distrust.MatchString(p.logged()) })
 			if isReference(program) && tc.change != nil {

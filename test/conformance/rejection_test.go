@@ -20,6 +20,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -109,7 +110,7 @@ func rejectsWhatItCannotUse(t *testing.T, program string) {
 	ca := testkit.CA(t)
 	id := identityOf(t, "bookbuyer", "bookbuyer")
 	good, other := leaf(t, ca, id, time.Hour), leaf(t, ca, id, time.Hour)
-	roots := issuer.NewTrustBundle(ca.Root()).PEM()
+	roots := trustbundle.New(ca.Root()).PEM()
 	mixed := pair(good.GetTlsCertificate().GetCertificateChain().GetInlineBytes(), other.GetTlsCertificate().GetPrivateKey().GetInlineBytes())
 	rejections := []struct {
 		secrets []*tlsv3.Secret

@@ -14,8 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/mesh"
 )
 
@@ -48,6 +48,6 @@ func unless(err error, expected func(error) bool) error {
 	return err
 }
 
-func contains(bundle issuer.TrustBundle, root *x509.Certificate) bool {
-	return slices.ContainsFunc(bundle.Roots(), root.Equal)
+func contains(bundle trustbundle.TrustBundle, root *x509.Certificate) bool {
+	return bundle.Contains(root)
 }

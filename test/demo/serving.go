@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/mesh"
 )
 
@@ -45,12 +45,12 @@ func (n *narrator) showServing(ctx context.Context) error {
 }
 
 // caBundle returns what the API server verifies the mutating webhook with.
-func (n *narrator) caBundle(ctx context.Context) (issuer.TrustBundle, error) {
+func (n *narrator) caBundle(ctx context.Context) (trustbundle.TrustBundle, error) {
 	webhook, err := n.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, "osm-webhook-osm", metav1.GetOptions{})
 	if err != nil {
-		return issuer.TrustBundle{}, err
+		return trustbundle.TrustBundle{}, err
 	}
-	return issuer.ParseTrustBundle(webhook.Webhooks[0].ClientConfig.CABundle)
+	return trustbundle.Parse(webhook.Webhooks[0].ClientConfig.CABundle)
 }
 
 func (n *narrator) serving(ctx context.Context, service string) (*x509.Certificate, error) {

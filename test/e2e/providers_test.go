@@ -16,7 +16,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/certmanager"
 	"github.com/osm-edge/osm/test/mesh"
 )
@@ -87,7 +87,7 @@ func (tr *trial) rootOf(ctx context.Context, name string) (*x509.Certificate, er
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := issuer.ParseTrustBundle([]byte(config.Data["ca.crt"]))
+	bundle, err := trustbundle.Parse([]byte(config.Data["ca.crt"]))
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func (tr *trial) readCertManagersRoot(ctx context.Context) (*x509.Certificate, e
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := issuer.ParseTrustBundle(secret.Data["ca.crt"])
+	bundle, err := trustbundle.Parse(secret.Data["ca.crt"])
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/testkit"
 )
@@ -90,7 +90,7 @@ func noKeyOfACA(t *testing.T, client kubernetes.Interface) {
 	}
 	var authorities []*x509.Certificate
 	for _, bundle := range caBundles(t, client) {
-		certs, err := issuer.ParseCertificates(bundle)
+		certs, err := trustbundle.ParseCertificates(bundle)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/testkit"
 )
@@ -38,7 +38,7 @@ func TestCARotateShowsHowTheRootIsReplaced(t *testing.T) {
 		t.Error("the root is the old one")
 	}
 	contain(t, shown("ca", "show"), before.Subject.String(), "replaced, trusted until", after.Subject.String(), "signs")
-	roots, err := issuer.ParseTrustBundle([]byte(shown("ca", "export")))
+	roots, err := trustbundle.Parse([]byte(shown("ca", "export")))
 	if err != nil || len(roots.Roots()) != 2 {
 		t.Errorf("exported %s, %v", roots, err)
 	}

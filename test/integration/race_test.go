@@ -17,8 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/manifests/render"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
@@ -36,7 +36,7 @@ func TestFiftyBootstrapsAndFiveControllersMakeOneRootAndAnotherAndEndEqual(t *te
 	seen := watchRoots(t, client)
 	runTogether(t, c, client)
 	root := readRoot(t, client).Certificate
-	first := issuer.NewTrustBundle(root)
+	first := trustbundle.New(root)
 	seen.await(t, first)
 	before := snapshot(t, client)
 	mustServeFrom(t, client, root)
@@ -58,7 +58,7 @@ func TestFiftyBootstrapsAndFiveControllersMakeOneRootAndAnotherAndEndEqual(t *te
 		deleteSecret(t, client, rootSecret)
 		awaitServing(t, client, nil)
 		second := readRoot(t, client).Certificate
-		seen.await(t, first.Union(issuer.NewTrustBundle(second)))
+		seen.await(t, first.Union(trustbundle.New(second)))
 		mustServeFrom(t, client, second)
 	})
 }
@@ -103,7 +103,7 @@ func mustServeFrom(t *testing.T, client kubernetes.Interface, root *x509.Certifi
 // what is trusted.
 type seenRoots struct {
 	mu             sync.Mutex
-	secret, record issuer.TrustBundle
+	secret, record trustbundle.TrustBundle
 }
 
 func watchRoots(t *testing.T, client kubernetes.Interface) *seenRoots {
@@ -134,8 +134,8 @@ func watchRoots(t *testing.T, client kubernetes.Interface) *seenRoots {
 func (s *seenRoots) add(t *testing.T, event watch.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	parse := func(data []byte) issuer.TrustBundle {
-		roots, err := issuer.ParseTrustBundle(data)
+	parse := func(data []byte) trustbundle.TrustBundle {
+		roots, err := trustbundle.Parse(data)
 		if err != nil {
 			t.Error(err)
 		}
@@ -150,7 +150,7 @@ func (s *seenRoots) add(t *testing.T, event watch.Event) {
 }
 
 // await waits until just these roots were ever seen.
-func (s *seenRoots) await(t *testing.T, want issuer.TrustBundle) {
+func (s *seenRoots) await(t *testing.T, want trustbundle.TrustBundle) {
 	t.Helper()
 	testkit.Condition(t, "the roots are seen everywhere", func(context.Context) (bool, error) {
 		s.mu.Lock()
@@ -164,6 +164,6 @@ func (s *seenRoots) await(t *testing.T, want issuer.TrustBundle) {
 	}
 }
 
-func holdsAll(all, some issuer.TrustBundle) bool {
-	return !slices.ContainsFunc(some.Roots(), func(root *x509.Certificate) bool { return !slices.ContainsFunc(all.Roots(), root.Equal) })
+func holdsAll(all, some trustbundle.TrustBundle) bool {
+	return !slices.ContainsFunc(some.Roots(), func(root *x509.Certificate) bool { return !all.Contains(root) })
 }

@@ -15,8 +15,8 @@ import (
 
 	"k8s.io/client-go/rest"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/certmanager"
 	"github.com/osm-edge/osm/test/testkit"
 )
@@ -241,7 +241,7 @@ func shellOf(t *testing.T, l *lifecycle) *hintShell {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"token": "s.t0ken", "ca.crt": string(issuer.NewTrustBundle(root).PEM())} {
+	for name, text := range map[string]string{"token": "s.t0ken", "ca.crt": string(trustbundle.New(root).PEM())} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

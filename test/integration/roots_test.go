@@ -18,11 +18,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/tresor"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/sidecar"
@@ -123,7 +123,7 @@ func TestAMeshFollowsItsRootCertificates(t *testing.T) {
 	})
 	t.Run("one that is revoked is trusted by nobody within seconds", func(t *testing.T) {
 		roots.setRole(t, firstRoot, v1.Revoked)
-		only := issuer.NewTrustBundle(second.Certificate)
+		only := trustbundle.New(second.Certificate)
 		if _, err := proxy.Wait(testkit.Context(t, 30*time.Second), func(s sidecar.State) bool { return s.Ready() && s.Bundle().Equal(only) }); err != nil {
 			t.Errorf("the proxy trusts others than the second root: %v", err)
 		}

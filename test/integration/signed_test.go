@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/authority"
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
@@ -86,7 +86,7 @@ func (m signed) check(t *testing.T) {
 		if err := chainError(state, m.root); err != nil {
 			t.Error(err)
 		}
-		if !state.Bundle().Equal(issuer.NewTrustBundle(m.root)) {
+		if !state.Bundle().Equal(trustbundle.New(m.root)) {
 			t.Errorf("trusted is %s", state.Bundle())
 		}
 	})
@@ -106,7 +106,7 @@ func (m signed) checkRootSecret(t *testing.T) {
 			return false, err
 		}
 		roots, err := rootsecret.ParseRoots(&list.Items[0], "", time.Now())
-		return err == nil && roots.Equal(issuer.NewTrustBundle(m.root)), err
+		return err == nil && roots.Equal(trustbundle.New(m.root)), err
 	})
 }
 
@@ -125,7 +125,7 @@ func (m signed) checkWebhooks(t *testing.T) {
 
 // checkKeys looks for those of the mesh's root, and of the CAs that the webhooks are verified with.
 func (m signed) checkKeys(t *testing.T) {
-	roots := m.caBundle(t).Union(issuer.NewTrustBundle(m.root)).Roots()
+	roots := m.caBundle(t).Union(trustbundle.New(m.root)).Roots()
 	found, err := authority.FindKeys(t.Context(), m.client, roots)
 	if err != nil {
 		t.Fatal(err)
@@ -135,13 +135,13 @@ func (m signed) checkKeys(t *testing.T) {
 	}
 }
 
-func (m signed) caBundle(t *testing.T) issuer.TrustBundle {
+func (m signed) caBundle(t *testing.T) trustbundle.TrustBundle {
 	t.Helper()
 	webhook, err := m.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(t.Context(), "osm-webhook-osm", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	bundle, err := issuer.ParseTrustBundle(webhook.Webhooks[0].ClientConfig.CABundle)
+	bundle, err := trustbundle.Parse(webhook.Webhooks[0].ClientConfig.CABundle)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,11 +12,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/issuer/vault"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/manifests/crd/validate"
 )
 
@@ -158,7 +158,7 @@ func runVault(t *testing.T, object *unstructured.Unstructured) error {
 	v := rootOf(t, object).Provider.Vault
 	_, err := vault.New(vault.Options{
 		Address: v.Address, Mount: v.Mount, Role: v.Role,
-		Given:       func(context.Context) (issuer.TrustBundle, error) { return issuer.TrustBundle{}, nil },
+		Given:       func(context.Context) (trustbundle.TrustBundle, error) { return trustbundle.TrustBundle{}, nil },
 		Credentials: vault.Kubernetes{Mount: v.Auth.Kubernetes.MountPath, Role: v.Auth.Kubernetes.Role},
 	})
 	return err
@@ -191,7 +191,7 @@ func runIssuer(t *testing.T, object *unstructured.Unstructured) error {
 	_, err = certmanager.New(certmanager.Options{
 		Client: client, Namespace: namespace, Mesh: "osm", Holder: "test",
 		Issuer: certmanager.Reference{Name: ref.Name, Kind: ref.Kind, Group: ref.Group},
-		Roots:  func(context.Context) (issuer.TrustBundle, error) { return issuer.TrustBundle{}, nil },
+		Roots:  func(context.Context) (trustbundle.TrustBundle, error) { return trustbundle.TrustBundle{}, nil },
 	})
 	return err
 }

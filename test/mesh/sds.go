@@ -11,8 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/cluster"
 )
 
@@ -28,7 +28,7 @@ func DialSDS(ctx context.Context, c *cluster.Cluster, client kubernetes.Interfac
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := issuer.ParseTrustBundle([]byte(cm.Data[rotation.BundleKey]))
+	bundle, err := trustbundle.Parse([]byte(cm.Data[rotation.BundleKey]))
 	if err != nil {
 		return nil, fmt.Errorf("the trust bundle of namespace %s: %w", namespace, err)
 	}

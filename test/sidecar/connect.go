@@ -9,17 +9,16 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
-
-	"github.com/osm-edge/osm/issuer"
 )
 
 // connect opens a connection to the SDS server at one of its addresses, with the
 // token and the roots that the pod has now. Both change while it runs. proven is
 // called when what answers there has proved that it is the server.
-func (o Options) connect(address string, pushed issuer.TrustBundle, proven func()) (*grpc.ClientConn, error) {
+func (o Options) connect(address string, pushed trustbundle.TrustBundle, proven func()) (*grpc.ClientConn, error) {
 	sds := o.Bootstrap.SDS
 	token, err := o.ReadFile(sds.TokenFile)
 	if err != nil {
@@ -29,7 +28,7 @@ func (o Options) connect(address string, pushed issuer.TrustBundle, proven func(
 	if err != nil {
 		return nil, fmt.Errorf("read the roots of the control plane: %w", err)
 	}
-	mounted, err := issuer.ParseTrustBundle(ca)
+	mounted, err := trustbundle.Parse(ca)
 	if err != nil {
 		return nil, fmt.Errorf("parse the roots of the control plane in %s: %w", sds.CAFile, err)
 	}
@@ -43,7 +42,7 @@ func (o Options) connect(address string, pushed issuer.TrustBundle, proven func(
 
 // serverTLS trusts the one server that has both the name and the SPIFFE ID, and
 // calls proven when there is one that has.
-func serverTLS(name, identity string, roots issuer.TrustBundle, proven func()) *tls.Config {
+func serverTLS(name, identity string, roots trustbundle.TrustBundle, proven func()) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		ServerName: name,

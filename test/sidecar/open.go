@@ -6,11 +6,10 @@ import (
 	"errors"
 	"io"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // connections are those with verified peers that are open.
@@ -72,7 +71,7 @@ func (c *connections) remove(raw *tracked) {
 
 // follow ends the connections of roots that have left the bundle, and counts
 // them. It spares those that were over in time: see retired.
-func (c *connections) follow(former issuer.TrustBundle, state State) int {
+func (c *connections) follow(former trustbundle.TrustBundle, state State) int {
 	c.mu.Lock()
 	strangers := c.strangers(former, state)
 	c.mu.Unlock()
@@ -82,7 +81,7 @@ func (c *connections) follow(former issuer.TrustBundle, state State) int {
 	return len(strangers)
 }
 
-func (c *connections) strangers(former issuer.TrustBundle, state State) (strangers []*tracked) {
+func (c *connections) strangers(former trustbundle.TrustBundle, state State) (strangers []*tracked) {
 	now, trusted := time.Now(), state.bundle
 	for _, root := range trusted.Roots() {
 		if chain := state.chain(); len(chain) > 0 && leadsTo(chain, poolOf(root)) {
@@ -94,7 +93,7 @@ func (c *connections) strangers(former issuer.TrustBundle, state State) (strange
 	}
 	for _, root := range former.Roots() {
 		end, ok := c.own[string(root.Raw)]
-		if ok && end.Before(now) && !slices.ContainsFunc(trusted.Roots(), root.Equal) {
+		if ok && end.Before(now) && !trusted.Contains(root) {
 			c.retired.AddCert(root)
 		}
 	}

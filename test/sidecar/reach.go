@@ -6,16 +6,15 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"google.golang.org/grpc"
-
-	"github.com/osm-edge/osm/issuer"
 )
 
 // reach has use work with a connection to the SDS server, by the first of its
 // addresses where the server itself answers: a name need not be known to the
 // pod's DNS, and a network may answer for any name. How use ended is returned,
 // or else why no address leads to the server.
-func (o Options) reach(ctx context.Context, pushed issuer.TrustBundle, use func(context.Context, *grpc.ClientConn) error) error {
+func (o Options) reach(ctx context.Context, pushed trustbundle.TrustBundle, use func(context.Context, *grpc.ClientConn) error) error {
 	sds := o.Bootstrap.SDS
 	var failures []error
 	for _, address := range append([]string{sds.Address}, sds.Fallbacks...) {
@@ -29,7 +28,7 @@ func (o Options) reach(ctx context.Context, pushed issuer.TrustBundle, use func(
 }
 
 // try does so at one address, and reports whether the server was there.
-func (o Options) try(ctx context.Context, address string, pushed issuer.TrustBundle, use func(context.Context, *grpc.ClientConn) error) (bool, error) {
+func (o Options) try(ctx context.Context, address string, pushed trustbundle.TrustBundle, use func(context.Context, *grpc.ClientConn) error) (bool, error) {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	var proven atomic.Bool

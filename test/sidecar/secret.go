@@ -13,7 +13,6 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/osm-edge/osm/injector"
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
@@ -33,7 +32,7 @@ func (s State) with(b injector.Bootstrap, resources []*anypb.Any) (State, error)
 		case b.SDS.Certificate:
 			s.certificate, err = certificate(b.Identity, secret.GetTlsCertificate())
 		case b.SDS.Validation:
-			s.bundle, err = issuer.ParseTrustBundle(secret.GetValidationContext().GetTrustedCa().GetInlineBytes())
+			s.bundle, err = trustbundle.Parse(secret.GetValidationContext().GetTrustedCa().GetInlineBytes())
 		}
 		if err != nil {
 			return State{}, fmt.Errorf("secret %s: %w", secret.GetName(), err)

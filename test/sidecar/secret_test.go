@@ -14,6 +14,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 func issue(t *testing.T, ca *tresor.CA, account string) *issuer.Certificate {
@@ -66,7 +67,7 @@ func TestSecretsAreTakenWholeOrNotAtAll(t *testing.T) {
 		old := issue(t, ca, "bookstore-v2")
 		time.Sleep(2 * time.Hour)
 		own, other := issue(t, ca, "bookstore-v2"), issue(t, ca, "bookstore-v1")
-		roots := issuer.NewTrustBundle(root).PEM()
+		roots := trustbundle.New(root).PEM()
 		foreign := trust(nil)
 		foreign.Name = "somebody's"
 

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/sidecar"
 	"github.com/osm-edge/osm/test/testkit"
 )
@@ -293,7 +294,7 @@ func TestASidecarTrustsOnlyItsControlPlane(t *testing.T) {
 		change func(t *testing.T, c *control, o *sidecar.Options)
 	}{
 		{"another root", func(t *testing.T, c *control, _ *sidecar.Options) {
-			c.mount(issuer.NewTrustBundle(testkit.CA(t).Root()).PEM())
+			c.mount(trustbundle.New(testkit.CA(t).Root()).PEM())
 		}},
 		{"no root", func(_ *testing.T, c *control, _ *sidecar.Options) { c.mount(nil) }},
 		{"another name", func(_ *testing.T, _ *control, o *sidecar.Options) {

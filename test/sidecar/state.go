@@ -6,14 +6,14 @@ import (
 	"maps"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // State is what a sidecar has accepted from the control plane: immutable, and
 // replaced as a whole.
 type State struct {
 	certificate *tls.Certificate
-	bundle      issuer.TrustBundle
+	bundle      trustbundle.TrustBundle
 	version     string            // of everything, as the server says
 	versions    map[string]string // of each secret, from the incremental protocol
 }
@@ -51,7 +51,7 @@ func (s State) chain() (chain []*x509.Certificate) {
 }
 
 // Bundle returns the roots that verify peers, none before the first.
-func (s State) Bundle() issuer.TrustBundle { return s.bundle }
+func (s State) Bundle() trustbundle.TrustBundle { return s.bundle }
 
 // Version returns the server's version of what was accepted last.
 func (s State) Version() string { return s.version }

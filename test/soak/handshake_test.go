@@ -8,6 +8,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -37,7 +38,7 @@ func TestAHandshakeFailsWhereOneSideMustRefuse(t *testing.T) {
 	}
 }
 
-func bundleOf(t *testing.T, ca *tresor.CA) issuer.TrustBundle {
+func bundleOf(t *testing.T, ca *tresor.CA) trustbundle.TrustBundle {
 	t.Helper()
 	bundle, err := ca.Roots(t.Context())
 	if err != nil {
@@ -56,7 +57,7 @@ func identityOf(t *testing.T, account string) identity.Identity {
 }
 
 // viewOf is that of a proxy with a certificate of the CA.
-func viewOf(t *testing.T, account string, ca *tresor.CA, bundle issuer.TrustBundle) *view {
+func viewOf(t *testing.T, account string, ca *tresor.CA, bundle trustbundle.TrustBundle) *view {
 	t.Helper()
 	request, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, identityOf(t, account))
 	if err != nil {

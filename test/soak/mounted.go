@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/mesh"
 )
 
@@ -91,7 +91,7 @@ func (b *bundles) mounted(namespace string, started time.Time, delay time.Durati
 }
 
 // recorded returns the roots that were recorded by the mesh at a time.
-func (b *bundles) recorded(at time.Time) (issuer.TrustBundle, error) {
+func (b *bundles) recorded(at time.Time) (trustbundle.TrustBundle, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var before version
@@ -100,5 +100,5 @@ func (b *bundles) recorded(at time.Time) (issuer.TrustBundle, error) {
 			before = v
 		}
 	}
-	return issuer.ParseTrustBundle([]byte(before.data[rotation.BundleKey]))
+	return trustbundle.Parse([]byte(before.data[rotation.BundleKey]))
 }

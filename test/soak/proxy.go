@@ -17,6 +17,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/sidecar"
 )
@@ -42,7 +43,7 @@ type proxy struct {
 type view struct {
 	of          *proxy
 	certificate *tls.Certificate
-	bundle      issuer.TrustBundle
+	bundle      trustbundle.TrustBundle
 	pool        *x509.CertPool
 }
 

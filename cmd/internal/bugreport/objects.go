@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/osm-edge/osm/cmd/internal/check"
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/manifests"
 )
 
@@ -115,8 +115,8 @@ func describeSecret(s *corev1.Secret) secret {
 	for key, value := range s.Data {
 		d.Bytes[key] = len(value)
 		// What is parsed is written anew: nothing else than certificates can be in it.
-		if certificates, err := issuer.ParseCertificates(value); err == nil {
-			d.Certificates[key] = string(issuer.NewTrustBundle(certificates...).PEM())
+		if certificates, err := trustbundle.ParseCertificates(value); err == nil {
+			d.Certificates[key] = string(trustbundle.New(certificates...).PEM())
 		}
 	}
 	return d

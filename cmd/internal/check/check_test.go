@@ -15,9 +15,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rotation"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/issuer/trustbundle"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -149,7 +149,7 @@ func record(root *x509.Certificate, step string, details ...any) func(*Snapshot)
 		sum := sha256.Sum256(root.Raw)
 		id := hex.EncodeToString(sum[:])
 		s.Record = &corev1.ConfigMap{Data: map[string]string{
-			rotation.BundleKey: string(issuer.NewTrustBundle(root).PEM()),
+			rotation.BundleKey: string(trustbundle.New(root).PEM()),
 			"rotation.json": fmt.Sprintf(`{"step":%q,"since":%q,"signing":[%q],"roots":{%q:{"distributed":%q,"cleared":%q}}}`,
 				step, s.Now.Add(-lasts).Format(time.RFC3339), id, id, s.Now.Format(time.RFC3339), s.Now.Format(time.RFC3339)),
 		}}

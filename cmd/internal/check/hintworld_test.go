@@ -26,8 +26,9 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/manifests"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // The mesh of the walk has other names than the usual, which hints have to say.
@@ -252,7 +253,7 @@ func (w *world) record(step rotation.Step, lasts time.Duration, roots ...*x509.C
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.Record = &corev1.ConfigMap{Data: map[string]string{rotation.BundleKey: string(issuer.NewTrustBundle(roots...).PEM()), "rotation.json": string(text)}}
+	w.Record = &corev1.ConfigMap{Data: map[string]string{rotation.BundleKey: string(trustbundle.New(roots...).PEM()), "rotation.json": string(text)}}
 	w.publish()
 }
 

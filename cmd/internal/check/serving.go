@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
@@ -39,7 +38,7 @@ func (s *Snapshot) serving(service string, c *Check) []*x509.Certificate {
 
 // chain reads what is served, and returns what is wrong with it.
 func (s *Snapshot) chain(secret *corev1.Secret, host string) (chain []*x509.Certificate, problem string) {
-	chain, err := issuer.ParseCertificates(secret.Data[corev1.TLSCertKey])
+	chain, err := trustbundle.ParseCertificates(secret.Data[corev1.TLSCertKey])
 	if err != nil {
 		return nil, fmt.Sprintf("key %q: %s", corev1.TLSCertKey, err)
 	}
@@ -65,7 +64,7 @@ func (s *Snapshot) trustedBy(one call, service string, chain []*x509.Certificate
 		c.fail(one.object, fix, "its caBundle is empty: the API server cannot verify %s", service)
 		return
 	}
-	roots, err := issuer.ParseCertificates(one.caBundle)
+	roots, err := trustbundle.ParseCertificates(one.caBundle)
 	if err != nil {
 		c.fail(one.object, fix, "its caBundle is malformed: %s", err)
 		return

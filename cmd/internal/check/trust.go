@@ -6,16 +6,16 @@ import (
 
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/manifests"
 )
 
 // trusted returns the roots that are recorded, or none.
-func (s *Snapshot) trusted() issuer.TrustBundle {
+func (s *Snapshot) trusted() trustbundle.TrustBundle {
 	state, err := s.state()
 	if err != nil {
-		return issuer.TrustBundle{}
+		return trustbundle.TrustBundle{}
 	}
 	return state.Bundle()
 }
@@ -43,7 +43,7 @@ func (s *Snapshot) trust(c *Check) {
 }
 
 // copied checks what sidecars of a namespace mount.
-func (s *Snapshot) copied(namespace string, bundle issuer.TrustBundle, c *Check) {
+func (s *Snapshot) copied(namespace string, bundle trustbundle.TrustBundle, c *Check) {
 	object := fmt.Sprintf("ConfigMap %s/%s", namespace, rotation.ConfigMapName)
 	drop := fmt.Sprintf("kubectl delete configmap -n %s %s", namespace, rotation.ConfigMapName)
 	cm := s.Copies[namespace]
@@ -51,7 +51,7 @@ func (s *Snapshot) copied(namespace string, bundle issuer.TrustBundle, c *Check)
 		c.fail(object, s.logs("osm-controller"), "it does not exist: pods wait for it; osm-controller publishes it")
 		return
 	}
-	is, err := issuer.ParseTrustBundle([]byte(cm.Data[rotation.BundleKey]))
+	is, err := trustbundle.Parse([]byte(cm.Data[rotation.BundleKey]))
 	switch {
 	case !manifests.Owned(s.Mesh).Matches(labels.Set(cm.Labels)):
 		c.fail(object, drop, "something else made it: its labels are not %s", manifests.Owned(s.Mesh))
@@ -62,7 +62,7 @@ func (s *Snapshot) copied(namespace string, bundle issuer.TrustBundle, c *Check)
 	}
 }
 
-func difference(is, wanted issuer.TrustBundle) string {
+func difference(is, wanted trustbundle.TrustBundle) string {
 	var all []string
 	for _, root := range wanted.Roots() {
 		if !contains(is.Roots(), root) {

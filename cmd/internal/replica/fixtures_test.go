@@ -19,6 +19,7 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 const (
@@ -29,7 +30,7 @@ const (
 // ca is a root that can sign.
 type ca struct {
 	*tresor.CA
-	bundle issuer.TrustBundle
+	bundle trustbundle.TrustBundle
 	key    crypto.Signer
 	sharp  bool // certificates begin when they are issued
 }
@@ -63,11 +64,11 @@ func newCA(t *testing.T) ca {
 	must(t, err)
 	c, err := tresor.New(root, key)
 	must(t, err)
-	return ca{CA: c, bundle: issuer.NewTrustBundle(root), key: key}
+	return ca{CA: c, bundle: trustbundle.New(root), key: key}
 }
 
 func (c ca) wanted(name string) rotation.Wanted {
-	return rotation.Wanted{Signer: c.bundle, Trusted: map[string]issuer.TrustBundle{name: c.bundle}}
+	return rotation.Wanted{Signer: c.bundle, Trusted: map[string]trustbundle.TrustBundle{name: c.bundle}}
 }
 
 // mesh is what a Serving depends on.
@@ -156,7 +157,7 @@ func (m *mesh) served(t *testing.T) *x509.Certificate {
 	t.Helper()
 	secret, err := m.client.CoreV1().Secrets(namespace).Get(t.Context(), ServingSecret, metav1.GetOptions{})
 	must(t, err)
-	certificates, err := issuer.ParseCertificates(secret.Data[corev1.TLSCertKey])
+	certificates, err := trustbundle.ParseCertificates(secret.Data[corev1.TLSCertKey])
 	must(t, err)
 	return certificates[0]
 }

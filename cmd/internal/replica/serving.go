@@ -180,7 +180,7 @@ func due(secret *corev1.Secret, state rotation.State, self identity.Identity, no
 	life := pair.Leaf.NotAfter.Sub(pair.Leaf.NotBefore)
 	renew := pair.Leaf.NotAfter.Add(-life / 2)
 	ready := state.SigningSince().Add(mountDelay)
-	if signing := state.Signing(); !signing.Union(issuer.NewTrustBundle(root)).Equal(signing) {
+	if !state.Signing().Contains(root) {
 		renew = now
 	}
 	// The last moment to wait until is in the last tenth of its life.
@@ -195,13 +195,13 @@ func due(secret *corev1.Secret, state rotation.State, self identity.Identity, no
 
 // verifyIssued returns the root that a certificate leads to which was issued now,
 // or not long ago.
-func verifyIssued(c *issuer.Certificate, bundle issuer.TrustBundle) (*x509.Certificate, error) {
+func verifyIssued(c *issuer.Certificate, bundle trustbundle.TrustBundle) (*x509.Certificate, error) {
 	pair := c.TLS()
 	return verify(pair, bundle, issuer.VerifyTime(pair.Leaf, time.Now()))
 }
 
 // verify returns the root that a certificate leads to.
-func verify(pair *tls.Certificate, bundle issuer.TrustBundle, now time.Time) (*x509.Certificate, error) {
+func verify(pair *tls.Certificate, bundle trustbundle.TrustBundle, now time.Time) (*x509.Certificate, error) {
 	intermediates := x509.NewCertPool()
 	for _, der := range pair.Certificate[1:] {
 		c, err := x509.ParseCertificate(der)

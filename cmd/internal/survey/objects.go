@@ -16,12 +16,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/osm-edge/osm/cmd/internal/check"
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/manifests"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // Objects reads the mesh's own objects.
@@ -151,7 +151,7 @@ func (s *Survey) secrets(ctx context.Context, snapshot *check.Snapshot, names []
 		}
 		if secret != nil {
 			snapshot.Secrets[name] = secret
-			roots, err := issuer.ParseCertificates(secret.Data[rootsecret.CertificateKey])
+			roots, err := trustbundle.ParseCertificates(secret.Data[rootsecret.CertificateKey])
 			snapshot.Foreign[name] = err == nil && !tresor.IsOwn(roots[0])
 		}
 	}

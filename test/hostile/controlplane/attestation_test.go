@@ -24,7 +24,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/attack"
 	"github.com/osm-edge/osm/test/cluster"
@@ -207,7 +207,7 @@ func (m *realMesh) ask(t *testing.T, token string, names ...string) (string, err
 	if err := response.Resources[0].UnmarshalTo(&secret); err != nil {
 		return "", err
 	}
-	chain, err := issuer.ParseCertificates(secret.GetTlsCertificate().GetCertificateChain().GetInlineBytes())
+	chain, err := trustbundle.ParseCertificates(secret.GetTlsCertificate().GetCertificateChain().GetInlineBytes())
 	if err != nil {
 		return "", err
 	}

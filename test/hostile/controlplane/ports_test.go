@@ -32,6 +32,7 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/sds/destination"
 	"github.com/osm-edge/osm/test/attack"
@@ -167,7 +168,7 @@ func portsServer(t *testing.T) (*destination.Ports, secretv3.SecretDiscoveryServ
 	for _, run := range []func(context.Context) error{manager.Run, server.Run} {
 		go func() { ended <- run(ctx) }()
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS13, ServerName: self.CommonName(), RootCAs: issuer.NewTrustBundle(root).Pool()}
+	config := &tls.Config{MinVersion: tls.VersionTLS13, ServerName: self.CommonName(), RootCAs: trustbundle.New(root).Pool()}
 	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(credentials.NewTLS(config)))
 	if err != nil {
 		t.Fatal(err)

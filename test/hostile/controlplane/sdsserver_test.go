@@ -25,6 +25,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/issuertest"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/testkit"
 )
@@ -83,7 +84,7 @@ func TestSDSServer(t *testing.T) {
 	setRoots := func() {
 		trusted = testkit.CA(t)
 		check(t, manager.SetRoots(t.Context(), issuer.Root{Name: "active", Issuer: signing},
-			issuer.Root{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(issuer.NewTrustBundle(trusted.Root()))}))
+			issuer.Root{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(trustbundle.New(trusted.Root()))}))
 	}
 	setRoots()
 	self := must[identity.Identity](t)(identity.New("cluster.local", "osm-system", "osm-controller"))
@@ -126,7 +127,7 @@ func memory() uint64 {
 type sdsServer struct {
 	t        *testing.T
 	address  string
-	roots    issuer.TrustBundle
+	roots    trustbundle.TrustBundle
 	attacker string // the address that attacks come from
 	in       io.WriteCloser
 	out      *bufio.Reader
@@ -148,7 +149,7 @@ func startSDSServer(t *testing.T) *sdsServer {
 	})
 	s.address = s.line()
 	pem := must[string](t)(s.out.ReadString(0))
-	s.roots = must[issuer.TrustBundle](t)(issuer.ParseTrustBundle([]byte(strings.TrimSuffix(pem, "\x00"))))
+	s.roots = must[trustbundle.TrustBundle](t)(trustbundle.Parse([]byte(strings.TrimSuffix(pem, "\x00"))))
 	return s
 }
 

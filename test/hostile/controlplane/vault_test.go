@@ -26,6 +26,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/issuer/vault"
 	"github.com/osm-edge/osm/test/attack"
 	testvault "github.com/osm-edge/osm/test/vault"
@@ -43,10 +44,10 @@ func TestWhoAnswersInVaultsPlaceAddsNoRoot(t *testing.T) {
 		return "it is not asked at all", nil
 	})
 	attack.Refused(t, area, "a root added on the way over http, beside one that is given", func(t *testing.T) (string, error) {
-		real := issuer.NewTrustBundle(newRoot(t))
+		real := trustbundle.New(newRoot(t))
 		ca, err := vault.New(vault.Options{
 			Address: impostor(t, evil).URL, Role: testvault.Role, Credentials: token("t"), Logger: quiet,
-			Given: func(context.Context) (issuer.TrustBundle, error) { return real, nil },
+			Given: func(context.Context) (trustbundle.TrustBundle, error) { return real, nil },
 		})
 		if err != nil {
 			return "", err
@@ -91,7 +92,7 @@ func TestWhoMayAddIssuersAddsNoRoot(t *testing.T) {
 			}
 			for _, token := range []string{server.Token, signOnly} {
 				ca := caOf(t, server, token)
-				if _, err := only(t, ca, issuer.NewTrustBundle(real)); err != nil {
+				if _, err := only(t, ca, trustbundle.New(real)); err != nil {
 					return "", err
 				}
 				if ca.Refused().IsEmpty() {
@@ -140,7 +141,7 @@ func trial() (*issuer.Request, error) {
 }
 
 // only fails unless the mesh is to trust these roots and no others.
-func only(t *testing.T, ca *vault.CA, want issuer.TrustBundle) (string, error) {
+func only(t *testing.T, ca *vault.CA, want trustbundle.TrustBundle) (string, error) {
 	t.Helper()
 	roots, err := ca.Roots(t.Context())
 	if err != nil {
@@ -154,7 +155,7 @@ func only(t *testing.T, ca *vault.CA, want issuer.TrustBundle) (string, error) {
 
 func signs(t *testing.T, ca *vault.CA, root *x509.Certificate) (string, error) {
 	t.Helper()
-	if _, err := only(t, ca, issuer.NewTrustBundle(root)); err != nil {
+	if _, err := only(t, ca, trustbundle.New(root)); err != nil {
 		return "", err
 	}
 	request, err := trial()
@@ -225,7 +226,7 @@ func readRoot(t *testing.T, server *testvault.Server) *x509.Certificate {
 	check(t, err)
 	answer, err := client.Logical().ReadWithContext(t.Context(), testvault.Mount+"/cert/ca")
 	check(t, err)
-	certificates, err := issuer.ParseCertificates([]byte(answer.Data["certificate"].(string)))
+	certificates, err := trustbundle.ParseCertificates([]byte(answer.Data["certificate"].(string)))
 	check(t, err)
 	return certificates[0]
 }

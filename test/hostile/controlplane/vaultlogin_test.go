@@ -31,8 +31,9 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/provider"
 	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/manifests"
-	"github.com/osm-edge/osm/manifests/crd/v1"
+	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 	"github.com/osm-edge/osm/test/attack"
 	"github.com/osm-edge/osm/test/cluster"
 )
@@ -249,6 +250,6 @@ type alone struct{}
 
 func (alone) Want(rotation.Wanted)          {}
 func (alone) State() (rotation.State, bool) { return rotation.State{}, false }
-func (alone) Signs(issuer.TrustBundle)      {}
+func (alone) Signs(trustbundle.TrustBundle) {}
 func (alone) Leads() bool                   { return true }
 func (alone) Status() *v1.RotationStatus    { return nil }

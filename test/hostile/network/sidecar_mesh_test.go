@@ -30,6 +30,7 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/sds"
 	"github.com/osm-edge/osm/test/netns"
 )
@@ -219,7 +220,7 @@ func (s *store) run(start sidecarOf) {
 	must(s.t, err)
 	write(s.t, directory+"/bootstrap.json", config)
 	write(s.t, directory+"/token", []byte("token"))
-	write(s.t, directory+"/ca.crt", issuer.NewTrustBundle(s.ca.Root()).PEM())
+	write(s.t, directory+"/ca.crt", trustbundle.New(s.ca.Root()).PEM())
 	process := start(s.t, directory)
 	process.Stdout, process.Stderr = &s.log, &s.log
 	must(s.t, s.pod.Do(process.Start))
@@ -287,7 +288,7 @@ func (s *store) secure(address string) (net.Conn, error) {
 		return nil, err
 	}
 	conn := tls.Client(raw, &tls.Config{
-		ServerName: "bookstore.bookstore.cluster.local", RootCAs: issuer.NewTrustBundle(s.ca.Root()).Pool(), Certificates: []tls.Certificate{s.member},
+		ServerName: "bookstore.bookstore.cluster.local", RootCAs: trustbundle.New(s.ca.Root()).Pool(), Certificates: []tls.Certificate{s.member},
 	})
 	if err := errors.Join(raw.SetDeadline(time.Now().Add(stepTimeout)), conn.Handshake(), raw.SetDeadline(time.Time{})); err != nil {
 		raw.Close()

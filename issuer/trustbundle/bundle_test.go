@@ -1,39 +1,44 @@
-package issuer_test
+package trustbundle_test
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	crand "crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"math/big"
 	"math/rand/v2"
+
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/osm-edge/osm/issuer"
-	"github.com/osm-edge/osm/test/testkit"
+	"github.com/osm-edge/osm/issuer/tresor"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 func TestTrustBundlesAreSets(t *testing.T) {
 	roots := make([]*x509.Certificate, 6)
 	for i := range roots {
-		roots[i] = testkit.CA(t).Root()
+		roots[i] = newRoot(t)
 	}
-	random := func() issuer.TrustBundle {
+	random := func() trustbundle.TrustBundle {
 		picked := make([]*x509.Certificate, rand.IntN(2*len(roots)))
 		for i := range picked {
 			picked[i] = roots[rand.IntN(len(roots))]
 		}
-		return issuer.NewTrustBundle(picked...)
+		return trustbundle.New(picked...)
 	}
-	var empty issuer.TrustBundle
+	var empty trustbundle.TrustBundle
 	for range 100 {
 		a, b, c := random(), random(), random()
 		shuffled := a.Roots()
 		rand.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-		parsed, err := issuer.ParseTrustBundle(a.PEM())
+		parsed, err := trustbundle.Parse(a.PEM())
 		laws := map[string]bool{
-			"order does not matter":           issuer.NewTrustBundle(append(shuffled, shuffled...)...).Equal(a),
+			"order does not matter":           trustbundle.New(append(shuffled, shuffled...)...).Equal(a),
 			"union with itself":               a.Union(a).Equal(a),
 			"union with nothing":              a.Union(empty).Equal(a) && empty.Union(a).Equal(a),
 			"union is commutative":            a.Union(b).Equal(b.Union(a)),
@@ -43,6 +48,7 @@ func TestTrustBundlesAreSets(t *testing.T) {
 			"equal is the same roots":         a.Equal(b) == (holds(a, b) && holds(b, a)),
 			"equal is the same PEM":           a.Equal(b) == bytes.Equal(a.PEM(), b.PEM()),
 			"equal is the same digest":        a.Equal(b) == (a.Digest() == b.Digest()),
+			"it contains what adds nothing":   a.Contains(roots[0]) == a.Union(trustbundle.New(roots[0])).Equal(a),
 			"empty has no digest":             a.IsEmpty() == (a.Digest() == ""),
 			"empty is without roots":          a.IsEmpty() == (len(a.Roots()) == 0) && a.IsEmpty() == a.Equal(empty),
 			"PEM reads back":                  a.IsEmpty() == (err != nil) && (err != nil || parsed.Equal(a)),
@@ -57,9 +63,9 @@ func TestTrustBundlesAreSets(t *testing.T) {
 	}
 }
 
-func holds(all, some issuer.TrustBundle) bool {
+func holds(all, some trustbundle.TrustBundle) bool {
 	for _, root := range some.Roots() {
-		if !slices.ContainsFunc(all.Roots(), root.Equal) {
+		if !all.Contains(root) {
 			return false
 		}
 	}
@@ -75,24 +81,24 @@ func poolOf(roots []*x509.Certificate) *x509.CertPool {
 }
 
 func TestATrustBundleCannotBeChanged(t *testing.T) {
-	a, b := testkit.CA(t).Root(), testkit.CA(t).Root()
+	a, b := newRoot(t), newRoot(t)
 	given := []*x509.Certificate{a, b}
-	bundle := issuer.NewTrustBundle(given...)
+	bundle := trustbundle.New(given...)
 	want := bytes.Clone(bundle.PEM())
 	given[0] = nil
 	bundle.Roots()[0] = nil
 	bundle.PEM()[0] = 'x'
-	bundle.Pool().AddCert(testkit.CA(t).Root())
-	bundle.Union(issuer.NewTrustBundle(testkit.CA(t).Root()))
+	bundle.Pool().AddCert(newRoot(t))
+	bundle.Union(trustbundle.New(newRoot(t)))
 	if !bytes.Equal(bundle.PEM(), want) || len(bundle.Roots()) != 2 || slices.Contains(bundle.Roots(), nil) {
 		t.Errorf("it became %v", bundle)
 	}
 }
 
 func TestATrustBundleIsReadWhereItHasOneMeaning(t *testing.T) {
-	root := testkit.CA(t).Root()
-	good := string(issuer.NewTrustBundle(root).PEM())
-	leaf := leafOf(t, testkit.CA(t))
+	root := newRoot(t)
+	good := string(trustbundle.New(root).PEM())
+	leaf := newLeaf(t)
 	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("key")}))
 	headers := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Headers: map[string]string{"a": "b"}, Bytes: root.Raw}))
 	block := func(der []byte) string {
@@ -126,9 +132,9 @@ func TestATrustBundleIsReadWhereItHasOneMeaning(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			bundle, err := issuer.ParseTrustBundle([]byte(test.data))
+			bundle, err := trustbundle.Parse([]byte(test.data))
 			if test.want == "" {
-				if err != nil || !bundle.Equal(issuer.NewTrustBundle(root)) {
+				if err != nil || !bundle.Equal(trustbundle.New(root)) {
 					t.Errorf("got %v, %v", bundle, err)
 				}
 				return
@@ -141,20 +147,20 @@ func TestATrustBundleIsReadWhereItHasOneMeaning(t *testing.T) {
 }
 
 func FuzzParseTrustBundle(f *testing.F) {
-	good := issuer.NewTrustBundle(testkit.CA(f).Root(), testkit.CA(f).Root()).PEM()
+	good := trustbundle.New(newRoot(f), newRoot(f)).PEM()
 	f.Add(good)
 	f.Add(good[:len(good)/2])
 	f.Add(append([]byte("-----BEGIN CERTIFICATE-----\n"), good...))
 	f.Add(bytes.Replace(good, []byte("\n"), []byte("\nProc-Type: 4\n"), 1))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		bundle, err := issuer.ParseTrustBundle(data)
+		bundle, err := trustbundle.Parse(data)
 		if err != nil {
 			if !bundle.IsEmpty() {
 				t.Errorf("refused with %v, and returned %v", err, bundle)
 			}
 			return
 		}
-		again, err := issuer.ParseTrustBundle(bundle.PEM())
+		again, err := trustbundle.Parse(bundle.PEM())
 		if err != nil || !again.Equal(bundle) || bundle.IsEmpty() {
 			t.Errorf("%v reads back as %v, %v", bundle, again, err)
 		}
@@ -169,15 +175,30 @@ func FuzzParseTrustBundle(f *testing.F) {
 	})
 }
 
-func leafOf(t testing.TB, ca issuer.Issuer) *x509.Certificate {
+func newRoot(t testing.TB) *x509.Certificate {
 	t.Helper()
-	req, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, identityOf(t, "bookstore-v1"))
+	root, _, err := tresor.NewRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain, err := ca.Issue(t.Context(), req, time.Hour)
+	return root
+}
+
+// newLeaf returns a certificate that is not a CA's.
+func newLeaf(t testing.TB) *x509.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return chain[0]
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(crand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leaf
 }

@@ -1,4 +1,4 @@
-package issuer
+package trustbundle
 
 import (
 	"bytes"
@@ -7,8 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-
-	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // TrustBundle is an immutable set of root certificates. The zero TrustBundle
@@ -19,8 +17,8 @@ type TrustBundle struct {
 	digest string
 }
 
-// NewTrustBundle returns the set of the given roots.
-func NewTrustBundle(roots ...*x509.Certificate) TrustBundle {
+// New returns the set of the given roots.
+func New(roots ...*x509.Certificate) TrustBundle {
 	type keyed struct {
 		sum  [sha256.Size]byte
 		root *x509.Certificate
@@ -41,14 +39,14 @@ func NewTrustBundle(roots ...*x509.Certificate) TrustBundle {
 		b.roots = append(b.roots, k.root)
 		all.Write(k.sum[:]) // never fails, says hash.Hash
 	}
-	b.pem = trustbundle.Encode(b.roots...)
+	b.pem = Encode(b.roots...)
 	b.digest = hex.EncodeToString(all.Sum(nil))
 	return b
 }
 
-// ParseTrustBundle reads PEM certificates. It refuses anything else between
-// them, an empty bundle, and a certificate that is not a CA's.
-func ParseTrustBundle(data []byte) (TrustBundle, error) {
+// Parse reads the certificates of CAs, as [ParseCertificates] does. It refuses an
+// empty bundle, and a certificate that is not a CA's.
+func Parse(data []byte) (TrustBundle, error) {
 	roots, err := ParseCertificates(data)
 	if err != nil {
 		return TrustBundle{}, err
@@ -58,22 +56,21 @@ func ParseTrustBundle(data []byte) (TrustBundle, error) {
 			return TrustBundle{}, fmt.Errorf("certificate %q is not a CA certificate", root.Subject)
 		}
 	}
-	return NewTrustBundle(roots...), nil
-}
-
-// ParseCertificates reads one or more PEM certificates and nothing else: see
-// [trustbundle.ParseCertificates].
-func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
-	return trustbundle.ParseCertificates(data)
+	return New(roots...), nil
 }
 
 // Union returns the roots of both bundles.
 func (b TrustBundle) Union(other TrustBundle) TrustBundle {
-	return NewTrustBundle(slices.Concat(b.roots, other.roots)...)
+	return New(slices.Concat(b.roots, other.roots)...)
 }
 
 // Equal reports whether both bundles hold the same roots.
 func (b TrustBundle) Equal(other TrustBundle) bool { return b.digest == other.digest }
+
+// Contains reports whether the bundle trusts the root.
+func (b TrustBundle) Contains(root *x509.Certificate) bool {
+	return slices.ContainsFunc(b.roots, root.Equal)
+}
 
 // Digest names the set: it is the same for the same roots and differs for
 // others, and empty for no roots. It is the hexadecimal SHA-256 of the roots'
