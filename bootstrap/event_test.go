@@ -17,6 +17,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/osm-edge/osm/issuer/rootsecret"
+	"github.com/osm-edge/osm/manifests/event"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -24,7 +25,7 @@ import (
 func report(t *testing.T, refusals ...*rootsecret.RefusedError) []eventsv1.Event {
 	t.Helper()
 	client := fake.NewClientset().EventsV1().Events("osm-system")
-	events := &Events{Client: client, Namespace: "osm-system", Instance: "osm-bootstrap-0", Labels: meshLabels}
+	events := &Events{Writer: event.Writer{Client: client, Namespace: "osm-system", Instance: "osm-bootstrap-0", Labels: meshLabels}}
 	for _, refused := range refusals {
 		if err := events.Refused(t.Context(), refused); err != nil {
 			t.Fatal(err)
@@ -46,20 +47,20 @@ func TestARefusalIsAnEventOfTheSecret(t *testing.T) {
 	if len(events) != 1 {
 		t.Fatalf("%d events", len(events))
 	}
-	event := events[0]
+	written := events[0]
 	want := corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Namespace: "osm-system", Name: "osm-ca-bundle"}
-	if event.Regarding != want || event.Namespace != "osm-system" || event.Type != corev1.EventTypeWarning || event.Reason != "RootRefused" {
-		t.Errorf("event %+v", event)
+	if written.Regarding != want || written.Namespace != "osm-system" || written.Type != corev1.EventTypeWarning || written.Reason != "RootRefused" {
+		t.Errorf("event %+v", written)
 	}
-	if event.Note != refusal("it is missing").Error() {
-		t.Errorf("the note is %q", event.Note)
+	if written.Note != refusal("it is missing").Error() {
+		t.Errorf("the note is %q", written.Note)
 	}
 	// What events.k8s.io/v1 requires beside.
-	if event.EventTime.IsZero() || event.ReportingController == "" || event.ReportingInstance != "osm-bootstrap-0" || event.Action == "" {
-		t.Errorf("event %+v", event)
+	if written.EventTime.IsZero() || written.ReportingController == "" || written.ReportingInstance != "osm-bootstrap-0" || written.Action == "" {
+		t.Errorf("event %+v", written)
 	}
-	if !maps.Equal(event.Labels, meshLabels) {
-		t.Errorf("labels %v", event.Labels)
+	if !maps.Equal(written.Labels, meshLabels) {
+		t.Errorf("labels %v", written.Labels)
 	}
 }
 
@@ -84,7 +85,7 @@ func TestAReportThatFailsDoesNotHideTheRefusal(t *testing.T) {
 		return true, nil, errForbidden
 	})
 	m := newMesh(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "osm-system", Name: "osm-ca-bundle"}})
-	m.Reporter = &Events{Client: client.EventsV1().Events("osm-system"), Namespace: "osm-system"}
+	m.Reporter = &Events{Writer: event.Writer{Client: client.EventsV1().Events("osm-system"), Namespace: "osm-system"}}
 	err := m.Once(t.Context())
 	for _, want := range []string{"osm-ca-bundle is refused", "report the refusal: forbidden"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -95,7 +96,7 @@ func TestAReportThatFailsDoesNotHideTheRefusal(t *testing.T) {
 
 func TestARenewalIsAnEventOfTheSecret(t *testing.T) {
 	client := fake.NewClientset().EventsV1().Events("osm-system")
-	events := &Events{Client: client, Namespace: "osm-system", Instance: "osm-bootstrap-0", Labels: meshLabels}
+	events := &Events{Writer: event.Writer{Client: client, Namespace: "osm-system", Instance: "osm-bootstrap-0", Labels: meshLabels}}
 	if err := events.Renewed(t.Context(), "osm-ca-bundle", testkit.CA(t).Root()); err != nil {
 		t.Fatal(err)
 	}
@@ -103,16 +104,16 @@ func TestARenewalIsAnEventOfTheSecret(t *testing.T) {
 	if err != nil || len(list.Items) != 1 {
 		t.Fatalf("%d events, error %v", len(list.Items), err)
 	}
-	event := list.Items[0]
-	if event.Reason != "RootRenewed" || event.Type != corev1.EventTypeNormal || event.Regarding.Name != "osm-ca-bundle" {
-		t.Errorf("event %+v", event)
+	written := list.Items[0]
+	if written.Reason != "RootRenewed" || written.Type != corev1.EventTypeNormal || written.Regarding.Name != "osm-ca-bundle" {
+		t.Errorf("event %+v", written)
 	}
 }
 
 func TestThatARootExpiresIsSaidOnceADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset()
-		events := &Events{Client: client.EventsV1().Events("osm-system"), Namespace: "osm-system", Labels: meshLabels}
+		events := &Events{Writer: event.Writer{Client: client.EventsV1().Events("osm-system"), Namespace: "osm-system", Labels: meshLabels}}
 		first, second := testkit.CA(t).Root(), testkit.CA(t).Root()
 		for hour := range 49 {
 			for _, root := range []*x509.Certificate{first, second, first} {

@@ -3,8 +3,11 @@ package bootstrap
 import (
 	"context"
 	"errors"
+	"math"
 	"sync/atomic"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 const (
@@ -29,8 +32,8 @@ type Runner struct {
 // Run carries out the steps now, and again after every change, until ctx ends.
 // What fails is tried again.
 func (r *Runner) Run(ctx context.Context) error {
-	retry := firstRetry
-	for {
+	retries := wait.Backoff{Duration: firstRetry, Factor: 2, Cap: lastRetry, Steps: math.MaxInt32}
+	for backoff := retries; ; {
 		latest := r.Bootstrap.round(ctx)
 		if ctx.Err() != nil {
 			return nil
@@ -41,13 +44,13 @@ func (r *Runner) Run(ctx context.Context) error {
 			next = latest.again
 		}
 		if err := latest.failure(); err != nil {
+			retry := backoff.Step()
 			r.Bootstrap.Logger.Error("bootstrap failed; will try again", "error", err, "in", retry)
 			if latest.again == 0 || retry < latest.again {
 				next = retry
 			}
-			retry = min(2*retry, lastRetry)
 		} else {
-			retry = firstRetry
+			backoff = retries
 		}
 		if !r.wait(ctx, next) {
 			return nil

@@ -46,7 +46,7 @@ func TestWhatIsNoListOfRangesIsRefusedByEntryAndFix(t *testing.T) {
 		"an IPv6 address":                   {"fd00::5", []string{`"fd00::5" is an address`, "write fd00::5/128"}},
 		"an IPv4 address written as IPv6":   {"::ffff:10.0.0.5", []string{"is an address", "write 10.0.0.5/32"}},
 		"an IPv6 address with a zone":       {"fe80::1%eth0", []string{`"fe80::1%eth0" is an address`, "write fe80::1/128"}},
-		"an IPv4 address of an IPv6 length": {"::ffff:10.0.0.0/8", []string{"::ffff:10.0.0.0/8 is an IPv4 address", "10.0.0.0/8"}},
+		"an IPv4 address of an IPv6 length": {"::ffff:10.0.0.0/8", []string{`"::ffff:10.0.0.0/8" is an IPv4 address`, "10.0.0.0/8"}},
 		"a range with a zone":               {"fe80::1%eth0/64", []string{`"fe80::1%eth0/64" is not a range`, "fd00::/8"}},
 		"too long a length":                 {"10.0.0.0/33", []string{`"10.0.0.0/33" is not a range`, "10.0.0.0/8"}},
 		"a negative length":                 {"10.0.0.0/-1", []string{`"10.0.0.0/-1" is not a range`}},

@@ -58,9 +58,9 @@ func refusedPods() []refusedPod {
 		{"a list of %d bytes", annotated("outbound-port-exclusion-list", strings.Repeat(" ", 20000)+"80"), annotated("outbound-port-exclusion-list", "80"), "shorten it"},
 		{"a list of %d entries", annotated("outbound-port-exclusion-list", many(257)), annotated("outbound-port-exclusion-list", many(256)), "shorten it"},
 		{"%.64q is not a port", annotated("outbound-port-exclusion-list", "0"), annotated("outbound-port-exclusion-list", "80,443"), "such as 80,443"},
-		{"%.64q is an address, not a range", annotated("outbound-ip-range-exclusion-list", "10.0.0.1"), annotated("outbound-ip-range-exclusion-list", "10.0.0.1/32"), "write 10.0.0.1/32"},
-		{"%.64q is not a range: want CIDR", annotated("outbound-ip-range-exclusion-list", "-"), annotated("outbound-ip-range-exclusion-list", "10.0.0.0/8,fd00::/8"), "10.0.0.0/8,fd00::/8"},
-		{"%s is an IPv4 address with an IPv6 length", annotated("outbound-ip-range-exclusion-list", "::ffff:10.0.0.0/8"), annotated("outbound-ip-range-exclusion-list", "10.0.0.0/8"), "write an IPv4 range"},
+		{"%.64q is %w", annotated("outbound-ip-range-exclusion-list", "10.0.0.1"), annotated("outbound-ip-range-exclusion-list", "10.0.0.1/32"), "write 10.0.0.1/32"},
+		{"%.64q is %w", annotated("outbound-ip-range-exclusion-list", "-"), annotated("outbound-ip-range-exclusion-list", "10.0.0.0/8,fd00::/8"), "10.0.0.0/8 or fd00::/8"},
+		{"%.64q is %w", annotated("outbound-ip-range-exclusion-list", "::ffff:10.0.0.0/8"), annotated("outbound-ip-range-exclusion-list", "10.0.0.0/8"), "write an IPv4 range"},
 		{"%s: want an amount of %s", annotated("sidecar-resource-limits-cpu", "-1"), annotated("sidecar-resource-limits-cpu", "100m"), "such as 100m or 0.5"},
 		{"the sidecar's request of %s %s", func(pod *corev1.Pod) {
 			annotated("sidecar-resource-requests-cpu", "2")(pod)
@@ -83,7 +83,6 @@ var otherRefusals = map[string]string{
 	"it has a sidecar that is not its own, or that of another version of the mesh: %w: create the pod from the manifest that its owner has, without what injection adds": "marks_test.go",
 	".httpGet.protocol: the sidecar asks by HTTP1, not by %q: leave it out, or %s":                                                                                       "probe_test.go, for API servers to come",
 	".grpc.mode: the sidecar asks by Plaintext, not by %q: leave it out, or %s":                                                                                          "the same",
-	"%s is not a range: want one such as 10.0.0.0/8":                                                                                                                     "of what the chart is given",
 	"it is that of proxy ": "a part of another",
 	"sidecar resources: the request of %s %s is above the limit of %s": "of what the chart is given",
 	"sidecar resources: %s of %q: want %v":                             "of what the chart is given",

@@ -12,6 +12,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 const (
@@ -19,11 +21,6 @@ const (
 	limitAnnotation    = resourceAnnotation + "limits-"
 	requestAnnotation  = resourceAnnotation + "requests-"
 )
-
-// sidecarResources are those that a sidecar may request and be limited to.
-func sidecarResources() [3]corev1.ResourceName {
-	return [...]corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage}
-}
 
 // annotatedResource is an annotation and the resource that it speaks of.
 type annotatedResource struct {
@@ -72,7 +69,7 @@ func annotatedQuantities(annotations map[string]string, of [4]annotatedResource)
 		if !set {
 			continue
 		}
-		quantity, err := parseQuantity(a.name, value)
+		quantity, err := mesh.ParseAmount(a.name, value)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("annotation %s is %.64q: %w", a.key, value, err))
 			continue
@@ -114,7 +111,7 @@ func mergeResources(layers ...resourceLayer) (corev1.ResourceRequirements, error
 
 // requestAboveLimit finds a request that the API server would refuse.
 func requestAboveLimit(r corev1.ResourceRequirements) (name corev1.ResourceName, above bool) {
-	for _, name := range sidecarResources() {
+	for _, name := range mesh.SidecarResources() {
 		request, requested := r.Requests[name]
 		limit, limited := r.Limits[name]
 		if requested && limited && request.Cmp(limit) > 0 {
@@ -152,12 +149,12 @@ func checkResources(r corev1.ResourceRequirements) error {
 
 func checkQuantities(kind string, list corev1.ResourceList) error {
 	var problems []error
-	known := sidecarResources()
+	known := mesh.SidecarResources()
 	for _, name := range slices.Sorted(maps.Keys(list)) {
 		quantity := list[name]
 		if !slices.Contains(known[:], name) {
 			problems = append(problems, fmt.Errorf("sidecar resources: %s of %q: want %v", kind, name, known))
-		} else if _, err := settleQuantity(name, quantity); err != nil {
+		} else if _, err := mesh.Amount(name, quantity); err != nil {
 			problems = append(problems, fmt.Errorf("sidecar resources: %s of %s %s: %w", kind, &quantity, name, err))
 		}
 	}
@@ -184,7 +181,7 @@ type amount struct{ quantity *resource.Quantity }
 // UnmarshalJSON implements json.Unmarshaler.
 func (a *amount) UnmarshalJSON(text []byte) error {
 	value := strings.Trim(string(bytes.TrimSpace(text)), `"`)
-	if !parsesAtOnce(value) {
+	if !mesh.ParsesAtOnce(value) {
 		return nil
 	}
 	if quantity, err := resource.ParseQuantity(value); err == nil {
@@ -206,7 +203,7 @@ func (v amountsView) list() (list corev1.ResourceList) {
 		if list == nil {
 			list = corev1.ResourceList{}
 		}
-		list[sidecarResources()[i]] = *amount.quantity
+		list[mesh.SidecarResources()[i]] = *amount.quantity
 	}
 	return list
 }
@@ -342,7 +339,7 @@ func smaller(a, b resource.Quantity) resource.Quantity {
 }
 
 // usual is how much of a resource a sidecar has where nothing else is set. It is
-// measured: docs/guide.md has the figures, and what they are good for.
+// measured: docs/injection.md#resources has the figures, and what they are good for.
 type usual struct {
 	name corev1.ResourceName
 	// request covers a sidecar with little to do.

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -113,42 +112,13 @@ func ParseRanges(list string) ([]netip.Prefix, error) {
 	}
 	var ranges []netip.Prefix
 	for _, entry := range split {
-		r, err := parseRange(entry)
+		r, err := interception.ParseRange(entry)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%.64q is %w", entry, err)
 		}
 		ranges = append(ranges, r)
 	}
 	return unionOfRanges(ranges), nil
-}
-
-func parseRange(entry string) (netip.Prefix, error) {
-	if r, err := netip.ParsePrefix(entry); err == nil {
-		return canonicalRange(r)
-	}
-	// A zone may hold anything, even what was meant for a length.
-	if addr, err := netip.ParseAddr(entry); err == nil && !strings.Contains(addr.Zone(), "/") {
-		addr = addr.Unmap().WithZone("")
-		return netip.Prefix{}, fmt.Errorf("%.64q is an address, not a range: write %s/%d for this address alone",
-			entry, addr, addr.BitLen())
-	}
-	return netip.Prefix{}, fmt.Errorf("%.64q is not a range: want CIDR notation with commas between ranges, such as 10.0.0.0/8,fd00::/8", entry)
-}
-
-// canonicalRange has no bits set beyond its length. IPv4 that is written as
-// IPv6 (RFC 4291, section 2.5.5.2) becomes what it is on the wire, where it
-// would match nothing otherwise.
-func canonicalRange(r netip.Prefix) (netip.Prefix, error) {
-	const mapped = 96
-	switch {
-	case !r.IsValid():
-		return netip.Prefix{}, fmt.Errorf("%s is not a range: want one such as 10.0.0.0/8", r)
-	case r.Addr().Is4In6() && r.Bits() < mapped:
-		return netip.Prefix{}, fmt.Errorf("%s is an IPv4 address with an IPv6 length: write an IPv4 range, such as 10.0.0.0/8", r)
-	case r.Addr().Is4In6():
-		r = netip.PrefixFrom(r.Addr().Unmap(), r.Bits()-mapped)
-	}
-	return r.Masked(), nil
 }
 
 // unionOfRanges are the canonical ranges of all lists in order, without those

@@ -25,6 +25,7 @@ func TestTheDefinitionsAreThoseOfTheGoTypes(t *testing.T) {
 	t.Parallel()
 	crds := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(generate(t, "crd", "paths=./crd/...", "output:crd:stdout"))))
 	written := map[string]bool{}
+	var all []*apiextensionsv1.CustomResourceDefinition
 	for {
 		document, err := crds.Read()
 		if errors.Is(err, io.EOF) {
@@ -39,8 +40,10 @@ func TestTheDefinitionsAreThoseOfTheGoTypes(t *testing.T) {
 		}
 		name := filepath.Join("chart", "crds", crd.Spec.Names.Plural+".yaml")
 		written[name] = true
+		all = append(all, crd)
 		golden(t, name, complete(t, crd))
 	}
+	document(t, all)
 	files, err := filepath.Glob("chart/crds/*")
 	if err != nil {
 		t.Fatal(err)

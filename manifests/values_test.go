@@ -12,7 +12,7 @@ import (
 	"github.com/osm-edge/osm/manifests"
 )
 
-const valuesDocument = "../docs/values.md"
+const valuesDocument = "../docs/reference/values.md"
 
 // TestTheDocumentOfValuesIsThatOfTheChart writes what the comments of
 // values.yaml say, a line for each value.
@@ -27,7 +27,7 @@ func TestTheDocumentOfValuesIsThatOfTheChart(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	out.WriteString("# Values of the chart\n\nGenerated from the comments of [`values.yaml`](../manifests/chart/values.yaml). Set them with `--set` or in a file, of `osm install`, `osm upgrade` or Helm.\n\nWhat a [MeshConfig](guide.md#settings-meshconfig) or [MeshRootCertificate](certificates.md#meshrootcertificate) says takes precedence over the values. `osm install` and `osm upgrade` name each given value that does not take effect, and print the command that changes the object. Helm does not.\n\n")
+	out.WriteString("# Values of the chart\n\nGenerated from the comments of [`values.yaml`](../../manifests/chart/values.yaml). Set them with `--set` or in a file, of `osm install`, `osm upgrade` or Helm.\n\nSome values create objects that [take precedence](../configure.md#chart-values) afterwards.\n\n")
 	out.WriteString("| value | default | meaning |\n|---|---|---|\n")
 	for _, v := range valuesOf(t, document.Content[0], "", nil) {
 		if v.meaning == "" {
@@ -35,7 +35,7 @@ func TestTheDocumentOfValuesIsThatOfTheChart(t *testing.T) {
 		}
 		fmt.Fprintf(&out, "| `%s` | %s | %s |\n", v.name, v.value, v.meaning)
 	}
-	out.WriteString("\n`osm.serviceCertValidityDuration`, as the published guide has it, is taken for `osm.certificateProvider.serviceCertValidityDuration`.\n")
+	out.WriteString("\n`osm.serviceCertValidityDuration`, from osm-edge's guide, is another name for `osm.certificateProvider.serviceCertValidityDuration`. It takes precedence.\n\n`autoScale` needs a metrics server. osm-injector uses up to 100 MiB of memory before it must collect garbage: give it no limit below the default of 128M.\n")
 	golden(t, valuesDocument, out.Bytes())
 }
 

@@ -12,11 +12,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	corev1informers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/manifests/follow"
 )
 
 // What API servers publish of how they authenticate (Kubernetes, "Extension API
@@ -96,18 +95,10 @@ func (c *Clients) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	onlyThis := fields.OneTermEqualSelector(metav1.ObjectNameField, authenticationConfigMap).String()
-	informer := corev1informers.NewTypedFilteredConfigMapInformer(c.options.Client, metav1.NamespaceSystem, 0,
-		corev1informers.ConfigMapIndexers{}, func(list *metav1.ListOptions) { list.FieldSelector = onlyThis })
-	_, err := informer.AddTypedEventHandler(corev1informers.ConfigMapHandlerFuncs{
-		AddFunc:    c.observe,
-		UpdateFunc: func(_, configMap *corev1.ConfigMap) { c.observe(configMap) },
-	})
-	if err != nil {
-		return fmt.Errorf("watching ConfigMap %s/%s: %w", metav1.NamespaceSystem, authenticationConfigMap, err)
-	}
-	informer.RunWithContext(ctx)
-	return nil
+	configMap := follow.New[*corev1.ConfigMap](c.options.Client.CoreV1().ConfigMaps(metav1.NamespaceSystem),
+		follow.Options{Name: authenticationConfigMap, Client: c.options.Client, Logger: c.options.Logger})
+	configMap.On(c.observe, nil)
+	return configMap.Run(ctx)
 }
 
 // observe keeps the authorities that were there before where the ConfigMap has

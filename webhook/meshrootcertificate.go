@@ -7,56 +7,39 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/manifests/crd/validate"
 )
 
-func (v *Validator) meshRootCertificate(ctx context.Context, r *review, verdict *verdict) error {
-	if r.settled {
-		return nil
-	}
-	if r.root != nil {
-		verdict.refuse(r.misfits...)
-		rootSpec(r.root.Spec, verdict)
-	}
+func (v *Validator) meshRootCertificate(ctx context.Context, r *review, result *validate.Result) error {
 	if r.root != nil && r.oldRoot != nil {
-		unchanged(r.root.Spec, r.oldRoot.Spec, verdict)
+		unchanged(r.root.Spec, r.oldRoot.Spec, result)
 	}
 	if r.oldRoot != nil {
-		return v.retirement(ctx, r.oldRoot, r.root, verdict)
+		return v.retirement(ctx, r.oldRoot, r.root, result)
 	}
 	return nil
-}
-
-func rootSpec(spec v1.MeshRootCertificateSpec, verdict *verdict) {
-	path := field.NewPath("spec")
-	if domain := spec.TrustDomain; domain != "" && identity.CheckTrustDomain(domain) != nil {
-		verdict.refuse(field.Invalid(path.Child("trustDomain"), domain,
-			"not a SPIFFE trust domain: use lower-case letters, digits, dots, dashes and underscores, such as cluster.local"))
-	}
-	verdict.refuse(oneOf(path.Child("role"), spec.Role, v1.Active, v1.Passive, v1.Inactive, v1.Revoked)...)
-	provider(path.Child("provider"), spec.Provider, verdict)
 }
 
 // unchanged refuses to make an object stand for another root. Its certificates
 // would be gone from the trust of the mesh before any proxy had those of the
 // other: two objects can be trusted side by side.
-func unchanged(spec, old v1.MeshRootCertificateSpec, verdict *verdict) {
+func unchanged(spec, old v1.MeshRootCertificateSpec, result *validate.Result) {
 	path := field.NewPath("spec")
 	if old.TrustDomain != "" && spec.TrustDomain != old.TrustDomain {
-		verdict.refuse(field.Invalid(path.Child("trustDomain"), spec.TrustDomain,
+		result.Refuse(field.Invalid(path.Child("trustDomain"), spec.TrustDomain,
 			"it can't be changed: make another MeshRootCertificate"))
 	}
-	is, was := chosen(spec.Provider), chosen(old.Provider)
+	is, was := spec.Provider.Kinds(), old.Provider.Kinds()
 	if len(is) == 1 && len(was) == 1 && is[0] != was[0] {
-		verdict.refuse(field.Forbidden(path.Child("provider"),
+		result.Refuse(field.Forbidden(path.Child("provider"),
 			fmt.Sprintf("is %s and can't become %s: make another MeshRootCertificate, and this one Passive when the other is in use", was[0], is[0])))
 	}
 }
 
 // retirement refuses what would leave certificates without the root that they
 // need. Nothing is asked unless the root is to be used less than it was.
-func (v *Validator) retirement(ctx context.Context, old, root *v1.MeshRootCertificate, verdict *verdict) error {
+func (v *Validator) retirement(ctx context.Context, old, root *v1.MeshRootCertificate, result *validate.Result) error {
 	forced := old
 	demoted, dropped, revoked := root == nil, root == nil, false
 	if root != nil {
@@ -77,7 +60,7 @@ func (v *Validator) retirement(ctx context.Context, old, root *v1.MeshRootCertif
 		if root == nil {
 			path = field.NewPath("metadata", "name")
 		}
-		verdict.refuse(field.Forbidden(path, problem+"; the annotation "+v1.AnnotationForce+"=true does it nevertheless"))
+		result.Refuse(field.Forbidden(path, problem+"; the annotation "+v1.AnnotationForce+"=true does it nevertheless"))
 	}
 	return nil
 }

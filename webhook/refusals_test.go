@@ -42,16 +42,16 @@ func refusals() []refused {
 		{"validity: too short", config, certificate(`"serviceCertValidityDuration":"0s"`), certificate(`"serviceCertValidityDuration":"1m"`), "", []string{"at least 1m"}},
 		{"validity: too short", config, certificate(`"serviceCertValidityDuration":"-24h"`), certificate(`"serviceCertValidityDuration":"1m"`), "", []string{"at least 1m"}},
 		{"validity: too long", config, certificate(`"serviceCertValidityDuration":"87601h"`), certificate(`"serviceCertValidityDuration":"99h"`), "", []string{"at most 87600h"}},
-		{"validity: beyond the root, which expires at %s: use", config, certificate(`"serviceCertValidityDuration":"1001h"`), certificate(`"serviceCertValidityDuration":"999h59m"`), "", []string{"use 999h59m0s or less"}},
+		{"withinRoot: beyond the root, which expires at %s: use", config, certificate(`"serviceCertValidityDuration":"1001h"`), certificate(`"serviceCertValidityDuration":"999h59m"`), "", []string{"use 999h59m0s or less"}},
 		{"oneOf: ", config, certificate(`"keyAlgorithm":"dsa"`), certificate(`"keyAlgorithm":"ecdsa-p256"`), "", []string{"spec.certificate.keyAlgorithm", `"ecdsa-p256"`}},
 		{"image: not an image", config, sidecar(`"image":"a b"`), sidecar(`"image":"flomesh/pipy:1.5.18"`), "", []string{"spec.sidecar.image", "flomesh/pipy:1.5.18"}},
 		{"image: not a digest", config, sidecar(`"image":"a@sha256:1"`), sidecar(`"image":"a@` + pinned + `"`), "", []string{"sha256: and 64 hexadecimal digits"}},
 		{"resources: above the limit of ", config, sidecar(`"resources":{"limits":{"cpu":"1"},"requests":{"cpu":"2"}}`), sidecar(`"resources":{"limits":{"cpu":"1"},"requests":{"cpu":"1"}}`), "", []string{"spec.sidecar.resources.requests[cpu]", "lower the request, or raise the limit"}},
-		{"quantities: negative", config, sidecar(`"resources":{"limits":{"cpu":"-1"}}`), sidecar(`"resources":{"limits":{"cpu":"100m"}}`), "", []string{"spec.sidecar.resources.limits[cpu]", "100m of cpu"}},
+		{"quantities: ", config, sidecar(`"resources":{"limits":{"cpu":"-1"}}`), sidecar(`"resources":{"limits":{"cpu":"100m"}}`), "", []string{"spec.sidecar.resources.limits[cpu]", "negative: want an amount of cpu, such as 100m"}},
 		{"each: ", config, traffic(`"inboundPortExclusions":[0]`), traffic(`"inboundPortExclusions":[1]`), "", []string{"inboundPortExclusions[0]", "from 1 to 65535"}},
 		{"each: ", config, traffic(`"outboundIPRangeExclusions":["10.0.0.1"]`), traffic(`"outboundIPRangeExclusions":["10.0.0.1/32"]`), "", []string{"write 10.0.0.1/32"}},
 
-		{"rootSpec: not a SPIFFE trust domain", root, `{"spec":{"trustDomain":"Corp","role":"Active","provider":{` + tresor + `}}}`, `{"spec":{"trustDomain":"corp","role":"Active","provider":{` + tresor + `}}}`, "", []string{"spec.trustDomain", "lower-case"}},
+		{"meshRootCertificate: not a SPIFFE trust domain", root, `{"spec":{"trustDomain":"Corp","role":"Active","provider":{` + tresor + `}}}`, `{"spec":{"trustDomain":"corp","role":"Active","provider":{` + tresor + `}}}`, "", []string{"spec.trustDomain", "lower-case"}},
 		{"unchanged: it can't be changed", root, `{"spec":{"trustDomain":"b","role":"Active","provider":{` + tresor + `}}}`, `{"spec":{"trustDomain":"a","role":"Active","provider":{` + tresor + `}}}`, `{"spec":{"trustDomain":"a","role":"Active","provider":{` + tresor + `}}}`, []string{"make another MeshRootCertificate"}},
 		{"unchanged: is %s and can't become %s", root, vault(address + `,` + login), active(tresor), active(tresor), []string{"spec.provider", "make another MeshRootCertificate, and this one Passive"}},
 		{"retirement: ", root, `{"spec":{"role":"Inactive","provider":{` + tresor + `}}}`, `{"metadata":{"name":"mine","annotations":{"config.openservicemesh.io/force":"true"}},"spec":{"role":"Inactive","provider":{` + tresor + `}}}`, active(tresor), []string{"spec.role", "make another MeshRootCertificate Active first", "config.openservicemesh.io/force=true"}},
@@ -71,7 +71,7 @@ func refusals() []refused {
 
 // otherwise are refusals whose cases are elsewhere: of a root that has ended, and
 // of fields that version v1alpha2 alone has.
-var otherwise = []string{"validity: beyond the root, which expires at %s, as any lifetime is: replace the root first", "readObject: want %s"}
+var otherwise = []string{"withinRoot: beyond the root, which expires at %s, as any lifetime is: replace the root first", "Read: want %s"}
 
 func TestWhatARefusalSaysHelps(t *testing.T) {
 	texts, walked := refusalsOfTheCode(t), map[string]bool{}
@@ -119,9 +119,13 @@ var verbs = regexp.MustCompile(`%\w`)
 // that another makes is empty.
 func refusalsOfTheCode(t *testing.T) (all []string) {
 	t.Helper()
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
+	var files []string
+	for _, pattern := range []string{"*.go", "../manifests/crd/validate/*.go"} {
+		matched, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, matched...)
 	}
 	for _, name := range files {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)

@@ -10,10 +10,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	corev1informers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/osm-edge/osm/manifests/follow"
 )
 
 // resyncPeriod hands the Secret to Set again without a change of it, so that a
@@ -114,21 +113,12 @@ func (s *SecretSource) unready(err error) error {
 
 // Run feeds the source from the Secret until ctx ends.
 func (s *SecretSource) Run(ctx context.Context) error {
-	onlyThis := fields.OneTermEqualSelector(metav1.ObjectNameField, s.options.Name).String()
-	informer := corev1informers.NewTypedFilteredSecretInformer(s.options.Client, s.options.Namespace, resyncPeriod,
-		corev1informers.SecretIndexers{}, func(list *metav1.ListOptions) { list.FieldSelector = onlyThis })
-	_, err := informer.AddTypedEventHandler(corev1informers.SecretHandlerFuncs{
-		AddFunc:    s.observe,
-		UpdateFunc: func(_, secret *corev1.Secret) { s.observe(secret) },
-		DeleteFunc: func(corev1informers.DeletedSecret) {
-			s.options.Logger.Warn("serving certificate deleted: the one held is served until it expires")
-		},
+	secret := follow.New[*corev1.Secret](s.options.Client.CoreV1().Secrets(s.options.Namespace),
+		follow.Options{Name: s.options.Name, Resync: resyncPeriod, Client: s.options.Client, Logger: s.options.Logger})
+	secret.On(s.observe, func(*corev1.Secret) {
+		s.options.Logger.Warn("serving certificate deleted: the one held is served until it expires")
 	})
-	if err != nil {
-		return fmt.Errorf("watching secret %s/%s: %w", s.options.Namespace, s.options.Name, err)
-	}
-	informer.RunWithContext(ctx)
-	return nil
+	return secret.Run(ctx)
 }
 
 // observe is where a refusal ends: only Ready's caller gets it.

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -53,35 +52,24 @@ func NewValidator(options ValidatorOptions) *Validator {
 	return &Validator{options}
 }
 
-// verdict is what is wrong with an object, and what its writer should know
-// though nothing is wrong.
-type verdict struct {
-	problems field.ErrorList
-	warnings []string
-}
-
-func (v *verdict) refuse(problems ...*field.Error) { v.problems = append(v.problems, problems...) }
-
-func (v *verdict) warn(format string, args ...any) {
-	v.warnings = append(v.warnings, fmt.Sprintf(format, args...))
-}
-
 // Handle answers an AdmissionReview.
 func (v *Validator) Handle(ctx context.Context, request admission.Request) admission.Response {
 	review, err := readReview(request)
 	if err != nil {
 		return admission.Errored(http.StatusBadRequest, err)
 	}
-	var verdict verdict
+	if review.unchanged {
+		return admission.Allowed("")
+	}
 	if review.kind == "MeshConfig" {
-		v.meshConfig(ctx, review, &verdict)
-	} else if err := v.meshRootCertificate(ctx, review, &verdict); err != nil {
+		v.meshConfig(ctx, review.config, &review.result)
+	} else if err := v.meshRootCertificate(ctx, review, &review.result); err != nil {
 		return admission.Errored(http.StatusInternalServerError, err)
 	}
-	if problems := review.named(verdict.problems); len(problems) > 0 {
+	if problems := review.named(review.result.Problems); len(problems) > 0 {
 		return invalid(request, problems)
 	}
-	return admission.Allowed("").WithWarnings(verdict.warnings...)
+	return admission.Allowed("").WithWarnings(review.result.Warnings...)
 }
 
 func invalid(request admission.Request, problems field.ErrorList) admission.Response {

@@ -5,15 +5,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/metadata"
-	"k8s.io/client-go/metadata/metadatainformer"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/bootstrap"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/manifests/follow"
 )
 
 // object names one object that bootstrap sets or reads, or all of a resource.
@@ -59,29 +57,14 @@ func newChanges(client metadata.Interface, objects []object) *changes {
 func (c *changes) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, o := range c.objects {
-		informer := metadatainformer.NewFilteredMetadataInformer(c.client, o.resource, o.namespace, 0, cache.Indexers{},
-			func(list *metav1.ListOptions) {
-				if o.name != "" {
-					list.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, o.name).String()
-				}
-			}).Informer()
-		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-			AddFunc:    func(any) { c.changed() },
-			UpdateFunc: func(any, any) { c.changed() },
-			DeleteFunc: func(any) { c.changed() },
-		})
-		if err != nil {
-			return err
-		}
-		group.Go(func() error {
-			informer.RunWithContext(ctx)
-			return nil
-		})
+		followed := follow.New[*metav1.PartialObjectMetadata](c.client.Resource(o.resource).Namespace(o.namespace), follow.Options{Name: o.name, Client: c.client})
+		followed.On(c.changed, c.changed)
+		group.Go(func() error { return followed.Run(ctx) })
 	}
 	return group.Wait()
 }
 
-func (c *changes) changed() {
+func (c *changes) changed(*metav1.PartialObjectMetadata) {
 	select {
 	case c.signal <- struct{}{}:
 	default:

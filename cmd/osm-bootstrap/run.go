@@ -21,6 +21,7 @@ import (
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/manifests/event"
 	"github.com/osm-edge/osm/webhook"
 )
 
@@ -160,7 +161,7 @@ func newBootstrap(o *options, config *rest.Config, logger *slog.Logger) (*bootst
 		}),
 		Settle:         settle,
 		RenewalPercent: o.rootRenewal,
-		Reporter:       &bootstrap.Events{Client: client.EventsV1().Events(o.Namespace), Namespace: o.Namespace, Instance: instance, Labels: labels},
+		Reporter:       &bootstrap.Events{Writer: event.Writer{Client: client.EventsV1().Events(o.Namespace), Namespace: o.Namespace, Component: name, Instance: instance, Labels: labels}},
 		Logger:         logger,
 	}), nil
 }

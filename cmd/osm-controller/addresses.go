@@ -64,7 +64,7 @@ func (a *addresses) Run(ctx context.Context) error {
 			a.logger.Warn("addresses of pods do not count, more than are logged; see the metric osm_destination_rejected_addresses", "left_out", n)
 		case r := <-a.rejected:
 			a.logger.Warn("an address of a pod does not count", "pod", r.Pod.String(), "node", r.Node, "address", r.Address, "reason", string(r.Reason), "detail", r.String())
-			a.events.write(ctx, event{
+			a.events.write(ctx, happening{
 				action: "FollowAddresses", reason: "AddressRejected", warning: true, note: r.String(),
 				related: &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: r.Pod.Namespace, Name: r.Pod.Name, UID: r.UID},
 			})

@@ -115,24 +115,21 @@ func TestRangesCountWhereTheNetworkUsesThem(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			caches, err := newCaches(client)
-			if err != nil {
-				t.Fatal(err)
-			}
+			caches := newCaches(client)
 			x := destination.NewIndex("cluster.local")
 			for i := range 3 {
 				node := &corev1.Node{
 					ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("node-%d", i)},
 					Spec:       corev1.NodeSpec{PodCIDRs: []string{fmt.Sprintf("10.244.%d.0/24", i)}},
 				}
-				if err := caches.nodes.GetIndexer().Add(node); err != nil {
+				if err := caches.nodes.Informer().GetIndexer().Add(node); err != nil {
 					t.Fatal(err)
 				}
 				x.SetNode(node)
 			}
 			x.SetPod(rejectedPod(0)) // has 10.0.0.1
 			o := &options{Options: component.Options{Namespace: "osm-system"}, replica: "osm-controller-0", ignorePodCIDRs: c.ignore}
-			followRanges(t.Context(), o, client, caches.nodes.GetIndexer(), x, slog.New(slog.DiscardHandler))
+			followRanges(t.Context(), o, client, caches.nodes.Informer().GetIndexer(), x, slog.New(slog.DiscardHandler))
 			if believed := len(x.At(netip.MustParseAddr("10.0.0.1"))) == 1; believed == c.counts {
 				t.Errorf("the address is believed: %v", believed)
 			}

@@ -2,19 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	listersv1 "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/manifests/follow"
 	"github.com/osm-edge/osm/manifests/mesh"
 	"github.com/osm-edge/osm/sds/destination"
 )
@@ -22,55 +21,51 @@ import (
 // caches hold what is looked up often: the namespaces, the pods that have a
 // sidecar, what leads to them, and the ConfigMaps that are published.
 type caches struct {
-	factories  []informers.SharedInformerFactory
-	namespaces cache.SharedIndexInformer
-	pods       cache.SharedIndexInformer
-	services   cache.SharedIndexInformer
-	endpoints  cache.SharedIndexInformer
-	nodes      cache.SharedIndexInformer
-	accounts   cache.SharedIndexInformer            // service accounts
-	indexed    func() bool                          // what is answered from the caches is known
-	configMaps map[string]cache.SharedIndexInformer // by name, in every namespace
+	namespaces *follow.Follower[*corev1.Namespace]
+	pods       *follow.Follower[*corev1.Pod]
+	services   *follow.Follower[*corev1.Service]
+	endpoints  *follow.Follower[*discoveryv1.EndpointSlice]
+	nodes      *follow.Follower[*corev1.Node]
+	accounts   *follow.Follower[*corev1.ServiceAccount]
+	indexed    func() bool                                    // what is answered from the caches is known
+	configMaps map[string]*follow.Follower[*corev1.ConfigMap] // by name, in every namespace
+	running    sync.WaitGroup
 }
 
 // newCaches caches of the ConfigMaps those of the given names.
-func newCaches(client kubernetes.Interface, published ...string) (*caches, error) {
-	all := informers.NewSharedInformerFactory(client, 0)
-	proxies := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-		o.LabelSelector = injector.ProxyLabel
-	}))
+func newCaches(client kubernetes.Interface, published ...string) *caches {
+	kept := func(transform cache.TransformFunc) follow.Options {
+		return follow.Options{Transform: transform, Client: client}
+	}
+	all, core := metav1.NamespaceAll, client.CoreV1()
 	c := &caches{
-		factories:  []informers.SharedInformerFactory{all, proxies},
-		namespaces: all.Core().V1().Namespaces().Informer(),
-		pods:       proxies.Core().V1().Pods().Informer(),
-		services:   all.Core().V1().Services().Informer(),
-		endpoints:  all.Discovery().V1().EndpointSlices().Informer(),
-		nodes:      all.Core().V1().Nodes().Informer(),
-		accounts:   all.Core().V1().ServiceAccounts().Informer(),
+		namespaces: follow.New[*corev1.Namespace](core.Namespaces(), kept(nil)),
+		pods:       follow.New[*corev1.Pod](core.Pods(all), follow.Options{Labels: injector.ProxyLabel, Transform: essentials, Client: client}),
+		services:   follow.New[*corev1.Service](core.Services(all), kept(clusterIPs)),
+		endpoints:  follow.New[*discoveryv1.EndpointSlice](client.DiscoveryV1().EndpointSlices(all), kept(endpointAddresses)),
+		nodes:      follow.New[*corev1.Node](core.Nodes(), kept(podRanges)),
+		accounts:   follow.New[*corev1.ServiceAccount](core.ServiceAccounts(all), kept(accountUIDs)),
 		indexed:    func() bool { return true },
-		configMaps: map[string]cache.SharedIndexInformer{},
+		configMaps: map[string]*follow.Follower[*corev1.ConfigMap]{},
 	}
 	for _, name := range published {
-		named := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-			o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
-		}))
-		c.factories = append(c.factories, named)
-		c.configMaps[name] = named.Core().V1().ConfigMaps().Informer()
+		c.configMaps[name] = follow.New[*corev1.ConfigMap](core.ConfigMaps(all), follow.Options{Name: name, Client: client})
 	}
-	return c, errors.Join(c.pods.SetTransform(essentials), c.services.SetTransform(clusterIPs), c.endpoints.SetTransform(endpointAddresses),
-		c.nodes.SetTransform(podRanges), c.accounts.SetTransform(accountUIDs))
+	return c
 }
 
 // index has the index follow the caches.
 func (c *caches) index(x *destination.Index) (err error) {
-	c.indexed, err = x.Follow(destination.Informers{Pods: c.pods, Services: c.services, EndpointSlices: c.endpoints, Nodes: c.nodes})
+	c.indexed, err = x.Follow(destination.Informers{
+		Pods: c.pods.Informer(), Services: c.services.Informer(), EndpointSlices: c.endpoints.Informer(), Nodes: c.nodes.Informer(),
+	})
 	return err
 }
 
 // ports returns which ports of pods are declared HTTP, as the caches have it.
 func (c *caches) ports() (*destination.Ports, error) {
 	ports, before := destination.NewPorts(c.podLister()), c.indexed
-	synced, err := ports.Follow(destination.Informers{Pods: c.pods, EndpointSlices: c.endpoints})
+	synced, err := ports.Follow(destination.Informers{Pods: c.pods.Informer(), EndpointSlices: c.endpoints.Informer()})
 	c.indexed = func() bool { return before() && synced() }
 	return ports, err
 }
@@ -171,61 +166,48 @@ func phase(pod *corev1.Pod) corev1.PodPhase {
 
 // follow calls changed with the namespace of whatever decides on its ConfigMap
 // of the name.
-func (c *caches) follow(configMap string, changed func(namespace string)) error {
-	tell := func(object any) {
-		if tombstone, ok := object.(cache.DeletedFinalStateUnknown); ok {
-			object = tombstone.Obj
-		}
-		switch o := object.(type) {
-		case *corev1.Namespace:
-			changed(o.Name)
-		case *corev1.ConfigMap:
-			changed(o.Namespace)
-		}
-	}
-	handler := cache.ResourceEventHandlerFuncs{
-		AddFunc:    tell,
-		UpdateFunc: func(_, object any) { tell(object) },
-		DeleteFunc: tell,
-	}
-	_, err := c.namespaces.AddEventHandler(handler)
-	_, err2 := c.configMaps[configMap].AddEventHandler(handler)
-	return errors.Join(err, err2)
+func (c *caches) follow(configMap string, changed func(namespace string)) {
+	ofNamespace := func(n *corev1.Namespace) { changed(n.Name) }
+	ofCopy := func(cm *corev1.ConfigMap) { changed(cm.Namespace) }
+	c.namespaces.On(ofNamespace, ofNamespace)
+	c.configMaps[configMap].On(ofCopy, ofCopy)
 }
 
 // proxies returns the pods that have a sidecar.
 func (c *caches) proxies() ([]*corev1.Pod, error) { return c.podLister().List(labels.Everything()) }
 
-func (c *caches) podLister() listersv1.PodLister { return listersv1.NewPodLister(c.pods.GetIndexer()) }
+func (c *caches) podLister() listersv1.PodLister {
+	return listersv1.NewPodLister(c.pods.Informer().GetIndexer())
+}
 
 func (c *caches) accountLister() listersv1.ServiceAccountLister {
-	return listersv1.NewServiceAccountLister(c.accounts.GetIndexer())
+	return listersv1.NewServiceAccountLister(c.accounts.Informer().GetIndexer())
 }
 
 func (c *caches) namespaceLister() listersv1.NamespaceLister {
-	return listersv1.NewNamespaceLister(c.namespaces.GetIndexer())
+	return listersv1.NewNamespaceLister(c.namespaces.Informer().GetIndexer())
 }
 
 func (c *caches) configMapLister(name string) listersv1.ConfigMapLister {
-	return listersv1.NewConfigMapLister(c.configMaps[name].GetIndexer())
+	return listersv1.NewConfigMapLister(c.configMaps[name].Informer().GetIndexer())
 }
 
 // start fills the caches and waits until pods and namespaces are there; false
 // means ctx ended first.
 func (c *caches) start(ctx context.Context) bool {
-	for _, factory := range c.factories {
-		factory.StartWithContext(ctx)
+	all := []func(context.Context) error{c.namespaces.Run, c.pods.Run, c.services.Run, c.endpoints.Run, c.nodes.Run, c.accounts.Run}
+	for _, configMap := range c.configMaps {
+		all = append(all, configMap.Run)
+	}
+	for _, run := range all {
+		c.running.Go(func() { _ = run(ctx) }) // never fails
 	}
 	return cache.WaitForCacheSync(ctx.Done(), c.synced)
 }
 
 func (c *caches) synced() bool {
-	return c.namespaces.HasSynced() && c.pods.HasSynced() && c.accounts.HasSynced() && c.indexed()
+	return c.namespaces.Synced() && c.pods.Synced() && c.accounts.Synced() && c.indexed()
 }
 
 // wait returns when everything that start started has ended.
-func (c *caches) wait() {
-	for _, factory := range c.factories {
-		factory.Shutdown()
-	}
-}
+func (c *caches) wait() { c.running.Wait() }

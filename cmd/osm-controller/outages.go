@@ -34,14 +34,14 @@ func (o *outages) Run(ctx context.Context) error {
 	}
 }
 
-func outage(before, after issuer.Health) event {
+func outage(before, after issuer.Health) happening {
 	if !after.Open {
-		return event{
+		return happening{
 			action: "IssueCertificate", reason: "IssuerWorks", root: before.Root,
 			note: fmt.Sprintf("%v; the outage of root %q since %s is over", after, before.Root, before.Since.UTC().Format(time.RFC3339)),
 		}
 	}
-	return event{
+	return happening{
 		action: "IssueCertificate", reason: "IssuerFails", warning: true, root: after.Root,
 		note: fmt.Sprintf("the issuer of root %q fails since %s; what it certified is served as long as it is valid; the last failure is: %v",
 			after.Root, after.Since.UTC().Format(time.RFC3339), after.Err),

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 
 	"k8s.io/client-go/kubernetes"
@@ -18,17 +17,14 @@ import (
 // addPublishers adds what sidecars mount: the roots that they trust, and the
 // scripts that they run. Scripts of other versions stay where they are, because
 // pods may run them.
-func (c *controller) addPublishers(o *options, client kubernetes.Interface, logger *slog.Logger) (err error) {
+func (c *controller) addPublishers(o *options, client kubernetes.Interface, logger *slog.Logger) error {
 	scripts := pipy.ConfigMapName()
-	if c.caches, err = newCaches(client, rotation.ConfigMapName, scripts); err != nil {
-		return err
-	}
+	c.caches = newCaches(client, rotation.ConfigMapName, scripts)
 	c.bundles = newPublisher(publish.Options{Name: rotation.ConfigMapName, Logger: logger}, o, client, c.caches)
 	c.scripts = newPublisher(publish.Options{Name: scripts, Immutable: true, Logger: logger}, o, client, c.caches)
-	return errors.Join(
-		c.caches.follow(rotation.ConfigMapName, c.bundles.Changed),
-		c.caches.follow(scripts, c.scripts.Changed),
-		c.scripts.Set(pipy.Scripts()))
+	c.caches.follow(rotation.ConfigMapName, c.bundles.Changed)
+	c.caches.follow(scripts, c.scripts.Changed)
+	return c.scripts.Set(pipy.Scripts())
 }
 
 // newPublisher publishes in the namespaces of the mesh.
@@ -46,7 +42,7 @@ func newPublisher(p publish.Options, o *options, client kubernetes.Interface, c 
 // publish runs a publisher once what is there already is known. Certificates do
 // not wait for that.
 func (c *controller) publish(ctx context.Context, p *publish.Publisher) error {
-	if !cache.WaitForCacheSync(ctx.Done(), c.caches.configMaps[p.Name].HasSynced) {
+	if !cache.WaitForCacheSync(ctx.Done(), c.caches.configMaps[p.Name].Synced) {
 		return nil // told to end
 	}
 	return p.Run(ctx)

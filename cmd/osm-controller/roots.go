@@ -31,7 +31,7 @@ func (c *controller) addRoots(o *options, config *rest.Config, client kubernetes
 	if err != nil {
 		return err
 	}
-	c.roots, err = provider.New(provider.Options{
+	c.roots = provider.New(provider.Options{
 		Objects:          objects,
 		Client:           client,
 		CertManager:      requests,
@@ -50,7 +50,7 @@ func (c *controller) addRoots(o *options, config *rest.Config, client kubernetes
 		Ignored:          c.events.ignored,
 		Logger:           c.logger,
 	})
-	return err
+	return nil
 }
 
 // newRootClient returns the client of the MeshRootCertificates of a namespace.

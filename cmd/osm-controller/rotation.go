@@ -23,8 +23,8 @@ import (
 const maxMissing = 10
 
 // addRotation has roots trusted throughout the mesh before they sign.
-func (c *controller) addRotation(o *options, client kubernetes.Interface, self identity.Identity, registry *prometheus.Registry) (err error) {
-	c.rotation, err = rotation.New(rotation.Options{
+func (c *controller) addRotation(o *options, client kubernetes.Interface, self identity.Identity, registry *prometheus.Registry) {
+	c.rotation = rotation.New(rotation.Options{
 		Client:           client,
 		Namespace:        o.Namespace,
 		Replica:          o.replica,
@@ -38,9 +38,6 @@ func (c *controller) addRotation(o *options, client kubernetes.Interface, self i
 		Metrics:          rotation.NewMetrics(registry),
 		Logger:           c.logger,
 	})
-	if err != nil {
-		return err
-	}
 	c.kept = replica.NewServing(replica.Serving{
 		Secrets:   client.CoreV1(),
 		Namespace: o.Namespace,
@@ -64,7 +61,6 @@ func (c *controller) addRotation(o *options, client kubernetes.Interface, self i
 		Drain:     func() { c.sds.Drain() },
 		Logger:    c.logger,
 	}
-	return nil
 }
 
 // rotated takes in that the State has changed, or who leads.

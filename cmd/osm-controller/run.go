@@ -111,9 +111,7 @@ func newController(ctx context.Context, o *options, config *rest.Config, client 
 		Metrics:      issuer.NewMetrics(registry),
 		Logger:       logger,
 	})
-	if err := c.addRotation(o, client, self, registry); err != nil {
-		return nil, err
-	}
+	c.addRotation(o, client, self, registry)
 	if err := c.addRoots(o, config, client, self); err != nil {
 		return nil, err
 	}
@@ -163,7 +161,7 @@ func newSDS(ctx context.Context, o *options, client kubernetes.Interface, c *con
 	c.index = destination.NewIndex(o.trustDomain)
 	c.addresses = newAddresses(c.index, c.events, logger)
 	c.ranges = func(ctx context.Context) {
-		followRanges(ctx, o, client, c.caches.nodes.GetIndexer(), c.index, logger)
+		followRanges(ctx, o, client, c.caches.nodes.Informer().GetIndexer(), c.index, logger)
 	}
 	if err := c.caches.index(c.index); err != nil {
 		return nil, err

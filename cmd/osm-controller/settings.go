@@ -1,11 +1,8 @@
 package main
 
 import (
-	"errors"
 	"time"
 
-	"github.com/osm-edge/osm/cmd/internal/injection"
-	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
@@ -24,29 +21,11 @@ type certificates struct {
 // before anything is issued with it.
 func (c *certificates) follow(mesh *v1.MeshConfig) error {
 	validity, algorithm, err := c.options.overlay(mesh)
-	if err := errors.Join(err, c.options.checkInjection(mesh)); err != nil {
+	if err != nil {
 		return err
 	}
 	c.retirementPeriod.Set(validity)
 	return c.manager.Configure(validity, algorithm)
-}
-
-// checkInjection tells what osm-injector would refuse of a MeshConfig, because
-// the status is for both. What that has from its own flags alone is not known
-// here, and in order.
-func (o *options) checkInjection(mesh *v1.MeshConfig) error {
-	settings, err := injection.Overlay(injector.Settings{
-		MeshName:     o.MeshName,
-		Namespace:    o.Namespace,
-		TrustDomain:  o.trustDomain,
-		SidecarImage: "of/the:flags",
-		InitImage:    "of/the:flags",
-	}, mesh)
-	if err != nil {
-		return err
-	}
-	_, err = injector.NewConfig(settings)
-	return err
 }
 
 // overlay returns what a MeshConfig says of certificates, and what the flags say

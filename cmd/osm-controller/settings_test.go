@@ -7,9 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
-
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
@@ -64,10 +61,6 @@ func TestReplacedRootsAreTrustedForTheLifetimeThatTheMeshConfigSays(t *testing.T
 			{says("1h", ""), 48 * time.Hour}, // of certificates from before
 			{says("1s", ""), 48 * time.Hour}, // refused
 			{says("96h", "dsa"), 48 * time.Hour},
-			{&v1.MeshConfig{Spec: v1.MeshConfigSpec{
-				Certificate: v1.Certificate{ServiceCertValidityDuration: "96h"},
-				Sidecar:     v1.Sidecar{Resources: &v1.Resources{Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1u")}}},
-			}}, 48 * time.Hour}, // refused by osm-injector, too
 			{nil, 48 * time.Hour},
 		} {
 			err := c.follow(step.mesh)

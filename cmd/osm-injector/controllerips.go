@@ -8,11 +8,9 @@ import (
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/cache"
+
+	"github.com/osm-edge/osm/manifests/follow"
 )
 
 const controllerService = "osm-controller"
@@ -20,38 +18,24 @@ const controllerService = "osm-controller"
 // controllerIPs follows the cluster IPs of osm-controller's Service, which
 // sidecars call where no DNS of the cluster's answers them.
 type controllerIPs struct {
-	informer cache.SharedIndexInformer
-	used     cache.InformerSynced
-	failed   atomic.Bool
+	service *follow.Follower[*corev1.Service]
+	failed  atomic.Bool
 }
 
 // followControllerIPs has use called with the addresses whenever they may have
 // changed: none without the Service, or if it is headless.
-func followControllerIPs(client kubernetes.Interface, namespace string, use func([]netip.Addr), logger *slog.Logger) (*controllerIPs, error) {
-	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithNamespace(namespace),
-		informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-			o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, controllerService).String()
-		}))
-	c := &controllerIPs{informer: factory.Core().V1().Services().Informer()}
-	update := func(object any) {
-		if service, ok := object.(*corev1.Service); ok {
-			use(clusterIPs(service))
-		}
-	}
-	handled, err := c.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    update,
-		UpdateFunc: func(_, service any) { update(service) },
-		DeleteFunc: func(any) { use(nil) },
+func followControllerIPs(client kubernetes.Interface, namespace string, use func([]netip.Addr), logger *slog.Logger) *controllerIPs {
+	c := &controllerIPs{}
+	c.service = follow.New[*corev1.Service](client.CoreV1().Services(namespace), follow.Options{
+		Name: controllerService, Client: client,
+		Failed: func(err error) {
+			if !c.failed.Swap(true) {
+				logger.Warn("the Service of osm-controller cannot be read: sidecars get no address of it beside its name", "error", err)
+			}
+		},
 	})
-	if err != nil {
-		return nil, err
-	}
-	c.used = handled.HasSynced
-	return c, c.informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, _ *cache.Reflector, err error) {
-		if !c.failed.Swap(true) && ctx.Err() == nil {
-			logger.WarnContext(ctx, "the Service of osm-controller cannot be read: sidecars get no address of it beside its name", "error", err)
-		}
-	})
+	c.service.On(func(service *corev1.Service) { use(clusterIPs(service)) }, func(*corev1.Service) { use(nil) })
+	return c
 }
 
 // clusterIPs are those of both families, the Service's first one first.
@@ -66,10 +50,7 @@ func clusterIPs(service *corev1.Service) (ips []netip.Addr) {
 
 // Known tells whether the API server has said what the addresses are, or that it
 // cannot say: sidecars find osm-controller by its name as well.
-func (c *controllerIPs) Known() bool { return c.used() || c.failed.Load() }
+func (c *controllerIPs) Known() bool { return c.service.Synced() || c.failed.Load() }
 
 // Run follows the Service until ctx ends.
-func (c *controllerIPs) Run(ctx context.Context) error {
-	c.informer.RunWithContext(ctx)
-	return nil
-}
+func (c *controllerIPs) Run(ctx context.Context) error { return c.service.Run(ctx) }

@@ -89,10 +89,7 @@ func TestWithoutTheRightToReadTheServicePodsAreInjected(t *testing.T) {
 func followed(t *testing.T, client *fake.Clientset, args ...string) *configuration {
 	t.Helper()
 	c := mustConfigure(t, nil, netip.Addr{}, append(args, "--sidecar-placement=native")...)
-	ips, err := followControllerIPs(client, "osm-system", c.call, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ips := followControllerIPs(client, "osm-system", c.call, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- ips.Run(ctx) }()

@@ -1,22 +1,28 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/tools/cache"
 )
 
-// syncedOrForbidden reports whether what is cached is there, or may not be read:
-// that is no reason to inject nothing.
-func syncedOrForbidden(informer cache.SharedIndexInformer, what string, logger *slog.Logger) (cache.InformerSynced, error) {
-	var forbidden atomic.Bool
-	err := informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, _ *cache.Reflector, err error) {
-		if apierrors.IsForbidden(err) && !forbidden.Swap(true) {
-			logger.WarnContext(ctx, "no right to read "+what, "error", err)
-		}
-	})
-	return func() bool { return informer.HasSynced() || forbidden.Load() }, err
+// forbidden knows of objects whether they may not be read: that is no reason to
+// inject nothing.
+type forbidden struct {
+	what   string
+	logger *slog.Logger
+	known  atomic.Bool
 }
+
+// failed is told why they cannot be followed.
+func (f *forbidden) failed(err error) {
+	switch {
+	case !apierrors.IsForbidden(err):
+		f.logger.Warn("cannot watch objects; will try again", "what", f.what, "error", err)
+	case !f.known.Swap(true):
+		f.logger.Warn("no right to read "+f.what, "error", err)
+	}
+}
+
+func (f *forbidden) is() bool { return f.known.Load() }

@@ -9,9 +9,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/osm-edge/osm/manifests/follow"
 )
 
 func TestLimitRangesThatMayNotBeReadAreNotWaitedFor(t *testing.T) {
@@ -29,12 +30,13 @@ func TestLimitRangesThatMayNotBeReadAreNotWaitedFor(t *testing.T) {
 				client.PrependReactor("list", "limitranges", func(clienttesting.Action) (bool, runtime.Object, error) {
 					return test.failure != nil, nil, test.failure
 				})
-				informer := informers.NewSharedInformerFactory(client, 0).Core().V1().LimitRanges().Informer()
-				known, err := syncedOrForbidden(informer, "limit ranges", slog.New(slog.DiscardHandler))
-				if err != nil || known() {
-					t.Fatalf("known before it was asked; error %v", err)
+				unread := &forbidden{what: "limit ranges", logger: slog.New(slog.DiscardHandler)}
+				ranges := follow.New[*corev1.LimitRange](client.CoreV1().LimitRanges(""), follow.Options{Client: client, Failed: unread.failed})
+				known := func() bool { return ranges.Synced() || unread.is() }
+				if known() {
+					t.Fatal("known before it was asked")
 				}
-				go informer.RunWithContext(t.Context())
+				go func() { _ = ranges.Run(t.Context()) }()
 				synctest.Wait()
 				if known() != test.known {
 					t.Errorf("known: %v, want %v", known(), test.known)

@@ -10,11 +10,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	listersv1 "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/osm-edge/osm/injector"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/manifests/follow"
 	"github.com/osm-edge/osm/webhook"
 )
 
@@ -61,7 +63,8 @@ func run(ctx context.Context, args []string) error {
 
 // service is the parts of osm-injector, put together.
 type service struct {
-	factory       informers.SharedInformerFactory
+	namespaces    *follow.Follower[*corev1.Namespace]
+	ranges        *follow.Follower[*corev1.LimitRange]
 	cached        []cache.InformerSynced
 	configuration *configuration
 	controllerIPs *controllerIPs
@@ -74,15 +77,11 @@ type service struct {
 }
 
 func newService(o *injection.Options, client kubernetes.Interface, logger *slog.Logger) (*service, error) {
-	s := &service{factory: informers.NewSharedInformerFactory(client, 0), events: newEvents(client)}
-	informer := s.factory.Core().V1().Namespaces()
-	ranges := s.factory.Core().V1().LimitRanges()
+	s := &service{namespaces: follow.New[*corev1.Namespace](client.CoreV1().Namespaces(), follow.Options{Client: client, Logger: logger}), events: newEvents(client)}
+	unread := &forbidden{what: "limit ranges: sidecars get what the MeshConfig and annotations say, which a LimitRange may refuse", logger: logger}
+	s.ranges = follow.New[*corev1.LimitRange](client.CoreV1().LimitRanges(metav1.NamespaceAll), follow.Options{Client: client, Failed: unread.failed})
+	s.cached = []cache.InformerSynced{s.namespaces.Synced, func() bool { return s.ranges.Synced() || unread.is() }}
 	var err error
-	bounds, err := syncedOrForbidden(ranges.Informer(), "limit ranges: sidecars get what the MeshConfig and annotations say, which a LimitRange may refuse", logger)
-	if err != nil {
-		return nil, err
-	}
-	s.cached = []cache.InformerSynced{informer.Informer().HasSynced, bounds}
 	s.certificates = webhook.NewSecretSource(webhook.SecretSourceOptions{
 		Namespace:  o.Namespace,
 		Name:       servingSecret,
@@ -97,16 +96,15 @@ func newService(o *injection.Options, client kubernetes.Interface, logger *slog.
 	if s.configuration, err = newConfiguration(o, apiServer(logger), versions, logger); err != nil {
 		return nil, err
 	}
-	if s.controllerIPs, err = followControllerIPs(client, o.Namespace, s.configuration.call, logger); err != nil {
-		return nil, err
-	}
+	s.controllerIPs = followControllerIPs(client, o.Namespace, s.configuration.call, logger)
+	limitRanges := listersv1.NewLimitRangeLister(s.ranges.Informer().GetIndexer())
 	registry := component.NewRegistry()
 	registry.MustRegister(s.certificates)
 	s.server, err = newServer(webhook.ServerOptions{Address: o.Listen(mutatePort), Certificates: s.certificates, Clients: s.clients}, injector.Options{
 		Config:     s.configuration.current.Load,
-		Namespaces: &namespaces{cached: informer.Lister(), live: client.CoreV1().Namespaces(), monitored: manifests.Monitored(o.MeshName)},
+		Namespaces: &namespaces{cached: listersv1.NewNamespaceLister(s.namespaces.Informer().GetIndexer()), live: client.CoreV1().Namespaces(), monitored: manifests.Monitored(o.MeshName)},
 		LimitRanges: func(namespace string) ([]*corev1.LimitRange, error) {
-			return ranges.Lister().LimitRanges(namespace).List(labels.Everything())
+			return limitRanges.LimitRanges(namespace).List(labels.Everything())
 		},
 		Refusals:   s.events,
 		Registerer: registry,
@@ -177,9 +175,7 @@ func (s *service) ready() error {
 
 func (s *service) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	s.factory.StartWithContext(ctx)
-	defer s.factory.Shutdown()
-	for _, run := range []func(context.Context) error{s.ops.Run, s.certificates.Run, s.clients.Run, s.configuration.Run, s.controllerIPs.Run, s.mesh.Run, s.events.Run} {
+	for _, run := range []func(context.Context) error{s.namespaces.Run, s.ranges.Run, s.ops.Run, s.certificates.Run, s.clients.Run, s.configuration.Run, s.controllerIPs.Run, s.mesh.Run, s.events.Run} {
 		group.Go(func() error { return run(ctx) })
 	}
 	group.Go(func() error {

@@ -170,7 +170,7 @@ func (v *verdict) sentence(namespace string) string {
 	field := strings.Join(v.path, ".")
 	text := fmt.Sprintf("%s: %s %s takes precedence, where %s is %s", strings.Join(v.values, ", "), v.kind, v.object, field, brief(v.is))
 	if v.fixed {
-		return text + "; another provider gets a MeshRootCertificate of its own: see docs/certificates.md#meshrootcertificate"
+		return text + "; another provider gets a MeshRootCertificate of its own: see docs/meshrootcertificate.md"
 	}
 	patch := v.want
 	for _, name := range slices.Backward(v.path) {

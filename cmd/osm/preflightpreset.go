@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
+	"github.com/osm-edge/osm/manifests/crd/validate"
 	"github.com/osm-edge/osm/manifests/render"
-	validation "github.com/osm-edge/osm/webhook"
 )
 
 // preset refuses settings that the mesh's webhook would: osm-bootstrap creates
@@ -50,10 +50,10 @@ func unfit(objects []*unstructured.Unstructured) (map[string]string, error) {
 		}
 	}
 	look(meshConfigKind, "mesh-config.yaml", func(config []byte) error {
-		_, err := validation.ReadMeshConfig(config)
+		_, err := validate.ReadMeshConfig(config)
 		return err
 	})
-	look(rootKind, "mesh-root-certificate.yaml", validation.CheckMeshRootCertificate)
+	look(rootKind, "mesh-root-certificate.yaml", validate.CheckMeshRootCertificate)
 	return found, nil
 }
 

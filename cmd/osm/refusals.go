@@ -33,7 +33,7 @@ func (e *effects) refusals(ctx context.Context, c *cluster, values meshValues, g
 	if at(given, strings.Split(kindValue, ".")) != nil && values.Provider.Kind != kindOf(root.Spec.Provider) {
 		all = append(all, refusal{
 			fmt.Sprintf("%s is %s, and MeshRootCertificate %s is what signs, by %s: a mesh's provider is changed by another MeshRootCertificate", kindValue, values.Provider.Kind, root.Name, kindOf(root.Spec.Provider)),
-			fmt.Sprintf("leave %s out, and create a MeshRootCertificate for %s while the mesh runs: see docs/certificates.md#meshrootcertificate; to begin anew instead, osm uninstall mesh --delete-ca", kindValue, values.Provider.Kind),
+			fmt.Sprintf("leave %s out, and create a MeshRootCertificate for %s while the mesh runs: see docs/meshrootcertificate.md; to begin anew instead, osm uninstall mesh --delete-ca", kindValue, values.Provider.Kind),
 		})
 	}
 	all = append(all, e.otherRootSecret(values, former)...)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // maxConfigBytes is many times what a Config needs.
@@ -90,7 +91,7 @@ func (c Config) Check() error {
 		checkRanges("outbound.includeRanges", c.Outbound.IncludeRanges))
 	for _, name := range c.ExcludeInterfaces {
 		if err := CheckInterface(name); err != nil {
-			problems = append(problems, fmt.Errorf("excludeInterfaces: %w", err))
+			problems = append(problems, fmt.Errorf("excludeInterfaces: %q is %w", name, err))
 		}
 	}
 	return errors.Join(problems...)
@@ -114,15 +115,43 @@ func checkRanges(field string, ranges []netip.Prefix) error {
 	return nil
 }
 
+// MaxExclusions is how many entries a list that excludes something may have.
+const MaxExclusions = 256
+
+// ParseRange reads a range in CIDR notation and returns it in its canonical form,
+// with no bits set beyond its length. IPv4 that is written as IPv6 (RFC 4291, section
+// 2.5.5.2) becomes what it is on the wire, where it would match nothing otherwise.
+// The error tells what the entry is, and what to write.
+func ParseRange(entry string) (netip.Prefix, error) {
+	const mapped = 96
+	r, err := netip.ParsePrefix(entry)
+	if err != nil {
+		// A zone may hold anything, even what was meant for a length.
+		if addr, err := netip.ParseAddr(entry); err == nil && !strings.Contains(addr.Zone(), "/") {
+			addr = addr.Unmap().WithZone("")
+			return netip.Prefix{}, fmt.Errorf("an address, not a range: write %s/%d for this address alone", addr, addr.BitLen())
+		}
+		return netip.Prefix{}, errors.New("not a range: want CIDR notation, such as 10.0.0.0/8 or fd00::/8")
+	}
+	switch {
+	case r.Addr().Is4In6() && r.Bits() < mapped:
+		return netip.Prefix{}, errors.New("an IPv4 address with an IPv6 length: write an IPv4 range, such as 10.0.0.0/8")
+	case r.Addr().Is4In6():
+		r = netip.PrefixFrom(r.Addr().Unmap(), r.Bits()-mapped)
+	}
+	return r.Masked(), nil
+}
+
 // CheckInterface takes the names that Linux takes (dev_valid_name), of ASCII: 1
-// to 15 bytes without slash, colon or white space, neither "." nor "..".
+// to 15 bytes without slash, colon or white space, neither "." nor "..". The error
+// tells what the name is.
 func CheckInterface(name string) error {
 	bad := name == "" || len(name) > 15 || name == "." || name == ".."
 	for _, c := range []byte(name) {
 		bad = bad || c <= ' ' || c == '/' || c == ':' || c >= 0x7f
 	}
 	if bad {
-		return fmt.Errorf("%q is not the name of a network interface", name)
+		return errors.New("not the name of a network interface: want up to 15 characters without blanks, slashes and colons, such as net1")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package certmanager
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/osm-edge/osm/issuer"
@@ -64,10 +65,6 @@ func (e *Error) Is(target error) bool { return target == issuer.ErrRefused && e.
 const maxQuoted = 500
 
 // quote repeats what cert-manager or an approver said.
-func (c condition) quote() string {
-	text := c.Message
-	if text == "" {
-		text = c.Reason
-	}
-	return fmt.Sprintf("%.*q", maxQuoted, text)
+func quote(reason, message string) string {
+	return fmt.Sprintf("%.*q", maxQuoted, cmp.Or(message, reason))
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -61,7 +63,7 @@ func (i *Issuer) inspect(ctx context.Context) error {
 	if !i.reference.builtIn() || !i.inspection.due(now) {
 		return nil
 	}
-	object, err := i.options.Client.issuers(i.reference.Kind, i.options.Namespace).Get(ctx, i.reference.Name, metav1.GetOptions{})
+	object, err := i.read(ctx)
 	switch {
 	case apierrors.IsForbidden(err):
 		i.inspection.forbidden(i.reference, err)
@@ -74,13 +76,21 @@ func (i *Issuer) inspect(ctx context.Context) error {
 	case err != nil:
 		return i.explain(fmt.Errorf("read %s: %w", i.reference, err))
 	default:
-		err = object.usable(i.reference)
+		err = usable(object, i.reference)
 	}
 	if err == nil || apierrors.IsForbidden(err) {
 		i.inspection.passed(now)
 		return nil
 	}
 	return err
+}
+
+// read returns the issuer of cert-manager's own.
+func (i *Issuer) read(ctx context.Context) (cmapi.GenericIssuer, error) {
+	if i.reference.Kind == kindClusterIssuer {
+		return i.options.Client.ClusterIssuers().Get(ctx, i.reference.Name, metav1.GetOptions{})
+	}
+	return i.options.Client.Issuers(i.options.Namespace).Get(ctx, i.reference.Name, metav1.GetOptions{})
 }
 
 // place says where the issuer must be.
@@ -93,27 +103,30 @@ func (i *Issuer) place() string {
 
 // usable refuses ACME, whose authorities certify no names of a cluster, an issuer
 // without a key of its own, and whatever cert-manager does not call ready.
-func (o *issuerObject) usable(reference Reference) error {
-	if o.Spec.ACME != nil {
+func usable(o cmapi.GenericIssuer, reference Reference) error {
+	if o.GetSpec().ACME != nil {
 		return &Error{
 			Reason:  IssuerRefused,
 			Problem: fmt.Sprintf("%s is an ACME issuer, which cannot certify the names of a mesh", reference),
 			Fix:     "choose an issuer of another type, such as CA or Vault",
 		}
 	}
-	if o.Spec.SelfSigned != nil {
+	if o.GetSpec().SelfSigned != nil {
 		return &Error{
 			Reason:  IssuerRefused,
 			Problem: fmt.Sprintf("%s is a self-signed issuer, which would sign each certificate with its own key", reference),
 			Fix:     "have it make a CA certificate, and choose an issuer of type CA with the Secret of that",
 		}
 	}
-	if holds(o.Status.Conditions, conditionReady) {
-		return nil
-	}
 	said := "cert-manager has not said anything about it"
-	if ready, ok := find(o.Status.Conditions, conditionReady); ok {
-		said = ready.quote()
+	for _, c := range o.GetStatus().Conditions {
+		if c.Type != cmapi.IssuerConditionReady {
+			continue
+		}
+		if c.Status == cmmeta.ConditionTrue {
+			return nil
+		}
+		said = quote(c.Reason, c.Message)
 	}
 	return &Error{
 		Reason:  IssuerNotReady,

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	cmclient "github.com/cert-manager/cert-manager/pkg/client/clientset/versioned/typed/certmanager/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/osm-edge/osm/issuer"
@@ -24,7 +25,7 @@ const (
 // Options configures an Issuer.
 type Options struct {
 	// Client is that of the cluster; required.
-	Client *Client
+	Client Client
 	// Namespace is the mesh namespace, where requests are made; required.
 	Namespace string
 	// Issuer is cert-manager's issuer that is to sign; its name is required.
@@ -49,7 +50,7 @@ type Options struct {
 type Issuer struct {
 	options    Options
 	reference  Reference
-	requests   *requestClient
+	requests   cmclient.CertificateRequestInterface
 	watcher    *watcher
 	inspection inspection
 	shortening shortening
@@ -75,10 +76,10 @@ func New(o Options) (*Issuer, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	i := &Issuer{options: o, reference: reference, requests: o.Client.requests(o.Namespace)}
+	i := &Issuer{options: o, reference: reference, requests: o.Client.CertificateRequests(o.Namespace)}
 	i.inspection.logger, i.shortening.logger = o.Logger, o.Logger
-	i.watcher, err = newWatcher(i.requests, i.ownLabels().String(), o.Logger)
-	return i, err
+	i.watcher = newWatcher(i.requests, i.ownLabels().String(), o.Logger)
+	return i, nil
 }
 
 // Run watches the requests and takes leftovers away until ctx ends.

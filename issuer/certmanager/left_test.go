@@ -4,11 +4,12 @@ import (
 	"testing"
 	"time"
 
+	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestALeftoverIsOneThatNobodyWaitsFor(t *testing.T) {
-	i := &Issuer{options: Options{Holder: "me"}, watcher: &watcher{expected: map[string]chan *certificateRequest{}}}
+	i := &Issuer{options: Options{Holder: "me"}, watcher: &watcher{expected: map[string]chan *cmapi.CertificateRequest{}}}
 	i.watcher.expect("awaited")
 	now := time.Now()
 	tests := map[string]struct {
@@ -26,7 +27,7 @@ func TestALeftoverIsOneThatNobodyWaitsFor(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			request := &certificateRequest{ObjectMeta: metav1.ObjectMeta{
+			request := &cmapi.CertificateRequest{ObjectMeta: metav1.ObjectMeta{
 				Name: test.name, Labels: map[string]string{holderLabel: test.holder},
 				CreationTimestamp: metav1.NewTime(now.Add(-test.age)),
 			}}

@@ -3,73 +3,78 @@ package certmanager
 import (
 	"fmt"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
 )
 
-// The condition types and reasons of CertificateRequests that decide.
-const (
-	conditionApproved = "Approved"
-	conditionDenied   = "Denied"
-	conditionInvalid  = "InvalidRequest"
-	conditionReady    = "Ready"
+// find returns the condition of a request of that type, and whether there is one.
+func find(r *cmapi.CertificateRequest, kind cmapi.CertificateRequestConditionType) (cmapi.CertificateRequestCondition, bool) {
+	for _, c := range r.Status.Conditions {
+		if c.Type == kind {
+			return c, true
+		}
+	}
+	return cmapi.CertificateRequestCondition{}, false
+}
 
-	reasonDenied = "Denied"
-	reasonFailed = "Failed"
-)
+func holds(r *cmapi.CertificateRequest, kind cmapi.CertificateRequestConditionType) bool {
+	c, ok := find(r, kind)
+	return ok && c.Status == cmmeta.ConditionTrue
+}
 
 // outcome says whether the request came to its end, and how: nil for one that
 // was signed. What has failed or was denied never changes again.
-func (r *certificateRequest) outcome() (ended bool, err error) {
-	if denied, ok := find(r.Status.Conditions, conditionDenied); ok && denied.Status == metav1.ConditionTrue {
-		return true, r.denied(denied)
+func outcome(r *cmapi.CertificateRequest) (ended bool, err error) {
+	if denied, ok := find(r, cmapi.CertificateRequestConditionDenied); ok && denied.Status == cmmeta.ConditionTrue {
+		return true, deniedBy(r, denied)
 	}
-	if invalid, ok := find(r.Status.Conditions, conditionInvalid); ok && invalid.Status == metav1.ConditionTrue {
+	if invalid, ok := find(r, cmapi.CertificateRequestConditionInvalidRequest); ok && invalid.Status == cmmeta.ConditionTrue {
 		return true, &Error{
 			Reason:  InvalidRequest,
-			Problem: fmt.Sprintf("cert-manager finds the request invalid: %s", invalid.quote()),
-			Fix:     fmt.Sprintf("change what %s allows, or choose another issuer", r.Spec.IssuerRef),
+			Problem: fmt.Sprintf("cert-manager finds the request invalid: %s", quote(invalid.Reason, invalid.Message)),
+			Fix:     fmt.Sprintf("change what %s allows, or choose another issuer", Reference(r.Spec.IssuerRef)),
 		}
 	}
-	ready, ok := find(r.Status.Conditions, conditionReady)
+	ready, ok := find(r, cmapi.CertificateRequestConditionReady)
 	switch {
 	case !ok:
 		return false, nil
-	case ready.Status == metav1.ConditionTrue:
+	case ready.Status == cmmeta.ConditionTrue:
 		return true, nil
-	case ready.Reason == reasonDenied:
-		return true, r.denied(ready)
-	case ready.Reason == reasonFailed:
+	case ready.Reason == cmapi.CertificateRequestReasonDenied:
+		return true, deniedBy(r, ready)
+	case ready.Reason == cmapi.CertificateRequestReasonFailed:
 		return true, &Error{
 			Reason:  Failed,
-			Problem: fmt.Sprintf("%s failed to sign: %s", r.Spec.IssuerRef, ready.quote()),
+			Problem: fmt.Sprintf("%s failed to sign: %s", Reference(r.Spec.IssuerRef), quote(ready.Reason, ready.Message)),
 			Fix:     "see to what it says; a new request is made after a while",
 		}
 	}
 	return false, nil
 }
 
-func (r *certificateRequest) denied(c condition) error {
+func deniedBy(r *cmapi.CertificateRequest, c cmapi.CertificateRequestCondition) error {
 	return &Error{
 		Reason:  Denied,
-		Problem: fmt.Sprintf("an approver denied the request: %s", c.quote()),
-		Fix:     fmt.Sprintf("have the approver's policy allow the mesh's requests to %s", r.Spec.IssuerRef),
+		Problem: fmt.Sprintf("an approver denied the request: %s", quote(c.Reason, c.Message)),
+		Fix:     fmt.Sprintf("have the approver's policy allow the mesh's requests to %s", Reference(r.Spec.IssuerRef)),
 	}
 }
 
 // unanswered says what a request waits for that has not ended.
-func (r *certificateRequest) unanswered() *Error {
-	ready, ok := find(r.Status.Conditions, conditionReady)
+func unanswered(r *cmapi.CertificateRequest) *Error {
+	ready, ok := find(r, cmapi.CertificateRequestConditionReady)
 	switch {
 	case ok:
 		return &Error{
 			Reason:  Pending,
-			Problem: fmt.Sprintf("%s has not signed yet: %s", r.Spec.IssuerRef, ready.quote()),
+			Problem: fmt.Sprintf("%s has not signed yet: %s", Reference(r.Spec.IssuerRef), quote(ready.Reason, ready.Message)),
 			Fix:     "see to what it says",
 		}
-	case holds(r.Status.Conditions, conditionApproved):
+	case holds(r, cmapi.CertificateRequestConditionApproved):
 		return &Error{
 			Reason:  Pending,
-			Problem: fmt.Sprintf("the request is approved, and no controller signs for %s", r.Spec.IssuerRef),
+			Problem: fmt.Sprintf("the request is approved, and no controller signs for %s", Reference(r.Spec.IssuerRef)),
 			Fix:     "run the controller of that group, and check the issuer's name, kind and group",
 		}
 	}

@@ -5,21 +5,31 @@ import (
 	"strings"
 	"testing"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
 
 	"github.com/osm-edge/osm/issuer"
 )
 
-func requestWith(conditions ...condition) *certificateRequest {
-	return &certificateRequest{
-		Spec:   requestSpec{IssuerRef: Reference{"osm-ca", kindIssuer, certManagerGroup}},
-		Status: requestStatus{Conditions: conditions},
+type condition = cmapi.CertificateRequestCondition
+
+const (
+	approval = cmapi.CertificateRequestConditionApproved
+	denial   = cmapi.CertificateRequestConditionDenied
+	invalid  = cmapi.CertificateRequestConditionInvalidRequest
+	ready    = cmapi.CertificateRequestConditionReady
+)
+
+func requestWith(conditions ...condition) *cmapi.CertificateRequest {
+	return &cmapi.CertificateRequest{
+		Spec:   cmapi.CertificateRequestSpec{IssuerRef: cmmeta.IssuerReference{Name: "osm-ca", Kind: kindIssuer, Group: certManagerGroup}},
+		Status: cmapi.CertificateRequestStatus{Conditions: conditions},
 	}
 }
 
 func TestARequestEndsWhenSomebodyHasDecided(t *testing.T) {
-	const yes, no = metav1.ConditionTrue, metav1.ConditionFalse
-	approved := condition{conditionApproved, yes, "cert-manager.io", "approved"}
+	const yes, no = cmmeta.ConditionTrue, cmmeta.ConditionFalse
+	approved := condition{Type: approval, Status: yes, Reason: "cert-manager.io", Message: "approved"}
 	tests := map[string]struct {
 		conditions []condition
 		ended      bool
@@ -28,19 +38,19 @@ func TestARequestEndsWhenSomebodyHasDecided(t *testing.T) {
 	}{
 		"nobody has looked at it":      {nil, false, "", ""},
 		"it is approved":               {[]condition{approved}, false, "", ""},
-		"it is pending":                {[]condition{approved, {conditionReady, no, "Pending", "not found"}}, false, "", ""},
-		"it is not denied":             {[]condition{{conditionDenied, no, "", ""}}, false, "", ""},
-		"it is signed":                 {[]condition{approved, {conditionReady, yes, "Issued", ""}}, true, "", ""},
-		"it is denied":                 {[]condition{{conditionDenied, yes, "Policy", "not the mesh's"}}, true, Denied, `"not the mesh's"`},
-		"it is denied without a word":  {[]condition{{conditionDenied, yes, "Policy", ""}}, true, Denied, `"Policy"`},
-		"the denial was taken up":      {[]condition{{conditionReady, no, "Denied", "denied by policy"}}, true, Denied, "denied by policy"},
-		"it is invalid":                {[]condition{approved, {conditionInvalid, yes, "", "a bad CSR"}}, true, InvalidRequest, "a bad CSR"},
-		"it failed":                    {[]condition{approved, {conditionReady, no, "Failed", "no such role"}}, true, Failed, "no such role"},
-		"it failed with a long speech": {[]condition{{conditionReady, no, "Failed", strings.Repeat("x", 9999)}}, true, Failed, strings.Repeat("x", maxQuoted) + `"`},
+		"it is pending":                {[]condition{approved, {Type: ready, Status: no, Reason: "Pending", Message: "not found"}}, false, "", ""},
+		"it is not denied":             {[]condition{{Type: denial, Status: no, Reason: "", Message: ""}}, false, "", ""},
+		"it is signed":                 {[]condition{approved, {Type: ready, Status: yes, Reason: "Issued", Message: ""}}, true, "", ""},
+		"it is denied":                 {[]condition{{Type: denial, Status: yes, Reason: "Policy", Message: "not the mesh's"}}, true, Denied, `"not the mesh's"`},
+		"it is denied without a word":  {[]condition{{Type: denial, Status: yes, Reason: "Policy", Message: ""}}, true, Denied, `"Policy"`},
+		"the denial was taken up":      {[]condition{{Type: ready, Status: no, Reason: "Denied", Message: "denied by policy"}}, true, Denied, "denied by policy"},
+		"it is invalid":                {[]condition{approved, {Type: invalid, Status: yes, Reason: "", Message: "a bad CSR"}}, true, InvalidRequest, "a bad CSR"},
+		"it failed":                    {[]condition{approved, {Type: ready, Status: no, Reason: "Failed", Message: "no such role"}}, true, Failed, "no such role"},
+		"it failed with a long speech": {[]condition{{Type: ready, Status: no, Reason: "Failed", Message: strings.Repeat("x", 9999)}}, true, Failed, strings.Repeat("x", maxQuoted) + `"`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			ended, err := requestWith(test.conditions...).outcome()
+			ended, err := outcome(requestWith(test.conditions...))
 			if ended != test.ended {
 				t.Errorf("ended %v, want %v", ended, test.ended)
 			}
@@ -53,20 +63,20 @@ func TestARequestEndsWhenSomebodyHasDecided(t *testing.T) {
 }
 
 func TestARequestThatHasNotEndedSaysWhatItWaitsFor(t *testing.T) {
-	approved := condition{conditionApproved, metav1.ConditionTrue, "", ""}
+	approved := condition{Type: approval, Status: cmmeta.ConditionTrue, Reason: "", Message: ""}
 	tests := map[string]struct {
 		conditions []condition
 		reason     Reason
 		says       string
 	}{
 		"an approver":   {nil, NotApproved, "automatic approval is off"},
-		"the issuer":    {[]condition{approved, {conditionReady, metav1.ConditionFalse, "Pending", "secret not found"}}, Pending, "secret not found"},
+		"the issuer":    {[]condition{approved, {Type: ready, Status: cmmeta.ConditionFalse, Reason: "Pending", Message: "secret not found"}}, Pending, "secret not found"},
 		"a controller":  {[]condition{approved}, Pending, `no controller signs for Issuer.cert-manager.io "osm-ca"`},
-		"nobody at all": {[]condition{{conditionApproved, metav1.ConditionFalse, "", ""}}, NotApproved, "no approver has approved"},
+		"nobody at all": {[]condition{{Type: approval, Status: cmmeta.ConditionFalse, Reason: "", Message: ""}}, NotApproved, "no approver has approved"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			expectReason(t, requestWith(test.conditions...).unanswered(), test.reason, test.says)
+			expectReason(t, unanswered(requestWith(test.conditions...)), test.reason, test.says)
 		})
 	}
 }

@@ -4,23 +4,26 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+
+	"github.com/cert-manager/cert-manager/pkg/apis/certmanager"
+	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 )
 
 const (
-	certManagerGroup  = "cert-manager.io"
-	kindIssuer        = "Issuer"
-	kindClusterIssuer = "ClusterIssuer"
+	certManagerGroup  = certmanager.GroupName
+	kindIssuer        = cmapi.IssuerKind
+	kindClusterIssuer = cmapi.ClusterIssuerKind
 )
 
 // Reference names an issuer as a CertificateRequest does.
 type Reference struct {
 	// Name is the issuer's name; required.
-	Name string `json:"name"`
+	Name string
 	// Kind is Issuer when empty.
-	Kind string `json:"kind"`
+	Kind string
 	// Group is cert-manager.io when empty; another is that of an external
 	// issuer, whose controller is not cert-manager's.
-	Group string `json:"group"`
+	Group string
 }
 
 func (r Reference) String() string { return fmt.Sprintf("%s.%s %q", r.Kind, r.Group, r.Name) }

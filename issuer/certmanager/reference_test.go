@@ -4,10 +4,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	cmclient "github.com/cert-manager/cert-manager/pkg/client/clientset/versioned/typed/certmanager/v1"
 )
 
 func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
-	good := Options{Client: &Client{}, Issuer: Reference{Name: "osm-ca"}, Mesh: "osm", Holder: "osm-controller-1"}
+	good := Options{Client: &cmclient.CertmanagerV1Client{}, Issuer: Reference{Name: "osm-ca"}, Mesh: "osm", Holder: "osm-controller-1"}
 	tests := map[string]struct {
 		change func(*Options)
 		says   string

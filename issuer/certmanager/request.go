@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -21,7 +23,7 @@ const holderLabel = "openservicemesh.io/certificate-holder"
 // newRequest makes the CertificateRequest of a request. Its name is chosen
 // here, not by the API server, so that it can be deleted though the answer to
 // its creation was lost.
-func (i *Issuer) newRequest(req *issuer.Request, duration time.Duration) (*certificateRequest, error) {
+func (i *Issuer) newRequest(req *issuer.Request, duration time.Duration) (*cmapi.CertificateRequest, error) {
 	csr, err := req.CSR()
 	if err != nil {
 		return nil, err
@@ -30,16 +32,16 @@ func (i *Issuer) newRequest(req *issuer.Request, duration time.Duration) (*certi
 	if err != nil {
 		return nil, err
 	}
-	return &certificateRequest{
+	return &cmapi.CertificateRequest{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:   "osm-" + strings.ToLower(rand.Text()),
 			Labels: i.ownLabels(),
 		},
-		Spec: requestSpec{
+		Spec: cmapi.CertificateRequestSpec{
 			Request:   pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr}),
-			Duration:  metav1.Duration{Duration: duration},
+			Duration:  &metav1.Duration{Duration: duration},
 			Usages:    usages,
-			IssuerRef: i.reference,
+			IssuerRef: cmmeta.IssuerReference(i.reference),
 		},
 	}, nil
 }
@@ -58,17 +60,17 @@ func (i *Issuer) ownLabels() labels.Set {
 
 // usages returns cert-manager's words for the usages of a request. Only RSA
 // keys can encipher keys.
-func usages(req *issuer.Request) ([]string, error) {
-	words := []string{"digital signature"}
+func usages(req *issuer.Request) ([]cmapi.KeyUsage, error) {
+	words := []cmapi.KeyUsage{cmapi.UsageDigitalSignature}
 	if _, ok := req.PublicKey().(*rsa.PublicKey); ok {
-		words = append(words, "key encipherment")
+		words = append(words, cmapi.UsageKeyEncipherment)
 	}
 	for _, usage := range req.Usages() {
 		switch usage {
 		case x509.ExtKeyUsageServerAuth:
-			words = append(words, "server auth")
+			words = append(words, cmapi.UsageServerAuth)
 		case x509.ExtKeyUsageClientAuth:
-			words = append(words, "client auth")
+			words = append(words, cmapi.UsageClientAuth)
 		default:
 			return nil, fmt.Errorf("an extended key usage %d, for which cert-manager is not asked", usage)
 		}

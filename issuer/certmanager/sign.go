@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -19,7 +20,7 @@ var errUnanswered = errors.New("unanswered for too long")
 
 // sign creates the request, waits until it has ended, and deletes it whatever
 // has come of it. It returns the chain, in PEM.
-func (i *Issuer) sign(ctx context.Context, request *certificateRequest) ([]byte, error) {
+func (i *Issuer) sign(ctx context.Context, request *cmapi.CertificateRequest) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, i.options.Timeout, errUnanswered)
 	defer cancel()
 	if err := i.watcher.synced(ctx); err != nil {
@@ -38,12 +39,12 @@ func (i *Issuer) sign(ctx context.Context, request *certificateRequest) ([]byte,
 }
 
 // await waits for the end of the request, from the state that it is in.
-func (i *Issuer) await(ctx context.Context, request *certificateRequest, states <-chan *certificateRequest) ([]byte, error) {
+func (i *Issuer) await(ctx context.Context, request *cmapi.CertificateRequest, states <-chan *cmapi.CertificateRequest) ([]byte, error) {
 	for {
-		if ended, err := request.outcome(); ended {
+		if ended, err := outcome(request); ended {
 			return request.Status.Certificate, err
 		}
-		var latest *certificateRequest
+		var latest *cmapi.CertificateRequest
 		select {
 		case latest = <-states:
 		case <-ctx.Done():
@@ -62,11 +63,11 @@ func (i *Issuer) await(ctx context.Context, request *certificateRequest, states 
 
 // gaveUp says what the request still waited for. A caller that has canceled it
 // knows why.
-func (i *Issuer) gaveUp(ctx context.Context, request *certificateRequest) error {
+func (i *Issuer) gaveUp(ctx context.Context, request *cmapi.CertificateRequest) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("wait for certificate request %s/%s: %w", i.options.Namespace, request.Name, ctx.Err())
 	}
-	failure := request.unanswered()
+	failure := unanswered(request)
 	failure.cause = ctx.Err()
 	if context.Cause(ctx) == errUnanswered {
 		failure.Problem += fmt.Sprintf(" within %s", i.options.Timeout)

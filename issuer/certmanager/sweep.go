@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -54,7 +55,7 @@ func (i *Issuer) sweepOnce(ctx context.Context) error {
 
 // left reports whether no caller waits for the request any more: this process
 // knows what it waits for itself, and of others' only how long they would.
-func (i *Issuer) left(request *certificateRequest, now time.Time) bool {
+func (i *Issuer) left(request *cmapi.CertificateRequest, now time.Time) bool {
 	if request.Labels[holderLabel] == i.options.Holder {
 		return !i.watcher.expects(request.Name)
 	}

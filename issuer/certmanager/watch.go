@@ -5,57 +5,58 @@ import (
 	"log/slog"
 	"sync"
 
+	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	cmclient "github.com/cert-manager/cert-manager/pkg/client/clientset/versioned/typed/certmanager/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/tools/cache"
+
+	"github.com/osm-edge/osm/manifests/follow"
 )
 
 // watcher hands what becomes of a request to the one who waits for it.
 type watcher struct {
-	informer cache.SharedIndexInformer
+	followed *follow.Follower[*cmapi.CertificateRequest]
 	logger   *slog.Logger
 
 	mu       sync.Mutex
-	expected map[string]chan *certificateRequest // by name; one slot: the latest, nil for one that was deleted
-	failure  error                               // of the informer, since it last saw anything
-	failed   chan struct{}                       // closed with the first
+	expected map[string]chan *cmapi.CertificateRequest // by name; one slot: the latest, nil for one that was deleted
+	failure  error                                     // of following them, since it last saw anything
+	failed   chan struct{}                             // closed with the first
 }
 
 // newWatcher watches the requests with those labels: see run.
-func newWatcher(client *requestClient, selector string, logger *slog.Logger) (*watcher, error) {
-	source := &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			o.LabelSelector = selector
-			return client.List(ctx, o)
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			o.LabelSelector = selector
-			return client.Watch(ctx, o)
-		},
-	}
+func newWatcher(client cmclient.CertificateRequestInterface, selector string, logger *slog.Logger) *watcher {
 	w := &watcher{
-		informer: cache.NewSharedIndexInformer(source, &certificateRequest{}, 0, cache.Indexers{}),
 		logger:   logger,
-		expected: map[string]chan *certificateRequest{},
+		expected: map[string]chan *cmapi.CertificateRequest{},
 		failed:   make(chan struct{}),
 	}
-	if err := w.informer.SetWatchErrorHandlerWithContext(w.fail); err != nil {
-		return nil, err
-	}
-	_, err := w.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    w.changed,
-		UpdateFunc: func(_, request any) { w.changed(request) },
-		DeleteFunc: w.deleted,
+	w.followed = follow.New[*cmapi.CertificateRequest](client, follow.Options{
+		Labels: selector, Transform: answer, Failed: w.fail,
 	})
-	return w, err
+	w.followed.On(
+		func(request *cmapi.CertificateRequest) { w.hand(request.Name, request) },
+		func(request *cmapi.CertificateRequest) { w.hand(request.Name, nil) })
+	return w
 }
 
-func (w *watcher) run(ctx context.Context) { w.informer.RunWithContext(ctx) }
+// answer keeps of a request what has become of it.
+func answer(object any) (any, error) {
+	request, ok := object.(*cmapi.CertificateRequest)
+	if !ok {
+		return object, nil
+	}
+	return &cmapi.CertificateRequest{
+		ObjectMeta: metav1.ObjectMeta{Namespace: request.Namespace, Name: request.Name, ResourceVersion: request.ResourceVersion},
+		Spec:       cmapi.CertificateRequestSpec{IssuerRef: request.Spec.IssuerRef},
+		Status:     cmapi.CertificateRequestStatus{Conditions: request.Status.Conditions, Certificate: request.Status.Certificate},
+	}, nil
+}
+
+func (w *watcher) run(ctx context.Context) { _ = w.followed.Run(ctx) } // never fails
 
 // synced waits until requests are watched, or cannot be.
 func (w *watcher) synced(ctx context.Context) error {
-	synced := w.informer.HasSyncedChecker().Done()
+	synced := w.followed.Done()
 	select {
 	case <-synced:
 		return nil
@@ -71,7 +72,7 @@ func (w *watcher) synced(ctx context.Context) error {
 	}
 }
 
-// trouble returns what has kept the informer from watching since it last saw
+// trouble returns what has kept requests from being watched since it last saw
 // anything.
 func (w *watcher) trouble() error {
 	w.mu.Lock()
@@ -79,10 +80,7 @@ func (w *watcher) trouble() error {
 	return w.failure
 }
 
-func (w *watcher) fail(ctx context.Context, _ *cache.Reflector, err error) {
-	if ctx.Err() != nil {
-		return
-	}
+func (w *watcher) fail(err error) {
 	w.logger.Warn("cannot watch certificate requests; will try again", "error", err)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,10 +92,10 @@ func (w *watcher) fail(ctx context.Context, _ *cache.Reflector, err error) {
 
 // expect returns where the states of the request of that name come, until
 // forget.
-func (w *watcher) expect(name string) <-chan *certificateRequest {
+func (w *watcher) expect(name string) <-chan *cmapi.CertificateRequest {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	states := make(chan *certificateRequest, 1)
+	states := make(chan *cmapi.CertificateRequest, 1)
 	w.expected[name] = states
 	return states
 }
@@ -115,21 +113,9 @@ func (w *watcher) expects(name string) bool {
 	return w.expected[name] != nil
 }
 
-func (w *watcher) changed(object any) {
-	if request, ok := object.(*certificateRequest); ok {
-		w.hand(request.Name, request)
-	}
-}
-
-func (w *watcher) deleted(object any) {
-	if key, err := cache.DeletionHandlingObjectToName(object); err == nil {
-		w.hand(key.Name, nil)
-	}
-}
-
 // hand replaces what lies in the slot. The lock makes it the only sender, so
 // that the second send finds room.
-func (w *watcher) hand(name string, request *certificateRequest) {
+func (w *watcher) hand(name string, request *cmapi.CertificateRequest) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.failure = nil

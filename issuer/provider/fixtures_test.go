@@ -71,13 +71,12 @@ func newMeshOn(t *testing.T, client kubernetes.Interface, config *rest.Config) *
 	must(t, err)
 	requests, err := certmanager.NewClient(config)
 	must(t, err)
-	m.Provider, err = New(Options{
+	m.Provider = New(Options{
 		Objects: m.roots, Client: m.client, CertManager: requests,
 		Namespace: namespace, Mesh: "osm", Self: self, Replica: "osm-controller-0",
 		RootSecret: "osm-ca-bundle", VaultTokenFile: "/nowhere",
 		Manager: m.manager, Rotation: m.fakeRotation, RetirementPeriod: func() time.Duration { return retirementPeriod }, Logger: logger,
 	})
-	must(t, err)
 	m.fakeRotation.changed = m.Look
 	return m
 }

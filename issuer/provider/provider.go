@@ -11,13 +11,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests/crd/v1"
+	"github.com/osm-edge/osm/manifests/follow"
 )
 
 // Objects is the client of the MeshRootCertificates of the mesh namespace.
@@ -33,7 +33,7 @@ type Options struct {
 	// Client reads the Secrets that the objects refer to.
 	Client kubernetes.Interface
 	// CertManager is for those whose authority is cert-manager.
-	CertManager *certmanager.Client
+	CertManager certmanager.Client
 	// Namespace is the mesh namespace, and Mesh the mesh's name.
 	Namespace, Mesh string
 	// Self is who this process is in the mesh, and Replica tells it from
@@ -89,7 +89,7 @@ type Rotation interface {
 // to until another can.
 type Provider struct {
 	options  Options
-	informer cache.SharedIndexInformer
+	followed *follow.Follower[*v1.MeshRootCertificate]
 	changed  chan struct{} // one slot: something is to be looked at
 	failure  atomic.Pointer[error]
 	view     atomic.Pointer[view]
@@ -107,7 +107,7 @@ type Provider struct {
 }
 
 // New returns a Provider.
-func New(o Options) (*Provider, error) {
+func New(o Options) *Provider {
 	p := &Provider{
 		options:     o,
 		changed:     make(chan struct{}, 1),
@@ -117,9 +117,8 @@ func New(o Options) (*Provider, error) {
 		noticed:     map[types.UID][]problem{},
 		ignored:     map[types.UID]string{},
 	}
-	var err error
-	p.informer, err = newInformer(o.Objects, p.Look)
-	return p, err
+	p.followed = followObjects(o, p.Look)
+	return p
 }
 
 // Ready returns nil while a root signs, and otherwise what keeps it from that.

@@ -2,8 +2,10 @@ package provider
 
 import (
 	"context"
+	"math"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -15,14 +17,19 @@ const (
 	lastRetry  = time.Minute
 )
 
+// retries are the pauses after failures that follow each other.
+func retries() wait.Backoff {
+	return wait.Backoff{Duration: firstRetry, Factor: 2, Cap: lastRetry, Steps: math.MaxInt32}
+}
+
 // Run follows the MeshRootCertificates until ctx ends.
 func (p *Provider) Run(ctx context.Context) error {
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		p.informer.RunWithContext(ctx)
+		_ = p.followed.Run(ctx) // never fails
 	}()
-	if cache.WaitForCacheSync(ctx.Done(), p.informer.HasSynced) {
+	if cache.WaitForCacheSync(ctx.Done(), p.followed.Synced) {
 		p.follow(ctx)
 	}
 	for _, a := range p.authorities {
@@ -36,7 +43,7 @@ func (p *Provider) Run(ctx context.Context) error {
 }
 
 func (p *Provider) follow(ctx context.Context) {
-	retry, timer := firstRetry, time.NewTimer(resync)
+	retry, timer := retries(), time.NewTimer(resync)
 	defer timer.Stop()
 	p.Look()
 	for {
@@ -54,14 +61,13 @@ func (p *Provider) follow(ctx context.Context) {
 		}
 		timer.Reset(resync)
 		if err == nil {
-			retry = firstRetry
+			retry = retries()
 			if p.lags() {
 				timer.Reset(lastRetry) // the former may not sign for ever
 			}
 			continue
 		}
 		p.options.Logger.Error("cannot follow the MeshRootCertificates; will try again", "error", err)
-		timer.Reset(retry)
-		retry = min(2*retry, lastRetry)
+		timer.Reset(retry.Step())
 	}
 }

@@ -2,14 +2,11 @@ package provider
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	corev1informers "k8s.io/client-go/informers/core/v1"
-	"k8s.io/client-go/tools/cache"
+
+	"github.com/osm-edge/osm/manifests/follow"
 )
 
 // again is how often a Secret is looked at that has not changed: a root in it
@@ -20,65 +17,41 @@ const again = time.Minute
 // have changed, until ctx ends: with nil where there is none, or with what keeps
 // it from being read at first.
 func (p *Provider) followSecret(ctx context.Context, name string, use func(*corev1.Secret, error)) {
-	onlyThis := fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
-	informer := corev1informers.NewFilteredSecretInformer(p.options.Client, p.options.Namespace, again, cache.Indexers{},
-		func(list *metav1.ListOptions) { list.FieldSelector = onlyThis })
 	changed, failed := make(chan struct{}, 1), make(chan error, 1)
-	if err := observe(informer, changed, failed); err != nil {
-		use(nil, err)
-		return
-	}
+	secrets := follow.New[*corev1.Secret](p.options.Client.CoreV1().Secrets(p.options.Namespace), follow.Options{
+		Name: name, Resync: again, Client: p.options.Client, Logger: p.options.Logger,
+		Failed: func(err error) {
+			select {
+			case failed <- err:
+			default:
+			}
+		},
+	})
+	look := func(*corev1.Secret) { wake(changed) }
+	secrets.On(look, look)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		informer.RunWithContext(ctx)
+		_ = secrets.Run(ctx) // never fails
 	}()
-	synced := informer.HasSyncedChecker().Done()
+	synced := secrets.Done()
 	for ctx.Err() == nil {
 		select {
 		case <-synced:
 			synced = nil
-			use(p.stored(informer, name))
 		case <-changed:
-			use(p.stored(informer, name))
 		case err := <-failed:
-			if !informer.HasSynced() {
+			if !secrets.Synced() {
 				use(nil, err)
 			}
+			continue
 		case <-ctx.Done():
+			continue
 		}
+		secret, _ := secrets.Get(p.options.Namespace, name)
+		use(secret, nil)
 	}
 	<-watched
-}
-
-// observe fills the two slots.
-func observe(informer cache.SharedIndexInformer, changed chan<- struct{}, failed chan<- error) error {
-	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { wake(changed) },
-		UpdateFunc: func(any, any) { wake(changed) },
-		DeleteFunc: func(any) { wake(changed) },
-	})
-	if err != nil {
-		return err
-	}
-	return informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
-		select {
-		case failed <- err:
-		default:
-		}
-	})
-}
-
-func (p *Provider) stored(informer cache.SharedIndexInformer, name string) (*corev1.Secret, error) {
-	item, exists, err := informer.GetStore().GetByKey(p.options.Namespace + "/" + name)
-	if err != nil || !exists {
-		return nil, err
-	}
-	secret, ok := item.(*corev1.Secret)
-	if !ok {
-		return nil, fmt.Errorf("a %T where a Secret belongs", item)
-	}
-	return secret, nil
 }
 
 // wake fills a slot.

@@ -181,9 +181,7 @@ func TestAtAStartTheRootThatSignedGoesOn(t *testing.T) {
 
 	m := newMeshOn(t, before.client, certManagerNowhere)
 	m.roots, m.options.Objects = before.roots, before.roots
-	informer, err := newInformer(before.roots, m.Look)
-	must(t, err)
-	m.informer = informer
+	m.followed = followObjects(m.options, m.Look)
 	state, _ := before.fakeRotation.State()
 	m.fakeRotation.set(func(r *fakeRotation) { r.state = state })
 	m.run(t)

@@ -86,7 +86,7 @@ func (w *vaultWatch) run(ctx context.Context, tell func(state)) {
 	if w.token != nil && !filled(ctx, w.token.changed) || w.roots != nil && !filled(ctx, w.roots.changed) {
 		return
 	}
-	for retry := firstRetry; ctx.Err() == nil; {
+	for retry := retries(); ctx.Err() == nil; {
 		next, err := w.look(ctx, last)
 		if ctx.Err() != nil {
 			return
@@ -95,9 +95,9 @@ func (w *vaultWatch) run(ctx context.Context, tell func(state)) {
 		last = next
 		var due <-chan time.Time
 		if err != nil {
-			due, retry = time.After(retry), min(2*retry, lastRetry)
+			due = time.After(retry.Step())
 		} else {
-			retry = firstRetry
+			retry = retries()
 		}
 		select {
 		case <-due:

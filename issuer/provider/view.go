@@ -2,7 +2,6 @@ package provider
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -66,15 +65,11 @@ type Use struct {
 // while that is not known.
 func (p *Provider) Use(name string) (Use, error) {
 	view := p.view.Load()
-	if !p.informer.HasSynced() || view == nil && p.failure.Load() == nil {
+	if !p.followed.Synced() || view == nil && p.failure.Load() == nil {
 		return Use{}, errors.New("the MeshRootCertificates, or what they refer to, are not read yet")
 	}
-	item, _, err := p.informer.GetStore().GetByKey(p.options.Namespace + "/" + name)
-	if err != nil {
-		return Use{}, fmt.Errorf("look up MeshRootCertificate %s: %w", name, err)
-	}
 	use := Use{}
-	if object, ok := item.(*v1.MeshRootCertificate); ok {
+	if object, ok := p.followed.Get(p.options.Namespace, name); ok {
 		use = p.recorded(object)
 	}
 	if view == nil {

@@ -100,13 +100,11 @@ func (m *mesh) start(t *testing.T, name string, holds ...ca) *replica {
 	t.Helper()
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	r := &replica{manager: issuer.NewManager(issuer.Options{Logger: logger}), holds: holds}
-	var err error
-	r.Rotation, err = New(Options{
+	r.Rotation = New(Options{
 		Client: m.client, Namespace: namespace, Replica: name, Labels: map[string]string{"app": "osm"},
 		Pods: m.list, Manager: r.manager, AckTimeout: ackTimeout,
 		RetirementPeriod: func() time.Duration { return retirementPeriod }, Changed: r.follow, Announce: m.announce, Logger: logger,
 	})
-	must(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended, led := make(chan error, 1), make(chan struct{})
 	go func() { ended <- r.Run(ctx) }()

@@ -108,8 +108,8 @@ func (r *Rotation) isRecorded() bool {
 	if r.malformed.Load() {
 		return false
 	}
-	_, exists, err := r.recorded.GetStore().GetByKey(r.Namespace + "/" + ConfigMapName)
-	return exists && err == nil
+	_, exists := r.recorded.Get(r.Namespace, ConfigMapName)
+	return exists
 }
 
 // note keeps how far the replacement has come for those who ask.

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/manifests/follow"
 )
 
 // Options configures a Rotation. All but Metrics are required.
@@ -47,8 +48,8 @@ type Options struct {
 type Rotation struct {
 	Options
 	record   *Record
-	recorded cache.SharedIndexInformer // the record
-	reports  cache.SharedIndexInformer // of all replicas
+	recorded *follow.Follower[*corev1.ConfigMap] // the record
+	reports  *follow.Follower[*corev1.ConfigMap] // of all replicas
 	acks     acknowledgements
 
 	state    atomic.Pointer[seen]
@@ -75,7 +76,7 @@ type seen struct {
 }
 
 // New returns a Rotation.
-func New(o Options) (*Rotation, error) {
+func New(o Options) *Rotation {
 	r := &Rotation{
 		Options: o,
 		record:  &Record{ConfigMaps: o.Client.CoreV1().ConfigMaps(o.Namespace), Labels: o.Labels},
@@ -83,7 +84,8 @@ func New(o Options) (*Rotation, error) {
 		report:  make(chan struct{}, 1),
 		lead:    make(chan struct{}, 1),
 	}
-	return r, r.watch()
+	r.watch()
+	return r
 }
 
 // Want says what this replica finds that the mesh is to come to.
@@ -116,14 +118,10 @@ func (r *Rotation) Leads() bool { return r.leads.Load() }
 // Run takes part until ctx ends.
 func (r *Rotation) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, informer := range []cache.SharedIndexInformer{r.recorded, r.reports} {
-		group.Go(func() error {
-			informer.RunWithContext(ctx)
-			return nil
-		})
-	}
+	group.Go(func() error { return r.recorded.Run(ctx) })
+	group.Go(func() error { return r.reports.Run(ctx) })
 	group.Go(func() error {
-		if !cache.WaitForCacheSync(ctx.Done(), r.recorded.HasSynced, r.reports.HasSynced) {
+		if !cache.WaitForCacheSync(ctx.Done(), r.recorded.Synced, r.reports.Synced) {
 			return nil // told to end
 		}
 		return r.runReports(ctx)
@@ -133,7 +131,7 @@ func (r *Rotation) Run(ctx context.Context) error {
 
 // Lead moves the State on until ctx ends. One replica at a time may lead.
 func (r *Rotation) Lead(ctx context.Context) {
-	if !cache.WaitForCacheSync(ctx.Done(), r.recorded.HasSynced, r.reports.HasSynced) {
+	if !cache.WaitForCacheSync(ctx.Done(), r.recorded.Synced, r.reports.Synced) {
 		return
 	}
 	r.Logger.Info("this replica leads the rotation of roots")

@@ -5,46 +5,26 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	corev1informers "k8s.io/client-go/informers/core/v1"
-	"k8s.io/client-go/tools/cache"
+
+	"github.com/osm-edge/osm/manifests/follow"
 )
 
 // watch follows the record and the reports.
-func (r *Rotation) watch() error {
-	r.recorded = r.configMaps(func(list *metav1.ListOptions) {
-		list.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, ConfigMapName).String()
+func (r *Rotation) watch() {
+	configMaps := r.Client.CoreV1().ConfigMaps(r.Namespace)
+	r.recorded = follow.New[*corev1.ConfigMap](configMaps, follow.Options{Name: ConfigMapName, Client: r.Client, Logger: r.Logger})
+	r.recorded.On(r.see, func(*corev1.ConfigMap) {
+		r.Logger.Warn("the record of the trusted roots was deleted; it is written again")
+		wake(r.lead)
 	})
-	r.reports = r.configMaps(func(list *metav1.ListOptions) { list.LabelSelector = reportLabel })
-	_, err := r.recorded.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    r.see,
-		UpdateFunc: func(_, object any) { r.see(object) },
-		DeleteFunc: func(any) {
-			r.Logger.Warn("the record of the trusted roots was deleted; it is written again")
-			wake(r.lead)
-		},
-	})
-	_, err2 := r.reports.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    r.hear,
-		UpdateFunc: func(_, object any) { r.hear(object) },
-		DeleteFunc: r.miss,
-	})
-	return errors.Join(err, err2)
-}
-
-func (r *Rotation) configMaps(tweak func(*metav1.ListOptions)) cache.SharedIndexInformer {
-	return corev1informers.NewFilteredConfigMapInformer(r.Client, r.Namespace, 0, cache.Indexers{}, tweak)
+	r.reports = follow.New[*corev1.ConfigMap](configMaps, follow.Options{Labels: reportLabel, Client: r.Client, Logger: r.Logger})
+	r.reports.On(r.hear, r.miss)
 }
 
 // see takes in what was recorded. What is malformed, or empty where something was
 // recorded, changes nothing, and is written anew by a replica that knows what was
 // recorded before.
-func (r *Rotation) see(object any) {
-	cm, ok := object.(*corev1.ConfigMap)
-	if !ok {
-		return
-	}
+func (r *Rotation) see(cm *corev1.ConfigMap) {
 	state, err := Parse(cm.Data)
 	if _, known := r.State(); err == nil && known && state.Bundle().IsEmpty() {
 		err = errors.New("it is empty")
@@ -77,11 +57,7 @@ func (r *Rotation) salvage(cm *corev1.ConfigMap) {
 }
 
 // hear takes in another replica's report, or this one's own.
-func (r *Rotation) hear(object any) {
-	cm, ok := object.(*corev1.ConfigMap)
-	if !ok {
-		return
-	}
+func (r *Rotation) hear(cm *corev1.ConfigMap) {
 	report, err := parseReport(cm)
 	if err != nil {
 		r.Logger.Warn("a report is malformed and does not count", "configmap", cm.Namespace+"/"+cm.Name, "error", err)
@@ -97,17 +73,9 @@ func (r *Rotation) hear(object any) {
 	r.Changed()
 }
 
-func (r *Rotation) miss(object any) {
-	key, err := cache.DeletionHandlingMetaNamespaceKeyFunc(object)
-	if err != nil {
-		return
-	}
-	_, name, err := cache.SplitMetaNamespaceKey(key)
-	if err != nil {
-		return
-	}
+func (r *Rotation) miss(cm *corev1.ConfigMap) {
 	r.mu.Lock()
-	delete(r.others, name)
+	delete(r.others, cm.Name)
 	r.mu.Unlock()
 	wake(r.lead)
 	r.Changed()

@@ -78,7 +78,7 @@ func TestWhatASidecarUses(t *testing.T) {
 	in := func(ctx context.Context) (net.Conn, error) {
 		return other.DialPeer(ctx, "10.0.0.1:8080", identityOf(t, "bookbuyer", "bookbuyer"))
 	}
-	// What the injector has a sidecar request: docs/guide.md#resources.
+	// What the injector has a sidecar request: docs/injection.md#resources.
 	const memory, cpu = 32 << 20, 0.010
 	for _, l := range []demand{
 		{name: "idle"},

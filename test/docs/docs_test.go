@@ -16,12 +16,19 @@ import (
 const root = "../.."
 
 func TestTheCertificateGuideSaysTheSameInBothLanguages(t *testing.T) {
-	english, japanese := "docs/certificates.md", "docs/certificates.ja.md"
-	if err := transcript.CompareShape(read(t, english), read(t, japanese)); err != nil {
-		t.Error(err)
+	translated, err := filepath.Glob(filepath.Join(root, "docs", "*.ja.md"))
+	if err != nil || len(translated) < 6 {
+		t.Fatalf("%d pages are translated: %v", len(translated), err)
 	}
-	if err := transcript.Compare(parse(t, english), parse(t, japanese)); err != nil {
-		t.Error(err)
+	for _, path := range translated {
+		japanese := "docs/" + filepath.Base(path)
+		english := strings.Replace(japanese, ".ja.md", ".md", 1)
+		if err := transcript.CompareShape(read(t, english), read(t, japanese)); err != nil {
+			t.Errorf("%s: %v", japanese, err)
+		}
+		if err := transcript.Compare(parse(t, english), parse(t, japanese)); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -52,6 +59,32 @@ func TestEveryLinkOfTheDocumentsLeadsSomewhere(t *testing.T) {
 			} else if anchor != "" && !anchors(read(t, file))[anchor] {
 				t.Errorf("%s links to %s, and there is no such heading", name, target)
 			}
+		}
+	}
+}
+
+var page = regexp.MustCompile(`docs/[\w/-]+\.md(?:#[\w-]+)?`)
+
+// TestEveryPageThatAMessageNamesExists holds what the programs and the chart send
+// their users to.
+func TestEveryPageThatAMessageNamesExists(t *testing.T) {
+	for _, directory := range []string{"bootstrap", "cmd", "injector", "issuer", "manifests", "sds", "webhook"} {
+		err := fs.WalkDir(os.DirFS(root), directory, func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || strings.Contains(name, "testdata/") {
+				return err
+			}
+			for _, found := range page.FindAllString(strings.ReplaceAll(read(t, name), "contributors/devel", ""), -1) {
+				file, anchor, _ := strings.Cut(found, "#")
+				if _, err := os.Stat(filepath.Join(root, file)); err != nil {
+					t.Errorf("%s names %s: %v", name, found, err)
+				} else if anchor != "" && !anchors(read(t, file))[anchor] {
+					t.Errorf("%s names %s, and there is no such heading", name, found)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -92,13 +125,15 @@ func definedTests(t *testing.T) map[string]bool {
 
 func documents(t *testing.T) []string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil || len(found) == 0 {
-		t.Fatalf("found %d documents: %v", len(found), err)
-	}
-	names := []string{"README.md"}
-	for _, path := range found {
-		names = append(names, "docs/"+filepath.Base(path))
+	names := []string{"README.md", "CONTRIBUTING.md", "SECURITY.md"}
+	err := fs.WalkDir(os.DirFS(root), "docs", func(name string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(name, ".md") {
+			names = append(names, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return names
 }
@@ -143,7 +178,7 @@ var (
 // TestEachReasonIsInTheDocuments holds that users find the reasons of Events and
 // conditions.
 func TestEachReasonIsInTheDocuments(t *testing.T) {
-	documented, found := read(t, "docs/troubleshooting.md"), 0
+	documented, found := read(t, "docs/reference/events.md"), 0
 	for _, directory := range reasoning {
 		files, err := filepath.Glob(filepath.Join(root, directory, "*.go"))
 		if err != nil {
@@ -160,7 +195,7 @@ func TestEachReasonIsInTheDocuments(t *testing.T) {
 			for _, match := range reason.FindAllStringSubmatch(string(text), -1) {
 				found++
 				if !strings.Contains(documented, "`"+match[1]+"`") {
-					t.Errorf("%s has the reason %s, and docs/troubleshooting.md has not", name, match[1])
+					t.Errorf("%s has the reason %s, and docs/reference/events.md has not", name, match[1])
 				}
 			}
 		}

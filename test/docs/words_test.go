@@ -45,3 +45,30 @@ func TestNoRetiredWordComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// retiredInDocuments are those that programs may still have, and readers need not.
+var retiredInDocuments = map[string]string{
+	"whoever": "anyone who", "nobody": "no one, or none", "somebody": "anyone",
+	"he": "the user, or you", "his": "your", "him": "the user, or you",
+	"verdict": "decision", "heed": "follow", "heeds": "follows",
+	"see below": "a link", "goes before": "takes precedence over", "go before": "take precedence over",
+	"count for nothing": "have no effect", "by turns": "in turn",
+	"認証局": "CA, 発行者", "注釈": "アノテーション", "信頼ドメイン": "トラストドメイン",
+}
+
+func TestNoRetiredWordIsInTheDocuments(t *testing.T) {
+	for word, instead := range retiredInDocuments {
+		pattern := regexp.QuoteMeta(word)
+		if word[0] < 0x80 {
+			pattern = `(?i)\b` + pattern + `\b`
+		}
+		found := regexp.MustCompile(pattern)
+		for _, name := range append(documents(t), "CHANGELOG.md") {
+			for number, line := range strings.Split(read(t, name), "\n") {
+				if found.MatchString(line) {
+					t.Errorf("%s:%d: %q: write %s", name, number+1, word, instead)
+				}
+			}
+		}
+	}
+}

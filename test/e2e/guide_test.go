@@ -15,27 +15,24 @@ import (
 	"github.com/osm-edge/osm/test/transcript"
 )
 
-// guideTimeout bounds the commands of a guide, among which a root is replaced
+// guideTimeout bounds the commands of the pages, among which a root is replaced
 // three times.
 const guideTimeout = 15 * time.Minute
 
-// TestTheCertificateGuideIsTrueOfRealPods runs the guide in each language on a
+// TestTheCertificateGuideIsTrueOfRealPods runs the pages in each language on a
 // node of its own. What it says of Vault and cert-manager is tried in test/guide.
 func TestTheCertificateGuideIsTrueOfRealPods(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("a full node needs root, which CI has")
 	}
 	images := pack(t, published)
-	for _, name := range []string{"docs/certificates.md", "docs/certificates.ja.md"} {
-		t.Run(filepath.Base(name), func(t *testing.T) { followGuide(t, name, images) })
+	for language, suffix := range map[string]string{"English": ".md", "Japanese": ".ja.md"} {
+		t.Run(language, func(t *testing.T) { followGuide(t, suffix, images) })
 	}
 }
 
-func followGuide(t *testing.T, name string, images []string) {
-	document, err := transcript.Read("../..", name)
-	if err != nil {
-		t.Fatal(err)
-	}
+func followGuide(t *testing.T, suffix string, images []string) {
+	page := ""
 	tr := startTrial(t, images)
 	ctx, cancel := context.WithTimeout(t.Context(), guideTimeout)
 	defer cancel()
@@ -45,14 +42,23 @@ func followGuide(t *testing.T, name string, images []string) {
 	s, err := transcript.NewSession(transcript.Options{
 		Dir: t.TempDir(), Pods: true,
 		Env: []string{"KUBECONFIG=" + tr.node.Kubeconfig(), "HOME=" + tr.home, "PATH=" + osm(t) + ":" + tr.node.BinDir() + ":" + os.Getenv("PATH")},
-		Log: func(step transcript.Step, note string) { t.Logf("%s:%d: %s %s", name, step.Line, step.Command, note) },
+		Log: func(step transcript.Step, note string) { t.Logf("%s:%d: %s %s", page, step.Line, step.Command, note) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if tr.failure = s.Run(ctx, document, "built-in"); tr.failure != nil {
-		t.Fatal(tr.failure)
+	for _, p := range []struct{ name, group string }{
+		{"certificates", "built-in"}, {"rotate", transcript.Every}, {"bring-your-own-ca", transcript.Every},
+	} {
+		page = p.name + suffix
+		document, err := transcript.Read("../../docs", page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tr.failure = s.Run(ctx, document, p.group); tr.failure != nil {
+			t.Fatal(tr.failure)
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 //go:build cli
 
-// Package guide runs the commands of the certificate guide, as its readers do,
-// on a real API server, with a real Vault and a real cert-manager. Its pods are
+// Package guide runs the commands of the pages of docs/, as their readers do, a real API server, with a real Vault and a real cert-manager. Its pods are
 // no containers: what needs those is left to test/e2e.
 package guide
 
@@ -20,20 +19,21 @@ import (
 	"github.com/osm-edge/osm/test/cluster"
 	"github.com/osm-edge/osm/test/mesh"
 	"github.com/osm-edge/osm/test/testkit"
+	"github.com/osm-edge/osm/test/transcript"
 	"github.com/osm-edge/osm/test/vault"
 )
 
-const guide = "docs/certificates.md" // the Japanese one has the same commands, which a test holds
+// The Japanese pages have the same commands, which a test holds.
 
 func TestTheCertificateGuideIsTrueWhereTheMeshSignsItself(t *testing.T) {
-	tryGuide(t, "built-in", func(_ *cluster.Cluster, client kubernetes.Interface) map[string]string {
+	tryPages(t, []page{{"certificates.md", "built-in"}, {"rotate.md", transcript.Every}, {"bring-your-own-ca.md", transcript.Every}}, func(_ *cluster.Cluster, client kubernetes.Interface) map[string]string {
 		deployBookstore(t, client)
 		return nil
 	})
 }
 
 func TestTheCertificateGuideIsTrueOfVault(t *testing.T) {
-	tryGuide(t, "vault", func(*cluster.Cluster, kubernetes.Interface) map[string]string {
+	tryPages(t, []page{{"vault.md", "vault"}, {"meshrootcertificate.md", transcript.Every}}, func(*cluster.Cluster, kubernetes.Interface) map[string]string {
 		server, err := vault.Start(testkit.Context(t, time.Minute), vault.Options{Dir: t.TempDir(), TLS: true})
 		if err != nil {
 			t.Fatal(err)
@@ -55,7 +55,7 @@ func TestTheCertificateGuideIsTrueOfVault(t *testing.T) {
 }
 
 func TestTheCertificateGuideIsTrueOfCertManager(t *testing.T) {
-	tryGuide(t, "cert-manager", func(c *cluster.Cluster, _ kubernetes.Interface) map[string]string {
+	tryPages(t, []page{{"cert-manager.md", "cert-manager"}, {"meshrootcertificate.md", transcript.Every}}, func(c *cluster.Cluster, _ kubernetes.Interface) map[string]string {
 		if err := certmanager.Install(testkit.Context(t, time.Minute), c.Config()); err != nil {
 			t.Fatal(err)
 		}
@@ -68,12 +68,17 @@ func TestTheCertificateGuideIsTrueOfCertManager(t *testing.T) {
 	})
 }
 
-// tryGuide runs a group of the guide on a cluster of its own, as prepared.
-func tryGuide(t *testing.T, group string, prepare func(*cluster.Cluster, kubernetes.Interface) map[string]string) {
+// page is a group of a page of docs/.
+type page struct{ name, group string }
+
+// tryPages runs pages on a cluster of its own, as prepared.
+func tryPages(t *testing.T, pages []page, prepare func(*cluster.Cluster, kubernetes.Interface) map[string]string) {
 	t.Parallel()
 	c, client := startCluster(t)
-	r := newReader(t, c, guide, prepare(c, client))
-	r.read(group)
+	r := newReader(t, c, prepare(c, client))
+	for _, p := range pages {
+		r.read(p.name, p.group)
+	}
 }
 
 // deployBookstore deploys what the guide expects to run already.

@@ -14,40 +14,43 @@ import (
 	"github.com/osm-edge/osm/test/transcript"
 )
 
-// reader does what a document says, on a cluster.
+// reader does what pages say, one after the other, on a cluster.
 type reader struct {
-	t        *testing.T
-	document transcript.Document
-	session  *transcript.Session
+	t       *testing.T
+	page    string
+	session *transcript.Session
 }
 
-func newReader(t *testing.T, c *cluster.Cluster, name string, given map[string]string) *reader {
+func newReader(t *testing.T, c *cluster.Cluster, given map[string]string) *reader {
 	t.Helper()
-	document, err := transcript.Read("../..", name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := &reader{t: t}
 	s, err := transcript.NewSession(transcript.Options{
 		Dir: t.TempDir(), Given: given,
 		Env: []string{"KUBECONFIG=" + c.Kubeconfig(), "HOME=" + t.TempDir(), "PATH=" + bin + ":" + c.BinDir() + ":" + os.Getenv("PATH")},
-		Log: func(step transcript.Step, note string) { t.Logf("%s:%d: %s %s", name, step.Line, step.Command, note) },
+		Log: func(step transcript.Step, note string) { t.Logf("%s:%d: %s %s", r.page, step.Line, step.Command, note) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stop(t, s.Close) })
-	return &reader{t, document, s}
+	r.session = s
+	return r
 }
 
-// read runs a group of the document.
-func (r *reader) read(group string) {
+// read runs a group of a page of docs/.
+func (r *reader) read(page, group string) {
 	r.t.Helper()
-	if err := r.session.Run(r.t.Context(), r.document, group); err != nil {
+	r.page = page
+	document, err := transcript.Read("../../docs", page)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.session.Run(r.t.Context(), document, group); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-// do runs a command that the document does not have.
+// do runs a command that no page has.
 func (r *reader) do(command string) {
 	r.t.Helper()
 	if err := r.session.Step(r.t.Context(), transcript.Step{Command: command}); err != nil {

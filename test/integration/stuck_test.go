@@ -48,7 +48,7 @@ var refusals = []refused{
 		"Job", `violates PodSecurity "baseline:latest"`, "kubectl label --overwrite namespace NAMESPACE pod-security.kubernetes.io/enforce=privileged"},
 	{"the mesh's webhook denies", nil, "",
 		"ReplicaSet", `{"containers":[{"name":"osm-init","image":"a"}]}`,
-		"ReplicaSet", "container osm-init: the mesh adds one of this name", "docs/operations.md#a-pod-that-is-refused"},
+		"ReplicaSet", "container osm-init: the mesh adds one of this name", "docs/reference/refusals.md#a-pod-that-is-refused"},
 	{"a webhook of others is not there", map[string]string{"test.example.com/guarded": "yes"}, "",
 		"Deployment", `{"containers":[{"name":"app","image":"a"}]}`,
 		"Deployment", `failed calling webhook "guard.example.com"`, "whose webhook guard.example.com is"},

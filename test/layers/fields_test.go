@@ -17,7 +17,7 @@ import (
 	"github.com/osm-edge/osm/issuer/identity"
 	"github.com/osm-edge/osm/issuer/vault"
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/webhook"
+	"github.com/osm-edge/osm/manifests/crd/validate"
 )
 
 // field is one that several layers check.
@@ -203,6 +203,6 @@ func runTrustDomain(t *testing.T, object *unstructured.Unstructured) error {
 func runConfig(t *testing.T, object *unstructured.Unstructured) error {
 	data, err := json.Marshal(object.Object)
 	must(t, err)
-	_, err = webhook.ReadMeshConfig(data)
+	_, err = validate.ReadMeshConfig(data)
 	return err
 }

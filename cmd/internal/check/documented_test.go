@@ -10,7 +10,7 @@ import (
 
 // TestEachFindingIsInTheDocuments holds that users find what they see.
 func TestEachFindingIsInTheDocuments(t *testing.T) {
-	text, err := os.ReadFile("../../../docs/troubleshooting.md")
+	text, err := os.ReadFile("../../../docs/reference/checks.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func TestEachFindingIsInTheDocuments(t *testing.T) {
 		}
 		says = "`" + strings.Trim(verb.ReplaceAllString(says, "…"), ": ") + "`"
 		if !strings.Contains(string(text), says) {
-			t.Errorf("docs/troubleshooting.md has no %s", says)
+			t.Errorf("docs/reference/checks.md has no %s", says)
 		}
 	}
 }

@@ -60,5 +60,5 @@ func (u undeclared) compare(other undeclared) int {
 // means that the port is not HTTP after all.
 func (u undeclared) declare() string {
 	return fmt.Sprintf("set appProtocol: http on the Service's port, name the container's port http, or annotate the pod template openservicemesh.io/http-port-list: \"%d\"; "+
-		"if it is not HTTP, set the appProtocol that it is (docs/guide.md#ports-that-are-declared-http)", u.number)
+		"if it is not HTTP, set the appProtocol that it is (docs/traffic.md#ports-that-are-declared-http)", u.number)
 }

@@ -82,7 +82,7 @@ func (s *Snapshot) activate() string {
 			return fmt.Sprintf(`kubectl patch mrc -n %s %s --type=merge -p '{"spec":{"role":"Active"}}'`, s.Namespace, root.Name)
 		}
 	}
-	return "create another (docs/certificates.md#meshrootcertificate): kubectl create -f FILE"
+	return "create another (docs/meshrootcertificate.md): kubectl create -f FILE"
 }
 
 // refusal is why the Secret of an authority of the mesh's own cannot be used; nil

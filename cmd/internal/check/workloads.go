@@ -41,10 +41,10 @@ const injectorWebhook = "osm-inject.k8s.io"
 func (s *Snapshot) remedy(w Stuck) string {
 	find := func(in *regexp.Regexp) []string { return in.FindStringSubmatch(w.Reason) }
 	if m := find(exceeded); m != nil {
-		return fmt.Sprintf("raise the quota, or lower what pods ask for (docs/guide.md#resources): kubectl describe resourcequota -n %s %s", w.Namespace, m[1])
+		return fmt.Sprintf("raise the quota, or lower what pods ask for (docs/injection.md#resources): kubectl describe resourcequota -n %s %s", w.Namespace, m[1])
 	}
 	if m := find(unspecified); m != nil {
-		return fmt.Sprintf("set what is missing for each container that is named, for osm-init and the sidecar (docs/guide.md#resources) by %s", annotate(w.Namespace, cmp.Or(m[1], "requests"), m[2]))
+		return fmt.Sprintf("set what is missing for each container that is named, for osm-init and the sidecar (docs/injection.md#resources) by %s", annotate(w.Namespace, cmp.Or(m[1], "requests"), m[2]))
 	}
 	if strings.Contains(w.Reason, "violates PodSecurity") {
 		return fmt.Sprintf("install the mesh with osm.injector.interception=none, or, if it is about a container of the mesh: kubectl label --overwrite namespace %s pod-security.kubernetes.io/enforce=privileged", w.Namespace)
@@ -72,7 +72,7 @@ func (s *Snapshot) remedy(w Stuck) string {
 // change is how what the mesh refuses is changed: an annotation of the namespace,
 // or the template of the pods.
 func (w Stuck) change(annotation []string) string {
-	const see = "change what the message names (docs/operations.md#a-pod-that-is-refused)"
+	const see = "change what the message names (docs/reference/refusals.md#a-pod-that-is-refused)"
 	switch {
 	case annotation != nil:
 		return fmt.Sprintf("%s, or remove it: kubectl annotate namespace %s %s-", see, annotation[1], annotation[2])

@@ -18,7 +18,6 @@ import (
 
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/injector"
-	"github.com/osm-edge/osm/injector/interception"
 )
 
 // Auto is the placement that leaves it to what the cluster's kubelets can do.
@@ -137,7 +136,7 @@ func parseInterfaces(list string) ([]string, error) {
 	}
 	names := strings.Split(list, ",")
 	for _, name := range names {
-		if err := interception.CheckInterface(name); err != nil {
+		if _, err := parseInterface(name); err != nil {
 			return nil, err
 		}
 	}

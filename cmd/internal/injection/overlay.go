@@ -97,5 +97,8 @@ func overlayList[S, T any](setting *[]T, said []S, parse func(string) ([]T, erro
 
 // parseInterface reads one name, which may have a comma in it.
 func parseInterface(name string) ([]string, error) {
-	return []string{name}, interception.CheckInterface(name)
+	if err := interception.CheckInterface(name); err != nil {
+		return nil, fmt.Errorf("%q is %w", name, err)
+	}
+	return []string{name}, nil
 }

@@ -8,10 +8,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/osm-edge/osm/manifests/crd/v1"
-	"github.com/osm-edge/osm/webhook"
+	"github.com/osm-edge/osm/manifests/crd/validate"
 )
 
 // reportRetry is the pause after a report that failed.
@@ -76,24 +75,20 @@ func (f *Follower) Known() bool { return f.known.Load() }
 
 // Run follows the MeshConfig until ctx ends.
 func (f *Follower) Run(ctx context.Context) error {
-	informer, handled, err := f.informer()
-	if err != nil {
-		return err
-	}
+	object := f.object()
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		informer.RunWithContext(ctx)
+		_ = object.Run(ctx) // never fails
 	}()
-	f.follow(ctx, handled)
+	f.follow(ctx, object.Done())
 	<-watched
 	return nil
 }
 
-func (f *Follower) follow(ctx context.Context, handled cache.DoneChecker) {
+func (f *Follower) follow(ctx context.Context, synced <-chan struct{}) {
 	var object *unstructured.Unstructured
 	var retry <-chan time.Time
-	synced := handled.Done()
 	for {
 		select {
 		case object = <-f.latest:
@@ -161,7 +156,7 @@ func read(object *unstructured.Unstructured) (*v1.MeshConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	return webhook.ReadMeshConfig(raw)
+	return validate.ReadMeshConfig(raw)
 }
 
 // logLevel is the control plane's: what the MeshConfig says, if it does.

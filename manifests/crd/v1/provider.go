@@ -18,6 +18,20 @@ type Provider struct {
 	CertManager *CertManager `json:"certManager,omitempty"`
 }
 
+// Kinds are the names of the fields that are set.
+func (p Provider) Kinds() (kinds []string) {
+	if p.Tresor != nil {
+		kinds = append(kinds, "tresor")
+	}
+	if p.Vault != nil {
+		kinds = append(kinds, "vault")
+	}
+	if p.CertManager != nil {
+		kinds = append(kinds, "certManager")
+	}
+	return kinds
+}
+
 // Tresor is the built-in authority.
 type Tresor struct {
 	// secretRef is the Secret of the root and its key, in the object's own

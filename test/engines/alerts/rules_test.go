@@ -25,6 +25,7 @@ import (
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/sds"
+	"github.com/osm-edge/osm/sds/destination"
 	"github.com/osm-edge/osm/webhook"
 )
 
@@ -65,7 +66,7 @@ func rules(t *testing.T) map[string]rule {
 }
 
 func TestEveryAlertSaysWhatIsWrongAndWhereTheFixIs(t *testing.T) {
-	operations, err := os.ReadFile("../../../docs/operations.md")
+	alerts, err := os.ReadFile("../../../docs/alerts.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,16 +79,16 @@ func TestEveryAlertSaysWhatIsWrongAndWhereTheFixIs(t *testing.T) {
 				t.Errorf("%s has no %s", name, annotation)
 			}
 		}
-		if got := r.Annotations["runbook_url"]; !strings.HasSuffix(got, "/docs/operations.md#"+strings.ToLower(name)) {
+		if got := r.Annotations["runbook_url"]; !strings.HasSuffix(got, "/docs/alerts.md#"+strings.ToLower(name)) {
 			t.Errorf("%s sends whoever is woken to %s", name, got)
 		}
-		if !strings.Contains(string(operations), "\n#### "+name+"\n") {
-			t.Errorf("docs/operations.md has no heading %s", name)
+		if !strings.Contains(string(alerts), "\n## "+name+"\n") {
+			t.Errorf("docs/alerts.md has no heading %s", name)
 		}
 	}
-	for _, heading := range regexp.MustCompile(`(?m)^#### (OSM\w+)$`).FindAllSubmatch(operations, -1) {
+	for _, heading := range regexp.MustCompile(`(?m)^## (OSM\w+)$`).FindAllSubmatch(alerts, -1) {
 		if _, ok := rules(t)[string(heading[1])]; !ok {
-			t.Errorf("docs/operations.md has %s, which is no alert", heading[1])
+			t.Errorf("docs/alerts.md has %s, which is no alert", heading[1])
 		}
 	}
 }
@@ -171,7 +172,7 @@ func metrics(t *testing.T) map[string][]string {
 	rotation.NewMetrics(registry)
 	registry.MustRegister(
 		issuer.NewManager(issuer.Options{Logger: slog.New(slog.DiscardHandler)}),
-		publish.New(publish.Options{Name: "osm-test"}),
+		publish.New(publish.Options{Name: "osm-test"}), destination.NewIndex("cluster.local"),
 		webhook.NewSecretSource(webhook.SecretSourceOptions{Name: "osm-test-tls"}))
 	if _, err := injector.NewHandler(injector.Options{
 		Config: func() *injector.Config { return nil }, Namespaces: nowhere{}, Registerer: registry,

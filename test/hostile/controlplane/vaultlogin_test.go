@@ -131,12 +131,11 @@ func startRoots(t *testing.T) *roots {
 	check(t, err)
 	self, err := identity.New("cluster.local", meshNamespace, "osm-controller")
 	check(t, err)
-	p, err := provider.New(provider.Options{
+	p := provider.New(provider.Options{
 		Objects: r.objects, Client: client, CertManager: requests, Namespace: meshNamespace, Mesh: "osm", Self: self, Replica: "osm-controller-0",
 		RootSecret: "osm-ca-bundle", VaultTokenFile: "/nowhere", VaultAddress: "https://vault.example:8200",
 		Manager: issuer.NewManager(issuer.Options{Logger: quiet}), Rotation: alone{}, RetirementPeriod: func() time.Duration { return time.Hour }, Logger: quiet,
 	})
-	check(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()

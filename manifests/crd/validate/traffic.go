@@ -1,16 +1,11 @@
-package webhook
+package validate
 
 import (
-	"fmt"
-	"net/netip"
-
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/osm-edge/osm/injector/interception"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
-
-// maxExclusions is how many entries osm-injector takes of a list.
-const maxExclusions = 256
 
 func traffic(path *field.Path, t v1.Traffic) field.ErrorList {
 	problems := each(path.Child("inboundPortExclusions"), t.InboundPortExclusions, port)
@@ -22,8 +17,8 @@ func traffic(path *field.Path, t v1.Traffic) field.ErrorList {
 
 // each checks the entries of a list by what is wrong with one, if anything.
 func each[T any](path *field.Path, list []T, wrong func(T) string) field.ErrorList {
-	if len(list) > maxExclusions {
-		return field.ErrorList{field.TooMany(path, len(list), maxExclusions)}
+	if len(list) > interception.MaxExclusions {
+		return field.ErrorList{field.TooMany(path, len(list), interception.MaxExclusions)}
 	}
 	var problems field.ErrorList
 	for i, entry := range list {
@@ -42,26 +37,17 @@ func port(port v1.Port) string {
 }
 
 func ipRange(entry v1.IPRange) string {
-	r, err := netip.ParsePrefix(string(entry))
-	switch addr, addrErr := netip.ParseAddr(string(entry)); {
-	case err == nil && r.Addr().Is4In6() && r.Bits() < 96:
-		return "an IPv4 address with an IPv6 length: write an IPv4 range, such as 10.0.0.0/8"
-	case err == nil:
-		return ""
-	case addrErr == nil && addr.Zone() == "":
-		return fmt.Sprintf("an address, not a range: write %s/%d for this address alone", addr, addr.BitLen())
-	}
-	return "not a range: want CIDR notation, such as 10.0.0.0/8 or fd00::/8"
+	_, err := interception.ParseRange(string(entry))
+	return problem(err)
 }
 
-// networkInterface takes the names that Linux takes, of ASCII.
 func networkInterface(name v1.NetworkInterface) string {
-	bad := name == "" || len(name) > 15 || name == "." || name == ".."
-	for _, c := range []byte(name) {
-		bad = bad || c <= ' ' || c == '/' || c == ':' || c >= 0x7f
+	return problem(interception.CheckInterface(string(name)))
+}
+
+func problem(err error) string {
+	if err == nil {
+		return ""
 	}
-	if bad {
-		return "not the name of a network interface: want up to 15 characters without blanks, slashes and colons, such as net1"
-	}
-	return ""
+	return err.Error()
 }

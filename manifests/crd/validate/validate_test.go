@@ -1,10 +1,10 @@
-package webhook_test
+package validate_test
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/osm-edge/osm/webhook"
+	"github.com/osm-edge/osm/manifests/crd/validate"
 )
 
 func meshConfig(version, spec string) []byte {
@@ -16,7 +16,7 @@ func TestAMeshConfigIsReadByThoseWhoFollowIt(t *testing.T) {
 		"v1":       `{"sidecar":{"image":"a"},"traffic":{"inboundPortExclusions":[]}}`,
 		"v1alpha2": `{"sidecar":{"sidecarImage":"a"},"traffic":{"inboundPortExclusionList":[]}}`,
 	} {
-		config, err := webhook.ReadMeshConfig(meshConfig(version, spec))
+		config, err := validate.ReadMeshConfig(meshConfig(version, spec))
 		if err != nil {
 			t.Errorf("%s: %v", version, err)
 			continue
@@ -35,7 +35,7 @@ func TestAMeshConfigThatTheMeshCanNotWorkWithIsNotFollowed(t *testing.T) {
 		`{"sidecar":{"logLevel":"loud"},"observability":{"logLevel":"low"}}`: "spec.observability.logLevel",
 		`{"traffic":{"inboundPortExclusions":["http"]}}`:                     "inboundPortExclusions",
 	} {
-		if _, err := webhook.ReadMeshConfig(meshConfig("v1", spec)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := validate.ReadMeshConfig(meshConfig("v1", spec)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one that names %s", spec, err, want)
 		}
 	}
