@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer/identity"
-	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 // maxCommonName is the upper bound of RFC 5280, appendix A.1 (ub-common-name).
@@ -261,9 +260,8 @@ func ParseKeyAlgorithm(name string) (KeyAlgorithm, error) {
 
 // terms are what the next certificate is issued on.
 type terms struct {
-	root         Root
-	trusted      trustbundle.TrustBundle // of the root
-	epoch        uint64                  // of the root
+	signer       Signer
+	epoch        uint64 // of the signer
 	ttl          time.Duration
 	keyAlgorithm KeyAlgorithm
 	probe        bool // of a circuit that is open
@@ -274,12 +272,12 @@ type terms struct {
 func (m *Manager) admit() (terms, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.signing.Issuer == nil {
+	if m.signer.Issuer == nil {
 		return terms{}, ErrNoRoot
 	}
 	probe, admitted := m.circuit.admit(time.Now())
 	if !admitted {
 		return terms{}, &outage{m.health()}
 	}
-	return terms{m.signing, m.trusted, m.epoch, m.lifetime(time.Now()), m.keyAlgorithm, probe}, nil
+	return terms{m.signer, m.epoch, m.lifetime(time.Now()), m.keyAlgorithm, probe}, nil
 }

@@ -156,7 +156,7 @@ func texts(uris []*url.URL) (texts []string) {
 }
 
 func TestNoKeyIsEverPrinted(t *testing.T) {
-	m := newManager(t, issuer.Options{}, active("a", testkit.CA(t)))
+	m := newManager(t, issuer.Options{}, signs("a", testkit.CA(t)))
 	cert, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 	if err != nil {
 		t.Fatal(err)
