@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 // maxCommonName is the upper bound of RFC 5280, appendix A.1 (ub-common-name).
@@ -229,27 +230,25 @@ func sign(key crypto.Signer, message []byte) (algorithm pkix.AlgorithmIdentifier
 }
 
 // KeyAlgorithm is the kind and size of a private key.
-type KeyAlgorithm string
+type KeyAlgorithm = mesh.KeyAlgorithm
 
 // The key algorithms that can be chosen.
 const (
-	ECDSAP256 KeyAlgorithm = "ecdsa-p256"
-	RSA2048   KeyAlgorithm = "rsa-2048"
-	RSA3072   KeyAlgorithm = "rsa-3072"
-	RSA4096   KeyAlgorithm = "rsa-4096"
-	Ed25519   KeyAlgorithm = "ed25519"
+	ECDSAP256 = mesh.ECDSAP256
+	RSA2048   = mesh.RSA2048
+	RSA3072   = mesh.RSA3072
+	RSA4096   = mesh.RSA4096
+	Ed25519   = mesh.Ed25519
 )
 
 // DefaultKeyAlgorithm makes a key in 15 µs where RSA takes 100 ms, and every
 // sidecar and client of the mesh speaks it.
 const DefaultKeyAlgorithm = ECDSAP256
 
-var keyAlgorithms = [...]KeyAlgorithm{ECDSAP256, RSA2048, RSA3072, RSA4096, Ed25519}
-
 // ParseKeyAlgorithm reads a key algorithm's name; the error lists those there are.
 func ParseKeyAlgorithm(name string) (KeyAlgorithm, error) {
-	names := make([]string, 0, len(keyAlgorithms))
-	for _, a := range keyAlgorithms {
+	var names []string
+	for _, a := range mesh.KeyAlgorithms() {
 		if string(a) == name {
 			return a, nil
 		}

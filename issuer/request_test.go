@@ -17,10 +17,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/manifests/mesh"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
-var keyAlgorithms = []issuer.KeyAlgorithm{issuer.ECDSAP256, issuer.RSA2048, issuer.RSA3072, issuer.RSA4096, issuer.Ed25519}
+var keyAlgorithms = mesh.KeyAlgorithms()
 
 func TestEveryKeyAlgorithmMakesItsKindOfKey(t *testing.T) {
 	for _, algorithm := range keyAlgorithms {
