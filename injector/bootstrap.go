@@ -262,7 +262,7 @@ func (b Bootstrap) checkServer() error {
 	case server.TrustDomain() != b.TrustDomain:
 		return fmt.Errorf("%s is not of the trust domain %q", b.SDS.ServerIdentity, b.TrustDomain)
 	case b.SDS.ServerName != server.CommonName():
-		return fmt.Errorf("%s is not named %q, as sds.serverName says", b.SDS.ServerIdentity, b.SDS.ServerName)
+		return fmt.Errorf("%s is not named %q, as sds.serverName requires", b.SDS.ServerIdentity, b.SDS.ServerName)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ const (
 )
 
 func newNamespaceCommand() *cobra.Command {
-	command := &cobra.Command{Use: "namespace", Aliases: []string{"ns"}, Short: "Say which namespaces are of a mesh", Args: cobra.NoArgs}
+	command := &cobra.Command{Use: "namespace", Aliases: []string{"ns"}, Short: "Manage mesh namespaces", Args: cobra.NoArgs}
 	command.AddCommand(newNamespaceAddCommand(), newNamespaceRemoveCommand(), newNamespaceIgnoreCommand(), newNamespaceListCommand())
 	return command
 }
@@ -56,7 +56,7 @@ func newNamespaceAddCommand() *cobra.Command {
 			return err
 		}
 		if o.disabled {
-			out.say(done, "%s of mesh %s; a pod gets a sidecar only if its annotation %s says so", areOf(names), o.meshName, injectionAnnotation)
+			out.say(done, "%s of mesh %s; a pod gets a sidecar only if its annotation %s enables it", areOf(names), o.meshName, injectionAnnotation)
 			return nil
 		}
 		out.say(done, "%s of mesh %s: pods that are created from now on get a sidecar", areOf(names), o.meshName)
@@ -144,7 +144,7 @@ func (o *namespaceOptions) mayChange(ctx context.Context, client kubernetes.Inte
 	case namespace.DeletionTimestamp != nil:
 		return fmt.Errorf("namespace %s is being deleted", name)
 	case mesh != "" && mesh != o.meshName:
-		return fmt.Errorf("namespace %s is of mesh %s: osm namespace remove %s --mesh-name %s takes it out of that one", name, mesh, name, mesh)
+		return fmt.Errorf("namespace %s belongs to mesh %s: osm namespace remove %s --mesh-name %s takes it out of that one", name, mesh, name, mesh)
 	}
 	return nil
 }

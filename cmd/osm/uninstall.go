@@ -108,7 +108,7 @@ func (o *uninstallOptions) confirm(in io.Reader, out *terminal) error {
 		return nil
 	}
 	if !out.live {
-		return errors.New("there is no terminal to ask at: say --yes to uninstall the mesh")
+		return errors.New("there is no terminal to ask at: set --yes to uninstall the mesh")
 	}
 	what := "the control plane"
 	if o.deleteCA {

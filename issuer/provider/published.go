@@ -20,7 +20,7 @@ type published struct {
 }
 
 // errUnpublished says that a root is too new.
-var errUnpublished = errors.New("the authority signs with a root that is not trusted throughout the mesh yet")
+var errUnpublished = errors.New("the issuer signs with a root that is not trusted throughout the mesh yet")
 
 // Roots implements issuer.Issuer.
 func (p *published) Roots(context.Context) (trustbundle.TrustBundle, error) { return p.roots, nil }

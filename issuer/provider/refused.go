@@ -35,7 +35,7 @@ func (p *Provider) tellRefused(ctx context.Context, r *root) {
 			continue
 		}
 		told = told.Union(trustbundle.New(certificate))
-		note := fmt.Sprintf("root %s lies beside those of the authority and is not trusted: the issuer of its role does not chain to it. "+
+		note := fmt.Sprintf("root %s is beside those of the issuer and is not trusted: the issuer of its role does not chain to it. "+
 			"If no one of yours added it, delete it, and see who may add roots. To have it trusted, make it sign for the role, or put it into the Secret of vault.rootsSecretRef",
 			nameRoots([]*x509.Certificate{certificate}))
 		p.warn(ctx, r, reasonRootsRefused, note)

@@ -73,7 +73,7 @@ func (m *mesh) awaitStatus(t *testing.T, name, ready, inUse string) {
 	})
 }
 
-// awaitTrusted waits until the Manager has what the status speaks of: it follows
+// awaitTrusted waits until the Manager has what the status describes: it follows
 // what is recorded.
 func (m *mesh) awaitTrusted(t *testing.T, roots ...*x509.Certificate) {
 	t.Helper()

@@ -119,7 +119,7 @@ var faults = []fault{
 		func(p *patient) func() { return p.silent("osm-bootstrap", "osm-bootstrap", 9443) }},
 	{"nothing serves the injector's webhook", "reachability", "error", "Service osm-system/osm-injector", "no replica is ready", "kubectl scale deployment/osm-injector",
 		func(p *patient) func() { p.away("osm-injector"); return byHint }},
-	{"the API server goes on without the injector", "reachability", "error", "Service osm-system/osm-injector", "went on without it, for a pod in namespace books", "after which osm check says why it is not reached: osm upgrade",
+	{"the API server goes on without the injector", "reachability", "error", "Service osm-system/osm-injector", "went on without it, for a pod in namespace books", "after which osm check shows why it is not reached: osm upgrade",
 		func(p *patient) func() {
 			right, back := p.webhook("/failurePolicy", "Ignore", "Fail"), p.away("osm-injector")
 			return func() { back(); right() }
@@ -158,7 +158,7 @@ var faults = []fault{
 			return byHint
 		}},
 	{"a sidecar does not work", "pods", "error", "Namespace books", "broken", "kubectl logs -n books broken -c sidecar", plantSidecar},
-	{"a port is HTTP, and nothing says so", "ports", "warning", "Deployment books/bookbuyer", "port 8080 is HTTP, but its sidecar was not told so: Service bookbuyer has it as port 80", `http-port-list: "8080"`,
+	{"a port is HTTP, and nothing says so", "ports", "warning", "Deployment books/bookbuyer", "port 8080 is HTTP, but nothing declares it to its sidecar: Service bookbuyer has it as port 80", `http-port-list: "8080"`,
 		func(p *patient) func() {
 			p.create(services, "books", `{"apiVersion":"v1","kind":"Service","metadata":{"name":"bookbuyer"},"spec":{"selector":{"app":"bookbuyer"},"ports":[{"port":80,"targetPort":8080}]}}`)
 			return func() {

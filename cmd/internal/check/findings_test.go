@@ -71,7 +71,7 @@ var findings = map[string]map[string]Severity{
 	"rotation": {
 		"rotation: %d of %s acknowledged the new root; missing: %s":                      Warning,
 		"rotation: %d of %s replaced after %s":                                           Warning,
-		"rotation: no osm-controller has said for %s how many certificates are replaced": Warning,
+		"rotation: osm-controller has not reported for %s how many certificates are replaced": Warning,
 		"rotation: the new root has been distributed for %s and does not sign yet":       Error,
 	},
 	"webhooks": {
@@ -92,11 +92,11 @@ var findings = map[string]map[string]Severity{
 		"validating: it does not exist: mistakes in the mesh's objects are accepted":                           Error,
 		"validating: it has no webhooks: mistakes in the mesh's objects are accepted":                          Error,
 		"webhook: it calls a URL, not Service %s":                                                              Error,
-		"webhook: its failurePolicy is not Fail: while it cannot be called, the API server goes on without it": Error,
+		"webhook: its failurePolicy is not Fail: while it cannot be called, the API server continues without it": Error,
 	},
 	"reachability": {
 		"reachability: the API server could not call it for %s: %s: %s":                                                                                           Error,
-		"reachability: the API server went on without it, for %s: it does not reach it and its webhook's failurePolicy is Ignore, or its webhook is not for that": Error,
+		"reachability: the API server continued without it, for %s: it does not reach it and its webhook's failurePolicy is Ignore, or its webhook is not for that": Error,
 	},
 	"clocks": {
 		"clocks: %s: certificates that are made by one are not valid yet, or any more, for the other": Error,
@@ -122,7 +122,7 @@ var findings = map[string]map[string]Severity{
 		"registries: it does not exist: the mesh's images are pulled with it, and pods have Secrets of their own namespace only": Warning,
 	},
 	"ports": {
-		"ports: port %d is HTTP, but its sidecar was not told so: %s. Do not rely on x-forwarded-client-cert on this port": Warning,
+		"ports: port %d is HTTP, but nothing declares it to its sidecar: %s. Do not rely on x-forwarded-client-cert on this port": Warning,
 	},
 }
 

@@ -40,7 +40,7 @@ func (s *Snapshot) rotation(c *Check) {
 		c.warn(object, s.acknowledge(status.Missing),
 			"%d of %s acknowledged the new root; missing: %s", status.Acknowledged, count(int(status.Pods), "pod"), names(status.Missing))
 	case step == rotation.Sign && lasts > signPatience && status.Certificates == 0:
-		c.warn(object, s.logs("osm-controller"), "no osm-controller has said for %s how many certificates are replaced", lasts.Round(time.Minute))
+		c.warn(object, s.logs("osm-controller"), "osm-controller has not reported for %s how many certificates are replaced", lasts.Round(time.Minute))
 	case step == rotation.Sign && lasts > signPatience:
 		c.warn(object, s.logs("osm-controller"), "%d of %s replaced after %s",
 			status.Replaced, count(int(status.Certificates), "certificate"), lasts.Round(time.Minute))

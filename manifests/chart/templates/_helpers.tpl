@@ -27,12 +27,12 @@ only while osm-bootstrap converts it.
 {{- if eq .spec.role "Active" }}{{ $domains = append $domains .spec.trustDomain }}{{ end -}}
 {{- end -}}
 {{- if and $domains (not (has $osm.trustDomain $domains)) -}}
-{{- fail (printf "osm.trustDomain is %s, and the mesh's is %s, as its MeshRootCertificate says: set osm.trustDomain=%s; for another trust domain, uninstall the mesh with osm uninstall mesh --delete-ca first" $osm.trustDomain (first $domains) (first $domains)) -}}
+{{- fail (printf "osm.trustDomain is %s, and the mesh's is %s, as in its MeshRootCertificate: set osm.trustDomain=%s; for another trust domain, uninstall the mesh with osm uninstall mesh --delete-ca first" $osm.trustDomain (first $domains) (first $domains)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* The image of a component: a dict of root and component. A digest says what the image is, and goes before a tag. */}}
+{{/* The image of a component: a dict of root and component. A digest identifies the image, and takes precedence over a tag. */}}
 {{- define "osm.image" -}}
 {{- $image := .root.Values.osm.image -}}
 {{- $digests := $image.digest | default dict -}}
@@ -113,7 +113,7 @@ tokenSecretRef:
 {{- $port = $port | default (ternary (get (dict "http" "80" "https" "443") $protocol) (printf "%d" (int $vault.port)) (ne $scheme "")) -}}
 {{- $own := regexFind "/(v1|ui)(/.*)?$" $path -}}
 {{- if or (ne $protocol $vault.protocol) (ne $port (printf "%d" (int $vault.port))) $own -}}
-{{- fail (printf "osm.vault.host says %s, and osm.vault.protocol and osm.vault.port say %s and %d: set osm.vault.protocol=%s, osm.vault.host=%s and osm.vault.port=%s" $vault.host $vault.protocol (int $vault.port) $protocol (printf "%s%s" $host (trimSuffix $own $path)) $port) -}}
+{{- fail (printf "osm.vault.host has %s, and osm.vault.protocol and osm.vault.port are %s and %d: set osm.vault.protocol=%s, osm.vault.host=%s and osm.vault.port=%s" $vault.host $vault.protocol (int $vault.port) $protocol (printf "%s%s" $host (trimSuffix $own $path)) $port) -}}
 {{- end -}}
 {{- $address := printf "%s://%s:%d%s" $protocol $host (int $vault.port) $path -}}
 {{- if not (regexMatch `^[Hh][Tt][Tt][Pp][Ss]?://([0-9A-Za-z_]([0-9A-Za-z_.-]*[0-9A-Za-z_])?[.]?|\[[0-9A-Fa-f:.]+\])(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?(/([.]?[0-9A-Za-z!$&'()*+,:;=@_~-][0-9A-Za-z!$&'()*+,.:;=@_~-]*|[.]{2}[0-9A-Za-z!$&'()*+,.:;=@_~-]+))*/?$` $address) -}}
@@ -122,7 +122,7 @@ tokenSecretRef:
 {{- $address -}}
 {{- end -}}
 
-{{/* What a MeshRootCertificate's spec.provider says. */}}
+{{/* The spec.provider of a MeshRootCertificate. */}}
 {{- define "osm.provider" -}}
 {{- $osm := .Values.osm -}}
 {{- if eq $osm.certificateProvider.kind "vault" -}}
@@ -161,7 +161,7 @@ and component. Conversions, those of osm-bootstrap, are called without a certifi
 {{- $webhooks := .root.Values.osm.webhooks -}}
 {{- if and $webhooks.verifyClient (ne .component "osm-bootstrap") -}}
 {{- if not (or $webhooks.clientCA $webhooks.clientNames) -}}
-{{- fail "osm.webhooks.verifyClient needs clientCA or clientNames: the cluster's authority signs for kubelets and users, too" -}}
+{{- fail "osm.webhooks.verifyClient needs clientCA or clientNames: the cluster's CA signs for kubelets and users, too" -}}
 {{- end -}}
 - --verify-webhook-client
 - {{ printf "--webhook-client-ca-bundle=%s" $webhooks.clientCA | quote }}
@@ -297,7 +297,7 @@ spec:
 {{- include "osm.clientCAReader" . }}
 {{- end -}}
 
-{{/* What the values say of a component's replicas: a dict of values. */}}
+{{/* The replicas of a component in the values: a dict of values. */}}
 {{- define "osm.wantedReplicas" -}}
 {{- if .values.autoScale.enable }}auto{{ else }}{{ .values.replicaCount }}{{ end -}}
 {{- end -}}
