@@ -159,7 +159,7 @@ func describeHeld(out *terminal, pod string, h held, state rotation.State, now t
 }
 
 // nameRoot names a root by its subject, where the mesh trusts it. Of a mesh that
-// trusts none it is not known, for whoever asks may not read which.
+// trusts none it is not known, for the caller may not read which.
 func nameRoot(fingerprint string, state rotation.State) string {
 	if len(state.Bundle().Roots()) == 0 {
 		return "sha256:" + fingerprint

@@ -89,7 +89,7 @@ func (c *cluster) survey() (*survey.Survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The warnings are about the pods of its dry runs, which are nobody's.
+	// The warnings are about the pods of its dry runs, which are no one's.
 	config.WarningHandlerWithContext = rest.NoWarnings{}
 	return survey.New(config, c.meshNamespace)
 }

@@ -38,8 +38,8 @@ type namespaceOptions struct {
 	disabled bool
 }
 
-// marks are labels and annotations to set; nil ones are removed.
-type marks struct {
+// membership is labels and annotations to set; nil ones are removed.
+type membership struct {
 	Labels      map[string]*string `json:"labels,omitempty"`
 	Annotations map[string]*string `json:"annotations,omitempty"`
 }
@@ -51,7 +51,7 @@ func newNamespaceAddCommand() *cobra.Command {
 		if o.disabled {
 			injection = "disabled"
 		}
-		set := marks{map[string]*string{monitoredLabel: &o.meshName, ignoreLabel: nil}, map[string]*string{injectionAnnotation: &injection}}
+		set := membership{map[string]*string{monitoredLabel: &o.meshName, ignoreLabel: nil}, map[string]*string{injectionAnnotation: &injection}}
 		if err := o.change(ctx, names, set); err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func newNamespaceAddCommand() *cobra.Command {
 func newNamespaceRemoveCommand() *cobra.Command {
 	o := &namespaceOptions{cluster: newCluster()}
 	return o.command("remove NAMESPACE...", "Take namespaces out of a mesh", func(ctx context.Context, out *terminal, names []string) error {
-		if err := o.change(ctx, names, marks{map[string]*string{monitoredLabel: nil}, map[string]*string{injectionAnnotation: nil}}); err != nil {
+		if err := o.change(ctx, names, membership{map[string]*string{monitoredLabel: nil}, map[string]*string{injectionAnnotation: nil}}); err != nil {
 			return err
 		}
 		out.say(done, "%s of no mesh: pods that are created from now on get no sidecar", areOf(names))
@@ -81,7 +81,7 @@ func newNamespaceIgnoreCommand() *cobra.Command {
 	o := &namespaceOptions{cluster: newCluster()}
 	return o.command("ignore NAMESPACE...", "Keep namespaces out of every mesh, whatever their pods ask for", func(ctx context.Context, out *terminal, names []string) error {
 		yes := "true"
-		if err := o.change(ctx, names, marks{Labels: map[string]*string{ignoreLabel: &yes, monitoredLabel: nil}}); err != nil {
+		if err := o.change(ctx, names, membership{Labels: map[string]*string{ignoreLabel: &yes, monitoredLabel: nil}}); err != nil {
 			return err
 		}
 		out.say(done, "%s ignored by every mesh", areOf(names))
@@ -104,8 +104,8 @@ func (o *namespaceOptions) command(use, short string, run func(context.Context, 
 	return command
 }
 
-// change sets the marks of all namespaces, or of none if one may not be changed.
-func (o *namespaceOptions) change(ctx context.Context, names []string, set marks) error {
+// change sets the labels and annotations of all namespaces, or of none if one may not be changed.
+func (o *namespaceOptions) change(ctx context.Context, names []string, set membership) error {
 	client, err := o.cluster.client()
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 
 // published is an authority whose roots can change, with those of them that the
 // Manager has: they are trusted throughout the mesh. It refuses what leads to
-// others, for nobody would accept that yet.
+// others, for no peer would accept that yet.
 type published struct {
 	issuer.Issuer
 	roots trustbundle.TrustBundle

@@ -12,14 +12,14 @@ import (
 
 const (
 	// mostRefused bounds how many roots of an authority are told of one by one:
-	// whoever may add one may add more.
+	// anyone who may add one may add more.
 	mostRefused = 8
-	// mostSubject bounds what is repeated of a subject that anybody may have chosen.
+	// mostSubject bounds what is repeated of a subject that anyone may have chosen.
 	mostSubject = 128
 )
 
 // refusedBy returns the roots that the authority has beside its own and that
-// nobody trusts. A former root that still retires is none of them.
+// no one trusts. A former root that still retires is none of them.
 func (p *Provider) refusedBy(r *root) []*x509.Certificate {
 	if !r.used() {
 		return nil

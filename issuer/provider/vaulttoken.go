@@ -50,7 +50,7 @@ func (t *vaultToken) follow(ctx context.Context, p *Provider) {
 }
 
 // bound refuses a Secret whose owner does not say that it may be sent to where
-// the MeshRootCertificate has Vault: whoever may write those may not read Secrets.
+// the MeshRootCertificate has Vault: the writers of those need no right to read Secrets.
 func (t *vaultToken) bound(secret *corev1.Secret, o Options) *problem {
 	named, annotated := secret.Annotations[v1.AnnotationVaultAddress]
 	switch {

@@ -1,5 +1,5 @@
 // Package rootsecret keeps a root in a Kubernetes Secret. The first to create
-// the Secret decides which root it is, and everybody else adopts it. A Secret
+// the Secret decides which root it is, and every replica adopts it. A Secret
 // that holds no usable root is refused and never overwritten.
 package rootsecret
 

@@ -162,8 +162,8 @@ func TestRootsOfOtherToolsAreTaken(t *testing.T) {
 		"an expiration of openssl, with its name": {ecRoot, func(data map[string][]byte) {
 			data[ExpirationKey] = []byte(end.UTC().Format("notAfter=Jan _2 15:04:05 2006 GMT\n"))
 		}},
-		"an expiration of date":        {ecRoot, func(data map[string][]byte) { data[ExpirationKey] = []byte(end.Format("2006-01-02 15:04:05-07:00\n")) }},
-		"keys of somebody else beside": {ecRoot, func(data map[string][]byte) { data["note"] = []byte("of the platform team") }},
+		"an expiration of date":         {ecRoot, func(data map[string][]byte) { data[ExpirationKey] = []byte(end.Format("2006-01-02 15:04:05-07:00\n")) }},
+		"keys of another client beside": {ecRoot, func(data map[string][]byte) { data["note"] = []byte("of the platform team") }},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -53,8 +53,8 @@ var refusals = []refused{
 		"Deployment", `{"containers":[{"name":"app","image":"a"}]}`,
 		"Deployment", `failed calling webhook "guard.example.com"`, "whose webhook guard.example.com is"},
 	{"there is no service account", nil, "",
-		"Deployment", `{"serviceAccountName":"nobody","containers":[{"name":"app","image":"a"}]}`,
-		"Deployment", `serviceaccount "nobody" not found`, "kubectl create serviceaccount -n NAMESPACE nobody"},
+		"Deployment", `{"serviceAccountName":"none","containers":[{"name":"app","image":"a"}]}`,
+		"Deployment", `serviceaccount "none" not found`, "kubectl create serviceaccount -n NAMESPACE none"},
 }
 
 const guard = `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingWebhookConfiguration","metadata":{"name":"guard"},"webhooks":[{

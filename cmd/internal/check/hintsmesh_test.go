@@ -82,8 +82,8 @@ func hintsOfTheControlPlane() []hint {
 		{"the clock is off", "clocks: %s; certificates forgive %s", "API server", "timedatectl",
 			func(w *world) { w.ServerTime = w.Now.Add(2 * time.Minute) }, func(w *world) { w.ServerTime = w.Now }},
 
-		{"a namespace is of a mesh that is not there", "namespaces: label %s names mesh %q, which is not there", "Namespace shop", "mesh east", namespace("shop", map[string]string{monitoredByLabel: "esat"}, nil), nil},
-		{"a namespace is of a mesh without a name", "namespaces: label %s names mesh %q, which is not there", "Namespace shop", "mesh east", namespace("shop", map[string]string{monitoredByLabel: ""}, nil), nil},
+		{"a namespace belongs to a mesh that is not there", "namespaces: label %s names mesh %q, which is not there", "Namespace shop", "mesh east", namespace("shop", map[string]string{monitoredByLabel: "esat"}, nil), nil},
+		{"a namespace belongs to a mesh without a name", "namespaces: label %s names mesh %q, which is not there", "Namespace shop", "mesh east", namespace("shop", map[string]string{monitoredByLabel: ""}, nil), nil},
 		{"kube-system is labelled", "namespaces: its label %s has no effect: the mesh leaves this namespace alone", "Namespace kube-system", "", namespace("kube-system", map[string]string{monitoredByLabel: walkMesh}, nil), nil},
 		{"kube-system is labelled for a mesh that is not there", "namespaces: its label %s has no effect: the mesh leaves this namespace alone", "Namespace kube-system", "", namespace("kube-system", map[string]string{monitoredByLabel: "esat"}, nil), nil},
 		{"a namespace is labelled twice", "namespaces: it is labelled for the mesh and to be ignored, so it is ignored", "Namespace shop", "", namespace("shop", map[string]string{monitoredByLabel: walkMesh, ignoreLabel: ""}, nil), nil},
@@ -92,9 +92,9 @@ func hintsOfTheControlPlane() []hint {
 		{"osm-edge has left keys", "namespaces: %s of osm-edge with the keys of its sidecars, which this mesh does not use: %s", "Namespace books", "",
 			func(w *world) { w.Leftovers["books"] = []string{"sidecar-bootstrap-config-1"} }, nil},
 
-		{"pods are older than the mesh", "pods: %s without a sidecar, for they were there before the namespace was of the mesh, or no webhook was called: %s", "Namespace books", "deployment/seller",
+		{"pods are older than the mesh", "pods: %s without a sidecar, for they were there before the namespace joined the mesh, or no webhook was called: %s", "Namespace books", "deployment/seller",
 			pod(Pod{Namespace: "books", Name: "seller", Workload: "deployment/seller"}), nil},
-		{"pods that nothing creates are older, too", "pods: %s without a sidecar, for they were there before the namespace was of the mesh, or no webhook was called: %s", "Namespace books", "create again those that nothing creates",
+		{"pods that nothing creates are older, too", "pods: %s without a sidecar, for they were there before the namespace joined the mesh, or no webhook was called: %s", "Namespace books", "create again those that nothing creates",
 			both(pod(Pod{Namespace: "books", Name: "seller", Workload: "deployment/seller"}), pod(Pod{Namespace: "books", Name: "one"}), pod(Pod{Namespace: "books", Name: "two"})), nil},
 		{"a sidecar does not work", "pods: %s whose sidecar is not ready: %s: %s", "Namespace books", "kubectl logs -n books seller -c sidecar",
 			pod(Pod{Namespace: "books", Name: "seller", Sidecar: true, NotReady: "it does not run"}), withoutPods},

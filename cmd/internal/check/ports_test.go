@@ -23,7 +23,7 @@ func TestHTTPThatIsNotDeclaredIsWarnedOfOnceAWorkload(t *testing.T) {
 			"0 ports declared HTTP",
 			[]Finding{{Warning, "Deployment shop/books", "port 80 is HTTP, but nothing declares it to its sidecar: x, y.", `http-port-list: "80"`}},
 		},
-		"of nobody's pod": {
+		"of no one's pod": {
 			[]Pod{{Namespace: "shop", Name: "alone", Sidecar: true, Ports: []Port{{Number: 8080, HTTP: []string{"x"}}}}},
 			"0 ports declared HTTP",
 			[]Finding{{Warning, "Pod shop/alone", "port 8080 is HTTP", "appProtocol: http"}},

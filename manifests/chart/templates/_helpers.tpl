@@ -358,7 +358,7 @@ metadata:
     app: {{ .component }}
 spec:
   maxUnavailable: 1
-  # A replica that is not ready serves nobody, and must not keep its node from being drained.
+  # A replica that is not ready serves no client, and must not keep its node from being drained.
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels:
