@@ -1,6 +1,6 @@
-// Command osm is what an operator of the mesh types. It exits with 0 when it
-// did what it was told, and with 1 when it did not, having said why on standard
-// error. A command that has more to tell by its exit code says so.
+// Command osm is what an operator of the mesh types. It exits with 0 on success,
+// and with 1 on failure, after it wrote the reason to standard error. A command
+// with other exit codes documents them.
 package main
 
 import (

@@ -245,7 +245,7 @@ func (m *realMesh) refused(t *testing.T, token string, names ...string) (string,
 	return refusal(err)
 }
 
-// ended returns how a stream ended. What is pushed before that counts for nothing.
+// ended returns how a stream ended. What is pushed before that has no effect.
 func (m *realMesh) ended(stream secretv3.SecretDiscoveryService_StreamSecretsClient) (string, error) {
 	ended := make(chan error, 1)
 	go func() {
