@@ -118,7 +118,7 @@ func usable(o cmapi.GenericIssuer, reference Reference) error {
 			Fix:     "have it make a CA certificate, and choose an issuer of type CA with the Secret of that",
 		}
 	}
-	said := "cert-manager has not said anything about it"
+	said := "cert-manager has set no condition on it"
 	for _, c := range o.GetStatus().Conditions {
 		if c.Type != cmapi.IssuerConditionReady {
 			continue

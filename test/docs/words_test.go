@@ -2,6 +2,8 @@ package docs
 
 import (
 	"fmt"
+	"go/scanner"
+	"go/token"
 	"io/fs"
 	"maps"
 	"os"
@@ -107,6 +109,63 @@ func TestNoRetiredWordComesBack(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// spoken are words that have programs speak. Comments may have them, messages not.
+var spoken = regexp.MustCompile(`(?i)\b(say|says|said|tell|tells|told)\b`)
+
+// remainingMessages are the files whose messages still have some, and how many.
+var remainingMessages = map[string]int{"cmd/osm/preflightauthority.go": 2, "issuer/rotation/metrics.go": 4}
+
+func TestNoMessageSpeaks(t *testing.T) {
+	if !spoken.MatchString(`"Told by the replica that leads"`) {
+		t.Error("a planted word is not found")
+	}
+	for _, dir := range []string{"bootstrap", "cmd", "injector", "issuer", "manifests", "sds", "webhook"} {
+		err := filepath.WalkDir(filepath.Join("../..", dir), func(file string, _ fs.DirEntry, err error) error {
+			name := strings.TrimPrefix(file, "../../")
+			switch {
+			case err != nil || strings.HasSuffix(name, "_test.go"):
+				return err
+			case path.Ext(name) == ".go":
+				var found []string
+				for _, message := range messages(t, name) {
+					if spoken.MatchString(message) {
+						found = append(found, message)
+					}
+				}
+				if len(found) != remainingMessages[name] {
+					t.Errorf("%s: %d messages, want %d: %s", name, len(found), remainingMessages[name], strings.Join(found, "\n"))
+				}
+			case strings.HasPrefix(name, "manifests/chart/") && path.Ext(name) != "":
+				for number, line := range strings.Split(read(t, name), "\n") {
+					if word := spoken.FindString(line); word != "" {
+						t.Errorf("%s:%d: %q: write published, reported or shown", name, number+1, word)
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// messages are the string literals of a file.
+func messages(t *testing.T, name string) (all []string) {
+	text := []byte(read(t, name))
+	fset := token.NewFileSet()
+	var s scanner.Scanner
+	s.Init(fset.AddFile(name, -1, len(text)), text, nil, 0)
+	for {
+		switch _, kind, literal := s.Scan(); kind {
+		case token.EOF:
+			return all
+		case token.STRING:
+			all = append(all, literal)
+		}
 	}
 }
 

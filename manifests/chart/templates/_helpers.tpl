@@ -79,7 +79,7 @@ tokenSecretRef:
 {{- end -}}
 {{- end -}}
 
-{{/* A duration, refused unless it is long enough and not too long: a dict of name, value, and least and most in nanoseconds, and said in range. */}}
+{{/* A duration, refused unless it is long enough and not too long: a dict of name, value, and least and most in nanoseconds, and the range in words. */}}
 {{- define "osm.duration" -}}
 {{- $epoch := toDate "2006-01-02" "1970-01-01" -}}
 {{- $length := sub (mustDateModify .value $epoch).UnixNano $epoch.UnixNano -}}
@@ -89,7 +89,7 @@ tokenSecretRef:
 {{- .value -}}
 {{- end -}}
 
-{{/* The URL of Vault. The host may be a URL, as VAULT_ADDR is, or have a port or a path, as long as it says nothing else than protocol and port do. */}}
+{{/* The URL of Vault. The host may be a URL, as VAULT_ADDR is, or have a port or a path, as long as it agrees with protocol and port. */}}
 {{- define "osm.vaultAddress" -}}
 {{- $vault := .Values.osm.vault -}}
 {{- $none := "osm.vault.host is no host: set it to one such as vault.vault.svc, or to a URL such as https://vault.vault.svc:8200, with nothing but the path beside that a proxy has Vault at" -}}
@@ -154,7 +154,7 @@ tresor:
 {{- end -}}
 
 {{/*
-The arguments that say which clients a component's webhook answers: a dict of root
+The arguments for the clients that a component's webhook answers: a dict of root
 and component. Conversions, those of osm-bootstrap, are called without a certificate.
 */}}
 {{- define "osm.webhookClients" -}}
@@ -211,7 +211,7 @@ spec:
     spec:
       {{- include "osm.scheduling" . | nindent 6 }}
       serviceAccountName: {{ .component }}
-      # A pod that is told to end serves for five seconds more, and lets what is under way end in ten.
+      # A terminating pod serves for five seconds more, and lets what is under way end in ten.
       terminationGracePeriodSeconds: 30
       topologySpreadConstraints:
         {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
@@ -304,14 +304,14 @@ spec:
 
 {{/*
 How many replicas a component has: a dict of root, component and values. While the
-values say the same, those stay that there are: kubectl scale or an autoscaler has
+values are the same, those stay that there are: kubectl scale or an autoscaler has
 set them. helm template sees no cluster.
 */}}
 {{- define "osm.replicas" -}}
 {{- $wanted := include "osm.wantedReplicas" . -}}
 {{- $live := lookup "apps/v1" "Deployment" .root.Release.Namespace .component | default dict -}}
-{{- $said := dig "metadata" "annotations" "openservicemesh.io/replicas" "" $live -}}
-{{- if and $live (or (eq $wanted "auto") (eq $said $wanted)) -}}
+{{- $recorded := dig "metadata" "annotations" "openservicemesh.io/replicas" "" $live -}}
+{{- if and $live (or (eq $wanted "auto") (eq $recorded $wanted)) -}}
 {{- $live.spec.replicas -}}
 {{- else if ne $wanted "auto" -}}
 {{- $wanted -}}
