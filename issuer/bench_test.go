@@ -26,9 +26,7 @@ import (
 // BenchmarkBareP256: what the Manager adds to the cryptography.
 func BenchmarkIssueCertificate(b *testing.B) {
 	manager := issuer.NewManager(issuer.Options{})
-	if err := manager.SetRoots(b.Context(), active("bench", testkit.CA(b))); err != nil {
-		b.Fatal(err)
-	}
+	setTrust(b, manager, signs("bench", testkit.CA(b)))
 	identities := make([]identity.Identity, b.N)
 	for i := range identities {
 		identities[i] = identityOf(b, fmt.Sprint("bookstore-", i))

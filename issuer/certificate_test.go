@@ -164,7 +164,7 @@ func TestACertificateEndsWithTheFirstOfItsChain(t *testing.T) {
 func TestACertificateIsEncodedForEverybody(t *testing.T) {
 	ca := testkit.CA(t)
 	for _, algorithm := range keyAlgorithms {
-		m := newManager(t, issuer.Options{KeyAlgorithm: algorithm}, active("a", ca))
+		m := newManager(t, issuer.Options{KeyAlgorithm: algorithm}, signs("a", ca))
 		cert, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 		if err != nil {
 			t.Fatal(err)

@@ -30,7 +30,7 @@ func TestAnOutageOfSixHoursCostsNobodyACertificate(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fake, down := newFake(t), atomic.Bool{}
 				fake.before = failWhile(&down)
-				m := startManager(t, issuer.Options{}, active("a", fake))
+				m := startManager(t, issuer.Options{}, signs("a", fake))
 				ids := make([]identity.Identity, proxies)
 				for i := range ids {
 					ids[i] = identityOf(t, fmt.Sprint("bookstore-", i))
@@ -76,7 +76,7 @@ func TestAnIssuerThatIsBackServesAllWhoWaitedSoonAndFewAtOnce(t *testing.T) {
 			return errors.Join(takes(took)(ctx), failWhile(&down)(ctx))
 		}
 		down.Store(true)
-		m := startManager(t, issuer.Options{Concurrency: concurrency}, active("a", fake))
+		m := startManager(t, issuer.Options{Concurrency: concurrency}, signs("a", fake))
 		subscriptions := make([]*issuer.Subscription, proxies)
 		for i := range subscriptions {
 			subscriptions[i] = subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i)))
@@ -109,7 +109,7 @@ func TestWhileAnIssuerIsAwayItIsAskedOneProbeAtATime(t *testing.T) {
 			return errors.Join(takes(10*time.Second)(ctx), failWhile(&down)(ctx))
 		}
 		down.Store(true)
-		m := startManager(t, issuer.Options{}, active("a", fake))
+		m := startManager(t, issuer.Options{}, signs("a", fake))
 		for i := range 100 {
 			subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i)))
 		}
@@ -128,7 +128,7 @@ func openCircuit(t *testing.T, o issuer.Options) (m *issuer.Manager, fake *fakeI
 	t.Helper()
 	fake, down = newFake(t), new(atomic.Bool)
 	fake.before = failWhile(down)
-	m = startManager(t, o, active("a", fake))
+	m = startManager(t, o, signs("a", fake))
 	down.Store(true)
 	for range 3 {
 		if _, err := m.IssueCertificate(t.Context(), identityOf(t, "bookbuyer")); !errors.Is(err, errDown) {
@@ -200,7 +200,7 @@ func TestFailuresThatSpeakOfTheIssuerOpenTheCircuit(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fake := newFake(t)
 				fake.before, fake.maxTTL = test.before, test.maxTTL
-				m := startManager(t, issuer.Options{}, active("a", fake))
+				m := startManager(t, issuer.Options{}, signs("a", fake))
 				for i := range 10 {
 					subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i)))
 				}
@@ -234,7 +234,7 @@ func (s stumbling) Issue(ctx context.Context, req *issuer.Request, ttl time.Dura
 func TestAnIdentityThatTheIssuerStumblesOverDoesNotHoldUpTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		block := identityOf(t, "stumbling-block")
-		m := startManager(t, issuer.Options{}, active("a", stumbling{testkit.CA(t), block}))
+		m := startManager(t, issuer.Options{}, signs("a", stumbling{testkit.CA(t), block}))
 		s := subscribe(t, m, block)
 		pass(time.Hour) // with no other caller to show that the issuer works
 		if !m.Health().Open {
@@ -255,7 +255,7 @@ func TestAnIdentityThatTheIssuerStumblesOverDoesNotHoldUpTheOthers(t *testing.T)
 func TestAnotherRootIsAskedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, _, _ := openCircuit(t, issuer.Options{})
-		setRoots(t, m, active("b", testkit.CA(t)))
+		setTrust(t, m, signs("b", testkit.CA(t)))
 		if h := m.Health(); h.Open || h.Root != "b" {
 			t.Errorf("the issuer is %v", h)
 		}
@@ -270,11 +270,11 @@ func TestARootThatIsSetAgainIsAskedAtOnce(t *testing.T) {
 		fake, down := newFake(t), atomic.Bool{}
 		fake.before = failWhile(&down)
 		down.Store(true)
-		m := startManager(t, issuer.Options{}, active("a", fake))
+		m := startManager(t, issuer.Options{}, signs("a", fake))
 		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		pass(time.Hour)
 		down.Store(false)
-		setRoots(t, m, active("a", fake)) // with another token, say
+		setTrust(t, m, signs("a", fake)) // with another token, say
 		receive(t, s)
 	})
 }

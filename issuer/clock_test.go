@@ -15,7 +15,7 @@ import (
 
 func TestACertificateIsValidForClocksThatAreFiveMinutesApart(t *testing.T) {
 	ca := testkit.CA(t)
-	m := newManager(t, issuer.Options{}, active("a", ca))
+	m := newManager(t, issuer.Options{}, signs("a", ca))
 	cert, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestWhenEverythingHasEndedItIsIssuedAnewAFewAtATime(t *testing.T) {
 			}
 			return nil
 		}
-		m := startManager(t, issuer.Options{Concurrency: atOnce}, active("a", fake))
+		m := startManager(t, issuer.Options{Concurrency: atOnce}, signs("a", fake))
 		for i := range identities {
 			subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i)))
 		}

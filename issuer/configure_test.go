@@ -23,7 +23,7 @@ func left(c *issuer.Certificate) time.Duration { return time.Until(c.NotAfter())
 
 func TestSettingsHoldForCertificatesThatAreIssuedFromThenOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{}, active("a", testkit.CA(t)))
+		m := startManager(t, issuer.Options{}, signs("a", testkit.CA(t)))
 		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		before := receive(t, s).Certificate
 		configure(t, m, 2*day, issuer.Ed25519)
@@ -43,7 +43,7 @@ func TestSettingsHoldForCertificatesThatAreIssuedFromThenOn(t *testing.T) {
 
 func TestASettingIsThatOfTheNextIdentity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{}, active("a", testkit.CA(t)))
+		m := startManager(t, issuer.Options{}, signs("a", testkit.CA(t)))
 		configure(t, m, time.Hour, issuer.ECDSAP256)
 		if u := receive(t, subscribe(t, m, identityOf(t, "bookstore-v1"))); left(u.Certificate) != time.Hour {
 			t.Errorf("it has %s left", left(u.Certificate))
@@ -54,7 +54,7 @@ func TestASettingIsThatOfTheNextIdentity(t *testing.T) {
 func TestWhatLivesLongerThanANewLifetimeIsReplacedSoonAndSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const proxies, shorter = 300, 12 * time.Hour
-		m := startManager(t, issuer.Options{}, active("a", testkit.CA(t)))
+		m := startManager(t, issuer.Options{}, signs("a", testkit.CA(t)))
 		subscriptions := make([]*issuer.Subscription, proxies)
 		for i := range subscriptions {
 			subscriptions[i] = subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i)))
@@ -80,7 +80,7 @@ func TestWhatLivesLongerThanANewLifetimeIsReplacedSoonAndSpread(t *testing.T) {
 
 func TestWhatEndsWithinANewLifetimeIsRenewedAsItWouldHaveBeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{}, active("a", testkit.CA(t)))
+		m := startManager(t, issuer.Options{}, signs("a", testkit.CA(t)))
 		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		first := receive(t, s).Certificate
@@ -99,7 +99,7 @@ func TestALifetimeThatIsShortenedWhileACertificateIsIssuedHoldsForIt(t *testing.
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)
 		fake.before = takes(10 * time.Second)
-		m := startManager(t, issuer.Options{}, active("a", fake))
+		m := startManager(t, issuer.Options{}, signs("a", fake))
 		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		pass(5 * time.Second)
 		configure(t, m, time.Hour, issuer.ECDSAP256)
@@ -125,7 +125,7 @@ func TestSettingsThatCannotBeAreRefusedAndChangeNothing(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			m := newManager(t, issuer.Options{}, active("a", testkit.CA(t)))
+			m := newManager(t, issuer.Options{}, signs("a", testkit.CA(t)))
 			if err := m.Configure(test.ttl, test.algorithm); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %s", err, test.want)
 			}

@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 func TestARequestIsEncodedAsTheStandardLibraryDoes(t *testing.T) {
 	for _, account := range []string{"bookstore", strings.Repeat("b", 63)} { // the longer one has no common name
-		for _, algorithm := range keyAlgorithms {
+		for _, algorithm := range mesh.KeyAlgorithms() {
 			t.Run(string(algorithm)+" "+account, func(t *testing.T) {
 				id, err := identity.New("cluster.local", "bookstore", account)
 				if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/testkit"
@@ -61,29 +62,31 @@ func takes(d time.Duration) func(context.Context) error {
 	}
 }
 
-func active(name string, i issuer.Issuer) issuer.Root {
-	return issuer.Root{Name: name, Role: issuer.Active, Issuer: i}
+// root is an authority that a Manager trusts and, if it has a name, signs with.
+type root struct {
+	name   string
+	issuer issuer.Issuer
 }
 
-func passive(name string, i issuer.Issuer) issuer.Root {
-	return issuer.Root{Name: name, Role: issuer.Passive, Issuer: i}
-}
+func signs(name string, i issuer.Issuer) root { return root{name, i} }
+
+func trusts(i issuer.Issuer) root { return root{"", i} }
 
 // newManager returns a Manager with these roots that does not run.
-func newManager(t testing.TB, o issuer.Options, roots ...issuer.Root) *issuer.Manager {
+func newManager(t testing.TB, o issuer.Options, roots ...root) *issuer.Manager {
 	t.Helper()
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	m := issuer.NewManager(o)
 	if len(roots) > 0 {
-		setRoots(t, m, roots...)
+		setTrust(t, m, roots...)
 	}
 	return m
 }
 
 // startManager returns a Manager that runs until the test's end.
-func startManager(t *testing.T, o issuer.Options, roots ...issuer.Root) *issuer.Manager {
+func startManager(t *testing.T, o issuer.Options, roots ...root) *issuer.Manager {
 	t.Helper()
 	m := newManager(t, o, roots...)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -98,11 +101,19 @@ func startManager(t *testing.T, o issuer.Options, roots ...issuer.Root) *issuer.
 	return m
 }
 
-func setRoots(t testing.TB, m *issuer.Manager, roots ...issuer.Root) {
+func setTrust(t testing.TB, m *issuer.Manager, roots ...root) {
 	t.Helper()
-	if err := m.SetRoots(t.Context(), roots...); err != nil {
-		t.Fatal(err)
+	var name string
+	var signer issuer.Issuer
+	var others []issuer.Issuer
+	for _, r := range roots {
+		if r.name == "" {
+			others = append(others, r.issuer)
+			continue
+		}
+		name, signer = r.name, r.issuer
 	}
+	issuertest.Trust(t, m, name, signer, others...)
 }
 
 // subscribe ends the subscription with the test.

@@ -71,7 +71,7 @@ func (s *sharp) Issue(_ context.Context, req *issuer.Request, ttl time.Duration)
 
 // startSkewed returns a running Manager with the certificate of an identity that
 // is subscribed to.
-func startSkewed(t *testing.T, o issuer.Options, roots ...issuer.Root) (*issuer.Manager, *issuer.Subscription, issuer.Update) {
+func startSkewed(t *testing.T, o issuer.Options, roots ...root) (*issuer.Manager, *issuer.Subscription, issuer.Update) {
 	t.Helper()
 	o.ClockSkew = skew
 	m := startManager(t, o, roots...)
@@ -99,7 +99,7 @@ func TestARenewedCertificateIsServedWhenClocksThatAreBehindAcceptIt(t *testing.T
 			synctest.Test(t, func(t *testing.T) {
 				a := newSharp(t)
 				a.later = later
-				m, s, first := startSkewed(t, issuer.Options{}, active("a", a))
+				m, s, first := startSkewed(t, issuer.Options{}, signs("a", a))
 				renewal(t, a)
 				issued := time.Now()
 				receiveNothing(t, s)
@@ -127,7 +127,7 @@ func TestARenewedCertificateIsServedWhenClocksThatAreBehindAcceptIt(t *testing.T
 func TestWhatIsBackdatedIsNotHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newFake(t)
-		m, s, _ := startSkewed(t, issuer.Options{}, active("a", a))
+		m, s, _ := startSkewed(t, issuer.Options{}, signs("a", a))
 		for a.asked.Load() < 2 {
 			pass(time.Second)
 		}
@@ -140,7 +140,7 @@ func TestWhatIsBackdatedIsNotHeldBack(t *testing.T) {
 func TestWithoutClockSkewNothingIsHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newSharp(t)
-		m := startManager(t, issuer.Options{}, active("a", a))
+		m := startManager(t, issuer.Options{}, signs("a", a))
 		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		receive(t, s)
 		renewal(t, a)
@@ -161,8 +161,8 @@ func TestACertificateBeginsNoSoonerThanItsRoot(t *testing.T) {
 		if b.root, err = x509.ParseCertificate(der); err != nil {
 			t.Fatal(err)
 		}
-		m, s, _ := startSkewed(t, issuer.Options{}, active("a", a), passive("b", b))
-		setRoots(t, m, passive("a", a), active("b", b))
+		m, s, _ := startSkewed(t, issuer.Options{}, signs("a", a), trusts(b))
+		setTrust(t, m, trusts(a), signs("b", b))
 		pass(skew - 2*time.Second)
 		receiveNothing(t, s)
 		pass(2 * time.Second)
@@ -173,8 +173,8 @@ func TestACertificateBeginsNoSoonerThanItsRoot(t *testing.T) {
 func TestAnotherRootsCertificatesAreHeldBackAndCountAsOnesOfTheFormer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newSharp(t), newSharp(t)
-		m, s, first := startSkewed(t, issuer.Options{}, active("a", a), passive("b", b))
-		setRoots(t, m, passive("a", a), active("b", b))
+		m, s, first := startSkewed(t, issuer.Options{}, signs("a", a), trusts(b))
+		setTrust(t, m, trusts(a), signs("b", b))
 		pass(skew - 2*time.Second)
 		receiveNothing(t, s)
 		if current, total := m.Progress(); current != 0 || total != 1 {
@@ -199,19 +199,19 @@ func TestAnotherRootsCertificatesAreHeldBackAndCountAsOnesOfTheFormer(t *testing
 // keep the first root's certificate until it ends.
 func TestRootsThatAreReplacedFasterDoNotHoldCertificatesBackForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		roots := make([]issuer.Root, 10)
+		roots := make([]root, 10)
 		for i := range roots {
-			roots[i] = passive(fmt.Sprint("root-", i), newSharp(t))
+			roots[i] = trusts(newSharp(t))
 		}
-		sign := func(n int) []issuer.Root {
+		sign := func(n int) []root {
 			all := slices.Clone(roots)
-			all[n].Role = issuer.Active
+			all[n].name = fmt.Sprint("root-", n)
 			return all
 		}
 		m, s, first := startSkewed(t, issuer.Options{}, sign(0)...)
 		served := []*issuer.Certificate{first.Certificate}
 		for n := 1; n < len(roots); n++ {
-			setRoots(t, m, sign(n)...)
+			setTrust(t, m, sign(n)...)
 			for range 4 * 60 {
 				pass(time.Second)
 				select {
@@ -231,7 +231,7 @@ func TestRootsThatAreReplacedFasterDoNotHoldCertificatesBackForEver(t *testing.T
 		if u := receive(t, s); m.Pending() != 1 {
 			t.Errorf("%v", u)
 		} else {
-			mustVerify(t, u.Certificate, bundleOf(t, roots[9].Issuer))
+			mustVerify(t, u.Certificate, bundleOf(t, roots[9].issuer))
 		}
 	})
 }
@@ -240,11 +240,11 @@ func TestNothingIsServedWhoseRootIsNotTrustedAnyMore(t *testing.T) {
 	t.Run("that of the present certificate", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a, b := newSharp(t), newSharp(t)
-			m, s, _ := startSkewed(t, issuer.Options{}, active("a", a), passive("b", b))
-			setRoots(t, m, passive("a", a), active("b", b))
+			m, s, _ := startSkewed(t, issuer.Options{}, signs("a", a), trusts(b))
+			setTrust(t, m, trusts(a), signs("b", b))
 			pass(time.Minute)
 			receiveNothing(t, s)
-			setRoots(t, m, active("b", b))
+			setTrust(t, m, signs("b", b))
 			mustVerify(t, receive(t, s).Certificate, bundleOf(t, b))
 			if n := b.asked.Load(); n != 1 {
 				t.Errorf("the issuer was asked %d times, though there was one", n)
@@ -254,10 +254,10 @@ func TestNothingIsServedWhoseRootIsNotTrustedAnyMore(t *testing.T) {
 	t.Run("that of the one held back", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a, b, c := newSharp(t), newSharp(t), newSharp(t)
-			m, s, first := startSkewed(t, issuer.Options{}, active("a", a), passive("b", b), passive("c", c))
-			setRoots(t, m, passive("a", a), active("b", b), passive("c", c))
+			m, s, first := startSkewed(t, issuer.Options{}, signs("a", a), trusts(b), trusts(c))
+			setTrust(t, m, trusts(a), signs("b", b), trusts(c))
 			pass(time.Minute)
-			setRoots(t, m, passive("a", a), active("c", c))
+			setTrust(t, m, trusts(a), signs("c", c))
 			if u := receive(t, s); u.Certificate != first.Certificate || len(u.Bundle.Roots()) != 2 {
 				t.Errorf("announced is %+v", u)
 			}
@@ -270,10 +270,10 @@ func TestNothingIsServedWhoseRootIsNotTrustedAnyMore(t *testing.T) {
 	t.Run("both", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a, b, c := newSharp(t), newSharp(t), newSharp(t)
-			m, s, _ := startSkewed(t, issuer.Options{}, active("a", a), passive("b", b), passive("c", c))
-			setRoots(t, m, passive("a", a), active("b", b), passive("c", c))
+			m, s, _ := startSkewed(t, issuer.Options{}, signs("a", a), trusts(b), trusts(c))
+			setTrust(t, m, trusts(a), signs("b", b), trusts(c))
 			pass(time.Minute)
-			setRoots(t, m, active("c", c))
+			setTrust(t, m, signs("c", c))
 			mustVerify(t, receive(t, s).Certificate, bundleOf(t, c))
 		})
 	})
@@ -283,13 +283,13 @@ func TestNothingIsServedWhoseRootIsNotTrustedAnyMore(t *testing.T) {
 func TestARootThatIsRevokedWhileCertificatesAreReplacedServesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newFake(t), newFake(t)
-		m := startManager(t, issuer.Options{}, active("a", a), passive("b", b))
+		m := startManager(t, issuer.Options{}, signs("a", a), trusts(b))
 		for i := range 1000 {
 			receive(t, subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i))))
 		}
-		setRoots(t, m, passive("a", a), active("b", b))
+		setTrust(t, m, trusts(a), signs("b", b))
 		pass(time.Second)
-		setRoots(t, m, active("b", b))
+		setTrust(t, m, signs("b", b))
 		pass(time.Millisecond)
 		if current, total := m.Progress(); current != total {
 			t.Errorf("%d of %d are replaced", current, total)
@@ -300,7 +300,7 @@ func TestARootThatIsRevokedWhileCertificatesAreReplacedServesNothing(t *testing.
 func TestRotateCertificateHoldsNothingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newSharp(t)
-		m, s, _ := startSkewed(t, issuer.Options{}, active("a", a))
+		m, s, _ := startSkewed(t, issuer.Options{}, signs("a", a))
 		rotated, err := m.RotateCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 		if err != nil {
 			t.Fatal(err)
@@ -325,8 +325,8 @@ func TestRotateCertificateServesWhatIsUnderWayAlready(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newSharp(t), newSharp(t)
 		b.takes = 10 * time.Second
-		m, s, _ := startSkewed(t, issuer.Options{}, active("a", a), passive("b", b))
-		setRoots(t, m, passive("a", a), active("b", b))
+		m, s, _ := startSkewed(t, issuer.Options{}, signs("a", a), trusts(b))
+		setTrust(t, m, trusts(a), signs("b", b))
 		pass(time.Second)
 		rotated, err := m.RotateCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 		if err != nil {
@@ -355,10 +355,10 @@ func TestNeitherCertificateIsServedInTheOthersHalfOfTheTimeThatBothAreValid(t *t
 			synctest.Test(t, func(t *testing.T) {
 				a, b := newSharp(t), newSharp(t)
 				b.ttl = test.second
-				m, s, _ := startSkewed(t, issuer.Options{TTL: test.first}, active("a", a), passive("b", b))
+				m, s, _ := startSkewed(t, issuer.Options{TTL: test.first}, signs("a", a), trusts(b))
 				a.down.Store(true)
 				pass(test.after)
-				setRoots(t, m, passive("a", a), active("b", b))
+				setTrust(t, m, trusts(a), signs("b", b))
 				pass(test.want - 2*time.Second)
 				receiveNothing(t, s)
 				pass(2*time.Second + time.Millisecond)
@@ -371,7 +371,7 @@ func TestNeitherCertificateIsServedInTheOthersHalfOfTheTimeThatBothAreValid(t *t
 func TestWhatIsHeldBackIsServedAtOnceWhenThePresentOneHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newSharp(t)
-		_, s, first := startSkewed(t, issuer.Options{TTL: time.Hour}, active("a", a))
+		_, s, first := startSkewed(t, issuer.Options{TTL: time.Hour}, signs("a", a))
 		a.down.Store(true)
 		pass(time.Until(first.Certificate.NotAfter()) + time.Second)
 		a.down.Store(false)
@@ -385,7 +385,7 @@ func TestWhatIsHeldBackIsServedAtOnceWhenThePresentOneHasEnded(t *testing.T) {
 func TestSettingsDoNotHastenWhatIsHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newSharp(t)
-		m, s, first := startSkewed(t, issuer.Options{}, active("a", a))
+		m, s, first := startSkewed(t, issuer.Options{}, signs("a", a))
 		renewal(t, a)
 		configure(t, m, time.Hour, issuer.ECDSAP256)
 		pass(skew - 3*time.Second)
@@ -406,7 +406,7 @@ func TestSettingsDoNotHastenWhatIsHeldBack(t *testing.T) {
 func TestWhatIsHeldBackIsGivenUpWithItsLastSubscriber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newSharp(t)
-		m, s, first := startSkewed(t, issuer.Options{Linger: time.Minute}, active("a", a))
+		m, s, first := startSkewed(t, issuer.Options{Linger: time.Minute}, signs("a", a))
 		id := identityOf(t, "bookstore-v1")
 		renewal(t, a)
 		s.Close()
@@ -435,7 +435,7 @@ func TestTheInventoryShowsWhatIsServedWhileAnotherIsHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		registry := prometheus.NewPedanticRegistry()
 		a := newSharp(t)
-		m, _, first := startSkewed(t, issuer.Options{Metrics: issuer.NewMetrics(registry)}, active("a", a))
+		m, _, first := startSkewed(t, issuer.Options{Metrics: issuer.NewMetrics(registry)}, signs("a", a))
 		registry.MustRegister(m)
 		renewal(t, a)
 		issued := time.Now()
@@ -461,7 +461,7 @@ func TestTheInventoryShowsWhatIsServedWhileAnotherIsHeldBack(t *testing.T) {
 func TestWhileAnIssuerFailsWhatItIssuedBeforeIsServedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newSharp(t)
-		m, s, first := startSkewed(t, issuer.Options{}, active("a", a))
+		m, s, first := startSkewed(t, issuer.Options{}, signs("a", a))
 		renewal(t, a)
 		a.down.Store(true)
 		for i := range 10 {

@@ -54,9 +54,9 @@ func (m *Manager) HealthChanges() <-chan Health { return m.changes }
 
 func (m *Manager) health() Health {
 	if c := &m.circuit; c.open() {
-		return Health{Root: m.signing.Name, Open: true, Since: c.since, Err: c.err, NextAttempt: c.next}
+		return Health{Root: m.signer.Name, Open: true, Since: c.since, Err: c.err, NextAttempt: c.next}
 	}
-	return Health{Root: m.signing.Name}
+	return Health{Root: m.signer.Name}
 }
 
 // announceHealth replaces what lies in the slot. The Manager's lock makes it the

@@ -71,7 +71,7 @@ func TestHealthOfARootThatIsReplacedWhileItFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, _, _ := openCircuit(t, issuer.Options{})
 		change(t, m)
-		setRoots(t, m, active("b", testkit.CA(t)))
+		setTrust(t, m, signs("b", testkit.CA(t)))
 		if h := change(t, m); h != (issuer.Health{Root: "b"}) {
 			t.Errorf("announced %v", h)
 		}

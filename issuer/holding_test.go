@@ -12,7 +12,7 @@ import (
 func TestAManagerTellsWhatItHoldsForThoseWhoSubscribe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ca := testkit.CA(t)
-		m := startManager(t, issuer.Options{TTL: time.Hour}, active("a", ca))
+		m := startManager(t, issuer.Options{TTL: time.Hour}, signs("a", ca))
 		late, early := identityOf(t, "b"), identityOf(t, "a")
 		update := receive(t, subscribe(t, m, late))
 		subscribe(t, m, early)

@@ -19,7 +19,7 @@ func TestTheMetricsSayHowCertificatesAre(t *testing.T) {
 		registry := prometheus.NewPedanticRegistry()
 		fake, down := newFake(t), atomic.Bool{}
 		fake.before = failWhile(&down)
-		m := startManager(t, issuer.Options{TTL: day, Metrics: issuer.NewMetrics(registry)}, active("a", fake))
+		m := startManager(t, issuer.Options{TTL: day, Metrics: issuer.NewMetrics(registry)}, signs("a", fake))
 		registry.MustRegister(m)
 		mustCount(t, registry, 0, 0, 0, 0)
 		first := receive(t, subscribe(t, m, identityOf(t, "bookstore-v1"))).Certificate

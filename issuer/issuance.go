@@ -96,7 +96,7 @@ func (m *Manager) issue(ctx context.Context, id identity.Identity, i *issuance) 
 func (m *Manager) issueOn(ctx context.Context, t terms, id identity.Identity) (made issued, err error) {
 	started, out := time.Now(), abandoned
 	defer func() {
-		m.options.Metrics.observe(t.root.Name, time.Since(started), out)
+		m.options.Metrics.observe(t.signer.Name, time.Since(started), out)
 		m.settle(t, out, err)
 	}()
 	req, err := NewServiceRequest(t.keyAlgorithm, id)
@@ -105,7 +105,7 @@ func (m *Manager) issueOn(ctx context.Context, t terms, id identity.Identity) (m
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, issueTimeout, errUnanswered)
 	defer cancel()
-	chain, err := t.root.Issuer.Issue(ctx, req, t.ttl)
+	chain, err := t.signer.Issuer.Issue(ctx, req, t.ttl)
 	if err != nil {
 		out, err = outcomeOf(ctx, err)
 		return issued{}, err
@@ -117,7 +117,7 @@ func (m *Manager) issueOn(ctx context.Context, t terms, id identity.Identity) (m
 	}
 	out = granted
 	return issued{
-		certificate: cert, root: rootOf(chain, t.trusted), signer: t.root.Name, epoch: t.epoch,
+		certificate: cert, root: rootOf(chain, t.signer.Roots), signer: t.signer.Name, epoch: t.epoch,
 		renewAt: renewalTime(id, time.Now(), cert.NotAfter()),
 	}, nil
 }

@@ -38,38 +38,5 @@ type Issuer interface {
 // role that allows no URIs at all, is not a refusal.
 var ErrRefused = errors.New("the issuer refuses the request")
 
-// Role is what a root is used for.
-type Role int
-
-const (
-	// Active is the role of the one root that signs. It is trusted too.
-	Active Role = iota
-	// Passive is the role of a root that is trusted and does not sign.
-	Passive
-)
-
-// Root is a certificate authority in its role.
-type Root struct {
-	// Name tells roots apart in logs and metrics.
-	Name   string
-	Role   Role
-	Issuer Issuer
-}
-
-// ErrTrustedOnly is what an issuer made by [TrustedOnly] answers to Issue.
-var ErrTrustedOnly = errors.New("the root is trusted only and signs nothing")
-
-// TrustedOnly returns the issuer of a root that is known by its certificates
-// alone, as one whose key is gone. It signs nothing.
-func TrustedOnly(bundle trustbundle.TrustBundle) Issuer { return trustedOnly{bundle} }
-
-type trustedOnly struct{ bundle trustbundle.TrustBundle }
-
-func (t trustedOnly) Issue(context.Context, *Request, time.Duration) ([]*x509.Certificate, error) {
-	return nil, ErrTrustedOnly
-}
-
-func (t trustedOnly) Roots(context.Context) (trustbundle.TrustBundle, error) { return t.bundle, nil }
-
 // ToFix stands in the text of errors between what is wrong and what to do.
 const ToFix = "; to fix it, "

@@ -52,9 +52,9 @@ type Manager struct {
 	mu           sync.Mutex
 	ttl          time.Duration
 	keyAlgorithm KeyAlgorithm
-	signing      Root                    // without an issuer while none signs
-	lastSigner   string                  // the name of the last root that signed
-	trusted      trustbundle.TrustBundle // of that one
+	signer       Signer                  // zero while none signs
+	lastName     string                  // of the last signer
+	lastRoots    trustbundle.TrustBundle // of the last signer
 	bundle       trustbundle.TrustBundle // of all roots
 	epoch        uint64                  // grows whenever another root signs
 	spreadFrom   time.Time               // when it did, by the wall clock
@@ -68,7 +68,7 @@ type Manager struct {
 	issuing      map[identity.Identity]*issuance
 }
 
-// NewManager returns a Manager that has no root yet: see SetRoots. Certificates
+// NewManager returns a Manager that has no root yet: see SetTrust. Certificates
 // are issued and renewed in the background only while Run runs.
 func NewManager(o Options) *Manager {
 	if o.TTL == 0 {

@@ -17,7 +17,7 @@ import (
 
 func TestACertificateIsIssuedOnceAndThenFound(t *testing.T) {
 	fake := newFake(t)
-	m := newManager(t, issuer.Options{}, active("a", fake))
+	m := newManager(t, issuer.Options{}, signs("a", fake))
 	id := identityOf(t, "bookstore-v1")
 
 	if _, ok := m.GetCertificate(id); ok {
@@ -43,7 +43,7 @@ func TestACertificateIsIssuedOnceAndThenFound(t *testing.T) {
 
 func TestRotationReplacesACertificateAndTellsItsSubscribers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{}, active("a", testkit.CA(t)))
+		m := startManager(t, issuer.Options{}, signs("a", testkit.CA(t)))
 		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		before := receive(t, s)
@@ -62,7 +62,7 @@ func TestAFailedRotationChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, down := newFake(t), atomic.Bool{}
 		fake.before = failWhile(&down)
-		m := startManager(t, issuer.Options{}, active("a", fake))
+		m := startManager(t, issuer.Options{}, signs("a", fake))
 		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		before := receive(t, s)
@@ -92,7 +92,7 @@ func TestNothingIsIssuedBeforeThereIsARoot(t *testing.T) {
 		s := subscribe(t, m, id)
 		pass(time.Hour)
 		receiveNothing(t, s)
-		setRoots(t, m, active("a", testkit.CA(t)))
+		setTrust(t, m, signs("a", testkit.CA(t)))
 		receive(t, s) // without waiting for a retry
 	})
 }
@@ -101,7 +101,7 @@ func TestAHundredWhoAskAtOnceShareOneIssuance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)
 		fake.before = takes(time.Second)
-		m := newManager(t, issuer.Options{}, active("a", fake))
+		m := newManager(t, issuer.Options{}, signs("a", fake))
 		got := askAtOnce(t, m, identityOf(t, "bookstore-v1"), 100)
 		for _, cert := range got {
 			if cert == nil || cert != got[0] {
@@ -117,7 +117,7 @@ func TestAHundredWhoAskAtOnceShareOneIssuance(t *testing.T) {
 // In real time those who ask also come at the moment when the issuance ends.
 func TestThoseWhoAskNeverIssueTwice(t *testing.T) {
 	fake := newFake(t)
-	m := newManager(t, issuer.Options{}, active("a", fake))
+	m := newManager(t, issuer.Options{}, signs("a", fake))
 	const identities = 200
 	for i := range identities {
 		askAtOnce(t, m, identityOf(t, fmt.Sprint("bookstore-", i)), 8)
@@ -150,7 +150,7 @@ func TestACallerWhoGivesUpLeavesTheOthersAlone(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fake := newFake(t)
 				fake.before = takes(10 * time.Second)
-				m := newManager(t, issuer.Options{}, active("a", fake))
+				m := newManager(t, issuer.Options{}, signs("a", fake))
 				id := identityOf(t, "bookstore-v1")
 				impatient, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
@@ -190,7 +190,7 @@ func TestAnIssuerThatHangsIsGivenUp(t *testing.T) {
 			}
 			return takes(time.Hour)(ctx)
 		}
-		m := startManager(t, issuer.Options{Concurrency: 1}, active("a", fake))
+		m := startManager(t, issuer.Options{Concurrency: 1}, signs("a", fake))
 		hangs, waits := subscribe(t, m, identityOf(t, "hangs")), subscribe(t, m, identityOf(t, "waits"))
 		pass(30*time.Second - time.Millisecond)
 		receiveNothing(t, waits)
@@ -204,7 +204,7 @@ func TestACallerWaitsForAnIssuerThatHangsForThirtySeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)
 		fake.before = takes(time.Hour)
-		m := newManager(t, issuer.Options{}, active("a", fake))
+		m := newManager(t, issuer.Options{}, signs("a", fake))
 		asked := time.Now()
 		_, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 		if took := time.Since(asked); err == nil || took != 30*time.Second {
@@ -221,7 +221,7 @@ func TestRunEndsWithItsContextAndWaitsForWhatIsUnderWay(t *testing.T) {
 			<-time.After(time.Second) // for its answer to arrive, say
 			return ctx.Err()
 		}
-		m := newManager(t, issuer.Options{Concurrency: 1}, active("a", fake))
+		m := newManager(t, issuer.Options{Concurrency: 1}, signs("a", fake))
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- m.Run(ctx) }()
@@ -246,7 +246,7 @@ func TestRunEndsWithItsContextAndWaitsForWhatIsUnderWay(t *testing.T) {
 
 func TestRunGoesOnWhereAnEarlierRunEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, issuer.Options{}, active("a", testkit.CA(t)))
+		m := newManager(t, issuer.Options{}, signs("a", testkit.CA(t)))
 		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		for range 3 {
 			ctx, cancel := context.WithTimeout(t.Context(), 16*time.Hour)
@@ -274,7 +274,7 @@ func failWhile(down *atomic.Bool) func(context.Context) error {
 }
 
 func TestARotationIsNotServedByTheIssuanceBeforeIt(t *testing.T) {
-	m := newManager(t, issuer.Options{}, active("root", testkit.CA(t)))
+	m := newManager(t, issuer.Options{}, signs("root", testkit.CA(t)))
 	id := identityOf(t, "bookstore-v2")
 	s := m.Subscribe(id)
 	defer s.Close()
@@ -297,13 +297,13 @@ func TestARotationIsNotServedByTheIssuanceBeforeIt(t *testing.T) {
 }
 
 func TestARootThatIsReplacedWhileACertificateIsKeptSignsAllTheSame(t *testing.T) {
-	m := startManager(t, issuer.Options{}, active("root", testkit.CA(t)))
+	m := startManager(t, issuer.Options{}, signs("root", testkit.CA(t)))
 	s := m.Subscribe(identityOf(t, "bookstore-v2"))
 	defer s.Close()
 	within := time.After(time.Minute)
 	for range 300 {
 		ca := testkit.CA(t)
-		setRoots(t, m, active("root", ca))
+		setTrust(t, m, signs("root", ca))
 		for signed := false; !signed; {
 			select {
 			case u := <-s.Updates():
@@ -320,7 +320,7 @@ func TestTheZeroIdentityGetsNoCertificate(t *testing.T) {
 	if _, err := issuer.NewServiceRequest(issuer.DefaultKeyAlgorithm, id); err == nil {
 		t.Error("a certificate was requested for it")
 	}
-	if cert, err := newManager(t, issuer.Options{}, active("a", testkit.CA(t))).IssueCertificate(t.Context(), id); err == nil {
+	if cert, err := newManager(t, issuer.Options{}, signs("a", testkit.CA(t))).IssueCertificate(t.Context(), id); err == nil {
 		t.Errorf("it got %v", cert)
 	}
 }

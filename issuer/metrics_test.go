@@ -19,7 +19,7 @@ func TestIssuancesAreCountedByRootOutcomeAndReason(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	fake, down := newFake(t), atomic.Bool{}
 	fake.before = failWhile(&down)
-	m := newManager(t, issuer.Options{Metrics: issuer.NewMetrics(registry)}, active("a", fake))
+	m := newManager(t, issuer.Options{Metrics: issuer.NewMetrics(registry)}, signs("a", fake))
 	id := identityOf(t, "bookstore-v1")
 	for _, fails := range []bool{false, false, true} {
 		down.Store(fails)
@@ -60,7 +60,7 @@ func TestAFailureIsCountedWithItsReason(t *testing.T) {
 				registry := prometheus.NewRegistry()
 				fake := newFake(t)
 				fake.before, fake.maxTTL = test.before, test.maxTTL
-				m := newManager(t, issuer.Options{Metrics: issuer.NewMetrics(registry)}, active("a", fake))
+				m := newManager(t, issuer.Options{Metrics: issuer.NewMetrics(registry)}, signs("a", fake))
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				if test.want == "abandoned" {
@@ -98,7 +98,7 @@ func TestMetricsShowHowTheIssuerOfTheSigningRootIs(t *testing.T) {
 		m, _, down := openCircuit(t, issuer.Options{Metrics: issuer.NewMetrics(registry)})
 		want(head + `osm_issuer_circuit_open{root="a"} 1` + "\n")
 
-		setRoots(t, m, active("b", testkit.CA(t)))
+		setTrust(t, m, signs("b", testkit.CA(t)))
 		want(head + `osm_issuer_circuit_open{root="b"} 0` + "\n")
 
 		down.Store(false)

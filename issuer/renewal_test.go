@@ -16,7 +16,7 @@ const day = 24 * time.Hour
 
 func TestCertificatesAreRenewedBetweenHalfAndTwoThirdsOfTheirLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{}, active("a", testkit.CA(t)))
+		m := startManager(t, issuer.Options{}, signs("a", testkit.CA(t)))
 		const proxies = 600
 		subscriptions := make([]*issuer.Subscription, proxies)
 		before := make([]issuer.Update, proxies)
@@ -48,7 +48,7 @@ func TestAnIdentityIsAlwaysRenewedAtTheSamePartOfALife(t *testing.T) {
 		id := identityOf(t, "bookstore-v1")
 		var ages []time.Duration
 		for range 2 {
-			m := startManager(t, issuer.Options{}, active("a", testkit.CA(t)))
+			m := startManager(t, issuer.Options{}, signs("a", testkit.CA(t)))
 			s := subscribe(t, m, id)
 			last := receive(t, s).Certificate
 			for range 3 {
@@ -69,7 +69,7 @@ func TestRenewalFollowsTheLifetimeThatTheIssuerGave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)
 		fake.maxTTL = time.Hour
-		m := startManager(t, issuer.Options{TTL: day}, active("a", fake))
+		m := startManager(t, issuer.Options{TTL: day}, signs("a", fake))
 		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		first := receive(t, s)
 		pass(30*time.Minute - time.Second)
@@ -83,7 +83,7 @@ func TestRenewalFollowsTheLifetimeThatTheIssuerGave(t *testing.T) {
 
 func TestRenewalGoesOnForAMonth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{}, active("a", testkit.CA(t)))
+		m := startManager(t, issuer.Options{}, signs("a", testkit.CA(t)))
 		id := identityOf(t, "bookstore-v1")
 		subscribe(t, m, id)
 		synctest.Wait()
@@ -127,7 +127,7 @@ func failAfterRenewalIsDue(t *testing.T, failure error) (attempts []time.Time) {
 			}
 			return nil
 		}
-		m := startManager(t, issuer.Options{}, active("a", fake))
+		m := startManager(t, issuer.Options{}, signs("a", fake))
 		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		first := receive(t, s).Certificate
@@ -190,13 +190,13 @@ func TestACertificateThatEndsIsNotAnnouncedWithANewBundle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, down := newFake(t), atomic.Bool{}
 		fake.before = failWhile(&down)
-		m := startManager(t, issuer.Options{}, active("a", fake))
+		m := startManager(t, issuer.Options{}, signs("a", fake))
 		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		s.Ack(receive(t, s).Version)
 		down.Store(true)
 		pass(day + time.Second)
 
-		setRoots(t, m, active("a", fake), passive("b", testkit.CA(t)))
+		setTrust(t, m, signs("a", fake), trusts(testkit.CA(t)))
 		if u := receive(t, s); u.Certificate != nil || len(u.Bundle.Roots()) != 2 {
 			t.Errorf("announced is %+v", u)
 		}

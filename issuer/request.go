@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer/identity"
-	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 // maxCommonName is the upper bound of RFC 5280, appendix A.1 (ub-common-name).
@@ -230,27 +230,25 @@ func sign(key crypto.Signer, message []byte) (algorithm pkix.AlgorithmIdentifier
 }
 
 // KeyAlgorithm is the kind and size of a private key.
-type KeyAlgorithm string
+type KeyAlgorithm = mesh.KeyAlgorithm
 
 // The key algorithms that can be chosen.
 const (
-	ECDSAP256 KeyAlgorithm = "ecdsa-p256"
-	RSA2048   KeyAlgorithm = "rsa-2048"
-	RSA3072   KeyAlgorithm = "rsa-3072"
-	RSA4096   KeyAlgorithm = "rsa-4096"
-	Ed25519   KeyAlgorithm = "ed25519"
+	ECDSAP256 = mesh.ECDSAP256
+	RSA2048   = mesh.RSA2048
+	RSA3072   = mesh.RSA3072
+	RSA4096   = mesh.RSA4096
+	Ed25519   = mesh.Ed25519
 )
 
 // DefaultKeyAlgorithm makes a key in 15 µs where RSA takes 100 ms, and every
 // sidecar and client of the mesh speaks it.
 const DefaultKeyAlgorithm = ECDSAP256
 
-var keyAlgorithms = [...]KeyAlgorithm{ECDSAP256, RSA2048, RSA3072, RSA4096, Ed25519}
-
 // ParseKeyAlgorithm reads a key algorithm's name; the error lists those there are.
 func ParseKeyAlgorithm(name string) (KeyAlgorithm, error) {
-	names := make([]string, 0, len(keyAlgorithms))
-	for _, a := range keyAlgorithms {
+	var names []string
+	for _, a := range mesh.KeyAlgorithms() {
 		if string(a) == name {
 			return a, nil
 		}
@@ -261,9 +259,8 @@ func ParseKeyAlgorithm(name string) (KeyAlgorithm, error) {
 
 // terms are what the next certificate is issued on.
 type terms struct {
-	root         Root
-	trusted      trustbundle.TrustBundle // of the root
-	epoch        uint64                  // of the root
+	signer       Signer
+	epoch        uint64 // of the signer
 	ttl          time.Duration
 	keyAlgorithm KeyAlgorithm
 	probe        bool // of a circuit that is open
@@ -274,12 +271,12 @@ type terms struct {
 func (m *Manager) admit() (terms, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.signing.Issuer == nil {
+	if m.signer.Issuer == nil {
 		return terms{}, ErrNoRoot
 	}
 	probe, admitted := m.circuit.admit(time.Now())
 	if !admitted {
 		return terms{}, &outage{m.health()}
 	}
-	return terms{m.signing, m.trusted, m.epoch, m.lifetime(time.Now()), m.keyAlgorithm, probe}, nil
+	return terms{m.signer, m.epoch, m.lifetime(time.Now()), m.keyAlgorithm, probe}, nil
 }

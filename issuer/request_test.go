@@ -17,10 +17,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/manifests/mesh"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
-var keyAlgorithms = []issuer.KeyAlgorithm{issuer.ECDSAP256, issuer.RSA2048, issuer.RSA3072, issuer.RSA4096, issuer.Ed25519}
+var keyAlgorithms = mesh.KeyAlgorithms()
 
 func TestEveryKeyAlgorithmMakesItsKindOfKey(t *testing.T) {
 	for _, algorithm := range keyAlgorithms {
@@ -156,7 +157,7 @@ func texts(uris []*url.URL) (texts []string) {
 }
 
 func TestNoKeyIsEverPrinted(t *testing.T) {
-	m := newManager(t, issuer.Options{}, active("a", testkit.CA(t)))
+	m := newManager(t, issuer.Options{}, signs("a", testkit.CA(t)))
 	cert, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1"))
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"bytes"
-	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -14,59 +13,33 @@ import (
 // ErrNoRoot is returned while no root signs.
 var ErrNoRoot = errors.New("no root may sign certificates yet")
 
-// SetRoots says which roots are trusted, and which of them signs: the one that
-// is Active, or none. When a root of another name or with other certificates
-// signs than the last that did, every certificate is issued anew, spread over
-// some time; when another set is trusted, every subscriber is told. Certificates
-// of a root that is not trusted any more are not served from then on, and issued
-// anew at once. A signing root whose issuer fails is asked again at once. Nothing
-// changes when it fails.
-func (m *Manager) SetRoots(ctx context.Context, roots ...Root) error {
-	var signing Root
-	var trusted, bundle trustbundle.TrustBundle
-	active := 0
-	for _, root := range roots {
-		certificates, err := root.certificates(ctx)
-		if err != nil {
-			return err
-		}
-		bundle = bundle.Union(certificates)
-		if root.Role == Active {
-			signing, trusted = root, certificates
-			active++
-		}
-	}
-	if bundle.IsEmpty() {
-		return errors.New("no root is to be trusted")
-	}
-	if active > 1 {
-		return fmt.Errorf("%d roots are active, one at most can be", active)
-	}
-	m.replaceRoots(signing, trusted, bundle)
-	return nil
+// Signer is the authority that signs. The zero Signer is none.
+type Signer struct {
+	// Name is that of the authority in logs and metrics.
+	Name string
+	// Issuer certifies.
+	Issuer Issuer
+	// Roots are those that verify what Issuer returns.
+	Roots trustbundle.TrustBundle
 }
 
-func (r Root) certificates(ctx context.Context) (trustbundle.TrustBundle, error) {
-	if r.Issuer == nil {
-		return trustbundle.TrustBundle{}, fmt.Errorf("root %q has no issuer", r.Name)
+// SetTrust says which roots are trusted, and which authority signs, if any. When
+// one of another name or with other roots signs than the last that did, every
+// certificate is issued anew, spread over some time; when another bundle is
+// trusted, every subscriber is told. Certificates of a root that is not trusted
+// any more are not served from then on, and issued anew at once. A signer whose
+// issuer fails is asked again at once. It fails, and changes nothing, if the
+// bundle is empty or lacks a root of the signer.
+func (m *Manager) SetTrust(bundle trustbundle.TrustBundle, signer Signer) error {
+	if err := signer.check(bundle); err != nil {
+		return err
 	}
-	bundle, err := r.Issuer.Roots(ctx)
-	if err != nil {
-		return trustbundle.TrustBundle{}, fmt.Errorf("read the certificates of root %q: %w", r.Name, err)
-	}
-	if bundle.IsEmpty() {
-		return trustbundle.TrustBundle{}, fmt.Errorf("root %q has no certificate: no proxy could verify what it signs", r.Name)
-	}
-	return bundle, nil
-}
-
-func (m *Manager) replaceRoots(signing Root, trusted, bundle trustbundle.TrustBundle) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	retrust := !m.bundle.Equal(bundle)
 	m.bundle = bundle
 	before := m.epoch
-	askNow := m.replaceSigner(signing, trusted)
+	askNow := m.replaceSigner(signer)
 	if m.epoch != before {
 		m.spreadFrom = time.Now().Round(0)
 		m.spreadOver = min(time.Duration(max(0, len(m.entries)-spreadFree))*spreadEach, spreadMost)
@@ -81,6 +54,23 @@ func (m *Manager) replaceRoots(signing Root, trusted, bundle trustbundle.TrustBu
 		}
 	}
 	m.wakeWorker()
+	return nil
+}
+
+// check wants every root of the signer trusted: no proxy could verify what it
+// signs otherwise.
+func (s Signer) check(bundle trustbundle.TrustBundle) error {
+	switch {
+	case bundle.IsEmpty():
+		return errors.New("no root is to be trusted")
+	case s.Issuer == nil && s.Name != "":
+		return fmt.Errorf("signer %q has no issuer", s.Name)
+	case s.Issuer != nil && s.Roots.IsEmpty():
+		return fmt.Errorf("signer %q has no root: no proxy could verify what it signs", s.Name)
+	case !bundle.Union(s.Roots).Equal(bundle):
+		return fmt.Errorf("signer %q has a root that is not to be trusted: no proxy could verify what it signs", s.Name)
+	}
+	return nil
 }
 
 const (
@@ -92,20 +82,20 @@ const (
 	spreadMost = 5 * time.Minute
 )
 
-// replaceSigner reports whether there is reason to ask the signing root for
-// whatever is not fresh: that it is another one, or that what kept it from
-// issuing may be fixed.
-func (m *Manager) replaceSigner(signing Root, trusted trustbundle.TrustBundle) bool {
+// replaceSigner reports whether there is reason to ask the signer for whatever is
+// not fresh: that it is another one, or that what kept it from issuing may be
+// fixed.
+func (m *Manager) replaceSigner(signer Signer) bool {
 	before := m.health()
-	idle := m.signing.Issuer == nil
-	m.signing = signing
-	if signing.Issuer == nil {
+	idle := m.signer.Issuer == nil
+	m.signer = signer
+	if signer.Issuer == nil {
 		m.circuit = circuit{}
 		m.reportHealth(before)
 		return false
 	}
-	another := m.lastSigner != signing.Name || !m.trusted.Equal(trusted)
-	m.lastSigner, m.trusted = signing.Name, trusted
+	another := m.lastName != signer.Name || !m.lastRoots.Equal(signer.Roots)
+	m.lastName, m.lastRoots = signer.Name, signer.Roots
 	if another {
 		m.epoch++
 		m.circuit = circuit{}

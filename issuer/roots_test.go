@@ -1,9 +1,6 @@
 package issuer_test
 
 import (
-	"context"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -16,50 +13,43 @@ import (
 	"github.com/osm-edge/osm/test/testkit"
 )
 
-func TestSetRootsRefusesWhatNobodyCouldTrust(t *testing.T) {
+func TestSetTrustRefusesWhatNobodyCouldVerify(t *testing.T) {
 	a, b := testkit.CA(t), testkit.CA(t)
+	trusted := bundleOf(t, a)
 	tests := map[string]struct {
-		roots []issuer.Root
-		want  string
+		bundle trustbundle.TrustBundle
+		signer issuer.Signer
+		want   string
 	}{
-		"no root":                    {nil, "no root is to be trusted"},
-		"two active roots":           {[]issuer.Root{active("a", a), active("b", b)}, "2 roots are active"},
-		"a root without issuer":      {[]issuer.Root{active("a", a), passive("b", nil)}, `root "b" has no issuer`},
-		"a root without certificate": {[]issuer.Root{active("a", issuer.TrustedOnly(trustbundle.TrustBundle{}))}, `root "a" has no certificate`},
-		"a root that is unreachable": {[]issuer.Root{active("a", a), passive("b", unreachable{})}, `root "b": sealed`},
+		"no root":                   {trustbundle.TrustBundle{}, issuer.Signer{}, "no root is to be trusted"},
+		"a signer alone":            {trustbundle.TrustBundle{}, issuer.Signer{Name: "a", Issuer: a, Roots: trusted}, "no root is to be trusted"},
+		"a signer without issuer":   {trusted, issuer.Signer{Name: "a", Roots: trusted}, `signer "a" has no issuer`},
+		"a signer without root":     {trusted, issuer.Signer{Name: "a", Issuer: a}, `signer "a" has no root`},
+		"a signer of another root":  {trusted, issuer.Signer{Name: "b", Issuer: b, Roots: bundleOf(t, b)}, `signer "b" has a root that is not to be trusted`},
+		"a signer of one root more": {trusted, issuer.Signer{Name: "b", Issuer: a, Roots: bundleOf(t, a, b)}, `signer "b" has a root that is not to be trusted`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			m := newManager(t, issuer.Options{}, active("before", a))
-			before := m.Bundle()
-			err := m.SetRoots(t.Context(), test.roots...)
+			m := newManager(t, issuer.Options{}, signs("before", a), trusts(testkit.CA(t)))
+			bundle, health := m.Bundle(), m.Health()
+			err := m.SetTrust(test.bundle, test.signer)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
-			if !m.Bundle().Equal(before) {
-				t.Error("the bundle changed all the same")
+			if !m.Bundle().Equal(bundle) || m.Health() != health {
+				t.Error("something changed all the same")
 			}
 		})
 	}
 }
 
-type unreachable struct{}
-
-func (unreachable) Issue(context.Context, *issuer.Request, time.Duration) ([]*x509.Certificate, error) {
-	return nil, errors.New("sealed")
-}
-
-func (unreachable) Roots(context.Context) (trustbundle.TrustBundle, error) {
-	return trustbundle.TrustBundle{}, errors.New("sealed")
-}
-
 func TestANewPassiveRootIsAnnouncedAndLeavesCertificatesAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newFake(t), newFake(t)
-		m := startManager(t, issuer.Options{}, active("a", a))
+		m := startManager(t, issuer.Options{}, signs("a", a))
 		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		before := receive(t, s)
-		setRoots(t, m, active("a", a), passive("b", b))
+		setTrust(t, m, signs("a", a), trusts(b))
 		after := receive(t, s)
 		union := bundleOf(t, a, b)
 		if !after.Bundle.Equal(union) || !m.Bundle().Equal(union) {
@@ -74,13 +64,13 @@ func TestANewPassiveRootIsAnnouncedAndLeavesCertificatesAlone(t *testing.T) {
 func TestAnotherSignerReissuesEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newFake(t), newFake(t)
-		m := startManager(t, issuer.Options{}, active("a", a), passive("b", b))
+		m := startManager(t, issuer.Options{}, signs("a", a), trusts(b))
 		subscriptions := make([]*issuer.Subscription, 20)
 		for i := range subscriptions {
 			subscriptions[i] = subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i)))
 			mustVerify(t, receive(t, subscriptions[i]).Certificate, bundleOf(t, a))
 		}
-		setRoots(t, m, passive("a", a), active("b", b))
+		setTrust(t, m, trusts(a), signs("b", b))
 		for _, s := range subscriptions {
 			mustVerify(t, receive(t, s).Certificate, bundleOf(t, b))
 		}
@@ -91,12 +81,12 @@ func TestTheSameRootsChangeNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newFake(t), newFake(t)
 		again := &fakeIssuer{CA: a.CA} // the same root, read once more
-		m := startManager(t, issuer.Options{}, active("a", a), passive("b", b))
+		m := startManager(t, issuer.Options{}, signs("a", a), trusts(b))
 		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		receive(t, s)
-		setRoots(t, m, active("a", a), passive("b", b))
-		setRoots(t, m, passive("b", b), active("a", again))
-		setRoots(t, m, active("a", again), passive("b", issuer.TrustedOnly(bundleOf(t, b))))
+		setTrust(t, m, signs("a", a), trusts(b))
+		setTrust(t, m, trusts(b), signs("a", again))
+		setTrust(t, m, signs("a", again), trusts(&fakeIssuer{CA: b.CA}))
 		receiveNothing(t, s)
 		if n := a.asked.Load() + b.asked.Load() + again.asked.Load(); n != 1 {
 			t.Errorf("%d certificates were issued", n)
@@ -105,18 +95,18 @@ func TestTheSameRootsChangeNothing(t *testing.T) {
 }
 
 func TestASignerIsAnotherByItsNameOrItsCertificates(t *testing.T) {
-	tests := map[string]func(a, b issuer.Issuer) issuer.Root{
-		"name":         func(a, _ issuer.Issuer) issuer.Root { return active("other", a) },
-		"certificates": func(_, b issuer.Issuer) issuer.Root { return active("a", b) },
+	tests := map[string]func(a, b issuer.Issuer) root{
+		"name":         func(a, _ issuer.Issuer) root { return signs("other", a) },
+		"certificates": func(_, b issuer.Issuer) root { return signs("a", b) },
 	}
 	for name, next := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := testkit.CA(t), testkit.CA(t)
-				m := startManager(t, issuer.Options{}, active("a", a))
+				m := startManager(t, issuer.Options{}, signs("a", a))
 				s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 				before := receive(t, s)
-				setRoots(t, m, next(a, b))
+				setTrust(t, m, next(a, b))
 				if after := receive(t, s); after.Certificate == before.Certificate {
 					t.Error("nothing was issued")
 				}
@@ -129,10 +119,10 @@ func TestARootThatSignsNoMoreKeepsNothingItSigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newFake(t), newFake(t)
 		a.before = takes(10 * time.Second)
-		m := startManager(t, issuer.Options{}, active("a", a), passive("b", b))
+		m := startManager(t, issuer.Options{}, signs("a", a), trusts(b))
 		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		pass(5 * time.Second)
-		setRoots(t, m, passive("a", a), active("b", b)) // while a is at it
+		setTrust(t, m, trusts(a), signs("b", b)) // while a is at it
 		pass(5 * time.Second)
 		mustVerify(t, receive(t, s).Certificate, bundleOf(t, b))
 		receiveNothing(t, s)
@@ -146,13 +136,13 @@ func TestASignerThatFailsLeavesTheOldCertificateAndIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b, down := testkit.CA(t), newFake(t), atomic.Bool{}
 		b.before = failWhile(&down)
-		m := startManager(t, issuer.Options{}, active("a", a))
+		m := startManager(t, issuer.Options{}, signs("a", a))
 		id := identityOf(t, "bookstore-v1")
 		s := m.Subscribe(id)
 		before := receive(t, s)
 
 		down.Store(true)
-		setRoots(t, m, passive("a", a), active("b", b))
+		setTrust(t, m, trusts(a), signs("b", b))
 		if u := receive(t, s); u.Certificate != before.Certificate {
 			t.Errorf("announced %v with the new bundle", u.Certificate)
 		}
@@ -166,18 +156,6 @@ func TestASignerThatFailsLeavesTheOldCertificateAndIsTriedAgain(t *testing.T) {
 		pass(time.Minute)
 		mustVerify(t, receive(t, s).Certificate, bundleOf(t, b))
 	})
-}
-
-func TestARootThatIsTrustedOnlySignsNothing(t *testing.T) {
-	bundle := bundleOf(t, testkit.CA(t))
-	m := newManager(t, issuer.Options{}, active("a", issuer.TrustedOnly(bundle)))
-	setRoots(t, m, active("a", issuer.TrustedOnly(bundle)))
-	if !m.Bundle().Equal(bundle) {
-		t.Error("it is not trusted")
-	}
-	if _, err := m.IssueCertificate(t.Context(), identityOf(t, "bookstore-v1")); !errors.Is(err, issuer.ErrTrustedOnly) {
-		t.Errorf("error %v, want %v", err, issuer.ErrTrustedOnly)
-	}
 }
 
 func bundleOf(t testing.TB, issuers ...issuer.Issuer) trustbundle.TrustBundle {

@@ -14,7 +14,7 @@ import (
 func TestWhileNoRootSignsTheBundleIsAnnouncedAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newFake(t), newFake(t)
-		m := startManager(t, issuer.Options{}, passive("a", a), passive("b", b))
+		m := startManager(t, issuer.Options{}, trusts(a), trusts(b))
 		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		if u := receive(t, s); u.Certificate != nil || !u.Bundle.Equal(bundleOf(t, a, b)) {
@@ -23,7 +23,7 @@ func TestWhileNoRootSignsTheBundleIsAnnouncedAlone(t *testing.T) {
 		if _, err := m.IssueCertificate(t.Context(), id); !errors.Is(err, issuer.ErrNoRoot) {
 			t.Errorf("error %v", err)
 		}
-		setRoots(t, m, passive("a", a), active("b", b))
+		setTrust(t, m, trusts(a), signs("b", b))
 		mustVerify(t, receive(t, s).Certificate, bundleOf(t, b))
 	})
 }
@@ -31,14 +31,14 @@ func TestWhileNoRootSignsTheBundleIsAnnouncedAlone(t *testing.T) {
 func TestWhatWasIssuedIsServedWhileNoRootSignsAndNotIssuedAnewByTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newFake(t), newFake(t)
-		m := startManager(t, issuer.Options{}, active("a", a))
+		m := startManager(t, issuer.Options{}, signs("a", a))
 		s := subscribe(t, m, identityOf(t, "bookstore-v1"))
 		before := receive(t, s)
-		setRoots(t, m, passive("a", a), passive("b", b))
+		setTrust(t, m, trusts(a), trusts(b))
 		if u := receive(t, s); u.Certificate != before.Certificate {
 			t.Errorf("announced is %+v", u)
 		}
-		setRoots(t, m, active("a", a), passive("b", b))
+		setTrust(t, m, signs("a", a), trusts(b))
 		pass(time.Hour)
 		receiveNothing(t, s)
 		if n := a.asked.Load(); n != 1 {
@@ -50,18 +50,18 @@ func TestWhatWasIssuedIsServedWhileNoRootSignsAndNotIssuedAnewByTheSame(t *testi
 func TestCertificatesOfARootThatIsNotTrustedAreNotServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newFake(t), newFake(t)
-		m := startManager(t, issuer.Options{}, active("a", a))
+		m := startManager(t, issuer.Options{}, signs("a", a))
 		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		receive(t, s)
-		setRoots(t, m, passive("b", b))
+		setTrust(t, m, trusts(b))
 		if u := receive(t, s); u.Certificate != nil {
 			t.Error("it is announced")
 		}
 		if _, ok := m.GetCertificate(id); ok {
 			t.Error("it is handed out")
 		}
-		setRoots(t, m, active("b", b))
+		setTrust(t, m, signs("b", b))
 		mustVerify(t, receive(t, s).Certificate, bundleOf(t, b))
 	})
 }
@@ -78,11 +78,11 @@ func TestReplacingCertificatesTakesTheLongerTheMoreThereAre(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := newFake(t), newFake(t)
-				m := startManager(t, issuer.Options{}, active("a", a), passive("b", b))
+				m := startManager(t, issuer.Options{}, signs("a", a), trusts(b))
 				for i := range test.identities {
 					receive(t, subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i))))
 				}
-				setRoots(t, m, passive("a", a), active("b", b))
+				setTrust(t, m, trusts(a), signs("b", b))
 				started := time.Now()
 				for {
 					current, total := m.Progress()
@@ -105,11 +105,11 @@ func TestReplacingCertificatesTakesTheLongerTheMoreThereAre(t *testing.T) {
 func TestALeakedRootsCertificatesAreReplacedWithoutDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newFake(t), newFake(t)
-		m := startManager(t, issuer.Options{}, active("a", a), passive("b", b))
+		m := startManager(t, issuer.Options{}, signs("a", a), trusts(b))
 		for i := range 1000 {
 			receive(t, subscribe(t, m, identityOf(t, fmt.Sprint("bookstore-", i))))
 		}
-		setRoots(t, m, active("b", b))
+		setTrust(t, m, signs("b", b))
 		pass(time.Millisecond)
 		if current, total := m.Progress(); current != total {
 			t.Errorf("%d of %d are replaced", current, total)
@@ -119,7 +119,7 @@ func TestALeakedRootsCertificatesAreReplacedWithoutDelay(t *testing.T) {
 
 func TestNoCertificateOutlivesWhatIsKnownOfTheRoots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{TTL: 24 * time.Hour}, active("a", testkit.CA(t)))
+		m := startManager(t, issuer.Options{TTL: 24 * time.Hour}, signs("a", testkit.CA(t)))
 		id := identityOf(t, "bookstore-v1")
 		lifetime := func() time.Duration {
 			cert, err := m.RotateCertificate(t.Context(), id)

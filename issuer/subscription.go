@@ -83,7 +83,7 @@ func (m *Manager) Subscribe(id identity.Identity) *Subscription {
 // stalled reports whether a subscriber without a certificate gets none soon, though
 // it can have the bundle.
 func (m *Manager) stalled() bool {
-	return (m.signing.Issuer == nil || m.circuit.open()) && !m.bundle.IsEmpty()
+	return (m.signer.Issuer == nil || m.circuit.open()) && !m.bundle.IsEmpty()
 }
 
 func (m *Manager) unsubscribe(s *Subscription) {

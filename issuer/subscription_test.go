@@ -15,7 +15,7 @@ import (
 func TestSubscribersShareACertificate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)
-		m := startManager(t, issuer.Options{}, active("a", fake))
+		m := startManager(t, issuer.Options{}, signs("a", fake))
 		id := identityOf(t, "bookstore-v1")
 		early := receive(t, subscribe(t, m, id))
 		late := receive(t, subscribe(t, m, id))
@@ -34,7 +34,7 @@ func TestSubscribersShareACertificate(t *testing.T) {
 
 func TestASlowSubscriberGetsOnlyTheLatestUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{}, active("a", testkit.CA(t)))
+		m := startManager(t, issuer.Options{}, signs("a", testkit.CA(t)))
 		id := identityOf(t, "bookstore-v1")
 		s := subscribe(t, m, id)
 		synctest.Wait()
@@ -54,7 +54,7 @@ func TestASlowSubscriberGetsOnlyTheLatestUpdate(t *testing.T) {
 
 func TestACertificateIsGivenUpWithItsLastSubscriber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{Linger: time.Minute}, active("a", testkit.CA(t)))
+		m := startManager(t, issuer.Options{Linger: time.Minute}, signs("a", testkit.CA(t)))
 		id := identityOf(t, "bookstore-v1")
 		one, other := m.Subscribe(id), m.Subscribe(id)
 		synctest.Wait()
@@ -78,7 +78,7 @@ func TestACertificateIsGivenUpWithItsLastSubscriber(t *testing.T) {
 
 func TestWhoComesBackSoonFindsTheSameCertificate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startManager(t, issuer.Options{Linger: time.Minute}, active("a", testkit.CA(t)))
+		m := startManager(t, issuer.Options{Linger: time.Minute}, signs("a", testkit.CA(t)))
 		id := identityOf(t, "bookstore-v1")
 		s := m.Subscribe(id)
 		before := receive(t, s)
@@ -99,7 +99,7 @@ func TestWhatNobodySubscribesToIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)
 		fake.before = takes(10 * time.Second)
-		m := startManager(t, issuer.Options{Linger: time.Minute}, active("a", fake))
+		m := startManager(t, issuer.Options{Linger: time.Minute}, signs("a", fake))
 		left, asked := identityOf(t, "left-while-it-was-issued"), identityOf(t, "only-asked-for")
 
 		s := m.Subscribe(left)
@@ -125,7 +125,7 @@ func TestPendingCountsWhoHasNotAcknowledgedTheLatestUpdate(t *testing.T) {
 		fake, down := newFake(t), atomic.Bool{}
 		fake.before = failWhile(&down)
 		down.Store(true)
-		m := startManager(t, issuer.Options{}, active("a", fake))
+		m := startManager(t, issuer.Options{}, signs("a", fake))
 		want := func(n int, when string) {
 			t.Helper()
 			if got := m.Pending(); got != n {
@@ -149,7 +149,7 @@ func TestPendingCountsWhoHasNotAcknowledgedTheLatestUpdate(t *testing.T) {
 		other.Close()
 		want(0, "after the other left")
 
-		setRoots(t, m, active("a", fake), passive("b", testkit.CA(t)))
+		setTrust(t, m, signs("a", fake), trusts(testkit.CA(t)))
 		want(1, "after the bundle changed")
 		one.Ack(update.Version)
 		want(1, "after an outdated Update was acknowledged")
@@ -161,7 +161,7 @@ func TestPendingCountsWhoHasNotAcknowledgedTheLatestUpdate(t *testing.T) {
 // For the race detector: everything at once, in real time.
 func TestSubscribersComeAndGoWhileRootsChange(t *testing.T) {
 	a, b := testkit.CA(t), testkit.CA(t)
-	m := startManager(t, issuer.Options{Linger: time.Microsecond}, active("a", a))
+	m := startManager(t, issuer.Options{Linger: time.Microsecond}, signs("a", a))
 	var group sync.WaitGroup
 	for range 8 {
 		id := identityOf(t, "bookstore-v1")
@@ -176,11 +176,11 @@ func TestSubscribersComeAndGoWhileRootsChange(t *testing.T) {
 		})
 	}
 	for i := range 20 {
-		roots := []issuer.Root{active("a", a), passive("b", b)}
+		roots := []root{signs("a", a), trusts(b)}
 		if i%2 == 0 {
-			roots = []issuer.Root{passive("a", a), active("b", b)}
+			roots = []root{trusts(a), signs("b", b)}
 		}
-		setRoots(t, m, roots...)
+		setTrust(t, m, roots...)
 		if _, err := m.RotateCertificate(t.Context(), identityOf(t, "bookstore-v1")); err != nil {
 			t.Error(err)
 		}

@@ -120,26 +120,23 @@ func (m *mesh) start(attestor sds.Attestor, o issuer.Options) {
 func (m *mesh) newRoot() {
 	m.t.Helper()
 	m.signing = testkit.CA(m.t)
-	m.setRoots()
+	m.setTrust()
 }
 
 // newTrust makes a root that is trusted only.
 func (m *mesh) newTrust() {
 	m.t.Helper()
 	m.trusted = trustbundle.New(testkit.CA(m.t).Root())
-	m.setRoots()
+	m.setTrust()
 }
 
-func (m *mesh) setRoots() {
+func (m *mesh) setTrust() {
 	m.t.Helper()
-	roots := []issuer.Root{{Name: "active", Issuer: m.signing}}
-	if !m.trusted.IsEmpty() {
-		roots = append(roots, issuer.Root{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(m.trusted)})
-	}
-	if err := m.manager.SetRoots(m.t.Context(), roots...); err != nil {
+	roots := trustbundle.New(m.signing.Root())
+	m.trusted = m.trusted.Union(roots)
+	if err := m.manager.SetTrust(m.trusted, issuer.Signer{Name: "active", Issuer: m.signing, Roots: roots}); err != nil {
 		m.t.Fatal(err)
 	}
-	m.trusted = m.trusted.Union(trustbundle.New(m.signing.Root()))
 }
 
 // bookstore runs an injected pod and returns it.

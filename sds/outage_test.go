@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/osm-edge/osm/issuer"
+	"github.com/osm-edge/osm/issuer/issuertest"
 )
 
 // sealable is an issuer that can be away.
@@ -36,9 +37,7 @@ func TestAProxyThatComesWhileTheIssuerIsAwayGetsItsCertificateOnTheSameStream(t 
 		m.start(m.cluster.attestor(), issuer.Options{})
 		away := &sealable{Issuer: m.signing}
 		away.sealed.Store(true)
-		if err := m.manager.SetRoots(t.Context(), issuer.Root{Name: "active", Issuer: away}); err != nil {
-			t.Fatal(err)
-		}
+		issuertest.Trust(t, m.manager, "active", away)
 
 		const outage = 30 * time.Minute
 		end := time.Now().Add(outage)

@@ -25,6 +25,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/component"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/manifests"
 	"github.com/osm-edge/osm/manifests/render"
@@ -70,9 +71,7 @@ func outageOf(t *testing.T, failure error) (events []eventsv1.Event) {
 		away := &sealable{CA: ca}
 		away.sealed.Store(&failure)
 		manager := issuer.NewManager(issuer.Options{Logger: slog.New(slog.DiscardHandler)})
-		if err := manager.SetRoots(t.Context(), issuer.Root{Name: "vault", Issuer: away}); err != nil {
-			t.Fatal(err)
-		}
+		issuertest.Trust(t, manager, "vault", away)
 		c := &controller{manager: manager, validated: webhook.NewSecretSource(webhook.SecretSourceOptions{})}
 		c.outages = &outages{manager.HealthChanges(), func() {}, newEvents(o, client, slog.New(slog.DiscardHandler))}
 		stop := start(t, manager.Run, c.outages.Run)

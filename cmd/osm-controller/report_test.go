@@ -13,6 +13,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/status"
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/rotation"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/sds"
@@ -31,9 +32,7 @@ func mustIdentity(t *testing.T, account string) identity.Identity {
 func TestWhatIsToldOfACertificateHoldsNoKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		manager := issuer.NewManager(issuer.Options{Logger: slog.New(slog.DiscardHandler)})
-		if err := manager.SetRoots(t.Context(), issuer.Root{Name: "root", Role: issuer.Active, Issuer: testkit.CA(t)}); err != nil {
-			t.Fatal(err)
-		}
+		issuertest.Trust(t, manager, "root", testkit.CA(t))
 		ids := []identity.Identity{mustIdentity(t, "bookstore-v1"), mustIdentity(t, "bookstore-v2")}
 		for _, id := range ids {
 			defer manager.Subscribe(id).Close()

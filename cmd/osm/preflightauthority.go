@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/rootsecret"
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
@@ -60,8 +59,7 @@ func (p *preflight) root(ctx context.Context, name string) error {
 	if err == nil {
 		err = rootsecret.CheckNames(secret, p.values.TrustDomain, root.Certificate)
 	}
-	p.refused(err)
-	return nil
+	return p.refused(err)
 }
 
 // roots demands those that the chains of an authority outside of the mesh end
@@ -76,8 +74,7 @@ func (p *preflight) roots(ctx context.Context, name string) error {
 	} else {
 		err = p.checkRoots(secret)
 	}
-	p.refused(err)
-	return nil
+	return p.refused(err)
 }
 
 func (p *preflight) checkRoots(secret *corev1.Secret) error {
@@ -93,14 +90,13 @@ func (p *preflight) ignored(secret *corev1.Secret) {
 	}
 }
 
-// refused notes what is wrong with the Secret of a root, which says itself how
-// to fix it.
-func (p *preflight) refused(err error) {
-	if err == nil {
-		return
+// refused notes what is wrong with the Secret of a root. Other errors it returns.
+func (p *preflight) refused(err error) error {
+	if refused, ok := errors.AsType[*rootsecret.RefusedError](err); ok {
+		p.refuse(refused.Fix, "%s", refused.Refusal())
+		return nil
 	}
-	problem, fix, _ := strings.Cut(err.Error(), issuer.ToFix)
-	p.refuse(fix, "%s", problem)
+	return err
 }
 
 func (p *preflight) vault(ctx context.Context, vault v1.Vault) error {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/certmanager"
+	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
@@ -39,7 +40,7 @@ func BenchmarkIssue(b *testing.B) {
 		o.Client, err = certmanager.NewClient(config)
 		must(b, err)
 	})
-	must(b, manager.SetRoots(b.Context(), issuer.Root{Name: "osm-ca", Role: issuer.Active, Issuer: i}))
+	issuertest.Trust(b, manager, "osm-ca", i)
 	driver := m.newDriver(b)
 	must(b, driver.drive(b.Context()))
 	_, err := manager.IssueCertificate(b.Context(), newIdentity(b, "first"))

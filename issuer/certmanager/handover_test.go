@@ -8,19 +8,19 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/issuer/issuertest"
 )
 
 // cert-manager's certificates begin when they are issued.
 func TestWhatCertManagerIssuesAnewIsServedWhenClocksThatAreBehindAcceptIt(t *testing.T) {
 	const skew = 3 * time.Second
 	former, next := newMesh(t), newMesh(t)
-	a := issuer.Root{Name: "former", Issuer: former.newIssuer(t, nil)}
-	b := issuer.Root{Name: "next", Role: issuer.Passive, Issuer: next.newIssuer(t, nil)}
+	a, b := former.newIssuer(t, nil), next.newIssuer(t, nil)
 	m := issuer.NewManager(issuer.Options{ClockSkew: skew, Logger: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	go m.Run(ctx)
-	must(t, m.SetRoots(ctx, a, b))
+	issuertest.Trust(t, m, "former", a, b)
 	id, err := identity.New("cluster.local", "bookstore", "bookstore-v1")
 	must(t, err)
 	s := m.Subscribe(id)
@@ -37,8 +37,7 @@ func TestWhatCertManagerIssuesAnewIsServedWhenClocksThatAreBehindAcceptIt(t *tes
 	}
 	must(t, receive().Leaf().CheckSignatureFrom(former.root))
 
-	a.Role, b.Role = issuer.Passive, issuer.Active
-	must(t, m.SetRoots(ctx, a, b))
+	issuertest.Trust(t, m, "next", b, a)
 	leaf := receive().Leaf()
 	must(t, leaf.CheckSignatureFrom(next.root))
 	if age := time.Since(leaf.NotBefore); age < skew {

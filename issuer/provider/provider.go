@@ -99,6 +99,7 @@ type Provider struct {
 	authorities map[string]*authority // by the object's name
 	chosen      *root                 // that is to sign
 	signer      *root                 // that does; nil while none may
+	plan        rotation.Plan
 	applied     applied
 	told        signs
 	written     map[types.UID]computed

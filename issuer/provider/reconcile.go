@@ -12,9 +12,6 @@ import (
 	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
-// trustedName is the name, in logs and metrics, of all roots that are trusted.
-const trustedName = "trusted"
-
 // applied is what the Manager was told last.
 type applied struct {
 	signer *authority // nil if nothing signs
@@ -95,7 +92,7 @@ func (p *Provider) use(ctx context.Context, roots []*root) error {
 	if !known {
 		return errors.Join(failure, &waiting{"it is not recorded yet which roots are trusted: the replica that leads does that"})
 	}
-	return errors.Join(failure, p.apply(ctx, recorded))
+	return errors.Join(failure, p.apply(recorded))
 }
 
 // refresh takes in what became of the root that signs, and of its object. Roots
@@ -105,7 +102,7 @@ func (p *Provider) refresh(roots []*root, recorded rotation.State) {
 		return
 	}
 	signer := *p.signer
-	if latest := signer.authority.latest.Load(); latest.issuer != nil && p.may(recorded, latest.roots) {
+	if latest := signer.authority.latest.Load(); latest.issuer != nil && recorded.MaySign(latest.roots, p.issuedUntil()) {
 		signer.state = latest
 	}
 	for _, r := range roots {
@@ -116,24 +113,27 @@ func (p *Provider) refresh(roots []*root, recorded rotation.State) {
 	p.signer = &signer
 }
 
-// may reports whether certificates of these roots can be issued now.
-func (p *Provider) may(recorded rotation.State, roots trustbundle.TrustBundle) bool {
-	return recorded.MaySign(roots, time.Now().Add(p.options.RetirementPeriod()-issuer.ClockSkew))
+// issuedUntil returns when the last certificate ends that is issued now.
+func (p *Provider) issuedUntil() time.Time {
+	return time.Now().Add(p.options.RetirementPeriod() - issuer.ClockSkew)
 }
 
-// apply has the chosen root sign or, until it may, the former one, if it is
-// still there. What is trusted does not depend on it. Nothing is done twice: the
-// Manager would ask an issuer that fails at once.
-func (p *Provider) apply(ctx context.Context, recorded rotation.State) error {
-	signer := p.permitted(recorded)
-	next := applied{bundle: recorded.Bundle()}
-	tell := []issuer.Root{{Name: trustedName, Role: issuer.Passive, Issuer: issuer.TrustedOnly(next.bundle)}}
-	if signer != nil {
+// apply has the Manager do what is planned: the chosen root signs or, until it
+// may, the former one, if it is still there. Nothing is done twice: the Manager
+// would ask an issuer that fails at once.
+func (p *Provider) apply(recorded rotation.State) error {
+	candidates, roots := p.candidates()
+	p.plan = recorded.Plan(p.issuedUntil(), roots...)
+	next := applied{bundle: p.plan.Bundle}
+	var signer *root
+	var tell issuer.Signer
+	if p.plan.Signer >= 0 {
+		signer = candidates[p.plan.Signer]
 		next.signer, next.state = signer.authority, signer.state
-		tell = append(tell, issuer.Root{Name: signer.object.Name, Role: issuer.Active, Issuer: signer.state.issuer})
+		tell = issuer.Signer{Name: signer.object.Name, Issuer: signer.state.issuer, Roots: signer.state.roots}
 	}
 	if before := p.applied; before.signer != next.signer || before.state != next.state || !before.bundle.Equal(next.bundle) {
-		if err := p.options.Manager.SetRoots(ctx, tell...); err != nil {
+		if err := p.options.Manager.SetTrust(next.bundle, tell); err != nil {
 			return err
 		}
 		p.applied = next
@@ -145,20 +145,14 @@ func (p *Provider) apply(ctx context.Context, recorded rotation.State) error {
 	return nil
 }
 
-// permitted returns the root that signs now, nil if none may.
-func (p *Provider) permitted(recorded rotation.State) *root {
+// candidates returns those that can sign: the chosen root, and the one that signs.
+func (p *Provider) candidates() (all []*root, roots []trustbundle.TrustBundle) {
 	for _, r := range []*root{p.chosen, p.signer} {
-		if r != nil && r.canSign() && p.may(recorded, r.state.roots) {
-			return r
+		if r != nil && r.canSign() {
+			all, roots = append(all, r), append(roots, r.state.roots)
 		}
 	}
-	return nil
-}
-
-// lags reports whether another root signs than the one that is to.
-func (p *Provider) lags() bool {
-	return p.signer != nil && p.chosen != nil &&
-		(p.signer.authority != p.chosen.authority || !p.signer.state.roots.Equal(p.chosen.state.roots))
+	return all, roots
 }
 
 // adopt makes it the root that signs.

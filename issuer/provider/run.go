@@ -62,7 +62,7 @@ func (p *Provider) follow(ctx context.Context) {
 		timer.Reset(resync)
 		if err == nil {
 			retry = retries()
-			if p.lags() {
+			if p.plan.Lags() {
 				timer.Reset(lastRetry) // the former may not sign for ever
 			}
 			continue

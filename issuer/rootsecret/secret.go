@@ -46,8 +46,11 @@ type RefusedError struct {
 	Fix             string
 }
 
-func (e *RefusedError) Error() string {
-	return fmt.Sprintf("secret %s/%s is refused: key %q: %s%s%s", e.Namespace, e.Name, e.Key, e.Problem, issuer.ToFix, e.Fix)
+func (e *RefusedError) Error() string { return e.Refusal() + issuer.ToFix + e.Fix }
+
+// Refusal says which key of which Secret is refused, and why, without the fix.
+func (e *RefusedError) Refusal() string {
+	return fmt.Sprintf("secret %s/%s is refused: key %q: %s", e.Namespace, e.Name, e.Key, e.Problem)
 }
 
 const (

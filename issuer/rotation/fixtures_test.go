@@ -45,6 +45,8 @@ func (c ca) wanted(name string) Wanted {
 	return Wanted{Signer: c.bundle, Trusted: map[string]trustbundle.TrustBundle{name: c.bundle}}
 }
 
+func (c ca) signer() issuer.Signer { return issuer.Signer{Name: "root", Issuer: c, Roots: c.bundle} }
+
 // mesh is what replicas share.
 type mesh struct {
 	client kubernetes.Interface
@@ -147,19 +149,17 @@ func (r *replica) follow() {
 	if !known || r.deaf {
 		return
 	}
-	roots := []issuer.Root{{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(state.Bundle())}}
-	signs := trustbundle.TrustBundle{}
+	var signer issuer.Signer
 	for _, c := range slices.Backward(r.holds) {
 		if state.MaySign(c.bundle, time.Now()) {
-			roots = append(roots, issuer.Root{Name: "root", Role: issuer.Active, Issuer: c})
-			signs = c.bundle
+			signer = c.signer()
 			break
 		}
 	}
-	if err := r.manager.SetRoots(context.Background(), roots...); err != nil {
+	if err := r.manager.SetTrust(state.Bundle(), signer); err != nil {
 		panic(err)
 	}
-	r.Signs(signs)
+	r.Signs(signer.Roots)
 }
 
 func (r *replica) setDeaf(deaf bool) {

@@ -80,11 +80,11 @@ func TestWhateverIsHeldBackEveryClockAcceptsWhatIsServed(t *testing.T) {
 					wanted := rotation.Wanted{Signer: bundle, Trusted: map[string]trustbundle.TrustBundle{"root": bundle}}
 					for range pause / (10 * time.Second) {
 						state = state.Next(wanted, rotation.Situation{Now: time.Now(), Acknowledged: true, AckTimeout: time.Hour, RetirementPeriod: lifetime + skew})
-						roots := []issuer.Root{{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(state.Bundle())}}
+						var signer issuer.Signer
 						if state.MaySign(bundle, time.Now().Add(lifetime)) {
-							roots = append(roots, issuer.Root{Name: "root", Issuer: root})
+							signer = issuer.Signer{Name: "root", Issuer: root, Roots: bundle}
 						}
-						if err := m.SetRoots(ctx, roots...); err != nil {
+						if err := m.SetTrust(state.Bundle(), signer); err != nil {
 							t.Fatal(err)
 						}
 						synctest.Wait()

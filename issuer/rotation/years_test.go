@@ -69,14 +69,14 @@ func startReplica(t *testing.T) *replica {
 // follow signs with the newest of the roots that may.
 func (r *replica) follow(t *testing.T, s rotation.State, roots ...ca) {
 	t.Helper()
-	all := []issuer.Root{{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(s.Bundle())}}
+	var signer issuer.Signer
 	for i := len(roots) - 1; i >= 0; i-- {
 		if s.MaySign(roots[i].bundle, time.Now().Add(lifetime)) {
-			all = append(all, issuer.Root{Name: "root", Role: issuer.Active, Issuer: roots[i]})
+			signer = issuer.Signer{Name: "root", Issuer: roots[i], Roots: roots[i].bundle}
 			break
 		}
 	}
-	if err := r.SetRoots(t.Context(), all...); err != nil {
+	if err := r.SetTrust(s.Bundle(), signer); err != nil {
 		t.Fatal(err)
 	}
 }

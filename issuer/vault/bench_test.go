@@ -17,6 +17,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/issuer/issuertest"
 	testvault "github.com/osm-edge/osm/test/vault"
 )
 
@@ -26,7 +27,7 @@ import (
 func BenchmarkIssue(b *testing.B) {
 	server := startServer(b)
 	manager := issuer.NewManager(issuer.Options{})
-	must(b, manager.SetRoots(b.Context(), issuer.Root{Name: "vault", Issuer: newCA(b, server, asIs)}))
+	issuertest.Trust(b, manager, "vault", newCA(b, server, asIs))
 	client, err := server.Client(server.Token)
 	must(b, err)
 	first, err := identity.New("cluster.local", "bookstore", "first")

@@ -116,7 +116,7 @@ func (v server) unreachable(err error) error {
 		hint = ": its own certificate is of a CA that is not known here: give that CA"
 	case errors.As(err, &hostname):
 		hint = ": its own certificate is for other names"
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+	case errors.Is(err, http.ErrSchemeMismatch):
 		hint = ": it speaks plain HTTP: set the protocol to http"
 	}
 	return away{fmt.Errorf("vault at %s cannot be reached%s: %w", v.address, hint, err)}

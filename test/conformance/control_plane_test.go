@@ -56,7 +56,7 @@ func certificate(t testing.TB, ca *tresor.CA, trustDomain string) tls.Certificat
 func refusesWhoIsNoPeer(t *testing.T, program string) {
 	m := newMesh(t, program)
 	ca := testkit.CA(t)
-	m.setRoots(issuer.Root{Name: "first", Issuer: ca})
+	m.trust("first", ca)
 	p := m.start(nil)
 	p.waitReady(pipyAddress)
 	application(t, p.n, "[::]:8080")
@@ -141,7 +141,7 @@ func present(certificates []tls.Certificate) func(*tls.CertificateRequestInfo) (
 func rotatesUnderLoad(t *testing.T, program string) {
 	m := newMesh(t, program)
 	first := testkit.CA(t)
-	m.setRoots(issuer.Root{Name: "first", Issuer: first})
+	m.trust("first", first)
 	p := m.start(nil)
 	m.reference()
 	p.waitReady(pipyAddress)
@@ -168,10 +168,10 @@ func rotatesUnderLoad(t *testing.T, program string) {
 	testkit.Eventually(t, "a new leaf", func() bool { return changes(p.report(), 1) })
 
 	next := testkit.CA(t)
-	m.setRoots(issuer.Root{Name: "first", Issuer: first}, issuer.Root{Name: "next", Role: issuer.Passive, Issuer: issuer.TrustedOnly(trustbundle.New(next.Root()))})
+	m.trust("first", first, next)
 	testkit.Eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
 	serial = p.report().Serial
-	m.setRoots(issuer.Root{Name: "next", Issuer: next}, issuer.Root{Name: "first", Role: issuer.Passive, Issuer: issuer.TrustedOnly(trustbundle.New(first.Root()))})
+	m.trust("next", next, first)
 	testkit.Eventually(t, "a leaf of the second root", func() bool { return changes(p.report(), 2) })
 	testkit.Eventually(t, "the peer's leaf of the second root", func() bool {
 		c, ok := m.manager.GetCertificate(identityOf(t, "bookstore", "bookstore-v2"))
@@ -179,7 +179,7 @@ func rotatesUnderLoad(t *testing.T, program string) {
 	})
 	before := requests.Load()
 	testkit.Eventually(t, "requests between two of the second root", func() bool { return requests.Load() > before+200 })
-	m.setRoots(issuer.Root{Name: "next", Issuer: next})
+	m.trust("next", next)
 	testkit.Eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
 	before = requests.Load()
 	testkit.Eventually(t, "requests after the first root is gone", func() bool { return requests.Load() > before+200 })

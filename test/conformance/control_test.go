@@ -78,7 +78,7 @@ func newMesh(t testing.TB, program string) *mesh {
 	netns.Connect(t,
 		netns.End{Namespace: m.pipyPod, Name: "eth0", Addresses: prefixes(pipyAddress+"/24", "fd00::1/64")},
 		netns.End{Namespace: m.otherPod, Name: "eth0", Addresses: prefixes(otherAddress+"/24", "fd00::2/64")})
-	m.setRoots(issuer.Root{Name: "first", Issuer: testkit.CA(t)})
+	m.trust("first", testkit.CA(t))
 	m.serving = issuertest.Serving(m.manager, identityOf(t, "osm-system", "osm-controller"))
 	ctx, cancel := context.WithCancel(context.Background())
 	m.group.Go(func() error { return m.manager.Run(ctx) })
@@ -109,11 +109,10 @@ func identityOf(t testing.TB, namespace, account string) identity.Identity {
 	return id
 }
 
-func (m *mesh) setRoots(roots ...issuer.Root) {
+// trust has the Manager sign with one authority, and trust others too.
+func (m *mesh) trust(name string, signer issuer.Issuer, others ...issuer.Issuer) {
 	m.t.Helper()
-	if err := m.manager.SetRoots(m.t.Context(), roots...); err != nil {
-		m.t.Fatal(err)
-	}
+	issuertest.Trust(m.t, m.manager, name, signer, others...)
 }
 
 // listen opens a listener of the namespace.

@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -20,7 +19,7 @@ import (
 func failsNoHandshakeWhileItTakesSecrets(t *testing.T, program string) {
 	m := newMesh(t, program)
 	ca := testkit.CA(t)
-	m.setRoots(issuer.Root{Name: "first", Issuer: ca})
+	m.trust("first", ca)
 	p := m.start(nil)
 	p.waitReady(pipyAddress)
 	accept(t, p.n, "0.0.0.0:9001", greet)

@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -26,7 +25,7 @@ func BenchmarkMemory(b *testing.B) {
 	for name, program := range map[string]string{"pipy": pipyBinary(b), "reference": reference(b)} {
 		m := newMesh(b, program)
 		ca := testkit.CA(b)
-		m.setRoots(issuer.Root{Name: "first", Issuer: ca})
+		m.trust("first", ca)
 		p := m.run(m.pipyPod, "bookbuyer/bookbuyer", program, everything)
 		p.waitReady(pipyAddress)
 		b.ReportMetric(p.resident(), name+"-idle-MB")

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/test/testkit"
 )
 
@@ -15,7 +14,7 @@ import (
 func verifiesEachConnectionAnew(t *testing.T, program string) {
 	m := newMesh(t, program)
 	ca := testkit.CA(t)
-	m.setRoots(issuer.Root{Name: "first", Issuer: ca})
+	m.trust("first", ca)
 	p := m.start(nil)
 	p.waitReady(pipyAddress)
 	application(t, p.n, "[::]:8080")

@@ -17,7 +17,7 @@ import (
 func endsConnectionsWithTheRootOfTheirPeer(t *testing.T, program string) {
 	m := newMesh(t, program)
 	first, next := testkit.CA(t), testkit.CA(t)
-	m.setRoots(issuer.Root{Name: "first", Issuer: first})
+	m.trust("first", first)
 	p := m.start(nil)
 	m.reference()
 	p.waitReady(pipyAddress)
@@ -45,12 +45,9 @@ func endsConnectionsWithTheRootOfTheirPeer(t *testing.T, program string) {
 		t.Fatal(err)
 	}
 
-	trusted := func(i issuer.Issuer, name string) issuer.Root {
-		return issuer.Root{Name: name, Role: issuer.Passive, Issuer: i}
-	}
-	m.setRoots(issuer.Root{Name: "first", Issuer: first}, trusted(next, "next"))
+	m.trust("first", first, next)
 	testkit.Eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
-	m.setRoots(issuer.Root{Name: "next", Issuer: next}, trusted(first, "first"))
+	m.trust("next", next, first)
 	for _, account := range []string{"bookbuyer", "bookstore-v2"} {
 		namespace := map[string]string{"bookbuyer": "bookbuyer", "bookstore-v2": "bookstore"}[account]
 		testkit.Eventually(t, "a leaf of the second root", func() bool {
@@ -61,7 +58,7 @@ func endsConnectionsWithTheRootOfTheirPeer(t *testing.T, program string) {
 	speak(t, out, "", "\x00\x01between\n")
 	speak(t, in, "", "\x00\x01between\n")
 
-	m.setRoots(issuer.Root{Name: "next", Issuer: next})
+	m.trust("next", next)
 	testkit.Eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
 	for name, conn := range map[string]net.Conn{"out": out, "out, where the peer is silent": silent, "in": in} {
 		if err := conn.SetReadDeadline(time.Now().Add(timeLimit)); err != nil {
@@ -86,7 +83,7 @@ func (b brief) Issue(ctx context.Context, r *issuer.Request, ttl time.Duration) 
 func keepsConnectionsOfARootThatIsReplaced(t *testing.T, program string) {
 	m := newMesh(t, program)
 	first, next := brief{testkit.CA(t)}, testkit.CA(t)
-	m.setRoots(issuer.Root{Name: "first", Issuer: first})
+	m.trust("first", first)
 	p := m.start(nil)
 	m.reference()
 	p.waitReady(pipyAddress)
@@ -96,7 +93,7 @@ func keepsConnectionsOfARootThatIsReplaced(t *testing.T, program string) {
 		t.Fatal(err)
 	}
 	speak(t, conn, "", "\x00\x01before\n")
-	m.setRoots(issuer.Root{Name: "next", Issuer: next}, issuer.Root{Name: "first", Role: issuer.Passive, Issuer: first})
+	m.trust("next", next, first)
 	testkit.Eventually(t, "a second root", func() bool { return len(p.report().Roots) == 2 })
 	for _, id := range []identity.Identity{identityOf(t, "bookbuyer", "bookbuyer"), identityOf(t, "bookstore", "bookstore-v2")} {
 		testkit.Eventually(t, "a leaf of the second root", func() bool {
@@ -105,7 +102,7 @@ func keepsConnectionsOfARootThatIsReplaced(t *testing.T, program string) {
 		})
 	}
 	time.Sleep(moment + time.Second)
-	m.setRoots(issuer.Root{Name: "next", Issuer: next})
+	m.trust("next", next)
 	testkit.Eventually(t, "the second root alone", func() bool { return len(p.report().Roots) == 1 })
 	speak(t, conn, "", "\x00\x01after\n")
 }

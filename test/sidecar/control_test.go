@@ -35,6 +35,7 @@ import (
 type control struct {
 	t       *testing.T
 	manager *issuer.Manager
+	first   issuer.Issuer // that signs at first
 	serving func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	stop    context.CancelFunc // of the SDS server
 
@@ -57,13 +58,13 @@ func newControl(t *testing.T) *control {
 	c := &control{
 		t:         t,
 		manager:   issuer.NewManager(issuer.Options{Linger: 24 * time.Hour}),
+		first:     testkit.CA(t),
 		listeners: map[string]net.Listener{},
 		tokens:    map[string]string{},
 
 		destinations: &anywhere{identities: []identity.Identity{identityOf(t, "bookstore", "bookstore-v2")}},
 	}
-	ca := testkit.CA(t)
-	c.setRoots(issuer.Root{Name: "first", Issuer: ca})
+	c.trust("first", c.first)
 	c.ca = c.manager.Bundle().PEM()
 	c.serving = issuertest.Serving(c.manager, identityOf(t, "osm-system", "osm-controller"))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -79,11 +80,10 @@ func newControl(t *testing.T) *control {
 	return c
 }
 
-func (c *control) setRoots(roots ...issuer.Root) {
+// trust has the Manager sign with one authority, and trust others too.
+func (c *control) trust(name string, signer issuer.Issuer, others ...issuer.Issuer) {
 	c.t.Helper()
-	if err := c.manager.SetRoots(c.t.Context(), roots...); err != nil {
-		c.t.Fatal(err)
-	}
+	issuertest.Trust(c.t, c.manager, name, signer, others...)
 }
 
 // serve starts an SDS server.

@@ -20,17 +20,17 @@ type pair struct {
 func newPair(t *testing.T, signer issuer.Issuer) *pair {
 	t.Helper()
 	c := newControl(t)
-	c.setRoots(issuer.Root{Name: "was", Role: issuer.Active, Issuer: signer})
+	c.trust("was", signer)
 	c.mount(c.manager.Bundle().PEM())
 	p := &pair{c, c.run(c.options("buyer", "bookbuyer", "bookbuyer")), c.run(c.options("store", "bookstore", "bookstore-v2"))}
 	p.follow()
 	return p
 }
 
-// trust has both know these roots and no other.
-func (p *pair) trust(roots ...issuer.Root) {
+// trust has both know the roots of these and no other.
+func (p *pair) trust(name string, signer issuer.Issuer, others ...issuer.Issuer) {
 	p.t.Helper()
-	p.setRoots(roots...)
+	p.control.trust(name, signer, others...)
 	p.follow()
 }
 
@@ -58,21 +58,18 @@ func (p *pair) connect() <-chan error {
 
 func TestAConnectionEndsWithTheTrustInItsPeersRootAndNoSooner(t *testing.T) {
 	first, other := testkit.CA(t), testkit.CA(t)
-	was := issuer.Root{Name: "was", Role: issuer.Active, Issuer: first}
 	p := newPair(t, first)
-	passive := func(i issuer.Issuer) issuer.Root { return issuer.Root{Name: "other", Role: issuer.Passive, Issuer: i} }
 	ended := p.connect()
-	p.trust(was, passive(other))
-	p.trust(was)
-	is := issuer.Root{Name: "is", Role: issuer.Active, Issuer: other}
-	p.trust(is, passive(first))
+	p.trust("was", first, other)
+	p.trust("was", first)
+	p.trust("is", other, first)
 	p.wait(p.store, func(s sidecar.State) bool { return s.Leaf().CheckSignatureFrom(other.Root()) == nil })
 	select {
 	case err := <-ended:
 		t.Fatalf("it ended while both roots are trusted: %v", err)
 	case <-time.After(100 * time.Millisecond):
 	}
-	p.trust(is)
+	p.trust("is", other)
 	select {
 	case <-ended:
 	case <-time.After(10 * time.Second):
@@ -95,15 +92,14 @@ func TestAConnectionOutlivesARootThatIsReplaced(t *testing.T) {
 	first, other := testkit.CA(t), testkit.CA(t)
 	p := newPair(t, brief{first})
 	ended := p.connect()
-	is := issuer.Root{Name: "is", Role: issuer.Active, Issuer: other}
-	p.trust(is, issuer.Root{Name: "was", Role: issuer.Passive, Issuer: first})
+	p.trust("is", other, first)
 	for _, s := range []*sidecar.Sidecar{p.buyer, p.store} {
 		p.wait(s, func(s sidecar.State) bool { return s.Leaf().CheckSignatureFrom(other.Root()) == nil })
 	}
 	time.Sleep(moment)
-	p.trust(is)
-	p.trust(is, issuer.Root{Name: "next", Role: issuer.Passive, Issuer: testkit.CA(t)})
-	p.trust(is) // one that signed nothing is gone
+	p.trust("is", other)
+	p.trust("is", other, testkit.CA(t))
+	p.trust("is", other) // one that signed nothing is gone
 	select {
 	case err := <-ended:
 		t.Fatalf("it ended: %v", err)

@@ -18,7 +18,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/sidecar"
 	"github.com/osm-edge/osm/test/testkit"
@@ -331,11 +330,10 @@ func TestASidecarOutlivesItsControlPlane(t *testing.T) {
 			o := c.options("pod", "bookstore", "bookstore-v2")
 			o.Incremental = incremental
 			s := c.run(o)
-			first := c.wait(s, sidecar.State.Ready)
+			c.wait(s, sidecar.State.Ready)
 
 			next := testkit.CA(t)
-			c.setRoots(issuer.Root{Name: "next", Issuer: next},
-				issuer.Root{Name: "first", Role: issuer.Passive, Issuer: issuer.TrustedOnly(first.Bundle())})
+			c.trust("next", next, c.first)
 			moved := c.wait(s, func(s sidecar.State) bool {
 				return s.Leaf().CheckSignatureFrom(next.Root()) == nil && len(s.Bundle().Roots()) == 2
 			})

@@ -123,9 +123,7 @@ func (m *mesh) revoke(t *testing.T, c ca) {
 func (m *mesh) take(t *testing.T, c ca, w rotation.Wanted) {
 	t.Helper()
 	state := m.record(w)
-	must(t, m.manager.SetRoots(t.Context(),
-		issuer.Root{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(state.Bundle())},
-		issuer.Root{Name: "root", Role: issuer.Active, Issuer: c}))
+	must(t, m.manager.SetTrust(state.Bundle(), issuer.Signer{Name: "root", Issuer: c, Roots: c.bundle}))
 	if m.serving != nil {
 		m.serving.Look()
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/identity"
+	"github.com/osm-edge/osm/issuer/issuertest"
 	"github.com/osm-edge/osm/issuer/rotation"
 )
 
@@ -72,7 +73,7 @@ func TestASecretThatCannotHoldTheServingCertificateIsNamed(t *testing.T) {
 	self, err := identity.New("cluster.local", namespace, "osm-controller")
 	must(t, err)
 	manager := issuer.NewManager(issuer.Options{})
-	must(t, manager.SetRoots(t.Context(), issuer.Root{Name: "root", Issuer: root}))
+	issuertest.Trust(t, manager, "root", root)
 	for want, secret := range map[string]*corev1.Secret{
 		"is of type Opaque": {Type: corev1.SecretTypeOpaque},
 		"is immutable":      {Type: corev1.SecretTypeTLS, Immutable: &sealed},

@@ -34,7 +34,7 @@ func meshConfig(spec v1.MeshConfigSpec) field.ErrorList {
 }
 
 func certificate(path *field.Path, c v1.Certificate) field.ErrorList {
-	problems := oneOf(path.Child("keyAlgorithm"), c.KeyAlgorithm, "ecdsa-p256", "rsa-2048", "rsa-3072", "rsa-4096", "ed25519")
+	problems := oneOf(path.Child("keyAlgorithm"), mesh.KeyAlgorithm(c.KeyAlgorithm), mesh.KeyAlgorithms()...)
 	if value := c.ServiceCertValidityDuration; value != "" {
 		problems = append(problems, validity(path.Child("serviceCertValidityDuration"), value)...)
 	}

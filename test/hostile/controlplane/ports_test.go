@@ -153,9 +153,10 @@ func portsServer(t *testing.T) (*destination.Ports, secretv3.SecretDiscoveryServ
 	ca, err2 := tresor.New(root, key)
 	self, err3 := identity.New("cluster.local", "osm-system", "osm-controller")
 	listener, err4 := net.Listen("tcp", "127.0.0.1:0")
-	if err := errors.Join(err1, err2, err3, err4, manager.SetRoots(t.Context(), issuer.Root{Name: "root", Issuer: ca})); err != nil {
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		t.Fatal(err)
 	}
+	issuertest.Trust(t, manager, "root", ca)
 	server, err := sds.New(sds.Options{
 		Listener: listener, Source: manager, Attestor: podIsToken{}, HTTPPorts: ports,
 		GetCertificate: issuertest.Serving(manager, self), Logger: slog.New(slog.DiscardHandler),

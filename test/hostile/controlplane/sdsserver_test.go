@@ -81,12 +81,11 @@ func TestSDSServer(t *testing.T) {
 	}
 	signing, trusted := testkit.CA(t), testkit.CA(t)
 	manager := issuer.NewManager(issuer.Options{Logger: slog.New(slog.DiscardHandler)})
-	setRoots := func() {
+	setTrust := func() {
 		trusted = testkit.CA(t)
-		check(t, manager.SetRoots(t.Context(), issuer.Root{Name: "active", Issuer: signing},
-			issuer.Root{Name: "trusted", Role: issuer.Passive, Issuer: issuer.TrustedOnly(trustbundle.New(trusted.Root()))}))
+		issuertest.Trust(t, manager, "active", signing, trusted)
 	}
-	setRoots()
+	setTrust()
 	self := must[identity.Identity](t)(identity.New("cluster.local", "osm-system", "osm-controller"))
 	listener := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	var lines counter
@@ -104,7 +103,7 @@ func TestSDSServer(t *testing.T) {
 		case "memory":
 			fmt.Fprintf(out, "%d\n", memory())
 		case "trust":
-			setRoots()
+			setTrust()
 			fmt.Fprintln(out, manager.Bundle().Digest())
 		case "lines":
 			fmt.Fprintln(out, lines.Load())

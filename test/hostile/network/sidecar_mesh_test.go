@@ -175,7 +175,7 @@ func (s *store) Current(context.Context, sds.Proxy) error { return nil }
 func (s *store) serveSDS() {
 	s.t.Helper()
 	manager := issuer.NewManager(issuer.Options{Linger: time.Hour})
-	must(s.t, manager.SetRoots(s.t.Context(), issuer.Root{Name: "root", Issuer: s.ca}))
+	issuertest.Trust(s.t, manager, "root", s.ca)
 	server, err := sds.New(sds.Options{
 		Listener: s.listen(s.attacker, sdsAddress), Source: manager, Attestor: s,
 		GetCertificate: issuertest.Serving(manager, identityOf(s.t, "osm-controller")),
