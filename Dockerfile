@@ -1,4 +1,4 @@
-# The image of one component, for whoever builds with a container engine; make
+# The image of one component, for anyone who builds with a container engine; make
 # images needs none.
 #
 #   docker build --build-arg COMPONENT=osm-controller -t registry.example.com/osm/osm-controller:0.1.0 .

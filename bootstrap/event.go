@@ -35,7 +35,7 @@ func (e *Events) Renewed(ctx context.Context, secret string, old *x509.Certifica
 // Expiring implements Reporter. The API server forgets an Event within the day
 // that it is not to be told again.
 func (e *Events) Expiring(ctx context.Context, secret string, root *x509.Certificate) error {
-	note := fmt.Sprintf("root %s ends at %s, and the mesh does not renew it: replace it before; osm ca rotate --osm-namespace %s does, or says how", nameOf(root), root.NotAfter.UTC().Format(time.RFC3339), e.Namespace)
+	note := fmt.Sprintf("root %s ends at %s, and the mesh does not renew it: replace it before; osm ca rotate --osm-namespace %s does, or prints how", nameOf(root), root.NotAfter.UTC().Format(time.RFC3339), e.Namespace)
 	today := time.Now().UTC().Format(time.DateOnly)
 	if e.lastDay[note] == today {
 		return nil

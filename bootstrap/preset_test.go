@@ -96,7 +96,7 @@ func TestWhileObjectsWaitForAConversionTheWebhooksGetCertificatesThatItNeeds(t *
 	}
 	m.mustServeFrom(t, m.published[len(m.published)-1].bundle)
 	if _, err := m.Secrets.Get(t.Context(), "osm-ca-bundle", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
-		t.Errorf("a root is made for nobody: %v", err)
+		t.Errorf("a root is made for no one: %v", err)
 	}
 }
 

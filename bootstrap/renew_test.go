@@ -95,7 +95,7 @@ func TestARootThatIsNotTheMeshsIsReportedAndLeftAlone(t *testing.T) {
 		"it is of an operator's Secret": func(t *testing.T, m *mesh) {
 			m.relabel(t, map[string]string{"team": "platform"})
 		},
-		"it is of another mesh": func(t *testing.T, m *mesh) {
+		"it belongs to another mesh": func(t *testing.T, m *mesh) {
 			m.relabel(t, map[string]string{"app.kubernetes.io/name": "openservicemesh.io", "app.kubernetes.io/instance": "other"})
 		},
 		"an operator's is in the mesh's Secret": func(t *testing.T, m *mesh) {
@@ -154,7 +154,7 @@ func (m *mesh) update(t *testing.T, change func(*corev1.Secret)) {
 	}
 }
 
-func TestRootsOfWhichSomebodyElseHasTheKeyAreReported(t *testing.T) {
+func TestRootsWhoseKeyTheMeshDoesNotHaveAreReported(t *testing.T) {
 	m := newMeshOf(presetVault)
 	m.RenewalPercent = 10
 	m.current = trustbundle.New(newShortCA(t, time.Minute).Root(), newShortCA(t, 30*time.Minute).Root())

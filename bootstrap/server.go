@@ -20,10 +20,10 @@ const (
 	// the caBundles before it is replaced, whatever else is forgotten.
 	authorityKey = "ca.crt"
 
-	// overlap is how long an authority stays in the caBundles that signs no
+	// retirement is how long an authority stays in the caBundles that signs no
 	// certificate of a Secret: a server may be about to use one, or not have
 	// heard yet that it has another.
-	overlap = time.Hour
+	retirement = time.Hour
 )
 
 // webhooks are the Services that the API server calls.
@@ -156,9 +156,9 @@ func (s *server) signers(now time.Time) trustbundle.TrustBundle {
 // revoked is among them while it is in use, and not a moment longer.
 func (s *server) trusted(revoked trustbundle.TrustBundle, now time.Time) trustbundle.TrustBundle {
 	leaf := s.leaf()
-	isNew := leaf != nil && now.Sub(leaf.NotBefore) < overlap
+	isNew := leaf != nil && now.Sub(leaf.NotBefore) < retirement
 	others := slices.DeleteFunc(s.authorities().Roots(), func(ca *x509.Certificate) bool {
-		return revoked.Contains(ca) || !isNew && now.Sub(ca.NotBefore) >= overlap
+		return revoked.Contains(ca) || !isNew && now.Sub(ca.NotBefore) >= retirement
 	})
 	return s.signers(now).Union(trustbundle.New(others...))
 }

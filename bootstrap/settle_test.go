@@ -32,7 +32,7 @@ func withRoots(t *testing.T, recorded bool, test func(*testing.T, *mesh, trustbu
 			}
 			return first, nil
 		}
-		time.Sleep(2 * overlap)
+		time.Sleep(2 * retirement)
 		mustOnce(t, m)
 		test(t, m, first)
 	})
@@ -55,7 +55,7 @@ func (m *mesh) mustRound(t *testing.T, want time.Duration) {
 }
 
 func TestAServingCertificateThatIsAcceptedIsReplacedWhenTheNewRootIsKnownForAWhile(t *testing.T) {
-	for name, recorded := range map[string]bool{"the old root is recorded": true, "nobody recorded the old root": false} {
+	for name, recorded := range map[string]bool{"the old root is recorded": true, "no one recorded the old root": false} {
 		t.Run(name, func(t *testing.T) {
 			withRoots(t, recorded, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
 				m.deleteSecret(t, "osm-ca-bundle")
@@ -82,7 +82,7 @@ func TestAServingCertificateThatIsAcceptedIsReplacedWhenTheNewRootIsKnownForAWhi
 	}
 }
 
-func TestACABundleThatSomebodyChangesHasToSettleAnew(t *testing.T) {
+func TestAChangedCABundleHasToSettleAnew(t *testing.T) {
 	withRoots(t, true, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
 		m.deleteSecret(t, "osm-ca-bundle")
 		m.mustRound(t, testSettle)
@@ -135,7 +135,7 @@ func TestARootThatIsTrustedNoMoreIsKeptForAsLongAsAServerNeedsIt(t *testing.T) {
 		m.deleteSecret(t, "osm-ca-bundle")
 		mustOnce(t, m)
 		second := trustbundle.New(m.currentRoot(t))
-		time.Sleep(overlap)
+		time.Sleep(retirement)
 		mustOnce(t, m)
 		if !m.lastPublished().Equal(second) {
 			t.Errorf("published %s, want %s", m.lastPublished(), second)

@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [[ -f .env ]]; then
-  # shellcheck disable=SC1091 # everybody has another
+  # shellcheck disable=SC1091 # everyone has another
   source .env
 fi
 : "${K8S_NAMESPACE:?set it to the namespace of the mesh, such as osm-system}"

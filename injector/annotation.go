@@ -141,19 +141,19 @@ func unknownAnnotations(pod *corev1.Pod, namespace *corev1.Namespace) []string {
 	var warnings []string
 	for key := range pod.Annotations {
 		if meantForSidecar(key) && !readFromPod(key) {
-			warnings = append(warnings, stray("pod", key, "namespace", readFromNamespace))
+			warnings = append(warnings, misplaced("pod", key, "namespace", readFromNamespace))
 		}
 	}
 	for key := range namespace.Annotations {
 		if meantForSidecar(key) && !readFromNamespace(key) {
-			warnings = append(warnings, stray("namespace", key, "pod", readFromPod))
+			warnings = append(warnings, misplaced("namespace", key, "pod", readFromPod))
 		}
 	}
 	slices.Sort(warnings)
 	return warnings
 }
 
-func stray(object, key, other string, readFromOther func(string) bool) string {
+func misplaced(object, key, other string, readFromOther func(string) bool) string {
 	warning := "the " + object + "'s annotation " + key + " has no effect"
 	if readFromOther(key) {
 		return warning + ": set it on the " + other

@@ -101,10 +101,10 @@ type Listener struct {
 	Listen []string `json:"listen"`
 }
 
-// Probe is a question of the kubelet's (a probe or a lifecycle hook) that the
+// Probe is a probe or a lifecycle hook of the kubelet's that the
 // sidecar passes on to the application, at the address that it was asked at, and
 // answers as the application does. It is the one thing that reaches the application without
-// mutual TLS, so it is this question only: GET, this path, no other.
+// mutual TLS, so it is this probe only: GET, this path, no other.
 type Probe struct {
 	// Port is the sidecar's that the kubelet asks, at every address of the pod.
 	Port uint16 `json:"port"`
@@ -262,7 +262,7 @@ func (b Bootstrap) checkServer() error {
 	case server.TrustDomain() != b.TrustDomain:
 		return fmt.Errorf("%s is not of the trust domain %q", b.SDS.ServerIdentity, b.TrustDomain)
 	case b.SDS.ServerName != server.CommonName():
-		return fmt.Errorf("%s is not named %q, as sds.serverName says", b.SDS.ServerIdentity, b.SDS.ServerName)
+		return fmt.Errorf("%s is not named %q, as sds.serverName requires", b.SDS.ServerIdentity, b.SDS.ServerName)
 	}
 	return nil
 }

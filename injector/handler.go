@@ -215,7 +215,7 @@ func (r Result) answer() admission.Response {
 		return admission.Errored(http.StatusInternalServerError, errors.New(r.message()))
 	}
 	// What went wrong within the mesh is the log's alone.
-	return admission.Errored(http.StatusInternalServerError, fmt.Errorf("%s: try again; the log of osm-injector says why", r.Reason.Explanation()))
+	return admission.Errored(http.StatusInternalServerError, fmt.Errorf("%s: try again; the log of osm-injector shows why", r.Reason.Explanation()))
 }
 
 // maxMessage is the longest message, in bytes. It may quote the pod.
@@ -276,7 +276,7 @@ func (c *Config) warnings(pod *corev1.Pod, namespace *corev1.Namespace) []string
 	}
 	if c.settings.Placement == Container && ends(pod) {
 		warnings = append(warnings, fmt.Sprintf(
-			"the pod is to end, but its sidecar goes on: have the application end with POST http://127.0.0.1:%d/quit, or set osm.injector.sidecarPlacement=native", adminPort))
+			"the pod is to end, but its sidecar keeps running: have the application end with POST http://127.0.0.1:%d/quit, or set osm.injector.sidecarPlacement=native", adminPort))
 	}
 	if secrets := c.settings.ImagePullSecrets; len(secrets) > 0 && !pullsWith(pod, secrets) {
 		warnings = append(warnings, fmt.Sprintf(

@@ -47,7 +47,7 @@ func (m injectionState) whole(config *Config) bool {
 		(m.osmInit || config.settings.Interception == NoInterception)
 }
 
-// ownSidecar refuses a pod that bears all marks of an injection, but those of
+// ownSidecar refuses a pod that has all of the injection state, but those of
 // another service account or proxy: what its probes were is known to that
 // Bootstrap only.
 func ownSidecar(pod *corev1.Pod, id identity.Identity) error {
@@ -137,9 +137,9 @@ func isGuaranteed(pod *corev1.Pod) bool {
 	return true
 }
 
-// questionsWarning is for copies of injected pods. What the kubelet had asked
+// probesWarning is for copies of injected pods. What the kubelet had asked
 // the application is in the annotation that they lack.
-const questionsWarning = "the pod is a copy of one with a sidecar: its probes and hooks that led through that sidecar were left out"
+const probesWarning = "the pod is a copy of one with a sidecar: its probes and hooks that led through that sidecar were left out"
 
 // strip returns pod, a copy of an injected one, without what injection had added
 // to that, and the JSON Patch that takes it out.
@@ -150,7 +150,7 @@ func strip(pod *corev1.Pod) (bare *corev1.Pod, patch []operation, warnings []str
 		probesPatch("/spec/initContainers", pod.Spec.InitContainers, bare.Spec.InitContainers),
 		probesPatch("/spec/containers", pod.Spec.Containers, bare.Spec.Containers))
 	if len(patch) > 0 {
-		warnings = []string{questionsWarning}
+		warnings = []string{probesWarning}
 	}
 	ours := func(c corev1.Container) bool { return isSidecar(c) || isOSMInit(c) }
 	patch = slices.Concat(patch,

@@ -126,7 +126,7 @@ func TestProbesOfACopyThatLedThroughItsSidecarAreLeftOutWithAWarning(t *testing.
 	}
 	result := config.Inject(raw, bookstore(), testProxy)
 	app := find(t, podOf(t, applied(t, raw, result.Patch)), "app")
-	if app.LivenessProbe != nil || app.ReadinessProbe == nil || !slices.Equal(result.Warnings, []string{questionsWarning}) {
+	if app.LivenessProbe != nil || app.ReadinessProbe == nil || !slices.Equal(result.Warnings, []string{probesWarning}) {
 		t.Errorf("probes %v and %v, warnings %q", app.LivenessProbe, app.ReadinessProbe, result.Warnings)
 	}
 }

@@ -21,7 +21,7 @@ const (
 	applicationCall = "   3: 0A00F40A:C350 0A00F40B:1F90 01 00000000:00000000 00:00000000 00000000 65532        0 11735 1 ffff9e26c4d5b600 20 4 30 10 -1\n"
 )
 
-func TestTheHookEndsOnceNobodyButTheSidecarHasASocket(t *testing.T) {
+func TestTheHookEndsOnceOnlyTheSidecarHasASocket(t *testing.T) {
 	for name, test := range map[string]struct {
 		sockets string
 		goesOn  bool
@@ -30,7 +30,7 @@ func TestTheHookEndsOnceNobodyButTheSidecarHasASocket(t *testing.T) {
 		"the sidecar's own":               {sockets: socketsHeader + sidecarSocket},
 		"one that its process has left":   {sockets: socketsHeader + leftSocket},
 		"root listens":                    {sockets: socketsHeader + sidecarSocket + rootSocket, goesOn: true},
-		"the application calls somebody":  {sockets: socketsHeader + leftSocket + applicationCall, goesOn: true},
+		"the application calls someone":   {sockets: socketsHeader + leftSocket + applicationCall, goesOn: true},
 		"a kernel without either version": {},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestTheHookEndsOnceNobodyButTheSidecarHasASocket(t *testing.T) {
 	}
 }
 
-// A program that heeds no signal, as Pipy, stands in for it.
+// A program that ignores signals, as Pipy, stands in for it.
 func TestTheSidecarEndsWithItsShell(t *testing.T) {
 	dir := t.TempDir()
 	deaf := "#!/bin/sh\ntrap '' TERM INT\necho \"$OSM_SIDECAR_SHELL $*\"\nwhile :; do sleep 1; done\n"

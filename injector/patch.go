@@ -168,7 +168,7 @@ func fitsBootstrap(pod *corev1.Pod) error {
 			if len(c.Name) > validation.DNS1123SubdomainMaxLength {
 				return fmt.Errorf("decoding the pod: the name of a container has %d bytes: at most %d are taken", len(c.Name), validation.DNS1123SubdomainMaxLength)
 			}
-			for _, q := range questions(c) {
+			for _, q := range kubeletProbes(c) {
 				total += len(c.Name) + q.bytes()
 			}
 		}
@@ -180,7 +180,7 @@ func fitsBootstrap(pod *corev1.Pod) error {
 }
 
 // bytes is how much of what q asks the sidecar is told.
-func (q question) bytes() int {
+func (q kubeletProbe) bytes() int {
 	total := 0
 	if q.handler != nil && q.handler.HTTPGet != nil {
 		total += len(q.handler.HTTPGet.Path)

@@ -34,7 +34,7 @@ func applied(t testing.TB, document []byte, operations []operation) []byte {
 }
 
 // without is a pod less what injection adds to it, and less what it changes: the
-// questions of the kubelet.
+// probes of the kubelet.
 func without(pod *corev1.Pod) *corev1.Pod {
 	pod = pod.DeepCopy()
 	ours := func(c corev1.Container) bool { return mesh.IsSidecar(&c) || c.Name == mesh.InitContainer }
@@ -47,7 +47,7 @@ func without(pod *corev1.Pod) *corev1.Pod {
 	}
 	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range containers {
-			for _, q := range questions(&containers[i]) {
+			for _, q := range kubeletProbes(&containers[i]) {
 				if q.handler != nil && q.handler.Exec == nil {
 					q.remove(&containers[i])
 				}

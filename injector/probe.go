@@ -19,7 +19,7 @@ import (
 // to, so pod must be a copy, and one without the containers of ours.
 //
 // It leaves alone what interception does not keep from working: commands,
-// questions to another host, and ports that are excluded. It also leaves alone
+// probes of another host, and ports that are excluded. It also leaves alone
 // what no kubelet can ask, such as a port's name that its container does not
 // have, because the API server refuses it, or the kubelet reports it, with
 // words of their own. What works without a sidecar, but not through it, is an
@@ -28,7 +28,7 @@ func rewriteProbes(pod *corev1.Pod, excluded []uint16) ([]Probe, error) {
 	var probes []Probe
 	var problems []error
 	rewrite := func(c *corev1.Container) {
-		for _, q := range questions(c) {
+		for _, q := range kubeletProbes(c) {
 			probe, asked, err := q.probe(c, excluded)
 			if err != nil {
 				problems = append(problems, fmt.Errorf("container %s: %s%w", c.Name, q.fieldName(), err))
@@ -59,7 +59,7 @@ func isNativeSidecar(c *corev1.Container) bool {
 }
 
 // probe is what the sidecar asks the application for q, if it has to.
-func (q question) probe(c *corev1.Container, excluded []uint16) (Probe, bool, error) {
+func (q kubeletProbe) probe(c *corev1.Container, excluded []uint16) (Probe, bool, error) {
 	target, ok := q.target(c)
 	switch {
 	case !ok:
@@ -135,7 +135,7 @@ func (p *Probe) exclude() string {
 
 // redirect has q ask for probe. Headers stay: the sidecar passes those on that
 // the probe names.
-func (q question) redirect(probe Probe) {
+func (q kubeletProbe) redirect(probe Probe) {
 	get := q.handler.HTTPGet
 	if get == nil {
 		get = &corev1.HTTPGetAction{}
@@ -148,12 +148,12 @@ func (q question) redirect(probe Probe) {
 	}
 }
 
-func (q question) path(c *corev1.Container) string {
+func (q kubeletProbe) path(c *corev1.Container) string {
 	return "/osm/" + c.Name + "/" + q.name
 }
 
 // fieldName is the field of the container that q is, such as livenessProbe.
-func (q question) fieldName() string {
+func (q kubeletProbe) fieldName() string {
 	return strings.ReplaceAll(q.field[1:], "/", ".")
 }
 
@@ -167,8 +167,8 @@ const (
 	hookTimeout = 24 * 60 * 60
 )
 
-// question is a place in a container that tells the kubelet what to ask it.
-type question struct {
+// kubeletProbe is a probe or hook of a container, which the kubelet calls.
+type kubeletProbe struct {
 	name  string // such as liveness
 	field string // in the container, as a JSON pointer
 	port  uint16 // of the sidecar that takes it
@@ -178,19 +178,19 @@ type question struct {
 	remove  func(*corev1.Container)
 }
 
-// questions are all those of a container.
-func questions(c *corev1.Container) [5]question {
+// kubeletProbes are all those of a container.
+func kubeletProbes(c *corev1.Container) [5]kubeletProbe {
 	postStart, preStop := hooks(c.Lifecycle)
-	return [...]question{
-		probeQuestion(c.LivenessProbe, question{
+	return [...]kubeletProbe{
+		fromProbe(c.LivenessProbe, kubeletProbe{
 			name: "liveness", field: "/livenessProbe", port: livenessPort,
 			remove: func(c *corev1.Container) { c.LivenessProbe = nil },
 		}),
-		probeQuestion(c.ReadinessProbe, question{
+		fromProbe(c.ReadinessProbe, kubeletProbe{
 			name: "readiness", field: "/readinessProbe", port: readinessPort,
 			remove: func(c *corev1.Container) { c.ReadinessProbe = nil },
 		}),
-		probeQuestion(c.StartupProbe, question{
+		fromProbe(c.StartupProbe, kubeletProbe{
 			name: "startup", field: "/startupProbe", port: startupPort,
 			remove: func(c *corev1.Container) { c.StartupProbe = nil },
 		}),
@@ -205,7 +205,7 @@ func questions(c *corev1.Container) [5]question {
 	}
 }
 
-func probeQuestion(probe *corev1.Probe, q question) question {
+func fromProbe(probe *corev1.Probe, q kubeletProbe) kubeletProbe {
 	if probe == nil {
 		return q
 	}
@@ -231,7 +231,7 @@ func hook(h *corev1.LifecycleHandler) *corev1.ProbeHandler {
 
 // target is the port of the container that q asks, if it asks one and the pod
 // itself. A handler of several kinds is refused by the API server.
-func (q question) target(c *corev1.Container) (uint16, bool) {
+func (q kubeletProbe) target(c *corev1.Container) (uint16, bool) {
 	if q.handler == nil {
 		return 0, false
 	}
@@ -326,22 +326,22 @@ func isPlain(path string) bool {
 func probesPatch(path string, before, after []corev1.Container) []operation {
 	var operations []operation
 	for i := range after {
-		old, now := questions(&before[i]), questions(&after[i])
+		old, now := kubeletProbes(&before[i]), kubeletProbes(&after[i])
 		for j := range now {
 			was, is := old[j].handler, now[j].handler
 			if was != nil && (is == nil || is.HTTPGet != nil) {
-				operations = appendQuestionPatch(operations, path+"/"+strconv.Itoa(i)+now[j].field, was, is)
+				operations = appendProbePatch(operations, path+"/"+strconv.Itoa(i)+now[j].field, was, is)
 			}
 		}
 	}
 	return operations
 }
 
-// appendQuestionPatch takes out a question, or has the kubelet ask it by an
+// appendProbePatch takes out a probe, or has the kubelet ask it by an
 // httpGet of which it writes what differs. "add" is right whether the user's
 // JSON has a member or leaves it to its default, because it replaces one that is
 // there (RFC 6902 section 4.1).
-func appendQuestionPatch(operations []operation, path string, was, is *corev1.ProbeHandler) []operation {
+func appendProbePatch(operations []operation, path string, was, is *corev1.ProbeHandler) []operation {
 	switch {
 	case is == nil:
 		return append(operations, remove(path))
@@ -375,7 +375,7 @@ func remove(path string) operation {
 func removeRewritten(pod *corev1.Pod) {
 	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range containers {
-			for _, q := range questions(&containers[i]) {
+			for _, q := range kubeletProbes(&containers[i]) {
 				if q.isRewritten(&containers[i]) {
 					q.remove(&containers[i])
 				}
@@ -384,7 +384,7 @@ func removeRewritten(pod *corev1.Pod) {
 	}
 }
 
-func (q question) isRewritten(c *corev1.Container) bool {
+func (q kubeletProbe) isRewritten(c *corev1.Container) bool {
 	port, ok := q.target(c)
 	return ok && isSidecarPort(port) && q.handler.HTTPGet != nil && q.handler.HTTPGet.Path == q.path(c)
 }

@@ -155,7 +155,7 @@ func TestOfAnyPodTheSidecarIsToldEveryProbeThatTheKubeletAsksItFor(t *testing.T)
 			}
 		}
 		for _, c := range slices.Concat(after.Spec.InitContainers, after.Spec.Containers) {
-			for _, q := range questions(&c) {
+			for _, q := range kubeletProbes(&c) {
 				if q.isRewritten(&c) {
 					told[q.handler.HTTPGet.Port.String()+q.handler.HTTPGet.Path]--
 				}

@@ -24,16 +24,16 @@ func TestThePodsResourcesBeatTheNamespacesAndThoseTheMeshs(t *testing.T) {
 		pod, namespace   says
 		limits, requests amounts
 	}{
-		"nobody says anything": {
+		"no one says anything": {
 			limits:   amounts{"memory": "128Mi"},
 			requests: amounts{"cpu": "10m", "memory": "32Mi"},
 		},
-		"the namespace's beats the mesh's": {
+		"the namespace's takes precedence over the mesh's": {
 			namespace: says{"sidecar-resource-limits-memory": "256Mi", "sidecar-resource-requests-cpu": "20m"},
 			limits:    amounts{"memory": "256Mi"},
 			requests:  amounts{"cpu": "20m", "memory": "32Mi"},
 		},
-		"the pod's beats the namespace's, resource by resource": {
+		"the pod's takes precedence over the namespace's, resource by resource": {
 			pod:       says{"sidecar-resource-requests-cpu": "30m"},
 			namespace: says{"sidecar-resource-requests-cpu": "20m", "sidecar-resource-requests-memory": "64Mi"},
 			limits:    amounts{"memory": "128Mi"},
@@ -59,18 +59,18 @@ func TestThePodsResourcesBeatTheNamespacesAndThoseTheMeshs(t *testing.T) {
 			limits:   amounts{"memory": "128Mi", "ephemeral-storage": "2Gi"},
 			requests: amounts{"cpu": "10m", "memory": "32Mi", "ephemeral-storage": "1Gi"},
 		},
-		"ephemeral-storage beats storage of the same object": {
+		"ephemeral-storage takes precedence over storage of the same object": {
 			pod:      says{"sidecar-resource-requests-storage": "1Gi", "sidecar-resource-requests-ephemeral-storage": "2Gi"},
 			limits:   amounts{"memory": "128Mi"},
 			requests: amounts{"cpu": "10m", "memory": "32Mi", "ephemeral-storage": "2Gi"},
 		},
-		"the pod's storage beats the namespace's ephemeral-storage": {
+		"the pod's storage takes precedence over the namespace's ephemeral-storage": {
 			pod:       says{"sidecar-resource-requests-storage": "1Gi"},
 			namespace: says{"sidecar-resource-requests-ephemeral-storage": "2Gi"},
 			limits:    amounts{"memory": "128Mi"},
 			requests:  amounts{"cpu": "10m", "memory": "32Mi", "ephemeral-storage": "1Gi"},
 		},
-		"the pod's ephemeral-storage beats the namespace's storage": {
+		"the pod's ephemeral-storage takes precedence over the namespace's storage": {
 			pod:       says{"sidecar-resource-requests-ephemeral-storage": "1Gi"},
 			namespace: says{"sidecar-resource-requests-storage": "2Gi"},
 			limits:    amounts{"memory": "128Mi"},

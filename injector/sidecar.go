@@ -25,7 +25,7 @@ const (
 	outboundPort = 15001
 	adminPort    = 15000
 	metricsPort  = 15010
-	// The kubelet's questions to the application, by what they are about.
+	// The kubelet's probes of the application, by container and kind.
 	livenessPort = 15901
 	// readinessPort serves /ready, because the kubelet calls from outside the
 	// pod and the admin port listens on loopback only.
@@ -89,7 +89,7 @@ func sidecarSecurity() *corev1.SecurityContext {
 	}
 }
 
-// whenReady is the kubelet's question whether the sidecar has its certificate.
+// whenReady is the kubelet's probe of whether the sidecar has its certificate.
 func whenReady() corev1.ProbeHandler {
 	return corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
 		Path: "/ready",

@@ -81,7 +81,7 @@ func TestObjectsOfAMeshAreSelectedWhateverTheirVersion(t *testing.T) {
 	}
 	nameless := maps.Clone(old)
 	delete(nameless, "app.kubernetes.io/name")
-	for name, set := range map[string]labels.Set{"another mesh's": manifests.Labels("other", "v1"), "somebody else's": nameless, "nobody's": nil} {
+	for name, set := range map[string]labels.Set{"another mesh's": manifests.Labels("other", "v1"), "another client's": nameless, "no one's": nil} {
 		if manifests.Owned("osm").Matches(set) {
 			t.Errorf("an object that is %s is owned", name)
 		}

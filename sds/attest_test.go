@@ -209,7 +209,7 @@ func TestCurrentRefusesAProxyWhosePodIsGoneOrChanged(t *testing.T) {
 	}
 	c.set(func() { c.away = true })
 	if got := reason(t, a.Current(t.Context(), proxy)); got != sds.ReasonUnavailable {
-		t.Errorf("nobody to ask for a pod that the informer does not have: %q", got)
+		t.Errorf("no one to ask for a pod that the informer does not have: %q", got)
 	}
 }
 
@@ -234,7 +234,7 @@ func TestAttestFollowsTheAPIServersKeys(t *testing.T) {
 		attest("the second", "key-1", "", 1, 0)
 
 		c.addKey("key-2")
-		attest("a new key at once is for the API server to judge", "key-2", "", 1, 1)
+		attest("a new key at once is for the API server to review", "key-2", "", 1, 1)
 		time.Sleep(10 * time.Second)
 		attest("a new key later is fetched", "key-2", "", 2, 1)
 		attest("an unknown key is not looked for at every token", "forged", sds.ReasonTokenReview, 2, 2)

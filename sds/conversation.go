@@ -68,11 +68,11 @@ func (c *conversation[Request, Response]) run(ctx context.Context) error {
 
 // leave waits for a moment, so that not all proxies go at once.
 func (c *conversation[Request, Response]) leave(ctx context.Context) error {
-	timer := time.NewTimer(rand.N(shedTime))
+	timer := time.NewTimer(rand.N(leaveTime))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return errShed
+		return errCutOff
 	case <-ctx.Done():
 		return ctx.Err()
 	}

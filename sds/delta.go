@@ -70,7 +70,7 @@ func (m *delta) change(r *discoveryv3.DeltaDiscoveryRequest) error {
 	m.begun = true
 	for name, version := range r.GetInitialResourceVersions() {
 		if secret := m.subscribed(name); secret != nil {
-			secret.version, secret.verdict = version, accepted
+			secret.version, secret.answer = version, accepted
 			m.bring(version)
 		}
 	}

@@ -98,7 +98,7 @@ func TestDeltaSendsASecretAgainThatIsSubscribedToAgain(t *testing.T) {
 	c.announce(a.update(a.certificate()))
 	c.request(adds(ownCert)).check(t, "the same name", result{names: []string{ownCert}})
 	c.request(&discoveryv3.DeltaDiscoveryRequest{ResourceNamesUnsubscribe: []string{ownCert, "never asked for"}}).check(t, "unsubscribe", result{})
-	c.announce(a.update(a.certificate())).check(t, "a certificate that nobody wants", result{})
+	c.announce(a.update(a.certificate())).check(t, "a certificate that no one wants", result{})
 }
 
 func TestDeltaSendsNothingTwiceToAProxyThatComesBack(t *testing.T) {

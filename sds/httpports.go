@@ -44,7 +44,7 @@ func (p *peers) declare(known HTTPPorts, proxy Proxy) {
 func (p *peers) addPorts() error {
 	switch {
 	case p.own.known == nil:
-		return refuse(ReasonUnknownSecret, "which ports are declared HTTP is not told here")
+		return refuse(ReasonUnknownSecret, "this replica does not serve which ports are declared HTTP")
 	case p.byName[httpPortsName] != nil:
 		p.byName[httpPortsName].secret = secret{}
 		return nil

@@ -64,7 +64,7 @@ func addressOf(name string) (netip.Addr, bool, error) {
 func (p *peers) add(name string, address netip.Addr) error {
 	switch {
 	case p.destinations == nil:
-		return refuse(ReasonUnknownSecret, "who may answer at an address is not told here")
+		return refuse(ReasonUnknownSecret, "this replica does not serve which identities an address has")
 	case p.byName[name] != nil:
 		p.byName[name].secret = secret{}
 		return nil

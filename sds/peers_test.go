@@ -24,14 +24,14 @@ func TestAnAddressDoesNotHoldBackWhatIsSaidOfTheBundle(t *testing.T) {
 	w := whereabouts{}
 	c := newSotWClient(t, a)
 	c.m.destine(w)
-	c.request(asks(ownRoots, ownCert, store)).check(t, "nobody is there yet", result{names: []string{store}})
+	c.request(asks(ownRoots, ownCert, store)).check(t, "no one is there yet", result{names: []string{store}})
 	pushed := c.announce(a.update(a.certificate()))
 	pushed.check(t, "the unanswered address comes again", result{names: []string{store, ownRoots, ownCert}})
 	c.ack(pushed.nonce, ownCert, ownRoots, store).check(t, "ACK", result{acked: true, inUse: 1})
 	w[netip.MustParseAddr("10.0.0.1")] = []identity.Identity{a.id}
 	out, err := c.m.refresh(c.now)
 	moved := c.result(out, err)
-	moved.check(t, "somebody came", result{names: []string{store}})
+	moved.check(t, "someone came", result{names: []string{store}})
 	pushed = c.announce(a.update(a.certificate()))
 	pushed.check(t, "a certificate before the answer", result{names: []string{store, ownRoots, ownCert}})
 	c.ack(pushed.nonce, ownCert, ownRoots, store).check(t, "ACK", result{acked: true, inUse: 2})

@@ -98,5 +98,5 @@ func asRefusal(err error) *Refusal {
 	if r, ok := errors.AsType[*Refusal](err); ok {
 		return r
 	}
-	return refuse(ReasonUnavailable, "the control plane cannot tell who asks; it will be tried again").because(err)
+	return refuse(ReasonUnavailable, "the control plane cannot authenticate the caller; it will be tried again").because(err)
 }

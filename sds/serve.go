@@ -17,8 +17,8 @@ import (
 // errDraining ends the streams of a server that stops.
 var errDraining = refuse(ReasonUnavailable, "this replica of the control plane is stopping; connect again")
 
-// errShed ends the streams that are to go to another replica.
-var errShed = refuse(ReasonUnavailable, "this replica of the control plane is cut off; connect to another")
+// errCutOff ends the streams that are to go to another replica.
+var errCutOff = refuse(ReasonUnavailable, "this replica of the control plane is cut off; connect to another")
 
 // serve carries one stream: it attests the proxy, feeds requests and updates to
 // the machine, and does what the machine says.
@@ -76,7 +76,7 @@ func (s *Server) finish(ctx context.Context, err error) error {
 		return nil
 	}
 	refusal, ok := errors.AsType[*Refusal](err)
-	if !ok || refusal == errDraining || refusal == errShed {
+	if !ok || refusal == errDraining || refusal == errCutOff {
 		return err
 	}
 	address := net.Addr(nil)

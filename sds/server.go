@@ -31,8 +31,8 @@ const (
 	pingTimeout  = 20 * time.Second
 	// ageGrace is what streams have left when their connection is too old.
 	ageGrace = 10 * time.Second
-	// shedTime is how long it takes until the last stream is sent away.
-	shedTime = 2 * time.Second
+	// leaveTime is how long it takes until the last stream is sent away.
+	leaveTime = 2 * time.Second
 	// drainTimeout bounds a graceful stop. Streams end at once; what is waited
 	// for is their last bytes.
 	drainTimeout = 5 * time.Second

@@ -258,7 +258,7 @@ func TestANewRootIsPushedAndAcknowledged(t *testing.T) {
 		t.Fatalf("bundle %s", pem)
 	}
 	send(t, stream, &discoveryv3.DeltaDiscoveryRequest{ResponseNonce: pushed.GetNonce()})
-	testkit.Eventually(t, "everybody has acknowledged", func() bool { return m.manager.Pending() == 0 })
+	testkit.Eventually(t, "everyone has acknowledged", func() bool { return m.manager.Pending() == 0 })
 }
 
 func bundleOf(t testing.TB, r *discoveryv3.DeltaDiscoveryResponse) []byte {

@@ -124,10 +124,10 @@ func (m *sotw) respond(out sotwStep, now time.Time) (sotwStep, error) {
 func (m *sotw) resume() {
 	if m.held == m.version() {
 		for _, secret := range m.secrets {
-			secret.version, secret.verdict = m.versions[secret.kind], accepted
+			secret.version, secret.answer = m.versions[secret.kind], accepted
 		}
 		for _, peer := range m.byName {
-			peer.version, peer.verdict = peer.current, accepted
+			peer.version, peer.answer = peer.current, accepted
 		}
 	}
 	m.held = ""
@@ -144,11 +144,11 @@ func (m *sotw) together(outdated []string) []string {
 		secrets = secrets || m.secrets[name] != nil
 	}
 	for _, secret := range m.secrets {
-		secrets = secrets || secret.nonce != 0 && secret.verdict == unanswered
+		secrets = secrets || secret.nonce != 0 && secret.answer == unanswered
 	}
 	return slices.DeleteFunc(m.names(), func(name string) bool {
 		if peer, ok := m.byName[name]; ok {
-			return !changed[name] && peer.verdict != unanswered
+			return !changed[name] && peer.answer != unanswered
 		}
 		return !secrets
 	})

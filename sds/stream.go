@@ -48,14 +48,14 @@ type secret struct {
 	kind    kind
 	version string // of the content sent last, "" before
 	nonce   uint64 // of the response that carried it
-	verdict verdict
+	answer  acknowledgement
 }
 
-// verdict is what the proxy said of what it was sent.
-type verdict int
+// acknowledgement is the proxy's answer to what it was sent.
+type acknowledgement int
 
 const (
-	unanswered verdict = iota
+	unanswered acknowledgement = iota
 	accepted
 	rejected
 )
@@ -241,7 +241,7 @@ func (s *session) send(names []string) string {
 	s.sent++
 	for _, name := range names {
 		secret := s.subscribed(name)
-		secret.version, secret.nonce, secret.verdict = s.current(name), s.sent, unanswered
+		secret.version, secret.nonce, secret.answer = s.current(name), s.sent, unanswered
 	}
 	return s.tag + "." + strconv.FormatUint(s.sent, 10)
 }
@@ -260,12 +260,12 @@ func (s *session) position(nonce string) (uint64, error) {
 	return n, nil
 }
 
-// settle notes the verdict on a response and reports whether it is news.
-func (s *session) settle(nonce uint64, v verdict) bool {
+// settle notes the acknowledgement of a response and reports whether it is news.
+func (s *session) settle(nonce uint64, a acknowledgement) bool {
 	news := false
 	take := func(secret *secret) {
-		if secret.nonce == nonce && secret.verdict == unanswered {
-			secret.verdict, news = v, true
+		if secret.nonce == nonce && secret.answer == unanswered {
+			secret.answer, news = a, true
 		}
 	}
 	for _, secret := range s.secrets {
@@ -284,7 +284,7 @@ func (s *session) inUse() uint64 {
 		return 0
 	}
 	for _, secret := range s.secrets {
-		if secret.verdict != accepted || secret.version != s.versions[secret.kind] {
+		if secret.answer != accepted || secret.version != s.versions[secret.kind] {
 			return 0
 		}
 	}
@@ -304,7 +304,7 @@ func (s *session) trusts() bool {
 			continue
 		}
 		contexts++
-		if secret.verdict != accepted || secret.version != bundle {
+		if secret.answer != accepted || secret.version != bundle {
 			return false
 		}
 	}

@@ -32,7 +32,7 @@ type ClientsOptions struct {
 	// as it is at any time.
 	CABundle []byte
 	// Names are the common names that a client's certificate may have. Required
-	// without a CABundle: the cluster's authority signs for kubelets and users, too.
+	// without a CABundle: the cluster's CA signs for kubelets and users, too.
 	Names []string
 	// Client lists and watches that one ConfigMap in Run, and nothing else.
 	Client kubernetes.Interface

@@ -148,7 +148,7 @@ func TestTheClustersClientCAIsFollowed(t *testing.T) {
 	}
 }
 
-func TestTheClustersClientCAAloneTellsNobodyApart(t *testing.T) {
+func TestTheClustersClientCAAloneTellsNoClientsApart(t *testing.T) {
 	if _, err := webhook.NewClients(webhook.ClientsOptions{}); err == nil || !strings.Contains(err.Error(), "common names") {
 		t.Errorf("error %v", err)
 	}

@@ -73,7 +73,7 @@ func TestWhatIsNoObjectOfTheMeshIsRefused(t *testing.T) {
 	}
 }
 
-func TestWhoeverWritesIsWarnedOfWhatIsWithoutEffectOrUnsafe(t *testing.T) {
+func TestAWriterIsWarnedOfWhatIsWithoutEffectOrUnsafe(t *testing.T) {
 	for name, test := range map[string]struct{ kind, object, want string }{
 		"a MeshConfig of another name": {"MeshConfig", `{"spec":{}}`, "the mesh follows osm-mesh-config"},
 		"a Vault without TLS": {"MeshRootCertificate",

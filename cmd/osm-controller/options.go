@@ -46,7 +46,7 @@ func parse(args []string) (*options, error) {
 	o.callers.Add(fs)
 	fs.StringVar(&o.trustDomain, "trust-domain", "cluster.local", "trust domain of every identity")
 	fs.StringVar(&o.rootSecret, "ca-bundle-secret-name", "osm-ca-bundle", "Secret of the root certificate and its key")
-	fs.StringVar(&o.vaultAddress, "vault-address", "", "Vault that the mesh may log in to, whatever a MeshRootCertificate says; none when empty")
+	fs.StringVar(&o.vaultAddress, "vault-address", "", "Vault that the mesh may log in to, whatever a MeshRootCertificate names; none when empty")
 	fs.Func("vault-token-secret", "Secret and key, with a slash between, of the token that may be sent to -vault-address", func(value string) error {
 		name, key, ok := strings.Cut(value, "/")
 		if !ok || name == "" || key == "" {
@@ -55,7 +55,7 @@ func parse(args []string) (*options, error) {
 		o.vaultToken = v1.SecretKeyReference{Name: name, Key: key}
 		return nil
 	})
-	fs.StringVar(&o.replica, "replica", hostname(), "name that tells this replica from others, as its Pod's does")
+	fs.StringVar(&o.replica, "replica", hostname(), "name of this replica, unique among replicas, as its Pod's is")
 	fs.DurationVar(&o.ackTimeout, "rotation-deadline", 5*time.Minute, "how long a new root waits for pods that have not acknowledged it, before it signs")
 	fs.DurationVar(&o.clockSkew, "clock-skew", issuer.ClockSkew, "how far apart the clocks of nodes may be: for that long from its begin a certificate is held back that replaces one which is valid; 0s holds none back")
 	fs.DurationVar(&o.validity, "service-cert-validity-duration", 24*time.Hour, "lifetime of a service certificate, at least one minute")

@@ -16,7 +16,7 @@ func says(validity string, algorithm v1.KeyAlgorithm) *v1.MeshConfig {
 	return &v1.MeshConfig{Spec: v1.MeshConfigSpec{Certificate: v1.Certificate{ServiceCertValidityDuration: validity, KeyAlgorithm: algorithm}}}
 }
 
-func TestAMeshConfigGoesBeforeTheFlagsInWhatItSaysOfCertificates(t *testing.T) {
+func TestTheCertificateSettingsOfAMeshConfigTakePrecedenceOverFlags(t *testing.T) {
 	o := &options{validity: 24 * time.Hour, keyAlgorithm: issuer.RSA2048}
 	tests := map[string]struct {
 		mesh      *v1.MeshConfig

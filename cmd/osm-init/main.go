@@ -2,7 +2,7 @@
 // kernel lead the pod's connections to its sidecar. Its argument is an
 // interception.Config as JSON. It ends well only if the rules are in place.
 //
-// It runs in every pod there is of the mesh, with a capability, so it must not
+// It runs in every pod of the mesh, with a capability, so it must not
 // import the packages that Kubernetes' clients bring.
 package main
 

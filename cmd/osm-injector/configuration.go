@@ -79,7 +79,7 @@ func (c *configuration) call(ips []netip.Addr) {
 		c.logger.Warn("the addresses of osm-controller stay as they are", "error", err)
 		return
 	}
-	c.logger.Info("new sidecars are told the addresses of osm-controller", "addresses", ips)
+	c.logger.Info("new sidecars get the addresses of osm-controller", "addresses", ips)
 }
 
 func (c *configuration) called() []netip.Addr {

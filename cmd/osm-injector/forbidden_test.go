@@ -22,7 +22,7 @@ func TestLimitRangesThatMayNotBeReadAreNotWaitedFor(t *testing.T) {
 	}{
 		"they are read":  {nil, true},
 		"it may not":     {apierrors.NewForbidden(corev1.Resource("limitranges"), "", errors.New("no role")), true},
-		"nobody answers": {errors.New("connection refused"), false},
+		"no one answers": {errors.New("connection refused"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

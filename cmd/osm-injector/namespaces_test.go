@@ -24,12 +24,12 @@ func TestTheAPIServerIsAskedWhereTheCacheIsBehind(t *testing.T) {
 		lookups      int
 		missing      bool
 	}{
-		"known to be of the mesh":         {cached: joined, live: joined},
-		"labelled a moment ago":           {cached: map[string]string{}, live: joined, lookups: 1},
-		"created a moment ago":            {live: joined, lookups: 1},
-		"gone":                            {lookups: 1, missing: true},
-		"of another mesh until now":       {cached: map[string]string{"openservicemesh.io/monitored-by": "other"}, live: joined, lookups: 1},
-		"not of the mesh, whoever called": {cached: map[string]string{}, live: map[string]string{}, lookups: 1},
+		"known to belong to the mesh":          {cached: joined, live: joined},
+		"labelled a moment ago":                {cached: map[string]string{}, live: joined, lookups: 1},
+		"created a moment ago":                 {live: joined, lookups: 1},
+		"gone":                                 {lookups: 1, missing: true},
+		"of another mesh until now":            {cached: map[string]string{"openservicemesh.io/monitored-by": "other"}, live: joined, lookups: 1},
+		"not of the mesh, whatever the caller": {cached: map[string]string{}, live: map[string]string{}, lookups: 1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -78,7 +78,7 @@ type service struct {
 
 func newService(o *injection.Options, client kubernetes.Interface, logger *slog.Logger) (*service, error) {
 	s := &service{namespaces: follow.New[*corev1.Namespace](client.CoreV1().Namespaces(), follow.Options{Client: client, Logger: logger}), events: newEvents(client)}
-	unread := &forbidden{what: "limit ranges: sidecars get what the MeshConfig and annotations say, which a LimitRange may refuse", logger: logger}
+	unread := &forbidden{what: "limit ranges: sidecars get what the MeshConfig and annotations set, which a LimitRange may refuse", logger: logger}
 	s.ranges = follow.New[*corev1.LimitRange](client.CoreV1().LimitRanges(metav1.NamespaceAll), follow.Options{Client: client, Failed: unread.failed})
 	s.cached = []cache.InformerSynced{s.namespaces.Synced, func() bool { return s.ranges.Synced() || unread.is() }}
 	var err error
@@ -165,10 +165,10 @@ func (s *service) ready() error {
 		}
 	}
 	if !s.mesh.Known() {
-		return errors.New("the API server has not said yet whether there is a MeshConfig")
+		return errors.New("whether there is a MeshConfig is not known yet")
 	}
 	if !s.controllerIPs.Known() {
-		return errors.New("the API server has not said yet which addresses osm-controller has")
+		return errors.New("the addresses of osm-controller are not known yet")
 	}
 	return errors.Join(s.configuration.Ready(), s.certificates.Ready(), s.clients.Ready())
 }

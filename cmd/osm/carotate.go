@@ -26,11 +26,11 @@ stays trusted as long as a certificate of it can live. No connection fails, and
 nothing has to be restarted. The old root's key is gone then: back it up before,
 if you may want it back.
 
-osm ends when nothing uses the old root any more. Who stops it before, stops
-watching only.
+osm ends when nothing uses the old root any more. If you stop it before, the
+replacement continues.
 
 A root of your own, one of Vault or one of cert-manager is replaced where it comes
-from: osm says how.`
+from: osm prints how.`
 
 // rotateOptions are what osm ca rotate is told.
 type rotateOptions struct {
@@ -79,7 +79,7 @@ func (o *rotateOptions) run(ctx context.Context, out *terminal) error {
 	defer cancel()
 	err = (&rotationWatch{out: out, survey: reader, before: state}).run(watching)
 	if err != nil && watching.Err() != nil {
-		fmt.Fprintln(out, "\nthe replacement goes on without osm: see "+snapshot.Command("ca show", false))
+		fmt.Fprintln(out, "\nthe replacement continues without osm: see "+snapshot.Command("ca show", false))
 		if ctx.Err() != nil {
 			return nil // told to stop watching
 		}

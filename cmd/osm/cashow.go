@@ -20,7 +20,7 @@ func newCAShowCommand() *cobra.Command {
 	c := newCluster()
 	command := &cobra.Command{
 		Use:   "show",
-		Short: "Show who signs, which roots are trusted, and how far a replacement is",
+		Short: "Show the root that signs, the trusted roots and the progress of a rotation",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			snapshot, state, err := c.authorities(command.Context())

@@ -80,7 +80,7 @@ func (c *cluster) controllers(ctx context.Context) ([]status.Report, error) {
 		}
 		var report status.Report
 		if err := json.Unmarshal(body, &report); err != nil {
-			return nil, fmt.Errorf("what pod %s/%s says is malformed: %w", pod.Namespace, pod.Name, err)
+			return nil, fmt.Errorf("the answer of pod %s/%s is malformed: %w", pod.Namespace, pod.Name, err)
 		}
 		reports = append(reports, report)
 	}

@@ -28,7 +28,7 @@ const (
 
 const certGetHelp = `Show the certificate that a sidecar really holds, and the roots that it trusts: of
 a pod, or of the pods of a service account. The sidecar itself is asked. It does
-not tell its key.`
+not show its key.`
 
 func newCertGetCommand() *cobra.Command {
 	c := newCluster().withNamespace()
@@ -98,7 +98,7 @@ func sidecars(ctx context.Context, client kubernetes.Interface, namespace, name 
 	pod, err := client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err == nil {
 		if _, injected := pod.Labels[injector.ProxyLabel]; !injected {
-			return nil, fmt.Errorf("pod %s/%s has no sidecar, and so no certificate: if its namespace is of a mesh, have the pod made anew", namespace, name)
+			return nil, fmt.Errorf("pod %s/%s has no sidecar, and so no certificate: if its namespace belongs to a mesh, have the pod made anew", namespace, name)
 		}
 		return []corev1.Pod{*pod}, nil
 	}
@@ -123,7 +123,7 @@ func describeSidecar(ctx context.Context, config *rest.Config, out *terminal, po
 	}
 	var h held
 	if err := json.Unmarshal(body, &h); err != nil {
-		return "", fmt.Errorf("what the sidecar of pod %s/%s says is malformed: %w", pod.Namespace, pod.Name, err)
+		return "", fmt.Errorf("the answer of the sidecar of pod %s/%s is malformed: %w", pod.Namespace, pod.Name, err)
 	}
 	return describeHeld(out, pod.Namespace+"/"+pod.Name, h, state, time.Now()), nil
 }
@@ -159,7 +159,7 @@ func describeHeld(out *terminal, pod string, h held, state rotation.State, now t
 }
 
 // nameRoot names a root by its subject, where the mesh trusts it. Of a mesh that
-// trusts none it is not known, for whoever asks may not read which.
+// trusts none it is not known, for the caller may not read which.
 func nameRoot(fingerprint string, state rotation.State) string {
 	if len(state.Bundle().Roots()) == 0 {
 		return "sha256:" + fingerprint

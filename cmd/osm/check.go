@@ -20,7 +20,7 @@ who signs, what namespaces and API servers trust, the certificates of webhooks
 and whether the API server reaches them, clocks, namespaces, workloads whose pods
 cannot be created, and pods without a sidecar or with one that does not work.
 
-Each finding says what to do about it. Nothing is changed: what the API server is
+Each finding comes with a fix. Nothing is changed: what the API server is
 asked to create, so that it calls the webhooks, is a dry run.
 
 osm check exits with 0 if nothing is wrong, warnings aside, with 2 if it found
@@ -45,7 +45,7 @@ func newCheckCommand() *cobra.Command {
 	o := &checkOptions{cluster: newCluster()}
 	command := &cobra.Command{
 		Use:   "check",
-		Short: "Look for what is wrong with a mesh, and say how to fix it",
+		Short: "Find problems of a mesh, and how to fix them",
 		Long:  checkHelp,
 		Example: `  osm check
   osm check -o json | jq '.checks[].findings[]'`,
@@ -89,7 +89,7 @@ func (c *cluster) survey() (*survey.Survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The warnings are about the pods of its dry runs, which are nobody's.
+	// The warnings are about the pods of its dry runs, which are no one's.
 	config.WarningHandlerWithContext = rest.NoWarnings{}
 	return survey.New(config, c.meshNamespace)
 }

@@ -29,11 +29,11 @@ func printReport(out *terminal, report check.Report) error {
 			fmt.Fprintf(&text, "    to fix it: %s\n", f.Fix)
 		}
 	}
-	verdict := "\nnothing is wrong\n"
+	result := "\nnothing is wrong\n"
 	if report.Errors+report.Warnings > 0 {
-		verdict = fmt.Sprintf("\n%s, %s\n", countOf(report.Errors, "error"), countOf(report.Warnings, "warning"))
+		result = fmt.Sprintf("\n%s, %s\n", countOf(report.Errors, "error"), countOf(report.Warnings, "warning"))
 	}
-	text.WriteString(verdict)
+	text.WriteString(result)
 	_, err := out.Write([]byte(text.String()))
 	return err
 }

@@ -144,7 +144,7 @@ func (d *document) encode() error {
 }
 
 // join puts documents together again. JSON objects follow each other, which
-// whoever reads JSON knows; what is YAML is set apart.
+// readers of JSON know; what is YAML is set apart.
 func join(documents []document) []byte {
 	var b bytes.Buffer
 	for i, d := range documents {

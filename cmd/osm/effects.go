@@ -25,12 +25,12 @@ type effects struct {
 	defaults  map[string]any // the chart's
 	inForce   inForce
 
-	useless   []string            // names of values that nothing depends on
-	overruled map[string]*verdict // by the field of MeshConfig or MeshRootCertificate
+	useless   []string             // names of values that nothing depends on
+	overruled map[string]*overrule // by the field of MeshConfig or MeshRootCertificate
 }
 
-// verdict is a field that the values say something of, and what it stays.
-type verdict struct {
+// overrule is a field that the values set, and what it stays.
+type overrule struct {
 	fixed        bool // it cannot be changed
 	kind, object string
 	path         []string
@@ -48,7 +48,7 @@ func newEffects(namespace string, given, all map[string]any, found inForce) (*ef
 	if err != nil {
 		return nil, fmt.Errorf("the chart does not take these values: %w", err)
 	}
-	e := &effects{namespace: namespace, values: all, outcome: made, defaults: chart.Values, inForce: found, overruled: map[string]*verdict{}}
+	e := &effects{namespace: namespace, values: all, outcome: made, defaults: chart.Values, inForce: found, overruled: map[string]*overrule{}}
 	for _, path := range leaves(nil, given) {
 		if err := e.look(path); err != nil {
 			return nil, err
@@ -108,7 +108,7 @@ func (e *effects) compare(name string, path []string) error {
 	}
 	field := kind + "." + strings.Join(path, ".")
 	if e.overruled[field] == nil {
-		e.overruled[field] = &verdict{fixed: kind == rootKind && e.otherKind(), kind: kind, object: object, path: path, is: is, want: want}
+		e.overruled[field] = &overrule{fixed: kind == rootKind && e.otherKind(), kind: kind, object: object, path: path, is: is, want: want}
 	}
 	if v := e.overruled[field]; !slices.Contains(v.values, name) {
 		v.values = append(v.values, name)
@@ -166,7 +166,7 @@ func (e *effects) tell(out *terminal) {
 	}
 }
 
-func (v *verdict) sentence(namespace string) string {
+func (v *overrule) sentence(namespace string) string {
 	field := strings.Join(v.path, ".")
 	text := fmt.Sprintf("%s: %s %s takes precedence, where %s is %s", strings.Join(v.values, ", "), v.kind, v.object, field, brief(v.is))
 	if v.fixed {

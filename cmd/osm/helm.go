@@ -53,7 +53,7 @@ func (r *helmRelease) last() (*release.Release, error) {
 	}
 	last, ok := found.(*release.Release)
 	if !ok {
-		return nil, fmt.Errorf("release %s in namespace %s is of another Helm: %T", r.name, r.namespace, found)
+		return nil, fmt.Errorf("release %s in namespace %s was made by another Helm: %T", r.name, r.namespace, found)
 	}
 	return last, nil
 }
@@ -126,7 +126,7 @@ func (r *helmRelease) run(ctx context.Context, upgrade *action.Upgrade, values m
 	}
 	next, ok := made.(*release.Release)
 	if !ok {
-		return nil, fmt.Errorf("release %s in namespace %s is of another Helm: %T", r.name, r.namespace, made)
+		return nil, fmt.Errorf("release %s in namespace %s was made by another Helm: %T", r.name, r.namespace, made)
 	}
 	return next, nil
 }

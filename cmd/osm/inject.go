@@ -31,7 +31,7 @@ give the values that the mesh was installed with.
 
 What only a cluster knows is assumed or left out. Sidecars are native unless
 osm.injector.sidecarPlacement is container, the address of the API server is
-not among what osm-init is told to leave alone, and sidecars are told the name of
+not among what osm-init excludes, and sidecars get the name of
 osm-controller alone, which ends in cluster.local unless osm.clusterDomain is set.
 What the API server adds before it calls the webhook, such as the limits of a
 LimitRange or the nodes of a RuntimeClass, is not there.

@@ -20,7 +20,7 @@ const installHelp = `Install a mesh into the cluster.
 
 Before anything is written, osm looks whether it can work: the version of
 Kubernetes, what you may create, other meshes, what an earlier mesh left, and what
-the authority needs that is to sign certificates. Then it applies the chart and
+the issuer of certificates needs. Then it applies the chart and
 waits until the mesh is ready. An installation that failed is repeated by the same
 command.
 

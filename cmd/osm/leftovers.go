@@ -41,7 +41,7 @@ type found struct {
 	object *metav1.PartialObjectMetadata
 }
 
-// leftovers finds what there is of a mesh: all of it with the root deleted, and
+// leftovers finds the objects of a mesh: all of it with the root deleted, and
 // else its control plane.
 func (o *uninstallOptions) leftovers(ctx context.Context) ([]found, error) {
 	all, err := o.find(ctx, slices.Concat(stages...), chartOnly)

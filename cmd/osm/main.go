@@ -1,6 +1,6 @@
-// Command osm is what an operator of the mesh types. It exits with 0 when it
-// did what it was told, and with 1 when it did not, having said why on standard
-// error. A command that has more to tell by its exit code says so.
+// Command osm is what an operator of the mesh types. It exits with 0 on success,
+// and with 1 on failure, after it wrote the reason to standard error. A command
+// with other exit codes documents them.
 package main
 
 import (
@@ -49,11 +49,11 @@ func exitCode(err error) int {
 func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   name,
-		Short: "Look after an osm-edge service mesh",
-		Long: `Look after an osm-edge service mesh.
+		Short: "Manage an osm-edge service mesh",
+		Long: `Manage an osm-edge service mesh.
 
-osm exits with 0 when it did what it was told, and with 1 when it did not,
-having said why on standard error.`,
+osm exits with 0 on success. It exits with 1 on failure, and writes the reason to
+standard error.`,
 		// An error is said once, by main, and without the usage, which is what
 		// osm help is for.
 		SilenceErrors: true,

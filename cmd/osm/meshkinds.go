@@ -52,7 +52,7 @@ var (
 		},
 	}
 	// own are the mesh's own kinds. Their objects count in the mesh namespace,
-	// whoever made them.
+	// whatever made them.
 	own = []kind{
 		namespaced(configGroup, "v1", "meshrootcertificates", "MeshRootCertificate"),
 		namespaced(configGroup, "v1", "meshconfigs", "MeshConfig"),

@@ -26,7 +26,7 @@ const (
 )
 
 func newNamespaceCommand() *cobra.Command {
-	command := &cobra.Command{Use: "namespace", Aliases: []string{"ns"}, Short: "Say which namespaces are of a mesh", Args: cobra.NoArgs}
+	command := &cobra.Command{Use: "namespace", Aliases: []string{"ns"}, Short: "Manage mesh namespaces", Args: cobra.NoArgs}
 	command.AddCommand(newNamespaceAddCommand(), newNamespaceRemoveCommand(), newNamespaceIgnoreCommand(), newNamespaceListCommand())
 	return command
 }
@@ -38,8 +38,8 @@ type namespaceOptions struct {
 	disabled bool
 }
 
-// marks are labels and annotations to set; nil ones are removed.
-type marks struct {
+// membership is labels and annotations to set; nil ones are removed.
+type membership struct {
 	Labels      map[string]*string `json:"labels,omitempty"`
 	Annotations map[string]*string `json:"annotations,omitempty"`
 }
@@ -51,12 +51,12 @@ func newNamespaceAddCommand() *cobra.Command {
 		if o.disabled {
 			injection = "disabled"
 		}
-		set := marks{map[string]*string{monitoredLabel: &o.meshName, ignoreLabel: nil}, map[string]*string{injectionAnnotation: &injection}}
+		set := membership{map[string]*string{monitoredLabel: &o.meshName, ignoreLabel: nil}, map[string]*string{injectionAnnotation: &injection}}
 		if err := o.change(ctx, names, set); err != nil {
 			return err
 		}
 		if o.disabled {
-			out.say(done, "%s of mesh %s; a pod gets a sidecar only if its annotation %s says so", areOf(names), o.meshName, injectionAnnotation)
+			out.say(done, "%s of mesh %s; a pod gets a sidecar only if its annotation %s enables it", areOf(names), o.meshName, injectionAnnotation)
 			return nil
 		}
 		out.say(done, "%s of mesh %s: pods that are created from now on get a sidecar", areOf(names), o.meshName)
@@ -69,7 +69,7 @@ func newNamespaceAddCommand() *cobra.Command {
 func newNamespaceRemoveCommand() *cobra.Command {
 	o := &namespaceOptions{cluster: newCluster()}
 	return o.command("remove NAMESPACE...", "Take namespaces out of a mesh", func(ctx context.Context, out *terminal, names []string) error {
-		if err := o.change(ctx, names, marks{map[string]*string{monitoredLabel: nil}, map[string]*string{injectionAnnotation: nil}}); err != nil {
+		if err := o.change(ctx, names, membership{map[string]*string{monitoredLabel: nil}, map[string]*string{injectionAnnotation: nil}}); err != nil {
 			return err
 		}
 		out.say(done, "%s of no mesh: pods that are created from now on get no sidecar", areOf(names))
@@ -81,7 +81,7 @@ func newNamespaceIgnoreCommand() *cobra.Command {
 	o := &namespaceOptions{cluster: newCluster()}
 	return o.command("ignore NAMESPACE...", "Keep namespaces out of every mesh, whatever their pods ask for", func(ctx context.Context, out *terminal, names []string) error {
 		yes := "true"
-		if err := o.change(ctx, names, marks{Labels: map[string]*string{ignoreLabel: &yes, monitoredLabel: nil}}); err != nil {
+		if err := o.change(ctx, names, membership{Labels: map[string]*string{ignoreLabel: &yes, monitoredLabel: nil}}); err != nil {
 			return err
 		}
 		out.say(done, "%s ignored by every mesh", areOf(names))
@@ -104,8 +104,8 @@ func (o *namespaceOptions) command(use, short string, run func(context.Context, 
 	return command
 }
 
-// change sets the marks of all namespaces, or of none if one may not be changed.
-func (o *namespaceOptions) change(ctx context.Context, names []string, set marks) error {
+// change sets the labels and annotations of all namespaces, or of none if one may not be changed.
+func (o *namespaceOptions) change(ctx context.Context, names []string, set membership) error {
 	client, err := o.cluster.client()
 	if err != nil {
 		return err
@@ -144,7 +144,7 @@ func (o *namespaceOptions) mayChange(ctx context.Context, client kubernetes.Inte
 	case namespace.DeletionTimestamp != nil:
 		return fmt.Errorf("namespace %s is being deleted", name)
 	case mesh != "" && mesh != o.meshName:
-		return fmt.Errorf("namespace %s is of mesh %s: osm namespace remove %s --mesh-name %s takes it out of that one", name, mesh, name, mesh)
+		return fmt.Errorf("namespace %s belongs to mesh %s: osm namespace remove %s --mesh-name %s takes it out of that one", name, mesh, name, mesh)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/osm-edge/osm/manifests/mesh"
 )
 
-// completionTimeout is how long somebody waits who pressed the tab key.
+// completionTimeout is how long a user waits who pressed the tab key.
 const completionTimeout = 3 * time.Second
 
 func newNamespaceListCommand() *cobra.Command {
@@ -76,7 +76,7 @@ func injectionOf(n *corev1.Namespace, ignored bool) string {
 }
 
 // countPods counts pods that have not ended, with and without a sidecar. Those
-// in the network of their node never get one, whoever replaces them.
+// in the network of their node never get one, however they are replaced.
 func countPods(ctx context.Context, client kubernetes.Interface, namespace string) (with, without int, err error) {
 	options := metav1.ListOptions{FieldSelector: "status.phase!=Succeeded,status.phase!=Failed", Limit: 500}
 	for {

@@ -184,7 +184,7 @@ func (p *preflight) left(ctx context.Context) error {
 	return err
 }
 
-// ranges warns of a mesh whose pods reach nobody but each other.
+// ranges warns of a mesh whose pods reach no one but each other.
 func (p *preflight) ranges(ctx context.Context) error {
 	if len(p.values.Inclusions)+len(p.values.Exclusions) > 0 {
 		return nil

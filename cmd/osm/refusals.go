@@ -52,7 +52,7 @@ func (e *effects) otherDomain(values meshValues) []refusal {
 		domains = append(domains, root.Spec.TrustDomain)
 	}
 	return []refusal{{
-		fmt.Sprintf("osm.trustDomain is %s, and the mesh's is %s, as MeshRootCertificate %s says: pods that have certificates of the one would refuse those of the other", values.TrustDomain, domains[0], e.inForce.active[0].Name),
+		fmt.Sprintf("osm.trustDomain is %s, and the mesh's is %s, as in MeshRootCertificate %s: pods that have certificates of the one would refuse those of the other", values.TrustDomain, domains[0], e.inForce.active[0].Name),
 		fmt.Sprintf("--set osm.trustDomain=%s; for another trust domain, osm uninstall mesh --delete-ca, osm install with that, and restart all pods of the mesh", domains[0]),
 	}}
 }

@@ -70,7 +70,7 @@ func liveForm(info *resource.Info) (*unstructured.Unstructured, error) {
 }
 
 // keepReplicas has a target keep the replicas that there are if the release has
-// not changed them, and whoever scaled them did.
+// not changed them, and the client that scaled them did.
 func keepReplicas(live *unstructured.Unstructured, original, target *resource.Info) {
 	if original == nil || live.GetAnnotations()[replicasAnnotation] != "" {
 		return

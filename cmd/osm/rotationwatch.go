@@ -118,7 +118,7 @@ func (w *rotationWatch) enter(step rotation.Step) {
 func (w *rotationWatch) describe(step rotation.Step) {
 	switch step {
 	case rotation.Distribute:
-		w.line("%s: every proxy is told to trust it; the old root signs", w.out.in(bold, "distribute"))
+		w.line("%s: it is sent to every proxy; the old root signs", w.out.in(bold, "distribute"))
 	case rotation.Sign:
 		w.line("%s: the new root signs, and certificates of the old one are replaced", w.out.in(bold, "sign"))
 	case rotation.Retire:

@@ -15,7 +15,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/component"
 )
 
-const bugReportHelp = `Pack what a mesh looks like into an archive, for those who are to fix it: what
+const bugReportHelp = `Pack the state of a mesh into an archive, for those who help you to fix it: what
 osm check finds, the mesh's objects, Events, and the ends of the logs of the
 control plane.
 
@@ -24,7 +24,7 @@ looks like a private key or a token is cut out of everything. Names of namespace
 pods, service accounts and images of yours are in it: look before you send it.`
 
 func newSupportCommand() *cobra.Command {
-	command := &cobra.Command{Use: "support", Short: "Help those who are to help", Args: cobra.NoArgs}
+	command := &cobra.Command{Use: "support", Short: "Collect support information", Args: cobra.NoArgs}
 	command.AddCommand(newBugReportCommand())
 	return command
 }
@@ -40,7 +40,7 @@ func newBugReportCommand() *cobra.Command {
 	o := &bugReportOptions{cluster: newCluster()}
 	command := &cobra.Command{
 		Use:   "bug-report",
-		Short: "Pack what a mesh looks like into an archive, without secrets",
+		Short: "Pack the state of a mesh into an archive, without secrets",
 		Long:  bugReportHelp,
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/term"
 )
 
-// style is how text stands out. It is empty where nobody could see it.
+// style is how text stands out. It is empty where it could not be seen.
 type style string
 
 const (

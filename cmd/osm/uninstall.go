@@ -102,13 +102,13 @@ func (o *uninstallOptions) run(ctx context.Context, in io.Reader, out *terminal)
 	return o.tellWhatStays(ctx, out)
 }
 
-// confirm asks whoever is at a terminal, and nobody else.
+// confirm asks the user at a terminal, and only there.
 func (o *uninstallOptions) confirm(in io.Reader, out *terminal) error {
 	if o.yes {
 		return nil
 	}
 	if !out.live {
-		return errors.New("there is no terminal to ask at: say --yes to uninstall the mesh")
+		return errors.New("there is no terminal to ask at: set --yes to uninstall the mesh")
 	}
 	what := "the control plane"
 	if o.deleteCA {
@@ -122,7 +122,7 @@ func (o *uninstallOptions) confirm(in io.Reader, out *terminal) error {
 	return nil
 }
 
-// mayUninstall returns what there is of the mesh, unless it is another's or
+// mayUninstall returns the objects of the mesh, unless it is another's or
 // would be brought back by the tool that manages it.
 func (o *uninstallOptions) mayUninstall(ctx context.Context, released bool) ([]found, error) {
 	deployments, err := o.cluster.controlPlane(ctx, o.meshName)

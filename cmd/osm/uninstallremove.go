@@ -15,7 +15,7 @@ import (
 // rootSecretFlag is how the components are told the name of the root's Secret.
 const rootSecretFlag = "--ca-bundle-secret-name="
 
-// remove takes away what there is of the mesh but what is to be kept, and then its
+// remove deletes the objects of the mesh but those to be kept, and then its
 // release: what was interrupted, or cannot be deleted yet, is found again by it.
 func (o *uninstallOptions) remove(ctx context.Context, out *terminal, keep []found) error {
 	release, err := o.cluster.release(o.meshName, o.timeout)

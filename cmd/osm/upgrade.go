@@ -16,7 +16,7 @@ import (
 
 const upgradeHelp = `Bring a mesh to the version of this osm, or change its values.
 
-Values that were given before stay, unless --reset-values is said. What was changed
+Values that were given before stay, unless --reset-values is set. What was changed
 by hand in fields that the chart sets is listed and then set again. Replicas stay as
 they were scaled, unless their value changes. A value that does not take effect is
 named: a MeshConfig or MeshRootCertificate takes precedence over the values. What
@@ -40,7 +40,7 @@ func newUpgradeCommand() *cobra.Command {
 	o.addFlags(command)
 	flags := command.Flags()
 	flags.BoolVar(&o.atomic, "atomic", false, "go back to the former release if the mesh does not get ready")
-	flags.BoolVar(&o.dryRun, "dry-run", false, "change nothing, and say what was changed by hand and would be overwritten")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "change nothing, and list what was changed by hand and would be overwritten")
 	flags.BoolVar(&o.reset, "reset-values", false, "forget the values that were given before")
 	return command
 }
@@ -72,7 +72,7 @@ func (o *installOptions) upgrade(ctx context.Context, out *terminal) error {
 	if err != nil {
 		return err
 	}
-	out.say(done, "mesh %s is of chart %s, revision %d; this is %s, with chart %s",
+	out.say(done, "mesh %s has chart %s, revision %d; this is %s, with chart %s",
 		o.meshName, last.Chart.Metadata.Version, last.Version, component.Version(), chart.Metadata.Version)
 	if err := o.compare(ctx, out, release, last, values); err != nil {
 		return err

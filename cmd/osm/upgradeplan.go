@@ -169,7 +169,7 @@ func (p *upgradePlan) lookAtReplicas(live *unstructured.Unstructured, original, 
 	said := object(target).GetAnnotations()[replicasAnnotation]
 	is, _ := replicasOf(live)
 	if to, has := replicasOf(object(target)); has && to == is && said != "" && said != fmt.Sprint(is) && said != "auto" {
-		p.kept = append(p.kept, fmt.Sprintf("%s keeps its %d replicas: the values say %s, and it was scaled\n    to change it: kubectl scale deployment %[1]s -n %[4]s --replicas=%[3]s", live.GetName(), is, said, live.GetNamespace()))
+		p.kept = append(p.kept, fmt.Sprintf("%s keeps its %d replicas: the values have %s, and it was scaled\n    to change it: kubectl scale deployment %[1]s -n %[4]s --replicas=%[3]s", live.GetName(), is, said, live.GetNamespace()))
 	}
 }
 

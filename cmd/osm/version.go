@@ -92,7 +92,7 @@ func (v versions) tell(out *terminal) {
 		out.tell("mesh %s, namespace %s: %s %s", cmp.Or(c.Mesh, "?"), c.Namespace, c.Name, cmp.Or(c.Version, "?"))
 	}
 	if v.Problem != "" {
-		out.say(beware, "the cluster does not tell: %s", v.Problem)
+		out.say(beware, "the version of the cluster is not known: %s", v.Problem)
 	}
 }
 

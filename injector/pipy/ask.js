@@ -1,4 +1,4 @@
-// Questions to the application, as the kubelet asks them.
+// Probes of the application, as the kubelet makes them.
 
 import { frame, unframer } from './grpc.js'
 import { isOpen } from './ports.js'

@@ -16,7 +16,7 @@ function rest() {
 
 rest()
 
-// background has the job run soon, for nobody in particular.
+// background has the job run soon, for no caller in particular.
 export default function (job) {
   jobs.push(job)
   wake(true)

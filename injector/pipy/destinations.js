@@ -4,7 +4,7 @@
 var PREFIX = 'peers:'
 // The control plane tells of so many on one stream.
 var MOST = 1024
-// How long a connection waits until somebody is known to be where it goes to,
+// How long a connection waits until the identity of its destination is known,
 // in seconds.
 var LOOKUP_TIMEOUT = 5
 
@@ -15,7 +15,7 @@ export default function () {
   var clock = 0
 
   // expect returns a promise of the SPIFFE IDs that may answer at an address,
-  // null if nobody comes to be known there.
+  // null if no identity comes to be known there.
   function expect(address) {
     if (dropped[address]) return new Promise(resolve => resolve(null))    // to ask again would not be noticed
     var place = places[address]
@@ -48,7 +48,7 @@ export default function () {
   }
 
   // check throws if a peer is not named by its SPIFFE ID: a rule that is not
-  // understood may have been meant to keep somebody out.
+  // understood may have been meant to keep a peer out.
   function check(secrets) {
     secrets.filter(s => s.name.startsWith(PREFIX)).forEach(s => {
       if (!s.peers.every(id => id.startsWith('spiffe://'))) throw 'secret ' + s.name + ': a peer that is not named by its SPIFFE ID'

@@ -9,7 +9,7 @@ import { identify, dropPeer } from './identify.js'
 import { sniffer, wellFormed, convertible } from './sniff.js'
 
 // Without interception, requests go to the application at loopback, where it may
-// listen so that nobody but its sidecar gets there.
+// listen so that only its sidecar gets there.
 var LOOPBACK = '127.0.0.1'
 // How long a client may be silent until the application is asked whether it
 // speaks first, in seconds.
@@ -126,7 +126,7 @@ export default function ({ bootstrap, secrets, revocation, ports, counters, own,
     return Promise.race([told, greets])
   }
 
-  // Requests: whoever calls is in the header, whatever the client wrote there.
+  // Requests: the caller is in the header, whatever the client wrote there.
   var http = pipeline($=>$
     .demuxHTTP().to($=>$
       .handleMessageStart(m => {

@@ -12,7 +12,7 @@ var HEADER = 'x-osm-peer'
 var $origin     // where an intercepted connection was going
 var $peer       // the service account that a request is for
 var $address    // of its sidecar
-var $expected   // the SPIFFE IDs of those who may be there, null if nobody is known
+var $expected   // the SPIFFE IDs of those who may be there, null if none is known
 var $open       // the connection, as long as it is
 var $refusal
 var $answered

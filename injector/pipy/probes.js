@@ -1,4 +1,4 @@
-// What the kubelet asks the application through the sidecar: these questions
+// What the kubelet asks the application through the sidecar: these probes
 // only, because they are the one thing that passes without mutual TLS.
 
 import { get, check, connect } from './ask.js'

@@ -35,7 +35,7 @@ export default function (secrets) {
     open.forEach(connection => { if (isRevoked(connection)) end(connection) })
   })
 
-  // A certificate of an intermediate that nobody knows may be of any root.
+  // A certificate of an unknown intermediate may be of any root.
   function isRevoked(connection) {
     if (connection.issuer === null) return false
     var root = secrets.rootOf(connection.issuer)

@@ -3,8 +3,8 @@
 
 import { certificates, details, keyMatches, spiffeID } from './x509.js'
 
-// A store of secrets for bootstrap.identity. Whoever says onRoots is called
-// with every new bundle, as a list of crypto.Certificates that is never empty.
+// A store of secrets for bootstrap.identity. Each handler of onRoots is called with
+// every new bundle, as a list of crypto.Certificates that is never empty.
 export default function (bootstrap) {
   var leaf = null
   var roots = null
@@ -28,7 +28,7 @@ export default function (bootstrap) {
   }
 
   // bundle returns the roots of a PEM bundle, or throws: without any, TLS
-  // would verify nobody.
+  // would verify no peer.
   function bundle(pem) {
     var trusted = certificates(pem || '')
     if (trusted.length === 0) throw 'no certificate in the trust bundle'

@@ -1,4 +1,4 @@
-// Answers in plain text to whoever reaches the pod.
+// Answers in plain text to anyone who reaches the pod.
 
 var $head       // of the request, once it came
 var $answered

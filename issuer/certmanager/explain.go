@@ -30,7 +30,7 @@ func (i *Issuer) explain(err error) error {
 		return &Error{
 			Reason:  InvalidRequest,
 			Problem: "the API server finds the request invalid",
-			Fix:     "use a cert-manager that serves " + certManagerGroup + "/v1, and see to what it says",
+			Fix:     "use a cert-manager that serves " + certManagerGroup + "/v1, and correct what it reports",
 			cause:   err,
 		}
 	}

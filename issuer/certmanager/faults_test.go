@@ -64,11 +64,11 @@ func TestAClusterIssuerSigns(t *testing.T) {
 	m.expectNothingLeft(t)
 }
 
-func TestARequestThatSomebodyDecidesAgainstIsToldApart(t *testing.T) {
+func TestADeniedRequestIsDistinguished(t *testing.T) {
 	m := newMesh(t)
 	stopControllers(t)
 	startControllers(t, cm.Options{NoApproval: true})
-	t.Run("nobody approves it", func(t *testing.T) {
+	t.Run("no one approves it", func(t *testing.T) {
 		i := m.newIssuer(t, func(o *certmanager.Options) { o.Timeout = hurried })
 		_, err := i.Issue(t.Context(), newRequest(t), time.Hour)
 		expectReason(t, err, certmanager.NotApproved, "no approver has approved the request within 500ms", "automatic approval is off")
@@ -85,7 +85,7 @@ func TestARequestThatSomebodyDecidesAgainstIsToldApart(t *testing.T) {
 		must(t, m.requests().Delete(t.Context(), request.GetName(), metav1.DeleteOptions{}))
 		expectReason(t, <-issued, certmanager.Removed, request.GetName())
 	})
-	t.Run("whoever asked gives up", func(t *testing.T) {
+	t.Run("the caller gives up", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		issued := m.issueLater(t, ctx)
 		m.awaitRequest(t)
@@ -121,7 +121,7 @@ func TestRightsThatAreMissingAreNamed(t *testing.T) {
 	m := newMesh(t)
 	i := m.newIssuer(t, func(o *certmanager.Options) {
 		var err error
-		o.Client, err = certmanager.NewClient(m.as("somebody-else"))
+		o.Client, err = certmanager.NewClient(m.as("another"))
 		must(t, err)
 	})
 	_, err := i.Issue(t.Context(), newRequest(t), time.Hour)

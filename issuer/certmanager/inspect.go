@@ -50,7 +50,7 @@ func (n *inspection) forbidden(reference Reference, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if !n.told {
-		n.logger.Warn("may not read the issuer, so cannot tell whether it is there, ready, and of a kind that will do; "+
+		n.logger.Warn("may not read the issuer, so it is not known whether it is there, ready, and of a kind that will do; "+
 			"allow get of issuers and clusterissuers", "issuer", reference, "error", err)
 	}
 	n.told = true
@@ -118,7 +118,7 @@ func usable(o cmapi.GenericIssuer, reference Reference) error {
 			Fix:     "have it make a CA certificate, and choose an issuer of type CA with the Secret of that",
 		}
 	}
-	said := "cert-manager has not said anything about it"
+	said := "cert-manager has set no condition on it"
 	for _, c := range o.GetStatus().Conditions {
 		if c.Type != cmapi.IssuerConditionReady {
 			continue
@@ -131,6 +131,6 @@ func usable(o cmapi.GenericIssuer, reference Reference) error {
 	return &Error{
 		Reason:  IssuerNotReady,
 		Problem: fmt.Sprintf("%s is not ready: %s", reference, said),
-		Fix:     "see to what it says, and that cert-manager runs",
+		Fix:     "correct what it reports, and see that cert-manager runs",
 	}
 }

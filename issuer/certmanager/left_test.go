@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-func TestALeftoverIsOneThatNobodyWaitsFor(t *testing.T) {
+func TestALeftoverIsARequestWithoutAWaiter(t *testing.T) {
 	i := &Issuer{options: Options{Holder: "me"}, watcher: &watcher{expected: map[string]chan *cmapi.CertificateRequest{}}}
 	i.watcher.expect("awaited")
 	now := time.Now()

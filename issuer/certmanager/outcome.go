@@ -47,7 +47,7 @@ func outcome(r *cmapi.CertificateRequest) (ended bool, err error) {
 		return true, &Error{
 			Reason:  Failed,
 			Problem: fmt.Sprintf("%s failed to sign: %s", Reference(r.Spec.IssuerRef), quote(ready.Reason, ready.Message)),
-			Fix:     "see to what it says; a new request is made after a while",
+			Fix:     "correct what it reports; a new request is made after a while",
 		}
 	}
 	return false, nil
@@ -69,7 +69,7 @@ func unanswered(r *cmapi.CertificateRequest) *Error {
 		return &Error{
 			Reason:  Pending,
 			Problem: fmt.Sprintf("%s has not signed yet: %s", Reference(r.Spec.IssuerRef), quote(ready.Reason, ready.Message)),
-			Fix:     "see to what it says",
+			Fix:     "correct what it reports",
 		}
 	case holds(r, cmapi.CertificateRequestConditionApproved):
 		return &Error{

@@ -27,7 +27,7 @@ func requestWith(conditions ...condition) *cmapi.CertificateRequest {
 	}
 }
 
-func TestARequestEndsWhenSomebodyHasDecided(t *testing.T) {
+func TestARequestEndsOnceItIsDecided(t *testing.T) {
 	const yes, no = cmmeta.ConditionTrue, cmmeta.ConditionFalse
 	approved := condition{Type: approval, Status: yes, Reason: "cert-manager.io", Message: "approved"}
 	tests := map[string]struct {
@@ -36,7 +36,7 @@ func TestARequestEndsWhenSomebodyHasDecided(t *testing.T) {
 		reason     Reason
 		says       string
 	}{
-		"nobody has looked at it":      {nil, false, "", ""},
+		"no one has looked at it":      {nil, false, "", ""},
 		"it is approved":               {[]condition{approved}, false, "", ""},
 		"it is pending":                {[]condition{approved, {Type: ready, Status: no, Reason: "Pending", Message: "not found"}}, false, "", ""},
 		"it is not denied":             {[]condition{{Type: denial, Status: no, Reason: "", Message: ""}}, false, "", ""},
@@ -72,7 +72,7 @@ func TestARequestThatHasNotEndedSaysWhatItWaitsFor(t *testing.T) {
 		"an approver":   {nil, NotApproved, "automatic approval is off"},
 		"the issuer":    {[]condition{approved, {Type: ready, Status: cmmeta.ConditionFalse, Reason: "Pending", Message: "secret not found"}}, Pending, "secret not found"},
 		"a controller":  {[]condition{approved}, Pending, `no controller signs for Issuer.cert-manager.io "osm-ca"`},
-		"nobody at all": {[]condition{{Type: approval, Status: cmmeta.ConditionFalse, Reason: "", Message: ""}}, NotApproved, "no approver has approved"},
+		"no one at all": {[]condition{{Type: approval, Status: cmmeta.ConditionFalse, Reason: "", Message: ""}}, NotApproved, "no approver has approved"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

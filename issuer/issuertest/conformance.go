@@ -73,7 +73,7 @@ func Conformance(t *testing.T, newIssuer func(t *testing.T) issuer.Issuer, o Opt
 	})
 	t.Run("a lifetime is granted to the second or shortened in the certificate", s.lifetime)
 	t.Run("a lifetime that is not positive is refused", s.noLifetime)
-	t.Run("whoever gives up gets an error at once", s.cancellation)
+	t.Run("a caller that gives up gets an error at once", s.cancellation)
 	t.Run("many who ask at once get certificates of their own", s.concurrency)
 	for what, newIssuer := range o.Deviating {
 		t.Run("an authority that "+what+" is refused", func(t *testing.T) { s.deviation(t, newIssuer(t)) })
@@ -171,7 +171,7 @@ func (s suite) cancellation(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 	if _, err := ca.Issue(t.Context(), req, ttl); err != nil {
-		t.Errorf("whoever asks after that gets: %v", err)
+		t.Errorf("the next caller gets: %v", err)
 	}
 }
 

@@ -134,7 +134,7 @@ func tresorOf(secret string) v1.Provider {
 	return v1.Provider{Tresor: &v1.Tresor{SecretRef: v1.SecretReference{Name: secret}}}
 }
 
-// change changes an object's spec, whoever writes its status meanwhile.
+// change changes an object's spec, whatever writes its status meanwhile.
 func (m *mesh) change(t *testing.T, name string, change func(*v1.MeshRootCertificateSpec)) {
 	t.Helper()
 	must(t, retry.RetryOnConflict(retry.DefaultBackoff, func() error {

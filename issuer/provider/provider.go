@@ -102,7 +102,7 @@ type Provider struct {
 	plan        rotation.Plan
 	applied     applied
 	told        signs
-	said        map[types.UID]opinion
+	written     map[types.UID]computed
 	refused     map[types.UID]trustbundle.TrustBundle // that Warn was told of
 	noticed     map[types.UID][]problem               // that Warn was told of last
 	ignored     map[types.UID]string                  // that Ignored was told of
@@ -114,7 +114,7 @@ func New(o Options) *Provider {
 		options:     o,
 		changed:     make(chan struct{}, 1),
 		authorities: map[string]*authority{},
-		said:        map[types.UID]opinion{},
+		written:     map[types.UID]computed{},
 		refused:     map[types.UID]trustbundle.TrustBundle{},
 		noticed:     map[types.UID][]problem{},
 		ignored:     map[types.UID]string{},

@@ -13,14 +13,14 @@ import (
 
 // published is an authority whose roots can change, with those of them that the
 // Manager has: they are trusted throughout the mesh. It refuses what leads to
-// others, for nobody would accept that yet.
+// others, for no peer would accept that yet.
 type published struct {
 	issuer.Issuer
 	roots trustbundle.TrustBundle
 }
 
 // errUnpublished says that a root is too new.
-var errUnpublished = errors.New("the authority signs with a root that is not trusted throughout the mesh yet")
+var errUnpublished = errors.New("the issuer signs with a root that is not trusted throughout the mesh yet")
 
 // Roots implements issuer.Issuer.
 func (p *published) Roots(context.Context) (trustbundle.TrustBundle, error) { return p.roots, nil }

@@ -12,14 +12,14 @@ import (
 
 const (
 	// mostRefused bounds how many roots of an authority are told of one by one:
-	// whoever may add one may add more.
+	// anyone who may add one may add more.
 	mostRefused = 8
-	// mostSubject bounds what is repeated of a subject that anybody may have chosen.
+	// mostSubject bounds what is repeated of a subject that anyone may have chosen.
 	mostSubject = 128
 )
 
 // refusedBy returns the roots that the authority has beside its own and that
-// nobody trusts. A former root that still retires is none of them.
+// no one trusts. A former root that still retires is none of them.
 func (p *Provider) refusedBy(r *root) []*x509.Certificate {
 	if !r.used() {
 		return nil
@@ -35,7 +35,7 @@ func (p *Provider) tellRefused(ctx context.Context, r *root) {
 			continue
 		}
 		told = told.Union(trustbundle.New(certificate))
-		note := fmt.Sprintf("root %s lies beside those of the authority and is not trusted: the issuer of its role does not chain to it. "+
+		note := fmt.Sprintf("root %s is beside those of the issuer and is not trusted: the issuer of its role does not chain to it. "+
 			"If no one of yours added it, delete it, and see who may add roots. To have it trusted, make it sign for the role, or put it into the Secret of vault.rootsSecretRef",
 			nameRoots([]*x509.Certificate{certificate}))
 		p.warn(ctx, r, reasonRootsRefused, note)

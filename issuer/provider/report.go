@@ -15,12 +15,11 @@ import (
 	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
-// report writes to each object what there is to say of it, if this process is
-// the one that does. What it has said is not said again, whatever has become of
-// it.
+// report writes the status of each object, if this process leads. A status that
+// it has written is not written again, whatever has become of it.
 func (p *Provider) report(ctx context.Context, roots []*root) error {
 	if !p.options.Rotation.Leads() {
-		clear(p.said)
+		clear(p.written)
 		clear(p.refused)
 		clear(p.noticed)
 		clear(p.ignored)
@@ -33,14 +32,14 @@ func (p *Provider) report(ctx context.Context, roots []*root) error {
 		p.tellRefused(ctx, r)
 		p.tellNotices(ctx, r)
 		p.tellIgnored(ctx, r)
-		next := judge(r, p.signer, health)
+		next := compute(r, p.signer, health)
 		if r.is(p.chosen) {
 			next.rotation = p.options.Rotation.Status()
 		}
-		if before, ok := p.said[r.object.UID]; ok && before.equal(next) {
+		if before, ok := p.written[r.object.UID]; ok && before.equal(next) {
 			continue
 		}
-		err := p.say(ctx, r.object, next)
+		err := p.publish(ctx, r.object, next)
 		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 			continue // its change will be seen
 		}
@@ -48,13 +47,13 @@ func (p *Provider) report(ctx context.Context, roots []*root) error {
 			failures = append(failures, fmt.Errorf("write the status of MeshRootCertificate %s: %w", r.object.Name, err))
 			continue
 		}
-		p.said[r.object.UID] = next
+		p.written[r.object.UID] = next
 	}
 	p.forget(roots)
 	return errors.Join(failures...)
 }
 
-func (p *Provider) say(ctx context.Context, object *v1.MeshRootCertificate, o opinion) error {
+func (p *Provider) publish(ctx context.Context, object *v1.MeshRootCertificate, o computed) error {
 	next := object.DeepCopy()
 	o.write(&next.Status)
 	if apiequality.Semantic.DeepEqual(object.Status, next.Status) {
@@ -65,7 +64,7 @@ func (p *Provider) say(ctx context.Context, object *v1.MeshRootCertificate, o op
 }
 
 // write changes the times of those conditions alone that change.
-func (o opinion) write(status *v1.MeshRootCertificateStatus) {
+func (o computed) write(status *v1.MeshRootCertificateStatus) {
 	status.ObservedGeneration, status.Rotation = o.generation, o.rotation
 	o.ready.write(status, v1.ConditionReady)
 	o.inUse.write(status, v1.ConditionInUse)
@@ -80,21 +79,21 @@ func (o opinion) write(status *v1.MeshRootCertificateStatus) {
 	}
 }
 
-func (v verdict) write(status *v1.MeshRootCertificateStatus, kind string) {
+func (v condition) write(status *v1.MeshRootCertificateStatus, kind string) {
 	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
 		Type: kind, Status: v.status, Reason: v.reason, Message: v.message, ObservedGeneration: status.ObservedGeneration,
 	})
 }
 
-// forget drops what was said of objects that are gone.
+// forget drops the last status of objects that are gone.
 func (p *Provider) forget(roots []*root) {
-	for _, uid := range slices.Concat(slices.Collect(maps.Keys(p.said)), slices.Collect(maps.Keys(p.refused)), slices.Collect(maps.Keys(p.noticed)), slices.Collect(maps.Keys(p.ignored))) {
+	for _, uid := range slices.Concat(slices.Collect(maps.Keys(p.written)), slices.Collect(maps.Keys(p.refused)), slices.Collect(maps.Keys(p.noticed)), slices.Collect(maps.Keys(p.ignored))) {
 		gone := true
 		for _, r := range roots {
 			gone = gone && r.object.UID != uid
 		}
 		if gone {
-			delete(p.said, uid)
+			delete(p.written, uid)
 			delete(p.refused, uid)
 			delete(p.noticed, uid)
 			delete(p.ignored, uid)

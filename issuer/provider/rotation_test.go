@@ -26,7 +26,7 @@ type fakeRotation struct {
 	mu       sync.Mutex
 	state    rotation.State
 	wanted   rotation.Wanted
-	away     bool // nobody records anything
+	away     bool // no one records anything
 	deaf     bool
 	follower bool
 	signing  trustbundle.TrustBundle

@@ -51,7 +51,7 @@ func (p *Provider) follow(ctx context.Context) {
 		case <-p.changed:
 		case <-timer.C:
 			p.applied = applied{}
-			clear(p.said)
+			clear(p.written)
 		case <-ctx.Done():
 			return
 		}

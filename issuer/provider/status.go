@@ -37,88 +37,88 @@ const (
 	maxSubject = 1024
 )
 
-// opinion is what is to be said of an object, but for since when.
-type opinion struct {
+// computed is the status of an object, without the times of its conditions.
+type computed struct {
 	generation int64
-	ready      verdict
-	inUse      verdict
-	signing    verdict
+	ready      condition
+	inUse      condition
+	signing    condition
 	roots      trustbundle.TrustBundle
 	rotation   *v1.RotationStatus
 }
 
-// verdict is a condition without its type and times.
-type verdict struct {
+// condition is a condition without its type and times.
+type condition struct {
 	status          metav1.ConditionStatus
 	reason, message string
 }
 
-func (o opinion) equal(other opinion) bool {
+func (o computed) equal(other computed) bool {
 	return o.generation == other.generation && o.ready == other.ready && o.inUse == other.inUse && o.signing == other.signing &&
 		o.roots.Equal(other.roots) && reflect.DeepEqual(o.rotation, other.rotation)
 }
 
-// judge says what is to be said of a root, while that one signs.
-func judge(r, signer *root, health issuer.Health) opinion {
-	o := opinion{generation: r.object.Generation, ready: readiness(r), inUse: usage(r, signer)}
+// compute returns the status of a root, while signer signs.
+func compute(r, signer *root, health issuer.Health) computed {
+	o := computed{generation: r.object.Generation, ready: readiness(r), inUse: usage(r, signer)}
 	if r.used() {
 		o.roots = r.state.roots
 	}
-	o.signing = verdict{metav1.ConditionFalse, o.inUse.reason, "no certificate is signed with it"}
+	o.signing = condition{metav1.ConditionFalse, o.inUse.reason, "no certificate is signed with it"}
 	if r.is(signer) {
 		o.roots = o.roots.Union(signer.state.roots)
-		o.signing = verdict{metav1.ConditionTrue, reasonSigning, "certificates are signed with it"}
+		o.signing = condition{metav1.ConditionTrue, reasonSigning, "certificates are signed with it"}
 		if health.Open && health.Root == r.object.Name && o.ready.status == metav1.ConditionTrue {
-			o.ready = verdict{metav1.ConditionFalse, reasonFailing, bounded(health.Err.Error())}
+			o.ready = condition{metav1.ConditionFalse, reasonFailing, bounded(health.Err.Error())}
 		}
 	}
 	return o
 }
 
-func readiness(r *root) verdict {
+func readiness(r *root) condition {
 	switch {
 	case !r.used():
-		return verdict{metav1.ConditionUnknown, string(r.object.Spec.Role), fmt.Sprintf("it is not asked while it is %s", r.object.Spec.Role)}
+		return condition{metav1.ConditionUnknown, string(r.object.Spec.Role), fmt.Sprintf("it is not asked while it is %s", r.object.Spec.Role)}
 	case r.state.problem != nil:
-		return verdict{metav1.ConditionFalse, r.state.problem.reason, bounded(r.state.problem.err.Error())}
+		return condition{metav1.ConditionFalse, r.state.problem.reason, bounded(r.state.problem.err.Error())}
 	case r.authority.tried == r.state && r.authority.trial != nil:
-		return verdict{metav1.ConditionFalse, r.authority.trial.reason, bounded(r.authority.trial.err.Error())}
+		return condition{metav1.ConditionFalse, r.authority.trial.reason, bounded(r.authority.trial.err.Error())}
 	}
-	reason, said := reasonReached, []string{"its roots are known"}
+	reason, messages := reasonReached, []string{"its roots are known"}
 	if r.state.signs != "" {
-		said = append(said, r.state.signs)
+		messages = append(messages, r.state.signs)
 	}
 	notices := r.state.notices
 	if len(r.refused) > 0 {
 		notices = append([]problem{{reasonRootsRefused, errors.New("it has others, which are not trusted, for the issuer of its role does not chain to them: " + nameRoots(r.refused))}}, notices...)
 	}
 	for i, notice := range notices {
-		if said = append(said, notice.err.Error()); i == 0 {
+		if messages = append(messages, notice.err.Error()); i == 0 {
 			reason = notice.reason
 		}
 	}
-	return verdict{metav1.ConditionTrue, reason, bounded(strings.Join(said, "; "))}
+	return condition{metav1.ConditionTrue, reason, bounded(strings.Join(messages, "; "))}
 }
 
-func usage(r, signer *root) verdict {
+func usage(r, signer *root) condition {
 	role := r.object.Spec.Role
 	switch {
 	case r.is(signer) && role == v1.Active && signer.authority == r.authority:
-		return verdict{metav1.ConditionTrue, reasonSigning, "certificates are signed with it"}
+		return condition{metav1.ConditionTrue, reasonSigning, "certificates are signed with it"}
 	case r.is(signer):
-		return verdict{metav1.ConditionTrue, reasonSigning, "certificates are signed with it as it was, until another that is Active can"}
+		return condition{metav1.ConditionTrue, reasonSigning, "certificates are signed with it as it was, until another that is Active can"}
 	case !r.used():
-		return verdict{metav1.ConditionFalse, string(role), fmt.Sprintf("it is %s", role)}
+		return condition{metav1.ConditionFalse, string(role), fmt.Sprintf("it is %s", role)}
 	case r.state.roots.IsEmpty():
-		return verdict{metav1.ConditionFalse, reasonUnknown, "its roots are not known"}
+		return condition{metav1.ConditionFalse, reasonUnknown, "its roots are not known"}
 	case role == v1.Passive:
-		return verdict{metav1.ConditionTrue, reasonTrusted, "it is Passive, and so trusted only"}
+		return condition{metav1.ConditionTrue, reasonTrusted, "it is Passive, and so trusted only"}
 	case signer == nil:
-		return verdict{metav1.ConditionFalse, reasonUnknown, "nothing signs yet"}
+		return condition{metav1.ConditionFalse, reasonUnknown, "nothing signs yet"}
 	case v1.ByAge(signer.object, r.object) < 0:
-		return verdict{metav1.ConditionTrue, reasonSuperseded, fmt.Sprintf("%s is newer and signs; this one is trusted only", signer.object.Name)}
+		return condition{metav1.ConditionTrue, reasonSuperseded, fmt.Sprintf("%s is newer and signs; this one is trusted only", signer.object.Name)}
 	}
-	return verdict{metav1.ConditionTrue, reasonTrusted, fmt.Sprintf("it is trusted; %s signs until this one can", signer.object.Name)}
+	return condition{metav1.ConditionTrue, reasonTrusted, fmt.Sprintf("it is trusted; %s signs until this one can", signer.object.Name)}
 }
 
 func describe(roots []*x509.Certificate) (all []v1.RootStatus) {

@@ -30,8 +30,8 @@ import (
 // fault is one thing that a MeshRootCertificate's status can say, and what an
 // operator does about it.
 type fault struct {
-	// said is where the code says it, as function: reason.
-	said     string
+	// source is where the code sets it, as function: reason.
+	source   string
 	provider v1.Provider
 	domain   string // that of the mesh if empty
 	plant    func(*testing.T, *mesh)
@@ -130,7 +130,7 @@ func faults() []fault {
 // that plants it and puts it right.
 var elsewhere = map[string]string{
 	"try: reasonFailing":       "TestVaultIsTriedBeforeItSigns",
-	"judge: reasonFailing":     "TestVaultIsTriedBeforeItSigns",
+	"compute: reasonFailing":   "TestVaultIsTriedBeforeItSigns",
 	"leftOut: reasonLeftOut":   "TestARootThatHasEndedBesideTheOneOfCertManagerIsLeftOut",
 	"inspect: vaultReason":     "TestTheStatusSaysWhatHasStopped",
 	"inspect: reasonTokenEnds": "TestTheStatusSaysWhatSignsAndWhatWillStop",
@@ -157,10 +157,10 @@ func forbid(_ *testing.T, m *mesh) {
 }
 
 func TestEachStatusSaysWhatIsWrongAndWhatHelps(t *testing.T) {
-	said := problemsOfTheCode(t)
+	sources := problemsOfTheCode(t)
 	for i, f := range faults() {
-		said[f.said] = true
-		t.Run(fmt.Sprintf("%02d %s", i, f.said), func(t *testing.T) {
+		sources[f.source] = true
+		t.Run(fmt.Sprintf("%02d %s", i, f.source), func(t *testing.T) {
 			t.Parallel()
 			m := newMesh(t)
 			f.plant(t, m)
@@ -170,7 +170,7 @@ func TestEachStatusSaysWhatIsWrongAndWhatHelps(t *testing.T) {
 			}
 			m.createFrom(t, "planted", v1.MeshRootCertificateSpec{TrustDomain: domain, Role: v1.Active, Provider: f.provider})
 			m.run(t)
-			_, reason, _ := strings.Cut(f.said, "reason")
+			_, reason, _ := strings.Cut(f.source, "reason")
 			if reason == "" || strings.HasPrefix(reason, "Vault") {
 				reason = v1.ReasonUnreachable
 			}
@@ -189,7 +189,7 @@ func TestEachStatusSaysWhatIsWrongAndWhatHelps(t *testing.T) {
 		})
 	}
 	tests := testsOfThePackage(t)
-	for text, walked := range said {
+	for text, walked := range sources {
 		if !walked && !tests[elsewhere[text]] {
 			t.Errorf("no case shows what %q says, and that it helps", text)
 		}

@@ -46,7 +46,7 @@ func (p *Provider) certifySelf(ctx context.Context, i issuer.Issuer) error {
 	return issuer.Try(ctx, i, p.options.Manager.KeyAlgorithm(), p.options.Self)
 }
 
-// trial makes a request for a certificate that nobody uses.
+// trial makes a request for a certificate that is not used.
 func (p *Provider) trial() (*issuer.Request, error) {
 	return issuer.NewServiceRequest(p.options.Manager.KeyAlgorithm(), p.options.Self)
 }

@@ -73,7 +73,7 @@ func (m *mesh) awaitStatus(t *testing.T, name, ready, inUse string) {
 	})
 }
 
-// awaitTrusted waits until the Manager has what the status speaks of: it follows
+// awaitTrusted waits until the Manager has what the status describes: it follows
 // what is recorded.
 func (m *mesh) awaitTrusted(t *testing.T, roots ...*x509.Certificate) {
 	t.Helper()
@@ -259,14 +259,14 @@ func TestARootThatLiesBesideThatOfTheRoleIsToldOfOnce(t *testing.T) {
 	told := make(chan string, 10)
 	m.options.Warn = func(_ context.Context, name, _, note string) { told <- name + ": " + note }
 	m.giveToken(t, server, server.Token)
-	_, err := server.Write(t.Context(), "pki/root/rotate/internal", map[string]any{"common_name": "of somebody", "ttl": "87600h"})
+	_, err := server.Write(t.Context(), "pki/root/rotate/internal", map[string]any{"common_name": "of someone", "ttl": "87600h"})
 	must(t, err)
 	m.create(t, "vault", v1.Active, vaultOf(server))
 	m.run(t)
 	m.awaitStatus(t, "vault", "True RootsRefused", "True Signing")
 	root := readRoot(t, server)
 	m.mustSign(t, root, root)
-	if note := <-told; !strings.HasPrefix(note, `vault: root "CN=of somebody" (SHA-256 `) {
+	if note := <-told; !strings.HasPrefix(note, `vault: root "CN=of someone" (SHA-256 `) {
 		t.Errorf("told %q", note)
 	}
 	m.Look()

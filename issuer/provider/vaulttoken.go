@@ -50,7 +50,7 @@ func (t *vaultToken) follow(ctx context.Context, p *Provider) {
 }
 
 // bound refuses a Secret whose owner does not say that it may be sent to where
-// the MeshRootCertificate has Vault: whoever may write those may not read Secrets.
+// the MeshRootCertificate has Vault: the writers of those need no right to read Secrets.
 func (t *vaultToken) bound(secret *corev1.Secret, o Options) *problem {
 	named, annotated := secret.Annotations[v1.AnnotationVaultAddress]
 	switch {
@@ -62,7 +62,7 @@ func (t *vaultToken) bound(secret *corev1.Secret, o Options) *problem {
 	case t.ref == o.VaultToken && names.Same(o.VaultAddress, t.address):
 		return nil
 	}
-	return &problem{reasonRefused, fmt.Errorf("secret %s/%s does not say that it may be sent to %s%[5]sif it may, kubectl annotate secret -n %[1]s %[2]s %[4]s=%[3]s",
+	return &problem{reasonRefused, fmt.Errorf("secret %s/%s has no annotation that it may be sent to %s%[5]sif it may, kubectl annotate secret -n %[1]s %[2]s %[4]s=%[3]s",
 		secret.Namespace, secret.Name, t.address, v1.AnnotationVaultAddress, issuer.ToFix)}
 }
 

@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/util/retry"
 )
 
-// ErrForeign is returned for a Secret that is not the mesh's to change: somebody
-// else made it, or made it immutable.
+// ErrForeign is returned for a Secret that is not the mesh's to change: another
+// client made it, or made it immutable.
 var ErrForeign = errors.New("it is not the mesh's to change")
 
 // Renew replaces the Secret's root, if it is still the old one, and returns the

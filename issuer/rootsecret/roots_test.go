@@ -37,7 +37,7 @@ func TestRootsOfAnAuthorityOutsideAreCertificatesAndNothingElse(t *testing.T) {
 		"more roots than a change needs":  {map[string][]byte{CertificateKey: manyRoots(t)}, 0, CertificateKey, "more than 8"},
 		"the private key beside the root": {dataOf(t, root), 0, PrivateKeyKey, "does not belong there"},
 		"the private key in its place":    {map[string][]byte{CertificateKey: dataOf(t, root)[PrivateKeyKey]}, 0, CertificateKey, `of type "PRIVATE KEY"`},
-		"another expiration":              {map[string][]byte{CertificateKey: rootPEM, ExpirationKey: []byte("2020-01-11T23:15:09.299Z")}, 0, ExpirationKey, "it says 2020-01-11"},
+		"another expiration":              {map[string][]byte{CertificateKey: rootPEM, ExpirationKey: []byte("2020-01-11T23:15:09.299Z")}, 0, ExpirationKey, "it is 2020-01-11"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,5 +1,5 @@
 // Package rootsecret keeps a root in a Kubernetes Secret. The first to create
-// the Secret decides which root it is, and everybody else adopts it. A Secret
+// the Secret decides which root it is, and every replica adopts it. A Secret
 // that holds no usable root is refused and never overwritten.
 package rootsecret
 
@@ -120,7 +120,7 @@ func checkExpiration(data map[string][]byte, notAfter time.Time) error {
 		return fmt.Errorf("it is not an ISO 8601 time such as %s", notAfter.UTC().Format(expirationLayout))
 	}
 	if d := t.Sub(notAfter).Abs(); d > expirationSlack {
-		return fmt.Errorf("it says %s, and ca.crt ends at %s", t.UTC().Format(time.RFC3339), notAfter.UTC().Format(time.RFC3339))
+		return fmt.Errorf("it is %s, and ca.crt ends at %s", t.UTC().Format(time.RFC3339), notAfter.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func TestASecretWithoutAUsableRootIsRefusedByNameKeyAndFix(t *testing.T) {
 		"an expiration of words":      {with(ExpirationKey, []byte("in ten years")), ExpirationKey, "not an ISO 8601 time such as 20"},
 		"an expiration without time":  {with(ExpirationKey, []byte("2031-01-11")), ExpirationKey, "not an ISO 8601 time such as 20"},
 		"a key as expiration":         {with(ExpirationKey, []byte(base64.StdEncoding.EncodeToString(derOf(good[PrivateKeyKey])))), ExpirationKey, "not an ISO 8601 time such as 20"},
-		"another root's expiration":   {with(ExpirationKey, []byte("2020-01-11T23:15:09.299Z")), ExpirationKey, "it says 2020-01-11T23:15:09Z, and ca.crt ends at 20"},
+		"another root's expiration":   {with(ExpirationKey, []byte("2020-01-11T23:15:09.299Z")), ExpirationKey, "it is 2020-01-11T23:15:09Z, and ca.crt ends at 20"},
 		"an expiration two days late": {with(ExpirationKey, []byte(root.Certificate.NotAfter.Add(48*time.Hour).Format(time.RFC3339))), ExpirationKey, "and ca.crt ends at"},
 	}
 	for name, test := range tests {
@@ -162,8 +162,8 @@ func TestRootsOfOtherToolsAreTaken(t *testing.T) {
 		"an expiration of openssl, with its name": {ecRoot, func(data map[string][]byte) {
 			data[ExpirationKey] = []byte(end.UTC().Format("notAfter=Jan _2 15:04:05 2006 GMT\n"))
 		}},
-		"an expiration of date":        {ecRoot, func(data map[string][]byte) { data[ExpirationKey] = []byte(end.Format("2006-01-02 15:04:05-07:00\n")) }},
-		"keys of somebody else beside": {ecRoot, func(data map[string][]byte) { data["note"] = []byte("of the platform team") }},
+		"an expiration of date":         {ecRoot, func(data map[string][]byte) { data[ExpirationKey] = []byte(end.Format("2006-01-02 15:04:05-07:00\n")) }},
+		"keys of another client beside": {ecRoot, func(data map[string][]byte) { data["note"] = []byte("of the platform team") }},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

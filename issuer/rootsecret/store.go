@@ -31,7 +31,7 @@ type Store struct {
 }
 
 // Ensure returns the Secret's root. If there is no Secret it makes a root and
-// creates one; if somebody else does so at the same time, theirs counts. The
+// creates one; if another client does so at the same time, theirs counts. The
 // only thing that is ever written to a Secret that exists is a missing
 // expiration.
 func (s *Store) Ensure(ctx context.Context, makeRoot func() (Root, error)) (Root, error) {
@@ -44,7 +44,7 @@ func (s *Store) Ensure(ctx context.Context, makeRoot func() (Root, error)) (Root
 }
 
 // replacedMeanwhile holds for a Secret that was changed or deleted between two
-// calls: the root that was read may be nobody's any more.
+// calls: the root that was read may be no one's any more.
 func replacedMeanwhile(err error) bool { return apierrors.IsConflict(err) || apierrors.IsNotFound(err) }
 
 func (s *Store) ensure(ctx context.Context, makeRoot func() (Root, error)) (Root, error) {

@@ -180,7 +180,7 @@ func TestIssueRefusesWhatMakesNoSense(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := ca.Issue(ctx, request(t, issuer.ECDSAP256), time.Hour); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v for whoever gave up", err)
+		t.Errorf("error %v for a caller that gave up", err)
 	}
 }
 

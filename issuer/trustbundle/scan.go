@@ -22,7 +22,7 @@ const byteOrderMark = "\ufeff"
 
 var (
 	boundary = regexp.MustCompile(`^-----(BEGIN|END) ([ -,.-~]{1,64})-----$`)
-	// brokenBoundary is a line that somebody may take for a boundary, and that no
+	// brokenBoundary is a line that someone may take for a boundary, and that no
 	// reader does. A text of its own cannot be told from half a block.
 	brokenBoundary = regexp.MustCompile(`-----(BEGIN|END)|[-\x{2010}-\x{2015}\x{2212}]{2,}\s*(BEGIN|END)\b` +
 		`|(?i)[-\x{2010}-\x{2015}\x{2212}]{2,}\s*(BEGIN|END)\b.*` + labels +
@@ -35,7 +35,7 @@ var (
 const labels = `(CERTIFICATE|KEY|PARAMETERS|REQUEST|CRL|PKCS\s*#?[0-9]+)`
 
 // scan reads PEM blocks. Lines outside of them are passed over (RFC 7468,
-// section 2), but for those that may be half a block: whoever wrote them meant
+// section 2), but for those that may be half a block: their writer meant
 // more than what would be read. It refuses a block that is malformed or has
 // headers, and more than MaxBytes. Its errors name lines, and don't repeat them.
 func scan(data []byte) (*text, error) {

@@ -14,10 +14,10 @@ import (
 const maxIssuers = 64
 
 // readAuthorities returns the certificates of all issuers of the mount, which
-// Vault tells everybody, and which anybody may have added who may import some.
+// Vault publishes, and which anyone may have added who may import some.
 // One that is gone, or malformed, is left out.
 func (ca *CA) readAuthorities(ctx context.Context) ([]*x509.Certificate, error) {
-	list, err := ca.anybody.Logical().ListWithContext(ctx, ca.server.mount+"/issuers")
+	list, err := ca.anonymous.Logical().ListWithContext(ctx, ca.server.mount+"/issuers")
 	if err != nil && !unknownPath(err) {
 		return nil, ca.server.explain(ctx, err)
 	}

@@ -31,10 +31,10 @@ type Options struct {
 	CA []byte
 	// Given returns the roots that are trusted, and no others are then. nil is
 	// for what the role's own issuer chains to, which is read from Vault. Required
-	// where the address is http: what is read over that can be from anybody.
+	// where the address is http: what is read over that can be from anyone.
 	Given func(context.Context) (trustbundle.TrustBundle, error)
 	// Trial makes a request to have certified where the token may not read the
-	// role: what signs it shows which issuer the role has. Nobody uses the
+	// role: what signs it shows which issuer the role has. Nothing uses the
 	// certificate. nil if there is none.
 	Trial func() (*issuer.Request, error)
 	// Mount is the path of the PKI; "pki" when empty.
@@ -57,7 +57,7 @@ type CA struct {
 	options    Options
 	server     server
 	session    *session
-	anybody    *api.Client // no token: for what Vault tells everybody
+	anonymous  *api.Client // no token: for what Vault publishes
 	changed    chan struct{}
 	trust      atomic.Pointer[trust]                   // nil before the first
 	refused    atomic.Pointer[trustbundle.TrustBundle] // nil before the first
@@ -80,21 +80,21 @@ func New(o Options) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	anybody, err := connect("")
+	anonymous, err := connect("")
 	if err != nil {
 		return nil, err
 	}
 	return &CA{
-		options: o,
-		server:  server,
-		session: newSession(o.Credentials, connect, server, o.Logger),
-		anybody: anybody,
-		changed: make(chan struct{}, 1),
+		options:   o,
+		server:    server,
+		session:   newSession(o.Credentials, connect, server, o.Logger),
+		anonymous: anonymous,
+		changed:   make(chan struct{}, 1),
 	}, nil
 }
 
 // Issue implements issuer.Issuer. It refuses what does not chain to the roots
-// that Roots returned last, for nobody would accept it.
+// that Roots returned last, for no peer would accept it.
 func (ca *CA) Issue(ctx context.Context, req *issuer.Request, ttl time.Duration) ([]*x509.Certificate, error) {
 	if ttl < time.Second {
 		return nil, fmt.Errorf("a lifetime of %s is shorter than a second", ttl)

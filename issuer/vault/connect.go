@@ -18,7 +18,7 @@ const maxAnswer = 1 << 20
 
 // connector returns what makes clients with a token. They share connections,
 // and nothing of them comes from the environment, as much of the library would
-// like to: a VAULT_SKIP_VERIFY that somebody left there must not count.
+// like to: a VAULT_SKIP_VERIFY that was left there must not count.
 func connector(o Options) (func(token string) (*api.Client, error), error) {
 	transport, err := transport(o)
 	if err != nil {
@@ -29,7 +29,7 @@ func connector(o Options) (func(token string) (*api.Client, error), error) {
 			Address:    o.Address,
 			Timeout:    o.Timeout,
 			HttpClient: &http.Client{Transport: transport, CheckRedirect: theLibraryFollows},
-			MaxRetries: 0, // whoever asks backs off
+			MaxRetries: 0, // the caller backs off
 		})
 		if err != nil {
 			return nil, fmt.Errorf("make a client of vault: %w", err)

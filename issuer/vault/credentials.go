@@ -30,11 +30,11 @@ type Credentials interface {
 // maxCredential bounds what is read of a file: more than any token has.
 const maxCredential = 64 << 10
 
-// Token is a token that somebody else provides. It is renewed here.
+// Token is a token that the user provides. It is renewed here.
 type Token struct {
 	// Read returns the latest token. Required.
 	Read func(ctx context.Context) (string, error)
-	// Renewed receives whenever Read would return another one; nil if nobody
+	// Renewed receives whenever Read would return another one; nil if nothing
 	// tells. A token that Vault refuses, or that ends, is read again anyway.
 	Renewed <-chan struct{}
 }

@@ -109,9 +109,9 @@ func (ca *CA) showIssuer(ctx context.Context) (*shown, error) {
 	return ca.parse(answer)
 }
 
-// readPublic reads what Vault tells everybody.
+// readPublic reads what Vault publishes.
 func (ca *CA) readPublic(ctx context.Context, path string) (*api.Secret, error) {
-	answer, err := ca.anybody.Logical().ReadWithContext(ctx, ca.server.mount+"/"+path)
+	answer, err := ca.anonymous.Logical().ReadWithContext(ctx, ca.server.mount+"/"+path)
 	if err != nil {
 		return nil, ca.server.explain(ctx, err)
 	}

@@ -69,7 +69,7 @@ func plain(t *testing.T) *testvault.Server {
 
 func noRoots(context.Context) (trustbundle.TrustBundle, error) { return trustbundle.TrustBundle{}, nil }
 
-// What VAULT_ variables say is for the command line tool of whoever set them.
+// What VAULT_ variables hold is for Vault's command line tool alone.
 func TestTheEnvironmentDoesNotCount(t *testing.T) {
 	server := startServer(t)
 	for name, value := range map[string]string{

@@ -43,7 +43,7 @@ func (s *session) run(ctx context.Context) {
 }
 
 // keep renews the token of a login, and returns when another is needed: that
-// one has nearly ended, there is a newer one, or somebody has logged in anew.
+// one has nearly ended, there is a newer one, or another caller has logged in anew.
 func (s *session) keep(ctx context.Context, l *login) {
 	renewed, ended, stop := s.watch(l)
 	defer stop()

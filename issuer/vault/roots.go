@@ -151,7 +151,7 @@ func (ca *CA) readRoots(ctx context.Context) (trustbundle.TrustBundle, error) {
 }
 
 // readRefused returns the roots of the mount that are not among those that are
-// trusted. Nothing but reports depends on it. Over http, anybody could fill it.
+// trusted. Nothing but reports depends on it. Over http, anyone could fill it.
 func (ca *CA) readRefused(ctx context.Context, trusted trustbundle.TrustBundle) (trustbundle.TrustBundle, error) {
 	if ca.options.Given != nil {
 		return trustbundle.TrustBundle{}, nil

@@ -22,7 +22,7 @@ type session struct {
 	server      server
 	logger      *slog.Logger
 
-	turn     chan struct{} // holds one while somebody logs in
+	turn     chan struct{} // holds one during a login
 	current  atomic.Pointer[login]
 	replaced chan struct{}         // one slot: current is another
 	tried    chan struct{}         // one slot: run has tried to replace current, however that came out
@@ -72,7 +72,7 @@ func (s *session) login(ctx context.Context) (*login, error) {
 	return s.replace(ctx, nil)
 }
 
-// replace logs in anew, unless somebody else has since the old one was current.
+// replace logs in anew, unless another caller has since the old one was current.
 func (s *session) replace(ctx context.Context, old *login) (*login, error) {
 	select {
 	case s.turn <- struct{}{}:
@@ -104,11 +104,11 @@ func (s *session) replace(ctx context.Context, old *login) (*login, error) {
 }
 
 func (s *session) logIn(ctx context.Context) (*login, error) {
-	nobody, err := s.connect("")
+	anonymous, err := s.connect("")
 	if err != nil {
 		return nil, err
 	}
-	auth, err := s.credentials.Login(ctx, nobody)
+	auth, err := s.credentials.Login(ctx, anonymous)
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func (ca *CA) Inspect(ctx context.Context) Standing {
 	return s
 }
 
-// inspectIssuer returns what the role signs with, and why nobody would accept
+// inspectIssuer returns what the role signs with, and why no peer would accept
 // that.
 func (ca *CA) inspectIssuer(ctx context.Context) (*x509.Certificate, error) {
 	signing, err := ca.readIssuer(ctx)
@@ -102,7 +102,7 @@ func issuerOf(signing *shown) *x509.Certificate {
 	return nil
 }
 
-// prove has a certificate signed that nobody uses, with the lifetime that could
+// prove has a certificate signed that is not used, with the lifetime that could
 // not be had: a CA that ends signs what ends before it.
 func (ca *CA) prove(ctx context.Context, ttl time.Duration) error {
 	if ca.options.Trial == nil {

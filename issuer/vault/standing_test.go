@@ -51,7 +51,7 @@ func TestItSaysWhatSigns(t *testing.T) {
 	}
 }
 
-// What has stopped is noticed though nobody asks for a certificate.
+// What has stopped is noticed though no caller asks for a certificate.
 func TestItSaysWhatHasStopped(t *testing.T) {
 	server := startServer(t)
 	client, err := server.Client(server.Token)
@@ -80,7 +80,7 @@ func TestItSaysWhatHasStopped(t *testing.T) {
 			_, err := client.Logical().DeleteWithContext(t.Context(), "pki/roles/openservicemesh")
 			must(t, err)
 		}, func(t *testing.T, _ string) { must(t, server.SetRole(t.Context(), testvault.Mount, nil)) }, "has no role pki/roles/openservicemesh: write it"},
-		{"the role names no issuer that there is", write("pki/roles/openservicemesh", map[string]any{"issuer_ref": "nobody"}),
+		{"the role names no issuer that there is", write("pki/roles/openservicemesh", map[string]any{"issuer_ref": "none"}),
 			func(t *testing.T, _ string) { must(t, server.SetRole(t.Context(), testvault.Mount, nil)) }, "set issuer_ref to an issuer that there is"},
 		{"Vault is sealed", func(t *testing.T, _ string) { must(t, server.Seal(t.Context())) },
 			func(t *testing.T, _ string) { must(t, server.Unseal(t.Context())) }, "is sealed: unseal it"},

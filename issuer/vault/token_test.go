@@ -17,7 +17,7 @@ import (
 	testvault "github.com/osm-edge/osm/test/vault"
 )
 
-// kept is a token that somebody keeps, and replaces.
+// kept is a token that its user keeps, and replaces.
 type kept struct {
 	token   atomic.Value
 	changed chan struct{}
@@ -122,7 +122,7 @@ func TestATokenThatEndsIsReadAgain(t *testing.T) {
 	_, err := issue(t, ca, time.Hour)
 	wantError(t, err, []string{first}, "permission denied", "expired")
 	if !strings.Contains(told.String(), "cannot be renewed") {
-		t.Errorf("nobody is warned:\n%s", &told)
+		t.Errorf("no one is warned:\n%s", &told)
 	}
 	token.token.Store(newToken(t, server, asCreated))
 	mustIssue(t, ca, time.Hour)
@@ -140,7 +140,7 @@ func TestANewTokenIsUsedWhileTheOldOneStillIsGood(t *testing.T) {
 	mustIssue(t, ca, time.Hour)
 }
 
-// renewed returns nil if somebody has renewed the token, as its user does first.
+// renewed returns nil if another client has renewed the token, as its user does first.
 func renewed(t *testing.T, server *testvault.Server, token string) error {
 	t.Helper()
 	client, err := server.Client(token)

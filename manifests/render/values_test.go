@@ -60,7 +60,7 @@ func TestValuesThatAreWrongAreRefusedByName(t *testing.T) {
 		"an unknown sidecar log level":   {map[string]any{"sidecarLogLevel": "trace"}, "/osm/sidecarLogLevel"},
 		"an image with half a digest":    {map[string]any{"sidecarImage": "pipy@sha256:abc"}, "/osm/sidecarImage"},
 		"a digest that is a tag":         {map[string]any{"image": map[string]any{"digest": map[string]any{"osmInit": "v1"}}}, "/osm/image/digest/osmInit"},
-		"a digest of nobody's":           {map[string]any{"image": map[string]any{"digest": map[string]any{"osmInjektor": pinned}}}, "/osm/image/digest"},
+		"a digest of no one's":           {map[string]any{"image": map[string]any{"digest": map[string]any{"osmInjektor": pinned}}}, "/osm/image/digest"},
 		"a roots Secret of no name":      {map[string]any{"vault": map[string]any{"rootsSecret": "My Roots"}}, "/osm/vault/rootsSecret"},
 		"an image with a space":          {map[string]any{"sidecarImage": "pipy latest"}, "/osm/sidecarImage"},
 		"privileged in a word":           {map[string]any{"enablePrivilegedInitContainer": "yes"}, "/osm/enablePrivilegedInitContainer"},

@@ -7,7 +7,7 @@
 // its node writes. A node may write any address there. So one address is one
 // pod's: the node that had it first keeps it, and an address outside of the
 // node's podCIDRs, or of a Service, does not count. Addresses that anyone may put
-// on a Service, external IPs above all (CVE-2020-8554), count for nothing.
+// on a Service, external IPs above all (CVE-2020-8554), have no effect.
 //
 // [Ports] knows which ports of a pod Services declare HTTP, by the same objects.
 //

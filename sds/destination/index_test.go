@@ -47,7 +47,7 @@ func TestAnAddressIsWhoseThePodsSay(t *testing.T) {
 		want  string
 	}{
 		{"a pod", func(x *Index) { x.SetPod(runs("shop", "a", "store", "10.0.0.1")) }, "10.0.0.1", "shop/store"},
-		{"nobody", func(x *Index) { x.SetPod(runs("shop", "a", "store", "10.0.0.1")) }, "10.0.0.2", ""},
+		{"none", func(x *Index) { x.SetPod(runs("shop", "a", "store", "10.0.0.1")) }, "10.0.0.2", ""},
 		{"a pod's second family", func(x *Index) { x.SetPod(runs("shop", "a", "store", "10.0.0.1", "fd00::1")) }, "fd00::1", "shop/store"},
 		{"a pod that has finished", func(x *Index) {
 			p := runs("shop", "a", "store", "10.0.0.1")
@@ -242,7 +242,7 @@ func TestWhateverHappensTheAnswerIsWhatASlowLookWouldFind(t *testing.T) {
 				t.Fatalf("step %d: %s is %q, want %q", step, ip, got, want)
 			}
 			if i%2 == 0 && seen[ip] != want {
-				t.Fatalf("step %d: nobody was told that %s is %q now, and not %q", step, ip, want, seen[ip])
+				t.Fatalf("step %d: no one was told that %s is %q now, and not %q", step, ip, want, seen[ip])
 			}
 		}
 	}
@@ -250,7 +250,7 @@ func TestWhateverHappensTheAnswerIsWhatASlowLookWouldFind(t *testing.T) {
 		x.Unwatch(netip.MustParseAddr(ip), told)
 	}
 	if len(x.watched) != 0 {
-		t.Errorf("%d addresses are watched by nobody", len(x.watched))
+		t.Errorf("%d addresses are watched by no one", len(x.watched))
 	}
 }
 

@@ -179,7 +179,7 @@ func TestAPodThatHasEndedHasNoPorts(t *testing.T) {
 			select {
 			case <-told:
 			default:
-				t.Error("nobody was told")
+				t.Error("no one was told")
 			}
 			if got := d.Of("shop", "a"); got != nil {
 				t.Errorf("%v", got)
@@ -263,7 +263,7 @@ func TestWhateverHappensThePortsAreThoseOfASlowLook(t *testing.T) {
 			}
 		}
 		if want := slowly(pods["ns-0/o-0"], all); !slices.Equal(seen, want) {
-			t.Fatalf("step %d: nobody was told that the ports are %v, and not %v", step, want, seen)
+			t.Fatalf("step %d: no one was told that the ports are %v, and not %v", step, want, seen)
 		}
 	}
 	d.Unwatch("ns-0", "o-0", told)
@@ -287,7 +287,7 @@ func TestReadersAndWritersOfPortsMayMeet(t *testing.T) {
 				d.SetEndpointSlice(onPort(leads("shop", "s"+strconv.Itoa(i), "store", pick("10.0.0.%d")), "http", 80))
 				d.Of("shop", "a")
 				d.Unwatch("shop", "a", told)
-				d.Unwatch("shop", "nobody", told)
+				d.Unwatch("shop", "none", told)
 			}
 		})
 	}

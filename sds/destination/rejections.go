@@ -37,7 +37,7 @@ type Rejection struct {
 
 // String says what happened, and what to look at.
 func (r Rejection) String() string {
-	claim := fmt.Sprintf("address %s of pod %s does not count, so no caller is told that the pod is there: ", r.Address, r.Pod)
+	claim := fmt.Sprintf("address %s of pod %s does not count, so callers do not get it:  ", r.Address, r.Pod)
 	suspect := fmt.Sprintf("find out who writes the status of pods on node %s", r.Node)
 	switch r.Reason {
 	case OutOfRange:

@@ -32,7 +32,7 @@ func TestDialFindsAPodByEveryAddressItHas(t *testing.T) {
 	}
 }
 
-func TestDialRefusesWhatNobodyAnswers(t *testing.T) {
+func TestDialRefusesAnAddressWithoutAnswer(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
 	service := s.expose(t, 80, 8080)
@@ -50,7 +50,7 @@ func TestDialRefusesWhatNobodyAnswers(t *testing.T) {
 		"a name of another cluster":               {name + ".other.local:80", nil},
 		"no port":                                 {name, nil},
 		"a port that is no number":                {name + ":http", nil},
-		"a pod's address where nobody listens":    {"10.244.255.254:9", syscall.ECONNREFUSED},
+		"a pod's address where no one listens":    {"10.244.255.254:9", syscall.ECONNREFUSED},
 		"the Service kubernetes on another port ": {"kubernetes.default.svc:444", syscall.ECONNREFUSED},
 	} {
 		testkit.Await(t, sentence, func() error { // which watches have not told at once

@@ -64,7 +64,7 @@ func (c *Cluster) newNode(ctx context.Context, images map[string]string) (*fakeN
 
 // Run is the node's life after it is registered. When ctx ends, so do all processes of its pods.
 func (n *fakeNode) Run(ctx context.Context) error {
-	n.wait.Go(func() { n.beat(ctx) })
+	n.wait.Go(func() { n.heartbeat(ctx) })
 	n.wait.Go(func() { n.serve(ctx) })
 	selector := fields.OneTermEqualSelector("spec.nodeName", nodeName)
 	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{

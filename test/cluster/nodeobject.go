@@ -46,9 +46,9 @@ func nodeStatus(now metav1.Time, kubelet int) corev1.NodeStatus {
 	}
 }
 
-// beat renews the node's lease. Without it the node controller takes the node for dead after 50 seconds, as it does when
+// heartbeat renews the node's lease. Without it the node controller takes the node for dead after 50 seconds, as it does when
 // the API server was away: then, as a kubelet does, it says again that the node is ready.
-func (n *fakeNode) beat(ctx context.Context) {
+func (n *fakeNode) heartbeat(ctx context.Context) {
 	tick := time.NewTicker(10 * time.Second)
 	defer tick.Stop()
 	for {

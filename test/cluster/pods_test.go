@@ -82,7 +82,7 @@ func TestAKilledProcessIsStartedAgainInItsPod(t *testing.T) {
 	if last := pod.Status.ContainerStatuses[0].LastTerminationState.Terminated; last == nil || last.ExitCode != 137 || last.Signal != 9 {
 		t.Errorf("the last state is %+v, want one that SIGKILL ended", last)
 	}
-	if err := s.cluster.Signal(s.namespace, "nobody", syscall.SIGKILL); err == nil {
+	if err := s.cluster.Signal(s.namespace, "none", syscall.SIGKILL); err == nil {
 		t.Error("a signal to a pod that isn't there was sent")
 	}
 }

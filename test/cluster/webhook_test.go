@@ -17,7 +17,7 @@ func TestTheAPIServerReachesAWebhookByItsService(t *testing.T) {
 	certificate, key := servingCertificate(t, "server."+s.namespace+".svc")
 	s.expose(t, 443, 8443)
 	s.registerWebhook(t, certificate)
-	testkit.Await(t, "a refusal while nobody answers", func() error {
+	testkit.Await(t, "a refusal while no one answers", func() error {
 		err := s.createConfigMap(t, "early")
 		return unless(err != nil && strings.Contains(err.Error(), "no ready endpoint"), "got %v", err)
 	})

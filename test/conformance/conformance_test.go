@@ -19,7 +19,7 @@ var expectations = []struct {
 	{"outlives its control plane", outlivesItsControlPlane},
 	{"trusts only its control plane", trustsOnlyItsControlPlane},
 	{"ends when it is asked to", endsWhenItIsAskedTo},
-	{"calls only who is expected", callsWhoIsExpectedAndNobodyElse},
+	{"calls only who is expected", callsOnlyWhoIsExpected},
 	{"fails no handshake while it takes secrets", failsNoHandshakeWhileItTakesSecrets},
 	{"ends connections to the application with those of clients", endsConnectionsToTheApplicationWithThoseOfClients},
 	{"answers probes as the application does", answersProbesAsTheApplicationDoes},

@@ -50,7 +50,7 @@ func (a *anywhere) set(identities ...identity.Identity) {
 	}
 }
 
-func callsWhoIsExpectedAndNobodyElse(t *testing.T, program string) {
+func callsOnlyWhoIsExpected(t *testing.T, program string) {
 	m := newMesh(t, program)
 	p := m.start(nil)
 	m.reference()
@@ -80,17 +80,17 @@ func callsWhoIsExpectedAndNobodyElse(t *testing.T, program string) {
 	store, other := identityOf(t, "bookstore", "bookstore-v2"), identityOf(t, "bank", "teller")
 	m.destinations.set()
 	if reaches("10.0.0.2:9000") {
-		t.Error("somebody was reached where nobody is known")
+		t.Error("someone was reached where no one is known")
 	}
 	time.AfterFunc(500*time.Millisecond, func() { m.destinations.set(store) })
 	if !reaches("10.0.0.2:9000") {
 		t.Error("who came to be known while the connection waited was not reached")
 	}
 	if !reaches("[fd00::2]:9000") {
-		t.Error("nobody was reached by IPv6")
+		t.Error("no one was reached by IPv6")
 	}
 	m.destinations.set(other)
-	testkit.Eventually(t, "somebody else is expected", func() bool { return !reaches("10.0.0.2:9000") })
+	testkit.Eventually(t, "another client is expected", func() bool { return !reaches("10.0.0.2:9000") })
 	m.destinations.set(other, store)
 	testkit.Eventually(t, "either is expected", func() bool { return reaches("10.0.0.2:9000") })
 	m.stop()

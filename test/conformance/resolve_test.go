@@ -19,7 +19,7 @@ const (
 	controllerName = "osm-controller.osm-system.svc.cluster.local."
 	// strangerAddress is of a host that is not the control plane.
 	strangerAddress = "10.0.0.3"
-	nobodyAddress   = "10.0.0.9"
+	unusedAddress   = "10.0.0.9"
 	clusterSearch   = "search bookbuyer.svc.cluster.local svc.cluster.local cluster.local\n"
 )
 
@@ -40,12 +40,12 @@ var resolvers = map[string]struct {
 	"another domain":        {conf: clusterSearch + "options ndots:2\n", table: knows("osm-controller.osm-system.svc.k8s.corp."), domain: "k8s.corp"},
 	"a domain not known":    {conf: clusterSearch + "options ndots:2\n", table: knows(controllerName)},
 	"a domain not guessed":  {conf: "search svc.k8s.corp k8s.corp\noptions ndots:5\n", table: knows("osm-controller.osm-system.svc.k8s.corp.")},
-	"a former cluster IP":   {conf: clusterSearch, table: knows(controllerName), domain: "cluster.local", ips: addresses(nobodyAddress)},
+	"a former cluster IP":   {conf: clusterSearch, table: knows(controllerName), domain: "cluster.local", ips: addresses(unusedAddress)},
 	"the DNS of a company":  {conf: "search corp.example\n", table: map[string][]netip.Addr{}, domain: "cluster.local", ips: addresses(otherAddress)},
 	"one without addresses": {conf: "", table: map[string][]netip.Addr{controllerName: nil}, domain: "cluster.local", ips: addresses(otherAddress)},
 	"IPs of both families":  {conf: "", table: map[string][]netip.Addr{}, domain: "cluster.local", ips: addresses("fd00:dead::1", otherAddress)},
 	"an IPv6 cluster IP":    {conf: "", table: map[string][]netip.Addr{}, domain: "cluster.local", ips: addresses("fd00::2")},
-	"no answers":            {conf: "nameserver " + nobodyAddress + "\n", domain: "cluster.local", ips: addresses(otherAddress)},
+	"no answers":            {conf: "nameserver " + unusedAddress + "\n", domain: "cluster.local", ips: addresses(otherAddress)},
 	"a search domain that knows every name": {
 		conf:   "search corp.example svc.cluster.local\noptions ndots:5\n",
 		table:  map[string][]netip.Addr{controllerName: addresses(otherAddress), "*.corp.example.": addresses(strangerAddress)},

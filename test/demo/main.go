@@ -88,7 +88,7 @@ func build(ctx context.Context, signer string) (err error) {
 	case certManagerKind:
 		_, err = certmanager.Build(ctx, os.Stdout)
 	default:
-		return fmt.Errorf("nobody called %q signs: it must be one of %s", signer, kinds)
+		return fmt.Errorf("no one called %q signs: it must be one of %s", signer, kinds)
 	}
 	return err
 }

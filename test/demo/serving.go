@@ -35,7 +35,7 @@ func (n *narrator) showServing(ctx context.Context) error {
 			return fmt.Errorf("%s serves with another certificate", service)
 		}
 		if !n.authority.holdsKey && leaf.CheckSignatureFrom(n.root) == nil {
-			return fmt.Errorf("the serving certificate of %s is of the mesh's root", service)
+			return fmt.Errorf("the serving certificate of %s is signed by the mesh's root", service)
 		}
 	}
 	if !n.authority.holdsKey {

@@ -50,7 +50,7 @@ func TestARootPodGetsNowhere(t *testing.T) {
 		}
 	}
 	t.Cleanup(attack.Summary)
-	for _, try := range []func(*testing.T, string){in.pastTheSidecar, in.intoTheSidecar, in.asSomebodyElse, in.floodWebhooks, in.actThroughTheInjector, in.exhaustSDS} {
+	for _, try := range []func(*testing.T, string){in.pastTheSidecar, in.intoTheSidecar, in.asAnother, in.floodWebhooks, in.actThroughTheInjector, in.exhaustSDS} {
 		try(t, "pod")
 	}
 }
@@ -137,8 +137,8 @@ func (in *intruders) intoTheSidecar(t *testing.T, area string) {
 	}
 }
 
-// asSomebodyElse forges who calls. An answer that names the attacker is right.
-func (in *intruders) asSomebodyElse(t *testing.T, area string) {
+// asAnother forges who calls. An answer that names the attacker is right.
+func (in *intruders) asAnother(t *testing.T, area string) {
 	const forged = "URI=" + buyerID
 	target := addressOf(in.store, meshPort)
 	for what, request := range map[string]string{

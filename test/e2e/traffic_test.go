@@ -130,8 +130,8 @@ func addressOf(pod *corev1.Pod, port int) string {
 // port or a range that it excludes. Its own excluded port is what ask calls.
 func (tr *trial) checkExclusions(ctx context.Context) error {
 	return errors.Join(
-		tr.want(ctx, tr.buyer, "http://outside.outside:8082/", "", "nobody"),
-		tr.want(ctx, tr.buyer, "http://excluded.outside:8080/", "", "nobody"),
+		tr.want(ctx, tr.buyer, "http://outside.outside:8082/", "", "none"),
+		tr.want(ctx, tr.buyer, "http://excluded.outside:8080/", "", "none"),
 		tr.wantNone(ctx, tr.buyer, "http://outside.outside:8080/"),
 		tr.wantNone(ctx, tr.buyer, "http://"+addressOf(tr.outside, meshPort)+"/"))
 }

@@ -240,7 +240,7 @@ func plantExpired(p *patient) func() {
 func plantSidecar(p *patient) func() {
 	pods := p.client.CoreV1().Pods("books")
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "broken"}, Spec: corev1.PodSpec{
-		SchedulerName: "nobody", Containers: []corev1.Container{{Name: "app", Image: "example/app:1"}},
+		SchedulerName: "none", Containers: []corev1.Container{{Name: "app", Image: "example/app:1"}},
 	}}
 	pod, err := pods.Create(p.t.Context(), pod, metav1.CreateOptions{})
 	if err != nil {

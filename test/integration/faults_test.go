@@ -106,7 +106,7 @@ var faults = []fault{
 		}},
 	{"cert-manager is not there", "root", "error", "MeshRootCertificate osm-system/planted", "", "name a Secret with ca.crt alone in rootsSecretRef",
 		func(p *patient) func() { return p.root(`{"certManager":{"issuerRef":{"name":"osm-ca"}}}`) }},
-	{"a namespace trusts what somebody else put there", "trust", "error", "ConfigMap books/osm-trust-bundle", "something else made it", "kubectl delete configmap -n books osm-trust-bundle",
+	{"a namespace trusts what another client put there", "trust", "error", "ConfigMap books/osm-trust-bundle", "something else made it", "kubectl delete configmap -n books osm-trust-bundle",
 		func(p *patient) func() {
 			p.patch(types.MergePatchType, configMaps, "books", "osm-trust-bundle", `{"metadata":{"labels":null},"data":{"ca.crt":"%s"}}`, "tampered")
 			return byHint
@@ -119,12 +119,12 @@ var faults = []fault{
 		func(p *patient) func() { return p.silent("osm-bootstrap", "osm-bootstrap", 9443) }},
 	{"nothing serves the injector's webhook", "reachability", "error", "Service osm-system/osm-injector", "no replica is ready", "kubectl scale deployment/osm-injector",
 		func(p *patient) func() { p.away("osm-injector"); return byHint }},
-	{"the API server goes on without the injector", "reachability", "error", "Service osm-system/osm-injector", "went on without it, for a pod in namespace books", "after which osm check says why it is not reached: osm upgrade",
+	{"the API server goes on without the injector", "reachability", "error", "Service osm-system/osm-injector", "continued without it, for a pod in namespace books", "after which osm check shows why it is not reached: osm upgrade",
 		func(p *patient) func() {
 			right, back := p.webhook("/failurePolicy", "Ignore", "Fail"), p.away("osm-injector")
 			return func() { back(); right() }
 		}},
-	{"the API server goes on without the validator", "reachability", "error", "Service osm-system/osm-validator", "went on without it, for a MeshConfig with a mistake", "osm upgrade",
+	{"the API server goes on without the validator", "reachability", "error", "Service osm-system/osm-validator", "continued without it, for a MeshConfig with a mistake", "osm upgrade",
 		func(p *patient) func() {
 			set := func(policy string) {
 				p.patch(types.JSONPatchType, validators, "", "osm-validator-mesh-osm", `[{"op":"replace","path":"/webhooks/0/failurePolicy","value":"%s"}]`, policy)
@@ -140,7 +140,7 @@ var faults = []fault{
 			return byHint
 		}},
 	{"the clock is wrong", "clocks", "error", "API server", "ahead of that of this machine", "NTP", plantClock},
-	{"a namespace is of a mesh that is not there", "namespaces", "warning", "Namespace default", `mesh "osn"`, "kubectl label --overwrite namespace default",
+	{"a namespace belongs to a mesh that is not there", "namespaces", "warning", "Namespace default", `mesh "osn"`, "kubectl label --overwrite namespace default",
 		func(p *patient) func() { return p.label("default", "labels", monitored, "osn") }},
 	{"kube-system is labelled", "namespaces", "warning", "Namespace kube-system", "has no effect", "kubectl label namespace kube-system",
 		func(p *patient) func() { p.label("kube-system", "labels", monitored, mesh.Name); return byHint }},
@@ -158,7 +158,7 @@ var faults = []fault{
 			return byHint
 		}},
 	{"a sidecar does not work", "pods", "error", "Namespace books", "broken", "kubectl logs -n books broken -c sidecar", plantSidecar},
-	{"a port is HTTP, and nothing says so", "ports", "warning", "Deployment books/bookbuyer", "port 8080 is HTTP, but its sidecar was not told so: Service bookbuyer has it as port 80", `http-port-list: "8080"`,
+	{"a port is HTTP, and nothing says so", "ports", "warning", "Deployment books/bookbuyer", "port 8080 is HTTP, but nothing declares it to its sidecar: Service bookbuyer has it as port 80", `http-port-list: "8080"`,
 		func(p *patient) func() {
 			p.create(services, "books", `{"apiVersion":"v1","kind":"Service","metadata":{"name":"bookbuyer"},"spec":{"selector":{"app":"bookbuyer"},"ports":[{"port":80,"targetPort":8080}]}}`)
 			return func() {

@@ -75,7 +75,7 @@ func createRunning(ctx context.Context, client kubernetes.Interface, namespace, 
 			Namespace: namespace, Name: name, Labels: map[string]string{injector.ProxyLabel: name, "app": name},
 			Annotations: map[string]string{injector.BootstrapAnnotation: strings.Repeat("a bootstrap config ", 100)},
 		},
-		Spec: corev1.PodSpec{SchedulerName: "nobody", Containers: []corev1.Container{
+		Spec: corev1.PodSpec{SchedulerName: "none", Containers: []corev1.Container{
 			{Name: "app", Image: "example/app:1"}, {Name: "sidecar", Image: "example/sidecar:1"},
 		}},
 	}

@@ -89,7 +89,7 @@ func without(t *testing.T, injected, plain *corev1.Pod) *corev1.Pod {
 	if len(pod.Spec.Volumes) == 0 {
 		pod.Spec.Volumes = plain.Spec.Volumes
 	}
-	asked := questions(bootstrap.Probes)
+	asked := probes(bootstrap.Probes)
 	for _, lists := range [][2][]corev1.Container{
 		{pod.Spec.Containers, plain.Spec.Containers}, {pod.Spec.InitContainers, plain.Spec.InitContainers},
 	} {
@@ -98,22 +98,22 @@ func without(t *testing.T, injected, plain *corev1.Pod) *corev1.Pod {
 		}
 	}
 	if len(asked) != 0 {
-		t.Fatalf("the sidecar was told of questions that nobody asks: %v", asked)
+		t.Fatalf("the sidecar got probes that no kubelet makes: %v", asked)
 	}
 	return pod
 }
 
-type question struct {
+type probe struct {
 	port int
 	path string
 }
 
-type asked map[question]injector.Probe
+type asked map[probe]injector.Probe
 
-func questions(probes []injector.Probe) asked {
+func probes(probes []injector.Probe) asked {
 	a := asked{}
 	for _, p := range probes {
-		a[question{int(p.Port), p.Path}] = p
+		a[probe{int(p.Port), p.Path}] = p
 	}
 	return a
 }
@@ -152,7 +152,7 @@ func (a asked) take(t *testing.T, get *corev1.HTTPGetAction, c *corev1.Container
 	if get == nil || !strings.HasPrefix(get.Path, "/osm/") {
 		return false
 	}
-	key := question{get.Port.IntValue(), get.Path}
+	key := probe{get.Port.IntValue(), get.Path}
 	probe, told := a[key]
 	if !told {
 		t.Fatalf("the sidecar was not told of %v", key)

@@ -121,7 +121,7 @@ func TestAMeshFollowsItsRootCertificates(t *testing.T) {
 			return err == nil && after.Bundle().Equal(before.Bundle()) && after.Signing().Equal(before.Signing()), err
 		})
 	})
-	t.Run("one that is revoked is trusted by nobody within seconds", func(t *testing.T) {
+	t.Run("one that is revoked is trusted by no one within seconds", func(t *testing.T) {
 		roots.setRole(t, firstRoot, v1.Revoked)
 		only := trustbundle.New(second.Certificate)
 		if _, err := proxy.Wait(testkit.Context(t, 30*time.Second), func(s sidecar.State) bool { return s.Ready() && s.Bundle().Equal(only) }); err != nil {

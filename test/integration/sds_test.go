@@ -60,7 +60,7 @@ func TestSDSProvesWhoAsksBeforeItAnswers(t *testing.T) {
 		{"a token of a pod without a sidecar", maker.Of(t, plain, sds.Audience), "service-cert:outside/plain", secretType, codes.PermissionDenied},
 		{"a token of another service account", maker.Of(t, store, sds.Audience), ownSecret, secretType, codes.PermissionDenied},
 		{"a token whose service account is not its pod's", ofOtherAccount(t, maker, own), "service-cert:bookbuyer/admin", secretType, codes.PermissionDenied},
-		{"somebody else's certificate", own, "service-cert:bookstore/bookstore-v2", secretType, codes.PermissionDenied},
+		{"another client's certificate", own, "service-cert:bookstore/bookstore-v2", secretType, codes.PermissionDenied},
 		{"an unknown name", own, "everything", secretType, codes.InvalidArgument},
 		{"another type", own, ownSecret, "type.googleapis.com/envoy.config.cluster.v3.Cluster", codes.InvalidArgument},
 	}

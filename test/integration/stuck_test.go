@@ -53,8 +53,8 @@ var refusals = []refused{
 		"Deployment", `{"containers":[{"name":"app","image":"a"}]}`,
 		"Deployment", `failed calling webhook "guard.example.com"`, "whose webhook guard.example.com is"},
 	{"there is no service account", nil, "",
-		"Deployment", `{"serviceAccountName":"nobody","containers":[{"name":"app","image":"a"}]}`,
-		"Deployment", `serviceaccount "nobody" not found`, "kubectl create serviceaccount -n NAMESPACE nobody"},
+		"Deployment", `{"serviceAccountName":"none","containers":[{"name":"app","image":"a"}]}`,
+		"Deployment", `serviceaccount "none" not found`, "kubectl create serviceaccount -n NAMESPACE none"},
 }
 
 const guard = `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingWebhookConfiguration","metadata":{"name":"guard"},"webhooks":[{
@@ -209,14 +209,14 @@ func TestCheckReportsPullSecretsThatPodsLack(t *testing.T) {
 	c, client := startMesh(t, map[string]any{"osm": map[string]any{"imagePullSecrets": []any{map[string]any{"name": "registry"}}}})
 	config, warnings := c.Config(), &heard{}
 	config.WarningHandler = warnings
-	heeded, err := kubernetes.NewForConfig(config)
+	warned, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	namespace := createNamespace(t, client, map[string]string{monitored: "osm"}, "")
 	create := func(name string, secrets ...corev1.LocalObjectReference) {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.PodSpec{ImagePullSecrets: secrets, Containers: []corev1.Container{{Name: "app", Image: "example/app:1"}}}}
-		if _, err := heeded.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+		if _, err := warned.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -233,7 +233,7 @@ func TestCheckReportsPullSecretsThatPodsLack(t *testing.T) {
 	if err := wait.PollUntilContextCancel(testkit.Context(t, 30*time.Second), 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "by-account"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "example/app:1"}}}}
 		_ = warnings.take()
-		created, err := heeded.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		created, err := warned.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err == nil && len(created.Spec.ImagePullSecrets) == 1, err
 	}); err != nil {
 		t.Fatal(err)

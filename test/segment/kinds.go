@@ -18,13 +18,13 @@ func (k Kind) Between(from, to netip.AddrPort) Segment {
 	return s
 }
 
-// Strays returns segments that open no connection. Sent before the SYN of one,
+// Unsolicited returns segments that open no connection. Sent before the SYN of one,
 // they may mislead what tracks connections, or get to what listens.
-func Strays() []Kind {
-	return slices.Clone(strays)
+func Unsolicited() []Kind {
+	return slices.Clone(unsolicited)
 }
 
-var strays = []Kind{
+var unsolicited = []Kind{
 	{"ACK", Segment{Flags: ACK}},
 	{"ACK that gets no answer", Segment{Flags: ACK, Signed: true}},
 	{"ACK out of any window", Segment{Flags: ACK, Signed: true, Sequence: 1 << 31, Acknowledgment: 1<<31 + 1}},

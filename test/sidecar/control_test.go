@@ -153,14 +153,14 @@ func (c *control) listen(address string) (net.Listener, error) {
 	return l, nil
 }
 
-var errNobody = errors.New("connection refused")
+var errRefused = errors.New("connection refused")
 
 func (c *control) dial(ctx context.Context, address string) (net.Conn, error) {
 	c.mu.Lock()
 	l := c.listeners[address]
 	c.mu.Unlock()
 	if l == nil {
-		return nil, errNobody
+		return nil, errRefused
 	}
 	if memory, ok := l.(*bufconn.Listener); ok {
 		return memory.DialContext(ctx)

@@ -181,7 +181,7 @@ func TestAWebSocketIsUpgraded(t *testing.T) {
 	}
 }
 
-func TestNothingLeadsToRequestsThatNobodySees(t *testing.T) {
+func TestNothingLeadsToUnseenRequests(t *testing.T) {
 	for _, upgrade := range []string{"h2c", "H2C", "websocket, h2c", "TLS/1.2, HTTP/1.1", "HTTP/2.0"} {
 		t.Run(upgrade, func(t *testing.T) {
 			headers := make(chan http.Header, 1)

@@ -177,7 +177,7 @@ func TestWhatIsNotToBeReachedIsNot(t *testing.T) {
 				return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), asked.Port()), is // which stands for the pod's address
 			}
 		}},
-		{"a port that nobody listens on", func(t *testing.T, _, store *sidecar.Options) {
+		{"a port that no one listens on", func(t *testing.T, _, store *sidecar.Options) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
@@ -205,7 +205,7 @@ func TestAnUncertifiedSidecarCarriesNothing(t *testing.T) {
 	intercept(&o, netip.MustParseAddrPort("127.0.0.1:1"))
 	o.Dial = func(context.Context, string) (net.Conn, error) {
 		t.Error("dialed")
-		return nil, errNobody
+		return nil, errRefused
 	}
 	c.run(o)
 	wantReset(t, func() (net.Conn, error) { return c.dialSoon(t.Context(), "buyer:15001") })

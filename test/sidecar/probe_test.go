@@ -206,7 +206,7 @@ func TestTCPAndGRPCProbesSayWellOrNot(t *testing.T) {
 		"a server that is well":            {probe(injector.GRPCProbe, open, ""), 200},
 		"a service that is well":           {probe(injector.GRPCProbe, open, "books"), 200},
 		"a service that is ill":            {probe(injector.GRPCProbe, open, "ill"), 503},
-		"a service that nobody registered": {probe(injector.GRPCProbe, open, "unheard of"), 503},
+		"a service that no one registered": {probe(injector.GRPCProbe, open, "unheard of"), 503},
 		"no server":                        {probe(injector.GRPCProbe, closed, ""), 503},
 	}
 	for name, tc := range cases {

@@ -69,7 +69,7 @@ func TestSecretsAreTakenWholeOrNotAtAll(t *testing.T) {
 		own, other := issue(t, ca, "bookstore-v2"), issue(t, ca, "bookstore-v1")
 		roots := trustbundle.New(root).PEM()
 		foreign := trust(nil)
-		foreign.Name = "somebody's"
+		foreign.Name = "someone's"
 
 		b := injector.Bootstrap{
 			Identity: "spiffe://cluster.local/ns/bookstore/sa/bookstore-v2",

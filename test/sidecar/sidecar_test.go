@@ -72,7 +72,7 @@ func TestMutualTLSChecksBothIdentities(t *testing.T) {
 	only := func(want string) func(spiffeid.ID) error {
 		return func(id spiffeid.ID) error {
 			if id.String() != want {
-				return errors.New("somebody else")
+				return errors.New("another client")
 			}
 			return nil
 		}
@@ -217,7 +217,7 @@ func TestARequestGoesFromApplicationToApplicationByMutualTLS(t *testing.T) {
 		{"no peer named", "http://bookstore:" + port, "", http.StatusBadRequest},
 		{"a peer that is no service account", "http://bookstore:" + port, "spiffe://cluster.local/bookstore", http.StatusBadRequest},
 		{"another peer than is there", "http://bookstore:" + port, "spiffe://cluster.local/ns/bookstore/sa/bookstore-v1", http.StatusBadGateway},
-		{"nobody there", "http://nowhere:" + port, peer, http.StatusBadGateway},
+		{"no one there", "http://nowhere:" + port, peer, http.StatusBadGateway},
 		{"the peer's admin port", "http://bookstore:15000/certs", peer, http.StatusForbidden},
 	}
 	for _, tc := range cases {
@@ -276,7 +276,7 @@ func (c *control) dialSoon(ctx context.Context, address string) (net.Conn, error
 	defer tick.Stop()
 	for {
 		conn, err := c.dial(ctx, address)
-		if !errors.Is(err, errNobody) {
+		if !errors.Is(err, errRefused) {
 			return conn, err
 		}
 		select {

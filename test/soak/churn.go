@@ -122,7 +122,7 @@ func (s *soak) createPod(ctx context.Context, place int) (*corev1.Pod, error) {
 		if pod == nil {
 			created, err := pods.Create(ctx, application(place), metav1.CreateOptions{})
 			if last = err; err != nil {
-				s.judge(err)
+				s.countRefused(err)
 				return false, nil
 			}
 			pod = created
@@ -143,8 +143,8 @@ func (s *soak) createPod(ctx context.Context, place int) (*corev1.Pod, error) {
 	return pod, nil
 }
 
-// judge counts a webhook whose certificate is refused.
-func (s *soak) judge(err error) {
+// countRefused counts a webhook whose certificate is refused.
+func (s *soak) countRefused(err error) {
 	if strings.Contains(err.Error(), "x509:") {
 		s.tally.fail("the API server refuses a webhook: %s", err)
 	}

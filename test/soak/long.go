@@ -14,7 +14,7 @@ type fault struct {
 	act  func(*soak, context.Context) error
 }
 
-// faults come by turns, as often as there is time.
+// faults come in turn, as often as there is time.
 var faults = []fault{
 	{"clocks are ahead", (*soak).runAhead},
 	{"every process is killed", (*soak).killEach},

@@ -5,7 +5,7 @@
 // it kills a program of the mesh at every step that a root takes, cuts one off
 // from the API server, and has one proxy acknowledge nothing.
 //
-// With -long it goes through faults by turns, while the root is replaced: all of
+// With -long it goes through faults in turn, while the root is replaced: all of
 // that, an API server that stands still, a sealed Vault, clocks that are off, and
 // a node that is suspended. Where PIPY names one, Pipys take part.
 //

@@ -95,7 +95,7 @@ func (s *soak) insist(ctx context.Context, act func(context.Context) error) erro
 	var last error
 	err := wait.PollUntilContextCancel(ctx, retryPeriod, true, func(ctx context.Context) (bool, error) {
 		if last = act(ctx); last != nil {
-			s.judge(last)
+			s.countRefused(last)
 		}
 		return last == nil, nil
 	})

@@ -82,7 +82,7 @@ func (s *soak) run(ctx context.Context) (err error) {
 	if cause := context.Cause(ctx); cause != nil {
 		return errors.Join(cause, err)
 	}
-	return errors.Join(err, s.verdict())
+	return errors.Join(err, s.result())
 }
 
 // story is what happens, one after the other.
@@ -124,8 +124,8 @@ func (s *soak) values() map[string]any {
 	}}
 }
 
-// verdict is why it was all for nothing, if it was.
-func (s *soak) verdict() error {
+// result is why the run proves nothing, nil if it does.
+func (s *soak) result() error {
 	var problems []error
 	if n := s.tally.failures.Load(); n > 0 {
 		problems = append(problems, fmt.Errorf("%d failures", n))

@@ -1,4 +1,4 @@
-// Package bugreport packs what a mesh looks like for those who are to fix it:
+// Package bugreport packs the state of a mesh for support:
 // checks, objects, Events and logs. No key, no token and no whole Pod is in it:
 // of Secrets it takes names and certificates alone, and whatever looks like a
 // key or a token is cut out of everything else.

@@ -116,9 +116,9 @@ func TestWhatLooksLikeASecretIsCutOut(t *testing.T) {
 	if got, want := string(redact([]byte("at https://user:hunter2@vault.example:8200/v1"))), "at https://REMOVED@vault.example:8200/v1"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	stray := "cannot read -----BEGIN PRIVATE KEY----- here\n2026-01-01 INFO the next line\n"
-	if got := string(redact([]byte(stray))); !strings.Contains(got, "the next line") {
-		t.Errorf("%q became %q", stray, got)
+	leaked := "cannot read -----BEGIN PRIVATE KEY----- here\n2026-01-01 INFO the next line\n"
+	if got := string(redact([]byte(leaked))); !strings.Contains(got, "the next line") {
+		t.Errorf("%q became %q", leaked, got)
 	}
 }
 

@@ -55,12 +55,12 @@ func (s *Snapshot) cannotBeUsed(root *v1.MeshRootCertificate, ready *metav1.Cond
 		return problem, s.logs("osm-controller")
 	case ready.Reason == v1.ReasonSecretMissing && p.Vault != nil && p.Vault.Auth.TokenSecretRef != nil:
 		ref := p.Vault.Auth.TokenSecretRef
-		return problem, fmt.Sprintf("create it from a file with the token, and say where it may be sent to: kubectl create secret generic %s -n %s --from-file=%s && kubectl annotate secret -n %[2]s %[1]s %[4]s=%[5]s",
+		return problem, fmt.Sprintf("create it from a file with the token, and annotate it with the address it may be sent to: kubectl create secret generic %s -n %s --from-file=%s && kubectl annotate secret -n %[2]s %[1]s %[4]s=%[5]s",
 			ref.Name, s.Namespace, ref.Key, v1.AnnotationVaultAddress, p.Vault.Address)
 	case ready.Reason == v1.ReasonRefused:
-		return problem, fmt.Sprintf("correct it as the message says: kubectl edit mrc -n %s %s", s.Namespace, root.Name)
+		return problem, fmt.Sprintf("correct it as the message describes: kubectl edit mrc -n %s %s", s.Namespace, root.Name)
 	case p.Vault != nil:
-		return problem, fmt.Sprintf("change in Vault what the message says, and the mesh tries again by itself: %s", s.describe(root))
+		return problem, fmt.Sprintf("change in Vault what the message names, and the mesh tries again by itself: %s", s.describe(root))
 	}
 	return problem, s.describe(root)
 }

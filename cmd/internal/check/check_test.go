@@ -60,9 +60,9 @@ func TestSituationsThatTakeTime(t *testing.T) {
 		"the root has ended":                  {"root", record(testkit.Root(t, now().AddDate(-10, 0, 0), now().Add(-time.Hour)), ""), Error, "expired at"},
 		"a root of a day has half a day left": {"root", record(testkit.Root(t, now().Add(-day/2), now().Add(day/2)), ""), "", ""},
 
-		"Vault is asked over https":              {"root", vaultRoot("https://vault:8200", "Reached"), "", ""},
-		"Vault is asked over http":               {"root", vaultRoot("HTTP://vault:8200", "Reached"), Warning, "asked over http"},
-		"somebody has put a root beside Vault's": {"root", vaultRoot("https://vault:8200", v1.ReasonRootsRefused), Warning, "of somebody"},
+		"Vault is asked over https":             {"root", vaultRoot("https://vault:8200", "Reached"), "", ""},
+		"Vault is asked over http":              {"root", vaultRoot("HTTP://vault:8200", "Reached"), Warning, "asked over http"},
+		"someone has put a root beside Vault's": {"root", vaultRoot("https://vault:8200", v1.ReasonRootsRefused), Warning, "of someone"},
 
 		"a root is distributed":             {"rotation", record(root, "distribute", 10*time.Second, "books/a"), "", ""},
 		"pods are late":                     {"rotation", record(root, "distribute", time.Minute, "books/a"), Warning, "missing: books/a"},
@@ -128,7 +128,7 @@ func vaultRoot(address, reason string) func(*Snapshot) {
 			ObjectMeta: metav1.ObjectMeta{Name: "vault"},
 			Spec:       v1.MeshRootCertificateSpec{Role: v1.Active, Provider: v1.Provider{Vault: &v1.Vault{Address: address}}},
 			Status: v1.MeshRootCertificateStatus{Conditions: []metav1.Condition{{
-				Type: v1.ConditionReady, Status: metav1.ConditionTrue, Reason: reason, Message: "not trusted: CN=of somebody",
+				Type: v1.ConditionReady, Status: metav1.ConditionTrue, Reason: reason, Message: "not trusted: CN=of someone",
 			}}},
 		}}
 	}

@@ -13,7 +13,7 @@ const clockNoise = 5 * time.Second
 
 func (s *Snapshot) clocks(c *Check) {
 	if s.ServerTime.IsZero() {
-		c.Summary = "the API server does not tell the time"
+		c.Summary = "the API server's time is not known"
 		return
 	}
 	skew := s.ServerTime.Sub(s.Now)

@@ -29,7 +29,7 @@ func hintsOfRoots() []hint {
 			both(vault, unready(v1.ReasonSecretMissing, "secret mesh-east/token is not there, with the token for Vault: create it")), nil},
 		{"Vault's root forbids the names", "authority: it cannot be used (%s): %s", root, "have the role pki/roles/osm sign below a root that may certify the names of the mesh: kubectl describe mrc -n mesh-east east-authority",
 			both(vault, unready(v1.ReasonRefused, "vault's root is not trusted"+issuer.ToFix+"have the role pki/roles/osm sign below a root that may certify the names of the mesh")), ready},
-		{"Vault has no such role", "authority: it cannot be used (%s): %s", root, "change in Vault what the message says", both(vault, unready(v1.ReasonFailing, "vault at https://vault:8200 has no role mesh/pki/roles/osm: write it")), ready},
+		{"Vault has no such role", "authority: it cannot be used (%s): %s", root, "change in Vault what the message names", both(vault, unready(v1.ReasonFailing, "vault at https://vault:8200 has no role mesh/pki/roles/osm: write it")), ready},
 		{"Vault has roots of others", "authority: what another says", root, "delete those issuers in Vault", both(vault, noted(v1.ReasonRootsRefused)), ready},
 		{"Vault's token ends", "authority: what another says", root, "vault token create -orphan -period=24h, into the file it: kubectl create secret generic token -n mesh-east --from-file=it --dry-run=client", both(vault, noted(v1.ReasonTokenEnds)), nil},
 		{"Vault shortens lifetimes", "authority: what another says", root, "vault secrets tune -max-lease-ttl=87600h", both(vault, noted(v1.ReasonLifetimesShortened)), ready},
@@ -37,8 +37,8 @@ func hintsOfRoots() []hint {
 		{"Vault is asked over http", "plainVault: Vault is asked over http at %s: anyone on the way reads the mesh's login, and can have certificates signed for any name", root, "begin with https",
 			both(vault, func(w *world) { w.Roots[0].Spec.Provider.Vault.Address = "http://vault" }), func(w *world) { vault(w) }},
 		{"cert-manager's roots have ended", "authority: it cannot be used (%s): %s", root, "kubectl create secret generic given -n mesh-east --from-file=ca.crt", both(certManager, unready(v1.ReasonRefused, refusal)), ready},
-		{"cert-manager says why it does not sign", "authority: it cannot be used (%s): %s", root, "and that cert-manager runs: kubectl describe ClusterIssuer.cert-manager.io -n mesh-east ca",
-			both(certManager, unready(v1.ReasonFailing, "it is not ready"+issuer.ToFix+"see to what it says, and that cert-manager runs")), ready},
+		{"cert-manager says why it does not sign", "authority: it cannot be used (%s): %s", root, "see that cert-manager runs: kubectl describe ClusterIssuer.cert-manager.io -n mesh-east ca",
+			both(certManager, unready(v1.ReasonFailing, "it is not ready"+issuer.ToFix+"correct what it reports, and see that cert-manager runs")), ready},
 		{"cert-manager does not sign", "authority: it cannot be used (%s): %s", root, "kubectl describe ClusterIssuer.cert-manager.io -n mesh-east ca", both(certManager, unready(v1.ReasonFailing, "it is not ready")), ready},
 
 		{"the root's Secret is gone", "rootSecret: it does not exist: osm-bootstrap makes a new root, or you put your backup there", secret, "", func(w *world) { delete(w.Secrets, walkRoot) }, nil},
@@ -92,6 +92,6 @@ func hintsOfRoots() []hint {
 		{"pods are late", "rotation: %d of %s acknowledged the new root; missing: %s", root, "rollout restart -n books deployment/buyer",
 			rotating(rotation.Distribute, time.Minute, v1.RotationStatus{Pods: 3, Acknowledged: 2, Missing: []string{"books/buyer", "shop/web"}}), nil},
 		{"certificates stay", "rotation: %d of %s replaced after %s", root, "", rotating(rotation.Sign, time.Hour, v1.RotationStatus{Certificates: 4, Replaced: 1}), settled},
-		{"no status says how many stay", "rotation: no osm-controller has said for %s how many certificates are replaced", root, "", rotating(rotation.Sign, time.Hour, v1.RotationStatus{}), settled},
+		{"no status says how many stay", "rotation: osm-controller has not reported for %s how many certificates are replaced", root, "", rotating(rotation.Sign, time.Hour, v1.RotationStatus{}), settled},
 	}
 }

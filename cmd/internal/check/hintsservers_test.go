@@ -21,7 +21,7 @@ func hintsOfServers() []hint {
 		{"the validating webhook is gone", "validating: it does not exist: mistakes in the mesh's objects are accepted", "ValidatingWebhookConfiguration osm-validator-mesh-east", "", func(w *world) { w.Validating = nil }, nil},
 		{"the validating webhook is empty", "validating: it has no webhooks: mistakes in the mesh's objects are accepted", "ValidatingWebhookConfiguration osm-validator-mesh-east", "", func(w *world) { w.Validating.Webhooks = nil }, nil},
 		{"the webhook calls a URL", "webhook: it calls a URL, not Service %s", mutating, "", func(w *world) { w.Mutating.Webhooks[0].ClientConfig.Service = nil }, nil},
-		{"the webhook is passed over", "webhook: its failurePolicy is not Fail: while it cannot be called, the API server goes on without it", mutating, "", func(w *world) { w.Mutating.Webhooks[0].FailurePolicy = nil }, nil},
+		{"the webhook is passed over", "webhook: its failurePolicy is not Fail: while it cannot be called, the API server continues without it", mutating, "", func(w *world) { w.Mutating.Webhooks[0].FailurePolicy = nil }, nil},
 		{"the webhook has another port", "goes: it calls %s, not %s", mutating, "", func(w *world) { w.Mutating.Webhooks[0].ClientConfig.Service.Port = &otherPort }, nil},
 		{"a definition is not converted", "converting: it does not convert by the webhook of osm-bootstrap", "CustomResourceDefinition meshconfigs.config.openservicemesh.io", "rollout restart deployment/osm-bootstrap",
 			func(w *world) { w.Definitions["meshconfigs.config.openservicemesh.io"].Spec.Conversion = nil }, nil},
@@ -45,7 +45,7 @@ func hintsOfServers() []hint {
 		{"a caBundle is of a root that forbids the name, and Vault signs", "trustedBy: its caBundle does not verify what %s serves, which is signed by %s: %s", mutating, "kubectl delete secret -n mesh-east osm-injector-tls",
 			both(constrained, provides(vaultProvider)), nil},
 
-		{"the API server goes on without it", "reachability: the API server went on without it, for %s: it does not reach it and its webhook's failurePolicy is Ignore, or its webhook is not for that", service, "after which osm check says why",
+		{"the API server goes on without it", "reachability: the API server continued without it, for %s: it does not reach it and its webhook's failurePolicy is Ignore, or its webhook is not for that", service, "after which osm check shows why",
 			answered(Call{Service: "osm-injector", Asked: "a pod in namespace books", Passed: true}), nil},
 		{"a certificate is not accepted", unreached, service, "rollout restart deployment/osm-bootstrap", says(post + "x509: certificate signed by unknown authority"), nil},
 		{"a certificate has ended", unreached, service, "kubectl delete secret -n mesh-east osm-injector-tls", says(post + "x509: certificate has expired or is not yet valid: current time"), nil},

@@ -25,7 +25,7 @@ func (s *Snapshot) pods(c *Check) {
 	c.Summary = fmt.Sprintf("%s with a sidecar", count(with, "pod"))
 	for namespace, pods := range bare {
 		c.warn("Namespace "+namespace, replace(namespace, pods),
-			"%s without a sidecar, for they were there before the namespace was of the mesh, or no webhook was called: %s", count(len(pods), "pod"), names(podNames(pods)))
+			"%s without a sidecar, for they were there before the namespace joined the mesh, or no webhook was called: %s", count(len(pods), "pod"), names(podNames(pods)))
 	}
 	for namespace, pods := range broken {
 		c.fail("Namespace "+namespace, logsOf(pods[0]),
@@ -46,7 +46,7 @@ func podNames(pods []Pod) (all []string) {
 	return all
 }
 
-// replace is the command that has new pods made. A pod of nobody is not made
+// replace is the command that has new pods made. A pod of no one is not made
 // again when it is deleted.
 func replace(namespace string, pods []Pod) string {
 	var workloads, alone []string

@@ -38,7 +38,7 @@ func (s *Snapshot) ports(c *Check) {
 		if named[one] {
 			fix = one.restart
 		}
-		c.warn(one.object, fix, "port %d is HTTP, but its sidecar was not told so: %s. Do not rely on x-forwarded-client-cert on this port",
+		c.warn(one.object, fix, "port %d is HTTP, but nothing declares it to its sidecar: %s. Do not rely on x-forwarded-client-cert on this port",
 			one.number, names(slices.Compact(known)))
 	}
 }

@@ -21,9 +21,9 @@ func TestHTTPThatIsNotDeclaredIsWarnedOfOnceAWorkload(t *testing.T) {
 		"one is not, of two pods": {
 			[]Pod{books("a", Port{Number: 80, HTTP: []string{"y", "x"}}), books("b", Port{Number: 80, HTTP: []string{"x"}})},
 			"0 ports declared HTTP",
-			[]Finding{{Warning, "Deployment shop/books", "port 80 is HTTP, but its sidecar was not told so: x, y.", `http-port-list: "80"`}},
+			[]Finding{{Warning, "Deployment shop/books", "port 80 is HTTP, but nothing declares it to its sidecar: x, y.", `http-port-list: "80"`}},
 		},
-		"of nobody's pod": {
+		"of no one's pod": {
 			[]Pod{{Namespace: "shop", Name: "alone", Sidecar: true, Ports: []Port{{Number: 8080, HTTP: []string{"x"}}}}},
 			"0 ports declared HTTP",
 			[]Finding{{Warning, "Pod shop/alone", "port 8080 is HTTP", "appProtocol: http"}},

@@ -30,8 +30,8 @@ func (s *Snapshot) reachability(c *Check) {
 		case call.Untried != "":
 			untried = append(untried, fmt.Sprintf("%s was not tried: %s", call.Service, call.Untried))
 		case call.Passed:
-			c.fail(object, "write the webhook's configuration again, after which osm check says why it is not reached: "+s.upgrade(),
-				"the API server went on without it, for %s: it does not reach it and its webhook's failurePolicy is Ignore, or its webhook is not for that", call.Asked)
+			c.fail(object, "write the webhook's configuration again, after which osm check shows why it is not reached: "+s.upgrade(),
+				"the API server continued without it, for %s: it does not reach it and its webhook's failurePolicy is Ignore, or its webhook is not for that", call.Asked)
 		case call.Problem != "":
 			because, fix := s.unreachable(call)
 			c.fail(object, fix, "the API server could not call it for %s: %s: %s", call.Asked, call.Problem, because)
@@ -110,5 +110,5 @@ func (s *Snapshot) unreachable(call Call) (because, fix string) {
 			return h.because, h.fix(s, to, call.Problem)
 		}
 	}
-	return "its log may say why", s.logs(to.deployment)
+	return "its log may show why", s.logs(to.deployment)
 }

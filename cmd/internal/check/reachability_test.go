@@ -27,9 +27,9 @@ func TestWhyTheAPIServerDoesNotReachAWebhook(t *testing.T) {
 		"no client certificate":      {"osm-injector", post + "remote error: tls: certificate required", "osm.webhooks.verifyClient", "osm.webhooks.verifyClient=false"},
 		"a proxy":                    {"osm-injector", post + "proxyconnect tcp: dial tcp 10.0.0.9:3128: i/o timeout", "a proxy", "NO_PROXY"},
 		"a tunnel without an agent":  {"osm-injector", post + "No agent available", "its tunnel", "konnectivity-agent"},
-		"what nobody has heard yet":  {"osm-injector", post + "something else", "its log may say why", "kubectl logs -n osm-system deployment/osm-injector"},
-		"unknown, of the validator":  {"osm-validator", "something else", "its log may say why", "deployment/osm-controller"},
-		"a tunnel that finds nobody": {"osm-injector", post + `proxy error from egress.sock while dialing 10.96.38.36:9090, code 503: 503 Service Unavailable: "dial tcp 10.8.0.7:9090: connect: connection refused"`, "no replica is ready", "app=osm-injector"},
+		"what no one has heard yet":  {"osm-injector", post + "something else", "its log may show why", "kubectl logs -n osm-system deployment/osm-injector"},
+		"unknown, of the validator":  {"osm-validator", "something else", "its log may show why", "deployment/osm-controller"},
+		"a tunnel that finds no one": {"osm-injector", post + `proxy error from egress.sock while dialing 10.96.38.36:9090, code 503: 503 Service Unavailable: "dial tcp 10.8.0.7:9090: connect: connection refused"`, "no replica is ready", "app=osm-injector"},
 	}
 	for _, h := range hindrances() {
 		known := false

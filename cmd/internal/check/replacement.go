@@ -21,13 +21,13 @@ func (s *Snapshot) Replacement(root *v1.MeshRootCertificate) string {
 		replace := fmt.Sprintf("have Vault make another, by vault write %[1]s/root/rotate/internal common_name=osm.root ttl=87600h key_type=ec key_bits=256 not_before_duration=5m, and sign with it, by vault write %[1]s/root/replace default=next",
 			cmp.Or(p.Vault.Mount, "pki"))
 		if name, given := p.Vault.RootsSecret(s.rootSecretName()); given {
-			return fmt.Sprintf("%s, when %s says that it is trusted; before it signs, add it to ca.crt of Secret %s/%s, beside the old one: %s",
+			return fmt.Sprintf("%s, when %s shows that it is trusted; before it signs, add it to ca.crt of Secret %s/%s, beside the old one: %s",
 				replace, s.Command("ca show", false), s.Namespace, name, s.put(name, rootsecret.CertificateKey))
 		}
 		return replace + ": the mesh trusts it first, and takes certificates of it then"
 	case p.CertManager != nil:
 		name := p.CertManager.RootsSecret(s.rootSecretName())
-		return fmt.Sprintf("add the new root to ca.crt of Secret %s/%s, beside the old one, and have cert-manager's %s %s use it when %s says that it is trusted: %s",
+		return fmt.Sprintf("add the new root to ca.crt of Secret %s/%s, beside the old one, and have cert-manager's %s %s use it when %s shows that it is trusted: %s",
 			s.Namespace, name, p.CertManager.IssuerRef.Kind, p.CertManager.IssuerRef.Name, s.Command("ca show", false), s.put(name, rootsecret.CertificateKey))
 	}
 	name, _ := RootSecret(root)

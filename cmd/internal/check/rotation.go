@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	// distributePatience is how long pods may take before it is reported.
-	distributePatience = 30 * time.Second
-	// signPatience is well over what it takes to replace all certificates.
-	signPatience = 15 * time.Minute
+	// distributeTimeout is how long pods may take before it is reported.
+	distributeTimeout = 30 * time.Second
+	// signTimeout is well over what it takes to replace all certificates.
+	signTimeout = 15 * time.Minute
 	// stuck is after any deadline that is set with sense.
 	stuck = time.Hour
 )
@@ -36,19 +36,19 @@ func (s *Snapshot) rotation(c *Check) {
 	switch {
 	case step == rotation.Distribute && lasts > stuck && (status.Deadline == nil || s.Now.After(status.Deadline.Time)):
 		c.fail(object, s.logs("osm-controller"), "the new root has been distributed for %s and does not sign yet", lasts.Round(time.Minute))
-	case step == rotation.Distribute && lasts > distributePatience && len(status.Missing) > 0:
+	case step == rotation.Distribute && lasts > distributeTimeout && len(status.Missing) > 0:
 		c.warn(object, s.acknowledge(status.Missing),
 			"%d of %s acknowledged the new root; missing: %s", status.Acknowledged, count(int(status.Pods), "pod"), names(status.Missing))
-	case step == rotation.Sign && lasts > signPatience && status.Certificates == 0:
-		c.warn(object, s.logs("osm-controller"), "no osm-controller has said for %s how many certificates are replaced", lasts.Round(time.Minute))
-	case step == rotation.Sign && lasts > signPatience:
+	case step == rotation.Sign && lasts > signTimeout && status.Certificates == 0:
+		c.warn(object, s.logs("osm-controller"), "osm-controller has not reported for %s how many certificates are replaced", lasts.Round(time.Minute))
+	case step == rotation.Sign && lasts > signTimeout:
 		c.warn(object, s.logs("osm-controller"), "%d of %s replaced after %s",
 			status.Replaced, count(int(status.Certificates), "certificate"), lasts.Round(time.Minute))
 	}
 }
 
 // acknowledge is how pods that are missing come to trust the new root. The
-// replacement goes on without them at its deadline.
+// replacement continues without them at its deadline.
 func (s *Snapshot) acknowledge(missing []string) string {
 	if len(missing) == 0 {
 		return s.Command("ca show", false)

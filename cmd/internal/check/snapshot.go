@@ -29,7 +29,7 @@ type Snapshot struct {
 	Keeper string
 	// RootSecret is the name of the mesh's own; osm-ca-bundle if empty.
 	RootSecret string
-	// Now is the moment, by the clock of whoever asks, and ServerTime by that of
+	// Now is the moment, by the caller's clock, and ServerTime by that of
 	// the API server; zero if it did not tell.
 	Now, ServerTime time.Time
 

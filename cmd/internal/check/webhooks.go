@@ -95,7 +95,7 @@ func (s *Snapshot) webhook(object string, config admissionregistrationv1.Webhook
 		one.problem = s.goes(to, service.Namespace, service.Name, service.Path, service.Port)
 	}
 	if one.problem == "" && (policy == nil || *policy != admissionregistrationv1.Fail) {
-		one.problem = "its failurePolicy is not Fail: while it cannot be called, the API server goes on without it"
+		one.problem = "its failurePolicy is not Fail: while it cannot be called, the API server continues without it"
 	}
 	return one
 }

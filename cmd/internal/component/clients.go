@@ -29,7 +29,7 @@ func (c *ClientFlags) Add(fs *flag.FlagSet) {
 
 func (c *ClientFlags) check() error {
 	if !c.verify && c.caBundle+c.names != "" {
-		return errors.New("-webhook-client-ca-bundle and -webhook-client-names count for nothing without -verify-webhook-client: set it")
+		return errors.New("-webhook-client-ca-bundle and -webhook-client-names have no effect without -verify-webhook-client: set it")
 	}
 	return nil
 }

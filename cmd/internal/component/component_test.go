@@ -46,7 +46,7 @@ func TestArgumentsThatAreWrongAreRefusedByName(t *testing.T) {
 		"an argument that is no flag":       {[]string{"-mesh-name=osm", "extra"}, `unexpected argument "extra"`},
 		"an unknown log level":              {[]string{"-log-level=loud"}, "-log-level"},
 		"an empty namespace":                {[]string{"-namespace="}, "-namespace"},
-		"a namespace that nobody filled in": {[]string{"-namespace=$(POD_NAMESPACE)"}, "-namespace"},
+		"a namespace that no one filled in": {[]string{"-namespace=$(POD_NAMESPACE)"}, "-namespace"},
 		"an empty mesh name":                {[]string{"-mesh-name="}, "-mesh-name"},
 		"a mesh name with a space":          {[]string{"-mesh-name=my mesh"}, "-mesh-name"},
 	}

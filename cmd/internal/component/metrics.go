@@ -14,7 +14,7 @@ func (s *OpsServer) registerState() {
 	s.Registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name:        "osm_ready",
-			Help:        "1 while the component is ready, as /readyz says, and 0 while it is not.",
+			Help:        "1 while the component is ready, as at /readyz, and 0 while it is not.",
 			ConstLabels: who,
 		}, func() float64 {
 			if s.Ready() != nil {
@@ -24,7 +24,7 @@ func (s *OpsServer) registerState() {
 		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name:        "osm_warnings",
-			Help:        "What is wrong though the component may be ready, as /readyz says.",
+			Help:        "Problems that /readyz lists though the component may be ready.",
 			ConstLabels: who,
 		}, func() float64 {
 			if s.Warnings == nil {

@@ -38,7 +38,7 @@ func ofFlags() injector.Settings {
 	}
 }
 
-func TestAMeshConfigGoesBeforeTheFlagsInWhatItSays(t *testing.T) {
+func TestAMeshConfigTakesPrecedenceOverTheFlagsInWhatItSets(t *testing.T) {
 	tests := map[string]struct {
 		says v1.MeshConfigSpec
 		want func(*injector.Settings)

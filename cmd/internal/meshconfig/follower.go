@@ -177,6 +177,6 @@ func (f *Follower) report(ctx context.Context, object *unstructured.Unstructured
 	if err == nil || ctx.Err() != nil {
 		return nil
 	}
-	f.options.Logger.Warn("cannot say in the MeshConfig whether it counts; will try again", "error", err)
+	f.options.Logger.Warn("cannot write the status of the MeshConfig; will try again", "error", err)
 	return time.After(reportRetry)
 }

@@ -108,7 +108,7 @@ func (d *daemon) report(_ context.Context, _ *unstructured.Unstructured, invalid
 	defer d.mu.Unlock()
 	if d.unheard > 0 {
 		d.unheard--
-		return errors.New("nobody hears")
+		return errors.New("no one hears")
 	}
 	text := "-"
 	if invalid != nil {

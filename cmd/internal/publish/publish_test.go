@@ -95,7 +95,7 @@ func TestWhatATenantHasSealedIsReplaced(t *testing.T) {
 	}
 }
 
-func TestWhatWasSealedBySomebodyElseIsDeletedNoLaterThanItIsRead(t *testing.T) {
+func TestWhatAnotherClientSealedIsDeletedNoLaterThanItIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		read := sealed(configMap("bookstore", meshLabels, notes("another")))
 		read.UID, read.ResourceVersion = "uid", "7"
@@ -210,10 +210,10 @@ func TestAnotherReplicaThatWasFirstIsNoError(t *testing.T) {
 		err   error
 		there []runtime.Object
 	}{
-		"it created the copy":       {"create", apierrors.NewAlreadyExists(resource, name), nil},
-		"the namespace is ending":   {"create", terminating, nil},
-		"it updated the copy":       {"update", apierrors.NewConflict(resource, name, errors.New("it has changed")), []runtime.Object{configMap("bookstore", meshLabels, nil)}},
-		"somebody deleted the copy": {"update", apierrors.NewNotFound(resource, name), []runtime.Object{configMap("bookstore", meshLabels, nil)}},
+		"it created the copy":      {"create", apierrors.NewAlreadyExists(resource, name), nil},
+		"the namespace is ending":  {"create", terminating, nil},
+		"it updated the copy":      {"update", apierrors.NewConflict(resource, name, errors.New("it has changed")), []runtime.Object{configMap("bookstore", meshLabels, nil)}},
+		"someone deleted the copy": {"update", apierrors.NewNotFound(resource, name), []runtime.Object{configMap("bookstore", meshLabels, nil)}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -126,7 +126,7 @@ func (p *portsOf) probes(probes []injector.Probe) {
 func (p *portsOf) scraped(annotations map[string]string) {
 	number, err := strconv.ParseUint(annotations["prometheus.io/port"], 10, 16)
 	if err == nil && annotations["prometheus.io/scrape"] == "true" && annotations["prometheus.io/scheme"] != "https" {
-		p.is(uint16(number), "Prometheus is told to scrape it")
+		p.is(uint16(number), "the pod's annotations have Prometheus scrape it")
 	}
 }
 

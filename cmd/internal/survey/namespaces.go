@@ -20,7 +20,7 @@ import (
 const page = 500
 
 // namespaces reads the namespaces, their copies of the roots, and the pods of
-// those that are of the mesh.
+// those that belong to the mesh.
 func (s *Survey) namespaces(ctx context.Context, snapshot *check.Snapshot) error {
 	list, err := s.Kube.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
 	if err != nil {

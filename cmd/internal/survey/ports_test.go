@@ -82,7 +82,7 @@ func TestWhatIsKnownOfThePortsOfAPod(t *testing.T) {
 		"annotated, but not told":     {edit: func(p *corev1.Pod) { p.Annotations[injector.HTTPPortsAnnotation] = "8080" }, want: []check.Port{{Number: 8080, Named: true, HTTP: []string{"the pod declares it"}}}},
 		"a name that sounds so":       {edit: container(corev1.ContainerPort{Name: "web-ui", ContainerPort: 8080}), want: http("container app names it web-ui")},
 		"a name of TLS":               {edit: container(corev1.ContainerPort{Name: "web-tls", ContainerPort: 8080})},
-		"what Prometheus scrapes":     {edit: scrapedAt("8080", ""), want: http("Prometheus is told to scrape it")},
+		"what Prometheus scrapes":     {edit: scrapedAt("8080", ""), want: http("the pod's annotations have Prometheus scrape it")},
 		"what it scrapes by HTTPS":    {edit: scrapedAt("8080", "https")},
 		"what it scrapes of sidecars": {edit: scrapedAt("15010", "")},
 		"a Service that declares":     {exposed: selling(corev1.ServicePort{Name: "http", Port: 1}), want: []check.Port{{Number: 8080, Declared: true, HTTP: []string{"Service books names it http"}}}},

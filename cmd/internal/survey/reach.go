@@ -62,7 +62,7 @@ func (s *Survey) callInjector(ctx context.Context, snapshot *check.Snapshot) *ch
 	if snapshot.Mutating == nil || len(snapshot.Mutating.Webhooks) == 0 {
 		return nil // which is found anyway
 	}
-	call := &check.Call{Service: "osm-injector", Untried: "no namespace is of the mesh"}
+	call := &check.Call{Service: "osm-injector", Untried: "no namespace belongs to the mesh"}
 	tried := 0
 	for i := range snapshot.Namespaces {
 		ns := &snapshot.Namespaces[i]

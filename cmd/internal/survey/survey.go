@@ -1,5 +1,5 @@
 // Package survey reads from a cluster what a mesh consists of, for
-// tools outside of it. It changes nothing, and does not judge.
+// tools outside of it. It changes nothing, and finds no faults.
 package survey
 
 import (

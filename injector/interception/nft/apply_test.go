@@ -26,7 +26,7 @@ func TestWhoTakesAConnection(t *testing.T) {
 	}{
 		"from outside": {nil, p.outside, "pod", applicationPort, inbound},
 		"from outside to the outbound sidecar, which is not at that address": {nil, p.outside, "pod", outboundPort, inbound},
-		"from outside to a port where nobody listens":                        {nil, p.outside, "pod", 8081, inbound},
+		"from outside to a port where no one listens":                        {nil, p.outside, "pod", 8081, inbound},
 		"from outside to the sidecar itself":                                 {nil, p.outside, "pod", inboundPort, inbound},
 		"from outside to an excluded port":                                   {nil, p.outside, "pod", excludedPort, application},
 		"from outside for metrics":                                           {nil, p.outside, "pod", metricsPort, application},
@@ -37,7 +37,7 @@ func TestWhoTakesAConnection(t *testing.T) {
 		},
 
 		"to outside":                            {nil, p.inside, "peer", applicationPort, outbound},
-		"to a port where nobody listens":        {nil, p.inside, "peer", 8081, outbound},
+		"to a port where no one listens":        {nil, p.inside, "peer", 8081, outbound},
 		"to an excluded port":                   {nil, p.inside, "peer", excludedPort, outside},
 		"to an excluded range":                  {nil, p.inside, "database", applicationPort, outside},
 		"to outside over an excluded interface": {nil, p.inside, "peer at net1", applicationPort, outside},

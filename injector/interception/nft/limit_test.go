@@ -34,7 +34,7 @@ func TestWhereTheKernelHasNoIPv6IPv4IsIntercepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustBeIntercepted(t, p)
-	first(t, p, segment.Strays(), []string{"IPv4"}, func(t *testing.T, s segment.Segment) {
+	first(t, p, segment.Unsolicited(), []string{"IPv4"}, func(t *testing.T, s segment.Segment) {
 		if got := p.received(t, s); got != 0 {
 			t.Errorf("TCP received %d segments for the application", got)
 		}

@@ -72,7 +72,7 @@ func TestForwardingLeadsNothingFromOutsideToLoopback(t *testing.T) {
 	p.apply(t, config())
 	for family, addresses := range hosts {
 		pod := netip.MustParseAddr(addresses["pod"])
-		for _, kind := range append(segment.Strays(), segment.Openings()...) {
+		for _, kind := range append(segment.Unsolicited(), segment.Openings()...) {
 			s := kind.Between(
 				netip.AddrPortFrom(netip.MustParseAddr(addresses["peer"]), 20000),
 				netip.AddrPortFrom(netip.MustParseAddr(addresses["loopback"]), applicationPort))

@@ -238,7 +238,7 @@ func TestWhateverComesFirstTheSidecarTakesWhatComesToAPublishedPort(t *testing.T
 		for _, loose := range []string{"0", "1"} {
 			p.inside.Set(t, "net/netfilter/nf_conntrack_tcp_loose", loose)
 			for family, addresses := range hosts {
-				for _, kind := range segment.Strays() {
+				for _, kind := range segment.Unsolicited() {
 					port++
 					s := kind.Between(
 						netip.AddrPortFrom(netip.MustParseAddr(addresses["peer"]), port),

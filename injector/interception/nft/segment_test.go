@@ -20,7 +20,7 @@ var both = []string{"IPv4", "IPv6"}
 func TestWhateverComesFirstTheSidecarTakesTheConnection(t *testing.T) {
 	p := newPod(t)
 	p.apply(t, config())
-	first(t, p, segment.Strays(), both, func(t *testing.T, s segment.Segment) {
+	first(t, p, segment.Unsolicited(), both, func(t *testing.T, s segment.Segment) {
 		if _, got := dialFrom(t, p.outside, s.From, s.To.String()); got != "inbound sidecar "+s.To.String() {
 			t.Errorf("it is taken by %s", got)
 		}
@@ -85,7 +85,7 @@ func first(t *testing.T, p pod, kinds []segment.Kind, families []string, f func(
 func TestOnlyWhatIsTheSidecarsOrExcludedGetsToTCP(t *testing.T) {
 	p := newPod(t)
 	p.apply(t, config())
-	first(t, p, segment.Strays(), both, func(t *testing.T, s segment.Segment) {
+	first(t, p, segment.Unsolicited(), both, func(t *testing.T, s segment.Segment) {
 		for port, want := range map[uint16]int{applicationPort: 0, outboundPort: 0, excludedPort: 1, probePort: 1, inboundPort: 1} {
 			s.To = netip.AddrPortFrom(s.To.Addr(), port)
 			if got := p.received(t, s); got != want {

@@ -152,7 +152,7 @@ func TestAPeerDoesNotAnswerPastTheSidecar(t *testing.T) {
 	p.apply(t, config())
 	for family, addresses := range hosts {
 		conn, _ := dial(t, p.inside, net.JoinHostPort(addresses["peer"], "8080"))
-		for _, kind := range segment.Strays() {
+		for _, kind := range segment.Unsolicited() {
 			t.Run(kind.Name+" by "+family, func(t *testing.T) {
 				s := kind.Between(conn.RemoteAddr().(*net.TCPAddr).AddrPort(), conn.LocalAddr().(*net.TCPAddr).AddrPort())
 				if got := p.received(t, s); got != 0 {

@@ -161,7 +161,7 @@ func correct(address string) string {
 }
 
 // apiless returns a path without what the API and the pages of Vault have
-// themselves, which is part of a URL that somebody has copied.
+// themselves, which is part of a URL that someone has copied.
 func apiless(given string) string {
 	for _, own := range []string{"/v1", "/ui"} {
 		if before, _, found := strings.Cut(given+"/", own+"/"); found {

@@ -27,12 +27,12 @@ only while osm-bootstrap converts it.
 {{- if eq .spec.role "Active" }}{{ $domains = append $domains .spec.trustDomain }}{{ end -}}
 {{- end -}}
 {{- if and $domains (not (has $osm.trustDomain $domains)) -}}
-{{- fail (printf "osm.trustDomain is %s, and the mesh's is %s, as its MeshRootCertificate says: set osm.trustDomain=%s; for another trust domain, uninstall the mesh with osm uninstall mesh --delete-ca first" $osm.trustDomain (first $domains) (first $domains)) -}}
+{{- fail (printf "osm.trustDomain is %s, and the mesh's is %s, as in its MeshRootCertificate: set osm.trustDomain=%s; for another trust domain, uninstall the mesh with osm uninstall mesh --delete-ca first" $osm.trustDomain (first $domains) (first $domains)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* The image of a component: a dict of root and component. A digest says what the image is, and goes before a tag. */}}
+{{/* The image of a component: a dict of root and component. A digest identifies the image, and takes precedence over a tag. */}}
 {{- define "osm.image" -}}
 {{- $image := .root.Values.osm.image -}}
 {{- $digests := $image.digest | default dict -}}
@@ -79,7 +79,7 @@ tokenSecretRef:
 {{- end -}}
 {{- end -}}
 
-{{/* A duration, refused unless it is long enough and not too long: a dict of name, value, and least and most in nanoseconds, and said in range. */}}
+{{/* A duration, refused unless it is long enough and not too long: a dict of name, value, and least and most in nanoseconds, and the range in words. */}}
 {{- define "osm.duration" -}}
 {{- $epoch := toDate "2006-01-02" "1970-01-01" -}}
 {{- $length := sub (mustDateModify .value $epoch).UnixNano $epoch.UnixNano -}}
@@ -89,7 +89,7 @@ tokenSecretRef:
 {{- .value -}}
 {{- end -}}
 
-{{/* The URL of Vault. The host may be a URL, as VAULT_ADDR is, or have a port or a path, as long as it says nothing else than protocol and port do. */}}
+{{/* The URL of Vault. The host may be a URL, as VAULT_ADDR is, or have a port or a path, as long as it agrees with protocol and port. */}}
 {{- define "osm.vaultAddress" -}}
 {{- $vault := .Values.osm.vault -}}
 {{- $none := "osm.vault.host is no host: set it to one such as vault.vault.svc, or to a URL such as https://vault.vault.svc:8200, with nothing but the path beside that a proxy has Vault at" -}}
@@ -113,7 +113,7 @@ tokenSecretRef:
 {{- $port = $port | default (ternary (get (dict "http" "80" "https" "443") $protocol) (printf "%d" (int $vault.port)) (ne $scheme "")) -}}
 {{- $own := regexFind "/(v1|ui)(/.*)?$" $path -}}
 {{- if or (ne $protocol $vault.protocol) (ne $port (printf "%d" (int $vault.port))) $own -}}
-{{- fail (printf "osm.vault.host says %s, and osm.vault.protocol and osm.vault.port say %s and %d: set osm.vault.protocol=%s, osm.vault.host=%s and osm.vault.port=%s" $vault.host $vault.protocol (int $vault.port) $protocol (printf "%s%s" $host (trimSuffix $own $path)) $port) -}}
+{{- fail (printf "osm.vault.host has %s, and osm.vault.protocol and osm.vault.port are %s and %d: set osm.vault.protocol=%s, osm.vault.host=%s and osm.vault.port=%s" $vault.host $vault.protocol (int $vault.port) $protocol (printf "%s%s" $host (trimSuffix $own $path)) $port) -}}
 {{- end -}}
 {{- $address := printf "%s://%s:%d%s" $protocol $host (int $vault.port) $path -}}
 {{- if not (regexMatch `^[Hh][Tt][Tt][Pp][Ss]?://([0-9A-Za-z_]([0-9A-Za-z_.-]*[0-9A-Za-z_])?[.]?|\[[0-9A-Fa-f:.]+\])(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?(/([.]?[0-9A-Za-z!$&'()*+,:;=@_~-][0-9A-Za-z!$&'()*+,.:;=@_~-]*|[.]{2}[0-9A-Za-z!$&'()*+,.:;=@_~-]+))*/?$` $address) -}}
@@ -122,7 +122,7 @@ tokenSecretRef:
 {{- $address -}}
 {{- end -}}
 
-{{/* What a MeshRootCertificate's spec.provider says. */}}
+{{/* The spec.provider of a MeshRootCertificate. */}}
 {{- define "osm.provider" -}}
 {{- $osm := .Values.osm -}}
 {{- if eq $osm.certificateProvider.kind "vault" -}}
@@ -154,14 +154,14 @@ tresor:
 {{- end -}}
 
 {{/*
-The arguments that say which clients a component's webhook answers: a dict of root
+The arguments for the clients that a component's webhook answers: a dict of root
 and component. Conversions, those of osm-bootstrap, are called without a certificate.
 */}}
 {{- define "osm.webhookClients" -}}
 {{- $webhooks := .root.Values.osm.webhooks -}}
 {{- if and $webhooks.verifyClient (ne .component "osm-bootstrap") -}}
 {{- if not (or $webhooks.clientCA $webhooks.clientNames) -}}
-{{- fail "osm.webhooks.verifyClient needs clientCA or clientNames: the cluster's authority signs for kubelets and users, too" -}}
+{{- fail "osm.webhooks.verifyClient needs clientCA or clientNames: the cluster's CA signs for kubelets and users, too" -}}
 {{- end -}}
 - --verify-webhook-client
 - {{ printf "--webhook-client-ca-bundle=%s" $webhooks.clientCA | quote }}
@@ -211,7 +211,7 @@ spec:
     spec:
       {{- include "osm.scheduling" . | nindent 6 }}
       serviceAccountName: {{ .component }}
-      # A pod that is told to end serves for five seconds more, and lets what is under way end in ten.
+      # A terminating pod serves for five seconds more, and lets what is under way end in ten.
       terminationGracePeriodSeconds: 30
       topologySpreadConstraints:
         {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
@@ -297,21 +297,21 @@ spec:
 {{- include "osm.clientCAReader" . }}
 {{- end -}}
 
-{{/* What the values say of a component's replicas: a dict of values. */}}
+{{/* The replicas of a component in the values: a dict of values. */}}
 {{- define "osm.wantedReplicas" -}}
 {{- if .values.autoScale.enable }}auto{{ else }}{{ .values.replicaCount }}{{ end -}}
 {{- end -}}
 
 {{/*
 How many replicas a component has: a dict of root, component and values. While the
-values say the same, those stay that there are: kubectl scale or an autoscaler has
+values are the same, those stay that there are: kubectl scale or an autoscaler has
 set them. helm template sees no cluster.
 */}}
 {{- define "osm.replicas" -}}
 {{- $wanted := include "osm.wantedReplicas" . -}}
 {{- $live := lookup "apps/v1" "Deployment" .root.Release.Namespace .component | default dict -}}
-{{- $said := dig "metadata" "annotations" "openservicemesh.io/replicas" "" $live -}}
-{{- if and $live (or (eq $wanted "auto") (eq $said $wanted)) -}}
+{{- $recorded := dig "metadata" "annotations" "openservicemesh.io/replicas" "" $live -}}
+{{- if and $live (or (eq $wanted "auto") (eq $recorded $wanted)) -}}
 {{- $live.spec.replicas -}}
 {{- else if ne $wanted "auto" -}}
 {{- $wanted -}}
@@ -358,7 +358,7 @@ metadata:
     app: {{ .component }}
 spec:
   maxUnavailable: 1
-  # A replica that is not ready serves nobody, and must not keep its node from being drained.
+  # A replica that is not ready serves no client, and must not keep its node from being drained.
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels:

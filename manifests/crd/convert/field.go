@@ -19,7 +19,7 @@ func Field(kind, path string) string {
 }
 
 // Misfit is a field of v1alpha2 whose value has no counterpart in v1, so that
-// the mesh would not heed it.
+// the mesh would ignore it.
 type Misfit struct {
 	Path string
 	// Want is what to write instead.

@@ -53,7 +53,7 @@ type MeshConfigSpec struct {
 	// traffic is which connections sidecars leave alone. It takes effect in new pods.
 	// +optional
 	Traffic Traffic `json:"traffic,omitzero"`
-	// observability is what the control plane tells about itself.
+	// observability is what the control plane reports about itself.
 	// +optional
 	Observability Observability `json:"observability,omitzero"`
 }
@@ -120,7 +120,7 @@ type Resources struct {
 // +kubebuilder:validation:Enum=debug;info;warn;error
 type LogLevel string
 
-// Observability is what the control plane tells about itself.
+// Observability is what the control plane reports about itself.
 type Observability struct {
 	// logLevel is the control plane's.
 	// +optional
@@ -129,7 +129,7 @@ type Observability struct {
 
 // MeshConfigStatus is what has come of a mesh's settings.
 type MeshConfigStatus struct {
-	// observedGeneration is the generation that the status speaks of.
+	// observedGeneration is the generation that the status describes.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// conditions are Ready, with why it is or is not.

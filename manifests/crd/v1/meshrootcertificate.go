@@ -43,8 +43,8 @@ type MeshRootCertificateList struct {
 	Items           []MeshRootCertificate `json:"items"`
 }
 
-// MeshRootCertificateSpec says which certificate authority it is, and what it
-// is used for.
+// MeshRootCertificateSpec is the certificate authority, and what it is used
+// for.
 type MeshRootCertificateSpec struct {
 	// trustDomain is what every identity that is certified belongs to, as in
 	// spiffe://<trustDomain>/ns/shop/sa/web. It can't be changed.
@@ -55,7 +55,7 @@ type MeshRootCertificateSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="it can't be changed: make another MeshRootCertificate"
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r"^[a-z0-9_-]+([.][a-z0-9_-]+)*$")`,message="not a SPIFFE trust domain: use lower-case letters, digits, dots, dashes and underscores, such as cluster.local"
 	TrustDomain string `json:"trustDomain,omitempty"`
-	// role says whether certificates are signed by this root and trusted
+	// role sets whether certificates are signed by this root and trusted
 	// (Active), only trusted (Passive), or neither (Inactive). Revoked is for a
 	// root whose key has leaked: it is not trusted from then on, and connections
 	// that depend on it end.
@@ -89,7 +89,7 @@ func (r Role) Used() bool { return r == Active || r == Passive }
 
 // MeshRootCertificateStatus is what the mesh knows about a root.
 type MeshRootCertificateStatus struct {
-	// observedGeneration is the generation that the status speaks of.
+	// observedGeneration is the generation that the status describes.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// conditions are Ready and InUse, each with why it is or is not, and, for a
@@ -102,7 +102,7 @@ type MeshRootCertificateStatus struct {
 	// notAfter is when the first of the roots expires.
 	// +optional
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
-	// roots are the authority's own certificates.
+	// roots are the issuer's root certificates.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32

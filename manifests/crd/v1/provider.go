@@ -5,9 +5,9 @@ import "strings"
 // Provider is a certificate authority: exactly one of its fields is set.
 //
 // +kubebuilder:validation:ExactlyOneOf=tresor;vault;certManager
-// +kubebuilder:validation:XValidation:rule="has(self.tresor) == has(oldSelf.tresor) && has(self.vault) == has(oldSelf.vault)",message="its kind can't be changed: another authority is another root, and gets a MeshRootCertificate of its own"
+// +kubebuilder:validation:XValidation:rule="has(self.tresor) == has(oldSelf.tresor) && has(self.vault) == has(oldSelf.vault)",message="its kind can't be changed: for another issuer, make another MeshRootCertificate"
 type Provider struct {
-	// tresor is the built-in authority.
+	// tresor is the built-in issuer.
 	// +optional
 	Tresor *Tresor `json:"tresor,omitempty"`
 	// vault is a PKI secrets engine of HashiCorp Vault.

@@ -90,7 +90,7 @@ type RepoServer struct {
 	Codebase string `json:"codebase"`
 }
 
-// MeshConfigStatus is what version v1 says. osm-edge has none.
+// MeshConfigStatus is that of version v1. osm-edge has none.
 //
 // +kubebuilder:pruning:PreserveUnknownFields
 type MeshConfigStatus struct{}

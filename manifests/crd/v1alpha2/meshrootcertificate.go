@@ -30,8 +30,8 @@ type MeshRootCertificateList struct {
 	Items           []MeshRootCertificate `json:"items"`
 }
 
-// MeshRootCertificateSpec says which certificate authority it is, and what it
-// is used for.
+// MeshRootCertificateSpec is the certificate authority, and what it is used
+// for.
 type MeshRootCertificateSpec struct {
 	// The trust domain of the identities that this root certifies.
 	// +kubebuilder:default=cluster.local
@@ -125,7 +125,7 @@ type SecretReference struct {
 	Namespace string `json:"namespace"`
 }
 
-// MeshRootCertificateStatus is osm-edge's state, and whatever version v1 says.
+// MeshRootCertificateStatus is osm-edge's state, and the status of version v1.
 //
 // +kubebuilder:pruning:PreserveUnknownFields
 type MeshRootCertificateStatus struct {

@@ -1,6 +1,6 @@
 package v1alpha2
 
-// Observability is what the mesh tells about itself.
+// Observability is what the mesh reports about itself.
 type Observability struct {
 	OSMLogLevel       string         `json:"osmLogLevel,omitempty"`
 	EnableDebugServer *bool          `json:"enableDebugServer,omitempty"`

@@ -48,9 +48,9 @@ func TestAProxyCarriesWhatConnectAsksFor(t *testing.T) {
 }
 
 func TestAProxyRefusesInItsStatusLine(t *testing.T) {
-	proxy := serveConnect(t, func(context.Context, string) (net.Conn, error) { return nil, errors.New("nobody\nthere") })
+	proxy := serveConnect(t, func(context.Context, string) (net.Conn, error) { return nil, errors.New("no one\nthere") })
 	for request, want := range map[string]string{
-		"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n":      `503 Service Unavailable: "nobody\nthere"`,
+		"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n":      `503 Service Unavailable: "no one\nthere"`,
 		"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\nhasty": "405 Method Not Allowed: ",
 		"GET / HTTP/1.1\r\nHost: a\r\n\r\n":            "405 Method Not Allowed: ",
 		"nonsense\r\n\r\n":                             "400 Bad Request: ",
@@ -74,7 +74,7 @@ func TestAProxyRefusesInItsStatusLine(t *testing.T) {
 }
 
 func TestGosOwnClientUnderstandsTheProxy(t *testing.T) {
-	proxy := serveConnect(t, func(context.Context, string) (net.Conn, error) { return nil, errors.New("nobody there") })
+	proxy := serveConnect(t, func(context.Context, string) (net.Conn, error) { return nil, errors.New("no one there") })
 	client := http.Client{Transport: &http.Transport{
 		Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy"}),
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -82,7 +82,7 @@ func TestGosOwnClientUnderstandsTheProxy(t *testing.T) {
 			return dialer.DialContext(ctx, "unix", proxy)
 		},
 	}}
-	if _, err := client.Get("https://name.example"); err == nil || !strings.Contains(err.Error(), "nobody there") {
+	if _, err := client.Get("https://name.example"); err == nil || !strings.Contains(err.Error(), "no one there") {
 		t.Errorf("got %v, want the refusal", err)
 	}
 }

@@ -53,7 +53,7 @@ func shop(customer string) http.Handler {
 func tellCaller(w http.ResponseWriter, r *http.Request) {
 	callers := r.Header.Values(callerHeader)
 	if len(callers) == 0 {
-		callers = []string{"nobody"}
+		callers = []string{"none"}
 	}
 	fmt.Fprint(w, strings.Join(callers, " and "))
 }

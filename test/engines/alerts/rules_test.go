@@ -80,7 +80,7 @@ func TestEveryAlertSaysWhatIsWrongAndWhereTheFixIs(t *testing.T) {
 			}
 		}
 		if got := r.Annotations["runbook_url"]; !strings.HasSuffix(got, "/docs/alerts.md#"+strings.ToLower(name)) {
-			t.Errorf("%s sends whoever is woken to %s", name, got)
+			t.Errorf("%s sends the engineer on call to %s", name, got)
 		}
 		if !strings.Contains(string(alerts), "\n## "+name+"\n") {
 			t.Errorf("docs/alerts.md has no heading %s", name)

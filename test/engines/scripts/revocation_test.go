@@ -37,7 +37,7 @@ func TestConnectionsAreRevokedWithTheRootOfTheirPeer(t *testing.T) {
 	f := load(t)
 	script := `(function () {
 		var one = ` + named(t, "one", "one") + `, two = ` + named(t, "two", "two") + `
-		var ofOne = ` + named(t, "a", "one") + `, ofTwo = ` + named(t, "b", "two") + `, ofAbove = ` + named(t, "c", "middle") + `, ofNobody = ` + named(t, "d", "stranger") + `
+		var ofOne = ` + named(t, "a", "one") + `, ofTwo = ` + named(t, "b", "two") + `, ofAbove = ` + named(t, "c", "middle") + `, ofUnknown = ` + named(t, "d", "stranger") + `
 		var middle = scripts.x509.details(` + named(t, "middle", "one") + `), change
 		var r = scripts.revocation.default({
 			onRoots: function (f) { change = f },
@@ -46,7 +46,7 @@ func TestConnectionsAreRevokedWithTheRootOfTheirPeer(t *testing.T) {
 		})
 		var opened = function (cert) { var c = r.begin(); if (cert) r.admit(c, cert); return c }
 		change([one])
-		var early = [opened(ofOne), opened(ofAbove), opened(ofNobody), opened(null)]
+		var early = [opened(ofOne), opened(ofAbove), opened(ofUnknown), opened(null)]
 		change([one, two])
 		var late = [opened(ofTwo), opened(ofOne)]
 		var forgotten = opened(ofOne)

@@ -170,7 +170,7 @@ func TestFunctionsOfTheScripts(t *testing.T) {
 		{"no destination", `scripts.origin.decode([])`, `null`},
 
 		{"HTTP/1", `scripts.sniff.sniff(codes('GET / HTTP/1.1\r\n'))`, `"http1"`},
-		{"a method that nobody knows", `scripts.sniff.sniff(codes('BREW / HTTP/1.1\r\n'))`, `"http1"`},
+		{"a method that no one knows", `scripts.sniff.sniff(codes('BREW / HTTP/1.1\r\n'))`, `"http1"`},
 		{"lenient HTTP", `scripts.sniff.sniff(codes('\r\n get\t/ http/1.1\n'))`, `"http1"`},
 		{"HTTP/0.9", `scripts.sniff.sniff(codes('GET /\r\n'))`, `"http1"`},
 		{"memcached", `scripts.sniff.sniff(codes('get key\r\n'))`, `"opaque"`},
@@ -208,7 +208,7 @@ func TestFunctionsOfTheScripts(t *testing.T) {
 		{"a query that is not listed", `scripts.probes.find([{ port: 1, path: '/a' }], 1, { method: 'GET', path: '/a?b' })`, `{"status":404}`},
 		{"the kubelet's host", `scripts.probes.hostFor({ port: 15901, target: 80 }, '10.0.0.1', '10.0.0.1:15901')`, `"10.0.0.1:80"`},
 		{"a host of the pod's own", `scripts.probes.hostFor({ port: 15901, target: 80, headers: ['Host'] }, '10.0.0.1', 'shop')`, `"shop"`},
-		{"a host of whoever asks", `scripts.probes.hostFor({ port: 15901, target: 80 }, '10.0.0.1', 'admin')`, `"10.0.0.1:80"`},
+		{"a host of the caller's choice", `scripts.probes.hostFor({ port: 15901, target: 80 }, '10.0.0.1', 'admin')`, `"10.0.0.1:80"`},
 		{"headers of a probe", `scripts.probes.headersFor({ headers: ['X-Mine'] }, { host: 'a', accept: '*/*', 'user-agent': 'b', 'x-mine': 'c', 'x-original-url': 'd', 'x-forwarded-for': 'e', connection: 'f' })`,
 			`{"accept":"*/*","user-agent":"b","x-mine":"c"}`},
 		{"the header of callers, as a probe's own", `scripts.probes.headersFor({ headers: ['x.forwarded.client.cert'] }, { 'x.forwarded.client.cert': 'a' })`, `{}`},

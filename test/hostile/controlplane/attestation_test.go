@@ -70,7 +70,7 @@ func (m *realMesh) badTokens(t *testing.T, pod *corev1.Pod, own string) map[stri
 		"a token of a foreign issuer":                              m.issuedBy(t, own, "https://elsewhere.example"),
 		"a token of the former issuer that another key signed":     m.tokens.Forged(t, m.issuedBy(t, own, cluster.FormerIssuer)),
 		"a token that another key signed":                          m.tokens.Forged(t, own),
-		"a token that nobody signed":                               unsigned(own),
+		"a token that no one signed":                               unsigned(own),
 		"a token that the API server's public key signed, as HMAC": m.confused(t, own),
 		"a token with half of its signature":                       own[:len(own)-40],
 		"a token that has expired":                                 m.tokens.Expired(t, own),
@@ -245,7 +245,7 @@ func (m *realMesh) refused(t *testing.T, token string, names ...string) (string,
 	return refusal(err)
 }
 
-// ended returns how a stream ended. What is pushed before that counts for nothing.
+// ended returns how a stream ended. What is pushed before that has no effect.
 func (m *realMesh) ended(stream secretv3.SecretDiscoveryService_StreamSecretsClient) (string, error) {
 	ended := make(chan error, 1)
 	go func() {

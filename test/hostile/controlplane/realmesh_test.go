@@ -23,7 +23,7 @@ import (
 )
 
 // realMesh is the mesh's own binaries, installed with the chart on a real API
-// server. Namespace shop is of the mesh.
+// server. Namespace shop belongs to the mesh.
 type realMesh struct {
 	cluster *cluster.Cluster
 	client  kubernetes.Interface

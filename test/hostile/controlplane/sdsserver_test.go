@@ -51,12 +51,12 @@ func (namedPods) Attest(_ context.Context, token string) (sds.Proxy, error) {
 
 func (namedPods) Current(context.Context, sds.Proxy) error { return nil }
 
-// nobody has no pod at any address.
-type nobody struct{}
+// noPods has no pod at any address.
+type noPods struct{}
 
-func (nobody) At(netip.Addr) []identity.Identity   { return nil }
-func (nobody) Watch(netip.Addr, chan<- struct{})   {}
-func (nobody) Unwatch(netip.Addr, chan<- struct{}) {}
+func (noPods) At(netip.Addr) []identity.Identity   { return nil }
+func (noPods) Watch(netip.Addr, chan<- struct{})   {}
+func (noPods) Unwatch(netip.Addr, chan<- struct{}) {}
 
 func must[T any](t testing.TB) func(v T, err error) T {
 	return func(v T, err error) T {
@@ -90,7 +90,7 @@ func TestSDSServer(t *testing.T) {
 	listener := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	var lines counter
 	server := must[*sds.Server](t)(sds.New(sds.Options{
-		Listener: listener, Source: manager, Attestor: namedPods{}, Destinations: nobody{},
+		Listener: listener, Source: manager, Attestor: namedPods{}, Destinations: noPods{},
 		GetCertificate: issuertest.Serving(manager, self), Logger: slog.New(slog.NewTextHandler(&lines, nil)),
 	}))
 	for _, run := range []func(context.Context) error{manager.Run, server.Run} {

@@ -96,7 +96,7 @@ func TestWhoMayAddIssuersAddsNoRoot(t *testing.T) {
 					return "", err
 				}
 				if ca.Refused().IsEmpty() {
-					return "", errors.New("nobody is told of it")
+					return "", errors.New("no one is told of it")
 				}
 			}
 			return "it is not trusted, and told of", nil

@@ -40,7 +40,7 @@ import (
 
 const (
 	meshNamespace = "osm-system"
-	credential    = "hvs.of-the-mesh-and-of-nobody-else"
+	credential    = "hvs.of-the-mesh-alone"
 	// decided is how long the mesh may take to say what it makes of an object.
 	decided = 20 * time.Second
 )

@@ -85,7 +85,7 @@ func TestWhatAContainerInThePodIsCalledForTheSidecarTakes(t *testing.T) {
 			return "taken by " + byInbound, nil
 		})
 	}
-	for _, kind := range append(segment.Strays(), segment.Openings()...) {
+	for _, kind := range append(segment.Unsolicited(), segment.Openings()...) {
 		attack.Refused(t, area, kind.Name+" before the connection to a published port", func(t *testing.T) (string, error) {
 			p := interceptPod(t)
 			p.nest(t)

@@ -18,7 +18,7 @@ const (
 	byInbound     = "inbound sidecar"
 	byOutbound    = "outbound sidecar"
 	byPeer        = "peer"
-	byNobody      = "nobody"
+	byNone        = "none"
 )
 
 // The ports of an interceptedPod.

@@ -17,7 +17,7 @@ import (
 // that has the capability NET_RAW.
 func TestNothingGoesPastTheSidecar(t *testing.T) {
 	const area = "interception"
-	for _, kind := range append(segment.Strays(), segment.Openings()...) {
+	for _, kind := range append(segment.Unsolicited(), segment.Openings()...) {
 		attack.Refused(t, area, kind.Name+" before the connection", func(t *testing.T) (string, error) {
 			return interceptPod(t).attackFirst(t, kind)
 		})
@@ -25,7 +25,7 @@ func TestNothingGoesPastTheSidecar(t *testing.T) {
 	attack.Refused(t, area, "ACK before the connection, rules set twice", func(t *testing.T) (string, error) {
 		p := interceptPod(t)
 		p.apply(t)
-		return p.attackFirst(t, segment.Strays()[0])
+		return p.attackFirst(t, segment.Unsolicited()[0])
 	})
 	for _, attempt := range []struct {
 		name string
@@ -138,7 +138,7 @@ func repliesToApplication(t *testing.T, p *interceptedPod) (string, error) {
 	for _, family := range ipFamilies {
 		conn := p.mustDial(t, p.inside, family.peer(applicationPort), byOutbound)
 		from, to := conn.RemoteAddr().(*net.TCPAddr).AddrPort(), conn.LocalAddr().(*net.TCPAddr).AddrPort()
-		for _, kind := range segment.Strays() {
+		for _, kind := range segment.Unsolicited() {
 			if err := p.mustNotReceive(t, family, kind.Between(from, to)); err != nil {
 				return "", fmt.Errorf("%s: %w", kind.Name, err)
 			}
@@ -157,7 +157,7 @@ func toOutbound(t *testing.T, p *interceptedPod) (string, error) {
 func fromItself(t *testing.T, p *interceptedPod) (string, error) {
 	for _, family := range ipFamilies {
 		for _, from := range []netip.AddrPort{family.pod(20000), netip.AddrPortFrom(family.loopback, 20000)} {
-			for _, kind := range segment.Strays() {
+			for _, kind := range segment.Unsolicited() {
 				if err := p.mustNotReceive(t, family, kind.Between(from, family.pod(applicationPort))); err != nil {
 					return "", fmt.Errorf("%s: %w", kind.Name, err)
 				}

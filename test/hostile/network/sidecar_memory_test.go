@@ -35,7 +35,7 @@ func (s *store) attackMemory(t *testing.T, area string) {
 			})
 		}
 	}
-	attack.Refused(t, area, "a million requests that nobody reads the answers of", func(*testing.T) (string, error) {
+	attack.Refused(t, area, "a million requests that no one reads the answers of", func(*testing.T) (string, error) {
 		return s.flood("15902", "", strings.Repeat("GET /ready HTTP/1.1\r\nHost: a\r\n\r\n", 16_000))
 	})
 	attack.Works(t, area, "the kubelet meanwhile", func(*testing.T) (string, error) {

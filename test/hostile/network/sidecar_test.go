@@ -264,7 +264,7 @@ func (s *store) serveHTTP(t *testing.T) (port string) {
 	return port
 }
 
-// attackProbes leads the kubelet's questions elsewhere.
+// attackProbes leads the kubelet's probes elsewhere.
 func (s *store) attackProbes(t *testing.T, area string) {
 	app, _ := s.record(fmt.Sprintf("[fd00::1]:%d", declaredPort), "", "")
 	attack.Refused(t, area, "headers that lead a probe elsewhere", func(t *testing.T) (string, error) {

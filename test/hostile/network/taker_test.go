@@ -58,7 +58,7 @@ func (p *interceptedPod) taker(n *netns.Namespace, to netip.AddrPort) string {
 func (p *interceptedPod) takerFrom(n *netns.Namespace, from, to netip.AddrPort) string {
 	conn, err := connect(n, from, to, moment)
 	if err != nil {
-		return byNobody
+		return byNone
 	}
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(moment)); err != nil {
@@ -66,7 +66,7 @@ func (p *interceptedPod) takerFrom(n *netns.Namespace, from, to netip.AddrPort) 
 	}
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil {
-		return byNobody
+		return byNone
 	}
 	return strings.TrimSpace(line)
 }

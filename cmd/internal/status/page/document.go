@@ -64,7 +64,7 @@ func cards(r status.Report) *html.Node {
 			break
 		}
 	}
-	step := card("Replacement of a root", "none", el("span", "all is settled"))
+	step := card("Replacement of a root", "none", el("span", "no rotation is in progress"))
 	if r.Rotation.Step != "" {
 		step = card("Replacement of a root", r.Rotation.Step, el("span", "since ", when(r.Time, r.Rotation.Since)))
 	}

@@ -60,5 +60,5 @@ func refusals(r status.Report) *html.Node {
 	for _, refused := range r.Refusals {
 		rows = append(rows, row(when(r.Time, refused.Time), badge("bad", refused.Reason), code(refused.Address), refused.Message))
 	}
-	return section("Refusals", "The latest that this replica gave.", []string{"When", "Reason", "Address", "What the sidecar was told"}, rows, "No proxy was refused.")
+	return section("Refusals", "The latest that this replica gave.", []string{"When", "Reason", "Address", "Answer to the sidecar"}, rows, "No proxy was refused.")
 }
