@@ -6,16 +6,22 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/osm-edge/osm/cmd/internal/forward"
 	"github.com/osm-edge/osm/cmd/internal/status"
+	"github.com/osm-edge/osm/injector"
+	"github.com/osm-edge/osm/issuer/rotation"
+	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
 func newCertCommand() *cobra.Command {
@@ -124,4 +130,156 @@ func remaining(d time.Duration) string {
 		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 	}
 	return d.Truncate(time.Second).String()
+}
+
+const (
+	adminPort = 15000
+	// mostSidecars bounds those of a service account that are asked.
+	mostSidecars = 10
+)
+
+const certGetHelp = `Show the certificate that a sidecar really holds, and the roots that it trusts: of
+a pod, or of the pods of a service account. The sidecar itself is asked. It does
+not show its key.`
+
+func newCertGetCommand() *cobra.Command {
+	c := newCluster().withNamespace()
+	command := &cobra.Command{
+		Use:   "get POD|SERVICEACCOUNT",
+		Short: "Show the certificate that a sidecar holds",
+		Long:  certGetHelp,
+		Example: `  osm cert get -n bookstore bookstore-v2-7d4b9c
+  osm cert get -n bookstore bookstore-v2`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			return c.getCertificate(command.Context(), newTerminal(command.OutOrStdout()), args[0])
+		},
+	}
+	c.addFlags(command)
+	return command
+}
+
+// held is what a sidecar says of its certificate.
+type held struct {
+	ID        string    `json:"id"`
+	Serial    string    `json:"serial"`
+	NotBefore time.Time `json:"notBefore"`
+	NotAfter  time.Time `json:"notAfter"`
+	Issuer    string    `json:"issuer"`
+	Roots     []string  `json:"roots"`
+	Connected bool      `json:"connected"`
+	LastError string    `json:"lastError"`
+}
+
+func (c *cluster) getCertificate(ctx context.Context, out *terminal, name string) error {
+	namespace, err := c.namespace()
+	if err != nil {
+		return err
+	}
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	pods, err := sidecars(ctx, client, namespace, name)
+	if err != nil {
+		return err
+	}
+	// The names of roots are a help; who may not read them sees fingerprints.
+	_, state, _ := c.authorities(ctx)
+	for _, pod := range pods[:min(len(pods), mostSidecars)] {
+		text, err := describeSidecar(ctx, config, out, pod, state)
+		if err != nil {
+			return err
+		}
+		if _, err := out.Write([]byte(text)); err != nil {
+			return err
+		}
+	}
+	if more := len(pods) - mostSidecars; more > 0 {
+		fmt.Fprintf(out, "and %s more\n", countOf(more, "pod"))
+	}
+	return nil
+}
+
+// sidecars returns the pod of the name, or those of the service account.
+func sidecars(ctx context.Context, client kubernetes.Interface, namespace, name string) ([]corev1.Pod, error) {
+	pod, err := client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err == nil {
+		if _, injected := pod.Labels[injector.ProxyLabel]; !injected {
+			return nil, fmt.Errorf("pod %s/%s has no sidecar, and so no certificate: if its namespace belongs to a mesh, have the pod made anew", namespace, name)
+		}
+		return []corev1.Pod{*pod}, nil
+	}
+	if !apierrors.IsNotFound(err) {
+		return nil, err
+	}
+	options := metav1.ListOptions{LabelSelector: injector.ProxyLabel, FieldSelector: "status.phase=Running,spec.serviceAccountName=" + name}
+	list, err := client.CoreV1().Pods(namespace).List(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	if len(list.Items) == 0 {
+		return nil, fmt.Errorf("namespace %s has no pod %s, and no pod with a sidecar that runs as service account %s; name another namespace with -n", namespace, name, name)
+	}
+	return list.Items, nil
+}
+
+func describeSidecar(ctx context.Context, config *rest.Config, out *terminal, pod corev1.Pod, state rotation.State) (string, error) {
+	body, err := forward.Get(ctx, config, pod.Namespace, pod.Name, adminPort, "/certs")
+	if err != nil {
+		return "", err
+	}
+	var h held
+	if err := json.Unmarshal(body, &h); err != nil {
+		return "", fmt.Errorf("the answer of the sidecar of pod %s/%s is malformed: %w", pod.Namespace, pod.Name, err)
+	}
+	return describeHeld(out, pod.Namespace+"/"+pod.Name, h, state, time.Now()), nil
+}
+
+func describeHeld(out *terminal, pod string, h held, state rotation.State, now time.Time) string {
+	var text strings.Builder
+	line := func(name, value string) {
+		fmt.Fprintf(&text, "  %s %s\n", out.in(dim, fmt.Sprintf("%-12s", name)), value)
+	}
+	fmt.Fprintf(&text, "%s\n", out.in(bold, "pod "+pod))
+	line("identity", h.ID)
+	switch {
+	case h.Serial == "":
+		line("certificate", out.in(red, "none yet"))
+	case !now.Before(h.NotAfter):
+		line("certificate", out.in(red, "expired at "+h.NotAfter.UTC().Format(time.RFC3339)))
+	default:
+		line("certificate", "for "+remaining(h.NotAfter.Sub(now))+" more")
+	}
+	if h.Serial != "" {
+		line("valid", h.NotBefore.UTC().Format(time.RFC3339)+" to "+h.NotAfter.UTC().Format(time.RFC3339))
+		line("serial", h.Serial)
+		line("issued by", h.Issuer)
+	}
+	for _, root := range h.Roots {
+		line("trusts", nameRoot(root, state))
+	}
+	line("controller", map[bool]string{true: "connected", false: "not connected"}[h.Connected])
+	if h.LastError != "" {
+		line("last error", h.LastError)
+	}
+	return text.String()
+}
+
+// nameRoot names a root by its subject, where the mesh trusts it. Of a mesh that
+// trusts none it is not known, for the caller may not read which.
+func nameRoot(fingerprint string, state rotation.State) string {
+	if len(state.Bundle().Roots()) == 0 {
+		return "sha256:" + fingerprint
+	}
+	for _, root := range state.Bundle().Roots() {
+		if trustbundle.Fingerprint(root) == fingerprint {
+			return fmt.Sprintf("%s (sha256:%s)", root.Subject, fingerprint)
+		}
+	}
+	return fmt.Sprintf("sha256:%s, which the mesh does not trust any more, or not yet", fingerprint)
 }

@@ -83,7 +83,7 @@ var refusalCases = []refusalCase{
 		problem: "Issuer mesh-ca does not exist in namespace osm-system", hint: "create it",
 		run: `printf '{"apiVersion":"cert-manager.io/v1","kind":"Issuer","metadata":{"name":"mesh-ca","namespace":"osm-system"},"spec":{"selfSigned":{}}}' | kubectl create -f -`},
 	{name: "the issuer is not ready", given: byCertManager,
-		problem: "Issuer mesh-ca is not ready: cert-manager has not said anything about it", hint: "kubectl describe issuer mesh-ca -n osm-system",
+		problem: "Issuer mesh-ca is not ready: cert-manager has not reported on it", hint: "kubectl describe issuer mesh-ca -n osm-system",
 		run: ready + `issuer mesh-ca -n osm-system`},
 	{name: "the issuer of the cluster is missing", given: byAny,
 		problem: "ClusterIssuer mesh-ca does not exist\n", hint: "create it",

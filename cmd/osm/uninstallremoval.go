@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
@@ -112,7 +113,7 @@ func deleteAll(ctx context.Context, client metadata.Interface, objects []found) 
 		})
 		switch {
 		case err == nil, apierrors.IsNotFound(err), apierrors.IsConflict(err):
-		case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "cannot delete resource"):
+		case lacksRight(err):
 			return nil, fmt.Errorf("delete %s: %w", one, err)
 		default:
 			refusals[one.leftover] = err
@@ -179,4 +180,54 @@ func (o *uninstallOptions) endConversions(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// stuck says of each object that is there after all why it is.
+func (r *removal) stuck(objects []found, refusals map[leftover]error, again map[leftover]bool) error {
+	var lines []string
+	for _, one := range objects {
+		line := fmt.Sprintf("%s is not deleted yet", one)
+		if refusal := refusals[one.leftover]; refusal != nil {
+			line = fmt.Sprintf("%s is not deleted: %v", one, refusal)
+		}
+		if again[one.leftover] {
+			line = fmt.Sprintf("%s is made again each time that it is deleted, by %s: stop that first", one, makersOf(one.object))
+		}
+		if len(one.object.Finalizers) > 0 {
+			line = fmt.Sprintf("%s %s", one, waitsForFinalizers(one.kind.GroupVersionResource, one.object))
+		}
+		lines = append(lines, line)
+	}
+	return fmt.Errorf("not gone after %s:\n  %s", r.timeout, strings.Join(lines, "\n  "))
+}
+
+// waitsForFinalizers says what an object waits for, and how that is ended by hand.
+func waitsForFinalizers(resource schema.GroupVersionResource, o metav1.Object) string {
+	kind := resource.Resource
+	if resource.Group != "" {
+		kind += "." + resource.Version + "." + resource.Group
+	}
+	return fmt.Sprintf("waits for its finalizer %s: start what removes it, or\n    kubectl patch %s %s%s --type=merge -p '{\"metadata\":{\"finalizers\":null}}'",
+		strings.Join(o.GetFinalizers(), ", "), kind, o.GetName(), inNamespace(o.GetNamespace()))
+}
+
+// makersOf names the programs that have written an object.
+func makersOf(o metav1.Object) string {
+	var names []string
+	for _, entry := range o.GetManagedFields() {
+		if !slices.Contains(names, entry.Manager) {
+			names = append(names, entry.Manager)
+		}
+	}
+	if len(names) == 0 {
+		return "a program unknown"
+	}
+	return strings.Join(names, ", ")
+}
+
+func inNamespace(namespace string) string {
+	if namespace == "" {
+		return ""
+	}
+	return " -n " + namespace
 }

@@ -35,7 +35,7 @@ func (p *preflight) authority(ctx context.Context) error {
 		err = p.root(ctx, provider.Tresor.SecretRef.Name)
 	}
 	if err == nil && len(p.problems) == before {
-		p.out.say(done, "%s can sign, as far as the cluster tells", kindOf(provider))
+		p.out.say(done, "%s can sign, as far as the cluster shows", kindOf(provider))
 	}
 	return err
 }
@@ -193,5 +193,5 @@ func readyCondition(object *unstructured.Unstructured) (ready bool, why string) 
 			return condition["status"] == "True", message
 		}
 	}
-	return false, "cert-manager has not said anything about it"
+	return false, "cert-manager has not reported on it"
 }
