@@ -161,7 +161,7 @@ func TestACertificateEndsWithTheFirstOfItsChain(t *testing.T) {
 	}
 }
 
-func TestACertificateIsEncodedForEverybody(t *testing.T) {
+func TestACertificateIsEncodedForEveryone(t *testing.T) {
 	ca := testkit.CA(t)
 	for _, algorithm := range keyAlgorithms {
 		m := newManager(t, issuer.Options{KeyAlgorithm: algorithm}, signs("a", ca))

@@ -23,7 +23,7 @@ import (
 // then after 1 s, 2 s and so on to a minute, all cut to their half at worst.
 func probes(away time.Duration) int64 { return 4 + 3 + 7 + int64(away/(30*time.Second)) }
 
-func TestAnOutageOfSixHoursCostsNobodyACertificate(t *testing.T) {
+func TestAnOutageOfSixHoursCostsNoOneACertificate(t *testing.T) {
 	const proxies, outage = 100, 6 * time.Hour
 	for start := time.Duration(0); start < day; start += 3 * time.Hour {
 		t.Run(fmt.Sprintf("from hour %d of a day", start/time.Hour), func(t *testing.T) {

@@ -16,7 +16,7 @@ func TestAManagerTellsWhatItHoldsForThoseWhoSubscribe(t *testing.T) {
 		late, early := identityOf(t, "b"), identityOf(t, "a")
 		update := receive(t, subscribe(t, m, late))
 		subscribe(t, m, early)
-		if _, err := m.IssueCertificate(t.Context(), identityOf(t, "nobody")); err != nil {
+		if _, err := m.IssueCertificate(t.Context(), identityOf(t, "unused")); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()

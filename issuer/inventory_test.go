@@ -24,7 +24,7 @@ func TestTheMetricsSayHowCertificatesAre(t *testing.T) {
 		mustCount(t, registry, 0, 0, 0, 0)
 		first := receive(t, subscribe(t, m, identityOf(t, "bookstore-v1"))).Certificate
 		subscribe(t, m, identityOf(t, "bookstore-v2"))
-		if _, err := m.IssueCertificate(t.Context(), identityOf(t, "used-by-nobody")); err != nil {
+		if _, err := m.IssueCertificate(t.Context(), identityOf(t, "unused")); err != nil {
 			t.Fatal(err)
 		}
 		pass(time.Minute)

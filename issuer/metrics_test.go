@@ -52,7 +52,7 @@ func TestAFailureIsCountedWithItsReason(t *testing.T) {
 		"the issuer does not answer":          {takes(time.Hour), 0, "timeout"},
 		"the issuer certifies something else": {nil, time.Nanosecond, "unusable"},
 		"the issuer refuses":                  {fails(errRefused), 0, "refused"},
-		"whoever asks gives up":               {takes(20 * time.Second), 0, "abandoned"},
+		"the caller gives up":                 {takes(20 * time.Second), 0, "abandoned"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -62,7 +62,7 @@ func TestACertificateIsGivenUpWithItsLastSubscriber(t *testing.T) {
 		one.Close() // once more, which changes nothing
 		pass(time.Hour)
 		if _, ok := m.GetCertificate(id); !ok {
-			t.Fatal("it was given up while somebody subscribed")
+			t.Fatal("it was given up while it was subscribed to")
 		}
 		other.Close()
 		pass(time.Minute - time.Second)
@@ -95,7 +95,7 @@ func TestWhoComesBackSoonFindsTheSameCertificate(t *testing.T) {
 	})
 }
 
-func TestWhatNobodySubscribesToIsGivenUp(t *testing.T) {
+func TestWhatNoOneSubscribesToIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake(t)
 		fake.before = takes(10 * time.Second)
@@ -140,7 +140,7 @@ func TestPendingCountsWhoHasNotAcknowledgedTheLatestUpdate(t *testing.T) {
 		down.Store(false)
 		pass(time.Minute)
 		update := receive(t, one)
-		want(2, "before anybody acknowledged")
+		want(2, "before anyone acknowledged")
 		one.Ack(update.Version)
 		if one.Acked() != update.Version || other.Acked() != 0 {
 			t.Errorf("acknowledged %d and %d", one.Acked(), other.Acked())

@@ -58,7 +58,7 @@ func issuing(h issuer.Health) status.Issuer {
 func (c *controller) rotating(state rotation.State, ackTimeout time.Duration) status.Rotation {
 	step, since := state.Step()
 	told := status.Rotation{Step: string(step), Since: since, Deadline: state.Deadline(ackTimeout)}
-	if p, known := c.rotation.Progress(); known && step != rotation.Settled {
+	if p, known := c.rotation.Progress(); known && step != rotation.Idle {
 		told.Progress = &status.Progress{
 			Pods:         p.Pods,
 			MissingTotal: len(p.Missing),

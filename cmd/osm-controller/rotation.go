@@ -95,7 +95,7 @@ func (s staged) Signs(roots trustbundle.TrustBundle) {
 // Status returns what a MeshRootCertificate has to say of the rotation.
 func (s staged) Status() *v1.RotationStatus {
 	p, known := s.Progress()
-	if !known || p.Step == rotation.Settled {
+	if !known || p.Step == rotation.Idle {
 		return nil
 	}
 	status := &v1.RotationStatus{

@@ -23,13 +23,13 @@ func TestARootIsLeftAloneThatOSMMustNotDelete(t *testing.T) {
 		step  rotation.Step
 		want  string
 	}{
-		"nothing signs":            {nil, rotation.Settled, "see osm check"},
+		"nothing signs":            {nil, rotation.Idle, "see osm check"},
 		"one is being distributed": {own, rotation.Distribute, "at step distribute"},
 		"one has begun to sign":    {own, rotation.Sign, "at step sign"},
-		"it is Vault's":            {of(v1.Provider{Vault: &v1.Vault{Mount: "pki-2"}}), rotation.Settled, "vault write pki-2/root/replace default=next"},
-		"it is cert-manager's": {of(v1.Provider{CertManager: &v1.CertManager{IssuerRef: v1.IssuerReference{Name: "ca", Kind: "Issuer"}}}), rotation.Settled,
+		"it is Vault's":            {of(v1.Provider{Vault: &v1.Vault{Mount: "pki-2"}}), rotation.Idle, "vault write pki-2/root/replace default=next"},
+		"it is cert-manager's": {of(v1.Provider{CertManager: &v1.CertManager{IssuerRef: v1.IssuerReference{Name: "ca", Kind: "Issuer"}}}), rotation.Idle,
 			"ca.crt of Secret osm-system/osm-ca-bundle"},
-		"its Secret is gone": {own, rotation.Settled, "does not exist"},
+		"its Secret is gone": {own, rotation.Idle, "does not exist"},
 		"there is no room":   {own, rotation.Retire, "32 roots are trusted, and a new one waits"},
 	}
 	for name, test := range tests {

@@ -104,7 +104,7 @@ func (w *rotationWatch) follow(snapshot *check.Snapshot, state rotation.State) (
 
 // enter says what a step is, and those before it that were too short to be seen.
 func (w *rotationWatch) enter(step rotation.Step) {
-	order := []rotation.Step{rotation.Settled, rotation.Distribute, rotation.Sign, rotation.Retire}
+	order := []rotation.Step{rotation.Idle, rotation.Distribute, rotation.Sign, rotation.Retire}
 	for i := slices.Index(order, w.step) + 1; i <= slices.Index(order, step); i++ {
 		if order[i-1] == rotation.Distribute {
 			w.leaveDistribution()

@@ -16,7 +16,7 @@ type root struct {
 	object    *v1.MeshRootCertificate
 	authority *authority // nil if the object is not used
 	state     *state
-	refused   []*x509.Certificate // that the authority has beside its own and nobody trusts
+	refused   []*x509.Certificate // that the authority has beside its own, and no one trusts
 }
 
 func (r *root) used() bool { return r.object.Spec.Role.Used() }

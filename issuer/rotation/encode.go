@@ -50,7 +50,7 @@ func Parse(data map[string]string) (State, error) {
 // newState refuses a step that there is not, and leaves out what is said of
 // roots that are not trusted. A root of which nothing is said is distributed.
 func newState(bundle trustbundle.TrustBundle, d document) (State, error) {
-	if !slices.Contains([]Step{Settled, Distribute, Sign, Retire}, d.Step) {
+	if !slices.Contains([]Step{Idle, Distribute, Sign, Retire}, d.Step) {
 		return State{}, fmt.Errorf("key %q: there is no step %q", rotationKey, d.Step)
 	}
 	s := State{bundle: bundle, step: d.Step, since: d.Since, stages: map[string]stage{}, signing: slices.Clone(d.Signing)}

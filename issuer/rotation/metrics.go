@@ -24,19 +24,19 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		}, []string{"root", "fingerprint", "stage"}),
 		step: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "osm_rotation_step",
-			Help: "1 for the step of the rotation of roots that the mesh is at: settled, distribute, sign or retire. Told by the replica that leads.",
+			Help: "1 for the step of the rotation of roots that the mesh is at: idle, distribute, sign or retire. Written by the leader.",
 		}, []string{"step"}),
 		pods: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "osm_rotation_pods",
-			Help: "Pods that have to acknowledge the trusted roots. Told by the replica that leads.",
+			Help: "Pods that have to acknowledge the trusted roots. Written by the leader.",
 		}),
 		missing: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "osm_rotation_pods_missing",
-			Help: "Pods that have not acknowledged the roots that are being distributed. Told by the replica that leads.",
+			Help: "Pods that have not acknowledged the roots that are being distributed. Written by the leader.",
 		}),
 		leaves: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "osm_rotation_certificates",
-			Help: "Service certificates in use: current, those of the root that signs, and outdated, the others. Told by the replica that leads.",
+			Help: "Service certificates in use: current, those of the root that signs, and outdated, the others. Written by the leader.",
 		}, []string{"state"}),
 	}
 	registerer.MustRegister(m.notAfter, m.step, m.pods, m.missing, m.leaves)
@@ -58,7 +58,7 @@ func (m *Metrics) progress(p Progress) {
 	if m == nil {
 		return
 	}
-	for _, step := range []Step{Settled, Distribute, Sign, Retire} {
+	for _, step := range []Step{Idle, Distribute, Sign, Retire} {
 		value := 0.0
 		if step == p.Step {
 			value = 1
@@ -72,8 +72,8 @@ func (m *Metrics) progress(p Progress) {
 }
 
 func name(step Step) string {
-	if step == Settled {
-		return "settled"
+	if step == Idle {
+		return "idle"
 	}
 	return string(step)
 }

@@ -199,8 +199,8 @@ func (s *State) stepFrom(before State, n Situation) {
 	case !s.Distributing().IsEmpty():
 		s.step = Distribute
 	case !retires:
-		s.step = Settled
-	case before.step == Settled || before.step == Distribute || !slices.Equal(s.signing, before.signing):
+		s.step = Idle
+	case before.step == Idle || before.step == Distribute || !slices.Equal(s.signing, before.signing):
 		s.step = Sign
 	case before.step == Sign && n.Reissued:
 		s.step = Retire

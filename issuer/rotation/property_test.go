@@ -82,10 +82,10 @@ func (h *history) check(t *testing.T, seed uint64) {
 			continue
 		}
 		if !strings.Contains(trusted, leaf.root) {
-			t.Fatalf("seed %d: a certificate of %s lives, and nobody trusts that", seed, leaf.root)
+			t.Fatalf("seed %d: a certificate of %s lives, and no one trusts that", seed, leaf.root)
 		}
 		if !strings.Contains(acked, leaf.root) {
-			t.Fatalf("seed %d: a certificate of %s lives, and not everybody has that root", seed, leaf.root)
+			t.Fatalf("seed %d: a certificate of %s lives, and not everyone has that root", seed, leaf.root)
 		}
 	}
 }

@@ -15,7 +15,7 @@ func TestARootIsReplacedWhenEveryPodHasAcknowledgedIt(t *testing.T) {
 		m, first, second := newMesh(), newCA(t), newCA(t)
 		one, two := m.start(t, "one", first), m.start(t, "two", first)
 		settle()
-		m.mustBe(t, Settled, first)
+		m.mustBe(t, Idle, first)
 
 		web, api := m.addPod("web"), m.addPod("api")
 		one.want(first, second)
@@ -37,7 +37,7 @@ func TestARootIsReplacedWhenEveryPodHasAcknowledgedIt(t *testing.T) {
 		m.mustBe(t, Retire, second)
 		time.Sleep(retirementPeriod + time.Minute)
 		synctest.Wait()
-		m.mustBe(t, Settled, second)
+		m.mustBe(t, Idle, second)
 		if want := []string{"RootDistributed", "RootSigns", "RootDropped"}; !slices.Equal(m.announced, want) {
 			t.Errorf("announced are %q, want %q", m.announced, want)
 		}
@@ -121,7 +121,7 @@ func TestWhateverIsKilledTheReplacementGoesOn(t *testing.T) {
 		m.start(t, "three", second)
 		time.Sleep(retirementPeriod + time.Minute)
 		synctest.Wait()
-		m.mustBe(t, Settled, second)
+		m.mustBe(t, Idle, second)
 	})
 }
 

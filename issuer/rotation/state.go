@@ -14,8 +14,8 @@ type Step string
 
 // The steps, in their order.
 const (
-	// Settled: no root is being replaced.
-	Settled Step = ""
+	// Idle: no root is being replaced.
+	Idle Step = ""
 	// Distribute: a new root is trusted, and signs nothing before every proxy
 	// trusts it.
 	Distribute Step = "distribute"

@@ -58,13 +58,6 @@ var retiredPattern = func() *regexp.Regexp {
 	return regexp.MustCompile(`(?i)\b(` + strings.Join(all, "|") + `)(s|d|ed|ing)?\b`)
 }()
 
-// remaining are the files that still have retired words, and how many lines of each do.
-var remaining = map[string]int{
-	"issuer/certificate_test.go": 1, "issuer/circuit_test.go": 1, "issuer/holding_test.go": 1,
-	"issuer/inventory_test.go": 1, "issuer/metrics_test.go": 1, "issuer/roots_test.go": 1,
-	"issuer/subscription_test.go": 3, "issuer/provider/choose.go": 1, "issuer/rotation/property_test.go": 2,
-}
-
 func TestEachRetiredWordIsFound(t *testing.T) {
 	for word, instead := range retired {
 		planted := []string{"// " + word + ".", strings.ToUpper(word[:1]) + word[1:] + " it"}
@@ -102,8 +95,8 @@ func TestNoRetiredWordComesBack(t *testing.T) {
 				found = append(found, fmt.Sprintf("%s:%d: %q: write %q", name, number+1, word, instead))
 			}
 		}
-		if len(found) != remaining[name] {
-			t.Errorf("%d lines, want %d: %s", len(found), remaining[name], strings.Join(found, "\n"))
+		if len(found) > 0 {
+			t.Error(strings.Join(found, "\n"))
 		}
 		return err
 	})
@@ -114,9 +107,6 @@ func TestNoRetiredWordComesBack(t *testing.T) {
 
 // spoken are words that have programs speak. Comments may have them, messages not.
 var spoken = regexp.MustCompile(`(?i)\b(say|says|said|tell|tells|told)\b`)
-
-// remainingMessages are the files whose messages still have some, and how many.
-var remainingMessages = map[string]int{"cmd/osm/preflightauthority.go": 2, "issuer/rotation/metrics.go": 4}
 
 func TestNoMessageSpeaks(t *testing.T) {
 	if !spoken.MatchString(`"Told by the replica that leads"`) {
@@ -135,8 +125,8 @@ func TestNoMessageSpeaks(t *testing.T) {
 						found = append(found, message)
 					}
 				}
-				if len(found) != remainingMessages[name] {
-					t.Errorf("%s: %d messages, want %d: %s", name, len(found), remainingMessages[name], strings.Join(found, "\n"))
+				if len(found) > 0 {
+					t.Errorf("%s: %s", name, strings.Join(found, "\n"))
 				}
 			case strings.HasPrefix(name, "manifests/chart/") && path.Ext(name) != "":
 				for number, line := range strings.Split(read(t, name), "\n") {

@@ -62,7 +62,7 @@ func signedBy(change func(*x509.Certificate)) func(*world) {
 	return func(w *world) {
 		root := makePair(w.t, nil, change)
 		w.Secrets[walkRoot] = rootIn(w.t, walkRoot, root)
-		w.record(rotation.Settled, 0, root.Certificate)
+		w.record(rotation.Idle, 0, root.Certificate)
 	}
 }
 
@@ -105,7 +105,7 @@ func ready(w *world) {
 }
 
 // anotherRoot is a root of the authority that ends late, and has signed.
-func anotherRoot(w *world) { w.record(rotation.Settled, 0, makePair(w.t, nil, asItIs).Certificate) }
+func anotherRoot(w *world) { w.record(rotation.Idle, 0, makePair(w.t, nil, asItIs).Certificate) }
 
 func secretKey(key, value string) func(*world) {
 	return func(w *world) { w.Secrets[walkRoot].Data[key] = []byte(value) }
@@ -143,7 +143,7 @@ func rotating(step rotation.Step, lasts time.Duration, status v1.RotationStatus)
 	}
 }
 
-func settled(w *world) { w.record(rotation.Settled, 0, keyPair(w.t, w.Secrets[walkRoot]).Certificate) }
+func settled(w *world) { w.record(rotation.Idle, 0, keyPair(w.t, w.Secrets[walkRoot]).Certificate) }
 
 func answered(c Call) func(*world) { return func(w *world) { w.Calls = []Call{c} } }
 

@@ -56,7 +56,7 @@ func hintsOfRoots() []hint {
 			for range rotation.MaxRoots {
 				many = append(many, makePair(w.t, nil, asItIs).Certificate)
 			}
-			w.record(rotation.Settled, 0, many...)
+			w.record(rotation.Idle, 0, many...)
 		}, func(w *world) { w.follow() }},
 		{"a replica has a warning", "issuers: what another says", "Pod mesh-east/osm-controller-1", "kubectl get mrc -n mesh-east",
 			func(w *world) {

@@ -237,7 +237,7 @@ func (w *world) follow() {
 		root.Status.ObservedGeneration, root.Status.Conditions = root.Generation, []metav1.Condition{ready}
 	}
 	if len(roots) > 0 {
-		w.record(rotation.Settled, 0, roots...)
+		w.record(rotation.Idle, 0, roots...)
 	}
 	w.publish()
 }

@@ -27,7 +27,7 @@ func (s *Snapshot) rotation(c *Check) {
 	}
 	step, since := state.Step()
 	lasts := max(0, s.Now.Sub(since))
-	if step == rotation.Settled {
+	if step == rotation.Idle {
 		c.Summary = "no root is being replaced"
 		return
 	}
