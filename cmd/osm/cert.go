@@ -55,7 +55,7 @@ func (c *cluster) listCertificates(ctx context.Context, out, notes *terminal) er
 	return printCertificates(out, notes, reports, *c.flags.Namespace, time.Now())
 }
 
-// controllers returns what each osm-controller says of itself.
+// controllers returns the report of each osm-controller.
 func (c *cluster) controllers(ctx context.Context) ([]status.Report, error) {
 	config, err := c.config()
 	if err != nil {

@@ -47,7 +47,7 @@ func newCertGetCommand() *cobra.Command {
 	return command
 }
 
-// held is what a sidecar says of its certificate.
+// held is what a sidecar reports about its certificate.
 type held struct {
 	ID        string    `json:"id"`
 	Serial    string    `json:"serial"`

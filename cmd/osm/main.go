@@ -37,7 +37,7 @@ func advice(err error) string {
 	return ""
 }
 
-// exitCode is 1 unless the error says another.
+// exitCode is 1 unless the error has another.
 func exitCode(err error) int {
 	if e := (interface{ ExitCode() int })(nil); errors.As(err, &e) {
 		return e.ExitCode()
@@ -54,7 +54,7 @@ func newCommand() *cobra.Command {
 
 osm exits with 0 on success. It exits with 1 on failure, and writes the reason to
 standard error.`,
-		// An error is said once, by main, and without the usage, which is what
+		// An error is printed once, by main, and without the usage, which is what
 		// osm help is for.
 		SilenceErrors: true,
 		SilenceUsage:  true,
