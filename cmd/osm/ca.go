@@ -107,7 +107,7 @@ replacement continues.
 A root of your own, one of Vault or one of cert-manager is replaced where it comes
 from: osm prints how.`
 
-// rotateOptions are what osm ca rotate is told.
+// rotateOptions are the options of osm ca rotate.
 type rotateOptions struct {
 	cluster *cluster
 	timeout time.Duration

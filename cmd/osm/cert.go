@@ -61,7 +61,7 @@ func (c *cluster) listCertificates(ctx context.Context, out, notes *terminal) er
 	return printCertificates(out, notes, reports, *c.flags.Namespace, time.Now())
 }
 
-// controllers returns what each osm-controller says of itself.
+// controllers returns the report of each osm-controller.
 func (c *cluster) controllers(ctx context.Context) ([]status.Report, error) {
 	config, err := c.config()
 	if err != nil {
@@ -159,7 +159,7 @@ func newCertGetCommand() *cobra.Command {
 	return command
 }
 
-// held is what a sidecar says of its certificate.
+// held is what a sidecar reports about its certificate.
 type held struct {
 	ID        string    `json:"id"`
 	Serial    string    `json:"serial"`

@@ -27,7 +27,7 @@ asked to create, so that it calls the webhooks, is a dry run.
 osm check exits with 0 if nothing is wrong, warnings aside, with 2 if it found
 an error, and with 1 if it could not look.`
 
-// checkOptions are what osm check is told.
+// checkOptions are the options of osm check.
 type checkOptions struct {
 	cluster *cluster
 	output  string

@@ -12,7 +12,7 @@ import (
 	"github.com/osm-edge/osm/cmd/internal/status"
 )
 
-// dashboard is what osm dashboard was told.
+// dashboard is the options of osm dashboard.
 type dashboard struct {
 	cluster   *cluster
 	port      int

@@ -43,7 +43,7 @@ LimitRange or the nodes of a RuntimeClass, is not there.
 It is meant for looking, not for applying: every pod of a template would have the
 same proxy's id, and the webhook gives each its own.`
 
-// injectOptions are what osm inject is told.
+// injectOptions are the options of osm inject.
 type injectOptions struct {
 	files         []string
 	values        values

@@ -31,7 +31,7 @@ helm and osm.`
 // which was not given the time that it needed.
 const takingBack = 2 * time.Minute
 
-// installOptions are what osm install and osm upgrade are told.
+// installOptions are the options of osm install and osm upgrade.
 type installOptions struct {
 	cluster  *cluster
 	values   values

@@ -47,7 +47,7 @@ func lacksRight(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), " cannot ") && strings.Contains(err.Error(), " resource ")
 }
 
-// exitCode is 1 unless the error says another.
+// exitCode is 1 unless the error has another.
 func exitCode(err error) int {
 	if e := (interface{ ExitCode() int })(nil); errors.As(err, &e) {
 		return e.ExitCode()
@@ -64,7 +64,7 @@ func newCommand() *cobra.Command {
 
 osm exits with 0 on success. It exits with 1 on failure, and writes the reason to
 standard error.`,
-		// An error is said once, by main, and without the usage, which is what
+		// An error is printed once, by main, and without the usage, which is what
 		// osm help is for.
 		SilenceErrors: true,
 		SilenceUsage:  true,

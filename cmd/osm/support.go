@@ -29,7 +29,7 @@ func newSupportCommand() *cobra.Command {
 	return command
 }
 
-// bugReportOptions are what osm support bug-report is told.
+// bugReportOptions are the options of osm support bug-report.
 type bugReportOptions struct {
 	cluster *cluster
 	file    string

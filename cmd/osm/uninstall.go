@@ -35,7 +35,7 @@ another tool manages, such as Argo CD or Flux, is named and left.
 Pods that have a sidecar keep it until they are replaced. Their certificates end
 within a day.`
 
-// uninstallOptions are what osm uninstall mesh is told.
+// uninstallOptions are the options of osm uninstall mesh.
 type uninstallOptions struct {
 	cluster    *cluster
 	meshName   string

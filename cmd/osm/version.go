@@ -39,7 +39,7 @@ type componentVersion struct {
 	Version   string `json:"version"`
 }
 
-// versionOptions are what osm version is told.
+// versionOptions are the options of osm version.
 type versionOptions struct {
 	cluster    *cluster
 	clientOnly bool
