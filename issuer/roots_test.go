@@ -13,7 +13,7 @@ import (
 	"github.com/osm-edge/osm/test/testkit"
 )
 
-func TestSetTrustRefusesWhatNoOneCouldVerify(t *testing.T) {
+func TestSetTrustRefusesWhatNoProxyCouldVerify(t *testing.T) {
 	a, b := testkit.CA(t), testkit.CA(t)
 	trusted := bundleOf(t, a)
 	tests := map[string]struct {
