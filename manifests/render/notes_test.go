@@ -14,7 +14,7 @@ func TestTheNotesSayWhatIsNextAndWhatHadNoEffect(t *testing.T) {
 		"by default": {map[string]any{}, []string{
 			"The mesh osm is installed in osm-system.",
 			"kubectl label namespace NAME openservicemesh.io/monitored-by=osm",
-		}, "osm-edge and have no effect"},
+		}, "osm-edge's and have no effect"},
 		"a duration as the guide has it": {map[string]any{"serviceCertValidityDuration": "1h"},
 			[]string{"osm.serviceCertValidityDuration is taken for osm.certificateProvider.serviceCertValidityDuration"}, "no effect"},
 		"values of osm-edge": {map[string]any{"enforceSingleMesh": true, "featureFlags": map[string]any{"enableRetryPolicy": true}},

@@ -230,7 +230,7 @@ func outlivesItsControlPlane(t *testing.T, program string) {
 	carries("without a control plane")
 	m.setToken("renewed")
 	m.serve()
-	testkit.Eventually(t, "refused with the old token", func() bool { return strings.Contains(p.report().LastError, "cannot tell who asks") })
+	testkit.Eventually(t, "refused with the old token", func() bool { return strings.Contains(p.report().LastError, "cannot authenticate the caller") })
 	p.mount("token", nil)
 	testkit.Eventually(t, "without a token", func() bool {
 		e := p.report().LastError // of the sidecar, or of the server if the sidecar asks without one

@@ -146,7 +146,7 @@ func (l *lifecycle) namespaces(t *testing.T) {
 	}
 	l.osm(t, "namespace", "add", "two", "--disable-sidecar-injection")
 	l.osm(t, "namespace", "ignore", "three")
-	l.refused(t, []string{"namespace", "remove", "one", "--mesh-name", "other"}, "namespace one is of mesh osm", "--mesh-name osm")
+	l.refused(t, []string{"namespace", "remove", "one", "--mesh-name", "other"}, "namespace one belongs to mesh osm", "--mesh-name osm")
 	want := map[string]string{"one": "osm enabled 0 1", "two": "osm disabled 0 0", "three": "- ignored 0 0"}
 	for line := range strings.Lines(l.osm(t, "namespace", "list")) {
 		words := strings.Fields(line)
@@ -194,7 +194,7 @@ func (l *lifecycle) goBack(t *testing.T) {
 
 func (l *lifecycle) comeBack(t *testing.T) {
 	before := l.root(t)
-	l.refused(t, []string{"uninstall", "mesh"}, "say --yes")
+	l.refused(t, []string{"uninstall", "mesh"}, "set --yes")
 	l.refused(t, []string{"uninstall", "mesh", "--yes", "--mesh-name", "other"}, "there is no mesh other")
 	l.refused(t, []string{"uninstall", "mesh", "--yes", "--delete-ca", "--mesh-name", "other"}, "namespace osm-system has a mesh that is not other")
 	if out := l.osm(t, "uninstall", "mesh", "--yes"); !strings.Contains(out, "--delete-ca") {

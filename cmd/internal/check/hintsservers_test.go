@@ -45,7 +45,7 @@ func hintsOfServers() []hint {
 		{"a caBundle is of a root that forbids the name, and Vault signs", "trustedBy: its caBundle does not verify what %s serves, which is signed by %s: %s", mutating, "kubectl delete secret -n mesh-east osm-injector-tls",
 			both(constrained, provides(vaultProvider)), nil},
 
-		{"the API server goes on without it", "reachability: the API server continued without it, for %s: it does not reach it and its webhook's failurePolicy is Ignore, or its webhook is not for that", service, "after which osm check shows why",
+		{"the API server continues without it", "reachability: the API server continued without it, for %s: it does not reach it and its webhook's failurePolicy is Ignore, or its webhook is not for that", service, "after which osm check shows why",
 			answered(Call{Service: "osm-injector", Asked: "a pod in namespace books", Passed: true}), nil},
 		{"a certificate is not accepted", unreached, service, "rollout restart deployment/osm-bootstrap", says(post + "x509: certificate signed by unknown authority"), nil},
 		{"a certificate has ended", unreached, service, "kubectl delete secret -n mesh-east osm-injector-tls", says(post + "x509: certificate has expired or is not yet valid: current time"), nil},
