@@ -244,3 +244,9 @@ func weaklySigned(ca *x509.Certificate) bool {
 	}
 	return false
 }
+
+// Tags of GeneralName (RFC 5280, section 4.2.1.6).
+const (
+	tagDNSName = 2
+	tagURI     = 6
+)
