@@ -198,6 +198,7 @@ func TestVaultThatIsPassiveIsTrustedOnly(t *testing.T) {
 	m.create(t, "vault", v1.Passive, vaultOf(server)) // with no token at all
 	m.run(t)
 	m.awaitStatus(t, "vault", "False SecretMissing", "False RootsUnknown")
+	m.awaitTrusted(t, first)
 	m.mustSign(t, first, first)
 	m.createSecret(t, "roots", rootsOf(root))
 	m.change(t, "vault", func(s *v1.MeshRootCertificateSpec) {
