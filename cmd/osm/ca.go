@@ -267,26 +267,13 @@ func describeCA(out *terminal, snapshot *check.Snapshot, state rotation.State) s
 	return text.String()
 }
 
+// stageOf writes a root's stage, and until when a former root is trusted.
 func stageOf(state rotation.State, root *x509.Certificate) string {
-	switch stage := state.Stage(root); stage {
-	case rotation.Retiring:
-		return "replaced, trusted until " + state.Until(root).UTC().Format(time.RFC3339)
-	case rotation.Signing:
-		return "signs"
-	case rotation.Distributing:
-		return "new, being distributed"
-	default:
-		return string(stage)
+	stage := string(state.Stage(root))
+	if until := state.Until(root); !until.IsZero() {
+		return stage + " until " + until.UTC().Format(time.RFC3339)
 	}
-}
-
-func contains(roots []*x509.Certificate, root *x509.Certificate) bool {
-	for _, one := range roots {
-		if one.Equal(root) {
-			return true
-		}
-	}
-	return false
+	return stage
 }
 
 // until says how far off a time is.

@@ -37,7 +37,7 @@ func TestCARotateShowsHowTheRootIsReplaced(t *testing.T) {
 	if after.Equal(before) {
 		t.Error("the root is the old one")
 	}
-	contain(t, shown("ca", "show"), before.Subject.String(), "replaced, trusted until", after.Subject.String(), "signs")
+	contain(t, shown("ca", "show"), before.Subject.String(), "retiring until", after.Subject.String(), "signing")
 	roots, err := trustbundle.Parse([]byte(shown("ca", "export")))
 	if err != nil || len(roots.Roots()) != 2 {
 		t.Errorf("exported %s, %v", roots, err)
