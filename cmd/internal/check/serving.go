@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // servingSoon is far less than what is left when osm-bootstrap issues a serving
@@ -88,7 +89,7 @@ func (s *Snapshot) trustedBy(one call, service string, chain []*x509.Certificate
 // what crypto/x509 says of it, here or in an API server.
 func (s *Snapshot) unverified(service, reason string) string {
 	says := func(words string) bool { return strings.Contains(reason, words) }
-	switch signer := s.signer(); {
+	switch signer := v1.NewestActive(s.Roots); {
 	case says("not authorized to sign for this name"), says("not permitted by any constraint"), says("excluded by constraint"):
 		if signer == nil || signer.Spec.Provider.Tresor == nil {
 			return s.reissue(service) // by a CA of osm-bootstrap's own
