@@ -31,7 +31,7 @@ func TestCARotateShowsHowTheRootIsReplaced(t *testing.T) {
 		return out
 	}
 	before := readRoot(t, client).Certificate
-	contain(t, shown("ca", "show"), "authority osm-mesh-root-certificate", "Active, signs", "in Secret osm-system/osm-ca-bundle", before.Subject.String(), "in 3649 days", "replacement none")
+	contain(t, shown("ca", "show"), "issuer osm-mesh-root-certificate", "Active, signs", "in Secret osm-system/osm-ca-bundle", before.Subject.String(), "in 3649 days", "replacement none")
 	contain(t, shown("ca", "rotate"), "new root", "distribute:", "acknowledged it", "sign:", "retire:", "is trusted until", "the root is replaced")
 	after := readRoot(t, client).Certificate
 	if after.Equal(before) {
