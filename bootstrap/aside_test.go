@@ -22,7 +22,7 @@ import (
 )
 
 // once returns a Runner that has carried out the steps of the mesh once.
-func (m *mesh) once(t *testing.T) *Runner {
+func (m *fakeMesh) once(t *testing.T) *Runner {
 	t.Helper()
 	r, latest := &Runner{Bootstrap: m.Bootstrap}, m.round(t.Context())
 	r.latest.Store(&latest)
@@ -40,7 +40,7 @@ func (r *Runner) mustBeReady(t *testing.T, warns string) {
 	}
 }
 
-func (m *mesh) createSecret(t *testing.T, secret *corev1.Secret) {
+func (m *fakeMesh) createSecret(t *testing.T, secret *corev1.Secret) {
 	t.Helper()
 	if _, err := m.Secrets.Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func (m *mesh) createSecret(t *testing.T, secret *corev1.Secret) {
 
 // seal has the API server refuse changes of immutable Secrets, which the fake
 // does not.
-func (m *mesh) seal(t *testing.T, name string) {
+func (m *fakeMesh) seal(t *testing.T, name string) {
 	t.Helper()
 	secret := m.secret(t, name)
 	secret.Immutable = new(true)
@@ -121,12 +121,12 @@ func TestAnExpirationThatCannotBeAddedKeepsNothingFromBeingServed(t *testing.T) 
 
 func TestARootThatCannotBeRenewedIsUsedToItsEnd(t *testing.T) {
 	for name, test := range map[string]struct {
-		change func(*testing.T, *mesh)
+		change func(*testing.T, *fakeMesh)
 		warns  string
 		told   []string
 	}{
-		"it is immutable": {func(t *testing.T, m *mesh) { m.seal(t, "osm-ca-bundle") }, "", []string{"osm-ca-bundle osm-ca.openservicemesh.io"}},
-		"it may not be written": {func(_ *testing.T, m *mesh) {
+		"it is immutable": {func(t *testing.T, m *fakeMesh) { m.seal(t, "osm-ca-bundle") }, "", []string{"osm-ca-bundle osm-ca.openservicemesh.io"}},
+		"it may not be written": {func(_ *testing.T, m *fakeMesh) {
 			m.client.PrependReactor("patch", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errForbidden })
 		}, "renew the root: ", nil},
 	} {

@@ -19,16 +19,15 @@ type authorities struct {
 	revoked []string
 }
 
-// authoritiesOf finds the root that signs: of those that are Active, the first by
-// v1.ByAge.
+// authoritiesOf finds the root that signs, and the Secrets, those of the newest
+// objects first.
 func authoritiesOf(roots []v1.MeshRootCertificate) authorities {
 	newest := slices.SortedFunc(slices.Values(roots), func(a, b v1.MeshRootCertificate) int { return v1.ByAge(&a, &b) })
 	var found authorities
-	signs := false
+	if signer := v1.NewestActive(roots); signer != nil {
+		found.signing, found.trustDomain = signer.Spec.Provider, signer.Spec.TrustDomain
+	}
 	for _, root := range newest {
-		if root.Spec.Role == v1.Active && !signs {
-			found.signing, found.trustDomain, signs = root.Spec.Provider, root.Spec.TrustDomain, true
-		}
 		if tresor := root.Spec.Provider.Tresor; tresor != nil {
 			found.add(root.Spec.Role, tresor.SecretRef.Name)
 		}

@@ -20,7 +20,7 @@ import (
 // Bootstrap carries out the steps. It is not for concurrent use.
 type Bootstrap struct {
 	Options
-	told told
+	last publication
 	// revoked are roots that the mesh's objects say so of.
 	revoked trustbundle.TrustBundle
 	// trustDomain is that of the root that signs, empty if it is not known.

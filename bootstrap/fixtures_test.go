@@ -37,8 +37,8 @@ var meshLabels = map[string]string{
 	"app.kubernetes.io/name": "openservicemesh.io", "app.kubernetes.io/instance": "osm", "app.kubernetes.io/version": "v1",
 }
 
-// mesh is a Bootstrap and what it was seen to do.
-type mesh struct {
+// fakeMesh is a Bootstrap and what it was seen to do.
+type fakeMesh struct {
 	*Bootstrap
 	client     *fake.Clientset
 	extensions *extensionsfake.Clientset
@@ -62,13 +62,13 @@ type published struct {
 }
 
 // newMesh returns a mesh whose root is that of tresor, with these objects.
-func newMesh(objects ...runtime.Object) *mesh {
+func newMesh(objects ...runtime.Object) *fakeMesh {
 	return newMeshOf(presetRoot, objects...)
 }
 
 // newMeshOf returns a mesh whose first root is the given one.
-func newMeshOf(root string, objects ...runtime.Object) *mesh {
-	m := &mesh{
+func newMeshOf(root string, objects ...runtime.Object) *fakeMesh {
+	m := &fakeMesh{
 		client:     fake.NewClientset(append(objects, newPreset(presetConfig, root))...),
 		extensions: extensionsfake.NewClientset(),
 		objects:    newObjects(),
@@ -140,7 +140,7 @@ func newPreset(config, root string) *corev1.ConfigMap {
 }
 
 // Publish implements CABundles.
-func (m *mesh) Publish(ctx context.Context, bundle []byte) (bool, error) {
+func (m *fakeMesh) Publish(ctx context.Context, bundle []byte) (bool, error) {
 	parsed, err := trustbundle.Parse(bundle)
 	if err != nil {
 		return false, err
@@ -160,25 +160,25 @@ func (m *mesh) Publish(ctx context.Context, bundle []byte) (bool, error) {
 }
 
 // Refused implements Reporter.
-func (m *mesh) Refused(_ context.Context, refused *rootsecret.RefusedError) error {
+func (m *fakeMesh) Refused(_ context.Context, refused *rootsecret.RefusedError) error {
 	m.refused = append(m.refused, refused)
 	return nil
 }
 
 // Renewed implements Reporter.
-func (m *mesh) Renewed(_ context.Context, secret string, old *x509.Certificate) error {
+func (m *fakeMesh) Renewed(_ context.Context, secret string, old *x509.Certificate) error {
 	m.renewed = append(m.renewed, secret+" "+old.Subject.CommonName)
 	return nil
 }
 
 // Expiring implements Reporter.
-func (m *mesh) Expiring(_ context.Context, secret string, root *x509.Certificate) error {
+func (m *fakeMesh) Expiring(_ context.Context, secret string, root *x509.Certificate) error {
 	m.expiring = append(m.expiring, secret+" "+root.Subject.CommonName)
 	return nil
 }
 
 // setProvider has another authority sign.
-func (m *mesh) setProvider(t *testing.T, provider map[string]any) {
+func (m *fakeMesh) setProvider(t *testing.T, provider map[string]any) {
 	t.Helper()
 	root, err := m.MeshRootCertificates.Get(t.Context(), "osm-mesh-root-certificate", metav1.GetOptions{})
 	if err != nil {
@@ -193,7 +193,7 @@ func (m *mesh) setProvider(t *testing.T, provider map[string]any) {
 }
 
 // addRoot creates a MeshRootCertificate whose Secret has its name.
-func (m *mesh) addRoot(t *testing.T, name, role string) {
+func (m *fakeMesh) addRoot(t *testing.T, name, role string) {
 	t.Helper()
 	root, err := m.MeshRootCertificates.Get(t.Context(), "osm-mesh-root-certificate", metav1.GetOptions{})
 	if err != nil {
@@ -207,7 +207,7 @@ func (m *mesh) addRoot(t *testing.T, name, role string) {
 	}
 }
 
-func (m *mesh) setRole(t *testing.T, name, role string) {
+func (m *fakeMesh) setRole(t *testing.T, name, role string) {
 	t.Helper()
 	patch := fmt.Appendf(nil, `{"spec":{"role":%q}}`, role)
 	if _, err := m.MeshRootCertificates.Patch(t.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
@@ -215,7 +215,7 @@ func (m *mesh) setRole(t *testing.T, name, role string) {
 	}
 }
 
-func (m *mesh) secret(t *testing.T, name string) *corev1.Secret {
+func (m *fakeMesh) secret(t *testing.T, name string) *corev1.Secret {
 	t.Helper()
 	secret, err := m.Secrets.Get(t.Context(), name, metav1.GetOptions{})
 	if err != nil {
@@ -225,7 +225,7 @@ func (m *mesh) secret(t *testing.T, name string) *corev1.Secret {
 }
 
 // currentRoot returns the root that the mesh has.
-func (m *mesh) currentRoot(t *testing.T) *x509.Certificate {
+func (m *fakeMesh) currentRoot(t *testing.T) *x509.Certificate {
 	t.Helper()
 	root, err := rootsecret.Parse(m.secret(t, "osm-ca-bundle"), time.Now())
 	if err != nil {
@@ -234,7 +234,7 @@ func (m *mesh) currentRoot(t *testing.T) *x509.Certificate {
 	return root.Certificate
 }
 
-func mustOnce(t *testing.T, m *mesh) {
+func mustOnce(t *testing.T, m *fakeMesh) {
 	t.Helper()
 	if err := m.Once(t.Context()); err != nil {
 		t.Fatal(err)

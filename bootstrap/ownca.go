@@ -12,6 +12,7 @@ import (
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 const (
@@ -46,7 +47,7 @@ func (b *Bootstrap) serveFromOwnCA(ctx context.Context, trusted, accepted trustb
 			}
 			continue
 		}
-		if err := b.signOwn(ctx, trusted, first, servers, stale); err != nil && !lostRace(err) {
+		if err := b.signOwn(ctx, trusted, first, servers, stale); err != nil && !mesh.LostRace(err) {
 			return err
 		}
 	}

@@ -37,7 +37,7 @@ spec:
 
 // mustServeFrom checks that every webhook has a certificate that verifies with
 // the roots and lasts.
-func (m *mesh) mustServeFrom(t *testing.T, roots trustbundle.TrustBundle) {
+func (m *fakeMesh) mustServeFrom(t *testing.T, roots trustbundle.TrustBundle) {
 	t.Helper()
 	for _, service := range webhooks {
 		leaf, err := verifyServing(m.secret(t, ServingSecret(service)), roots, service+".osm-system.svc", time.Now())
@@ -52,7 +52,7 @@ func (m *mesh) mustServeFrom(t *testing.T, roots trustbundle.TrustBundle) {
 }
 
 // ownCAs are those of their own that the Secrets name.
-func (m *mesh) ownCAs(t *testing.T) trustbundle.TrustBundle {
+func (m *fakeMesh) ownCAs(t *testing.T) trustbundle.TrustBundle {
 	t.Helper()
 	var all trustbundle.TrustBundle
 	for _, name := range ServingSecrets() {
@@ -61,7 +61,9 @@ func (m *mesh) ownCAs(t *testing.T) trustbundle.TrustBundle {
 	return all
 }
 
-func (m *mesh) lastPublished() trustbundle.TrustBundle { return m.published[len(m.published)-1].bundle }
+func (m *fakeMesh) lastPublished() trustbundle.TrustBundle {
+	return m.published[len(m.published)-1].bundle
+}
 
 func TestWhereAnotherAuthoritySignsTheWebhooksHaveACAOfTheirOwn(t *testing.T) {
 	m := newMeshOf(presetVault)

@@ -80,7 +80,7 @@ func TestAPresetThatIsWrongIsRefusedByItsKey(t *testing.T) {
 }
 
 // unreadable has the mesh's own objects not be converted.
-func unreadable(m *mesh) {
+func unreadable(m *fakeMesh) {
 	m.objects.PrependReactor("*", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewInternalError(errors.New("conversion webhook failed"))
 	})

@@ -81,7 +81,7 @@ func TestARootOfTheMeshIsRenewedOnceAndFollowed(t *testing.T) {
 }
 
 // mustServe checks that every serving certificate verifies, however old it is.
-func (m *mesh) mustServe(t *testing.T, roots trustbundle.TrustBundle) {
+func (m *fakeMesh) mustServe(t *testing.T, roots trustbundle.TrustBundle) {
 	t.Helper()
 	for _, service := range webhooks {
 		if _, err := verifyServing(m.secret(t, ServingSecret(service)), roots, service+".osm-system.svc", time.Now()); err != nil {
@@ -91,18 +91,18 @@ func (m *mesh) mustServe(t *testing.T, roots trustbundle.TrustBundle) {
 }
 
 func TestARootThatIsNotTheMeshsIsReportedAndLeftAlone(t *testing.T) {
-	tests := map[string]func(*testing.T, *mesh){
-		"it is of an operator's Secret": func(t *testing.T, m *mesh) {
+	tests := map[string]func(*testing.T, *fakeMesh){
+		"it is of an operator's Secret": func(t *testing.T, m *fakeMesh) {
 			m.relabel(t, map[string]string{"team": "platform"})
 		},
-		"it belongs to another mesh": func(t *testing.T, m *mesh) {
+		"it belongs to another mesh": func(t *testing.T, m *fakeMesh) {
 			m.relabel(t, map[string]string{"app.kubernetes.io/name": "openservicemesh.io", "app.kubernetes.io/instance": "other"})
 		},
-		"an operator's is in the mesh's Secret": func(t *testing.T, m *mesh) {
+		"an operator's is in the mesh's Secret": func(t *testing.T, m *fakeMesh) {
 			root, key := newShortRoot(t, tresor.RootValidity)
 			m.putRoot(t, root, key)
 		},
-		"nothing is renewed": func(_ *testing.T, m *mesh) { m.RenewalPercent = 0 },
+		"nothing is renewed": func(_ *testing.T, m *fakeMesh) { m.RenewalPercent = 0 },
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -125,13 +125,13 @@ func TestARootThatIsNotTheMeshsIsReportedAndLeftAlone(t *testing.T) {
 	}
 }
 
-func (m *mesh) relabel(t *testing.T, labels map[string]string) {
+func (m *fakeMesh) relabel(t *testing.T, labels map[string]string) {
 	t.Helper()
 	m.update(t, func(secret *corev1.Secret) { secret.Labels = labels })
 }
 
 // putRoot replaces the root as an operator does that applies a Secret over it.
-func (m *mesh) putRoot(t *testing.T, root *x509.Certificate, key crypto.Signer) {
+func (m *fakeMesh) putRoot(t *testing.T, root *x509.Certificate, key crypto.Signer) {
 	t.Helper()
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
@@ -145,7 +145,7 @@ func (m *mesh) putRoot(t *testing.T, root *x509.Certificate, key crypto.Signer) 
 	})
 }
 
-func (m *mesh) update(t *testing.T, change func(*corev1.Secret)) {
+func (m *fakeMesh) update(t *testing.T, change func(*corev1.Secret)) {
 	t.Helper()
 	secret := m.secret(t, "osm-ca-bundle")
 	change(secret)

@@ -8,13 +8,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/retry"
 
 	"github.com/osm-edge/osm/issuer"
 	"github.com/osm-edge/osm/issuer/tresor"
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 // servingValidity is the lifetime of a webhook's serving certificate: ten
@@ -36,7 +36,7 @@ func (b *Bootstrap) serveFromRoot(ctx context.Context, ca *tresor.CA, trusted tr
 	settling := b.settling()
 	for _, s := range servers {
 		waits := false
-		err := retry.OnError(retry.DefaultBackoff, lostRace, func() (err error) {
+		err := retry.OnError(retry.DefaultBackoff, mesh.LostRace, func() (err error) {
 			waits, err = b.serveOne(ctx, ca, s.service, settling > 0)
 			return err
 		})
@@ -49,8 +49,6 @@ func (b *Bootstrap) serveFromRoot(ctx context.Context, ca *tresor.CA, trusted tr
 	}
 	return again, nil
 }
-
-func lostRace(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
 
 // serveOne tells whether the server has to wait for another certificate, which
 // it can while the API server accepts the one that it has.

@@ -10,9 +10,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// told is what the API server was told to trust, and since when this process
-// knows. One that is started anew knows nothing, and waits anew.
-type told struct {
+// publication is what the API server was last given to trust, and since when this
+// process knows. One that is started anew knows nothing, and waits anew.
+type publication struct {
 	bundle trustbundle.TrustBundle
 	since  time.Time
 }
@@ -30,11 +30,11 @@ func (b *Bootstrap) publish(ctx context.Context, roots trustbundle.TrustBundle, 
 		err = nil
 	}
 	if err != nil {
-		b.told = told{}
+		b.last = publication{}
 		return fmt.Errorf("publish the webhooks' roots: %w", err)
 	}
-	if changed || !roots.Equal(b.told.bundle) {
-		b.told = told{roots, time.Now()}
+	if changed || !roots.Equal(b.last.bundle) {
+		b.last = publication{roots, time.Now()}
 	}
 	return nil
 }
@@ -42,12 +42,12 @@ func (b *Bootstrap) publish(ctx context.Context, roots trustbundle.TrustBundle, 
 // settling returns for how long API servers may still not have heard of what
 // was published: each watches the objects by itself.
 func (b *Bootstrap) settling() time.Duration {
-	return max(0, b.Settle-time.Since(b.told.since))
+	return max(0, b.Settle-time.Since(b.last.since))
 }
 
 // accepted tells whether the API server takes the server's present certificate.
 func (b *Bootstrap) accepted(s *server) bool {
-	_, err := verifyServing(s.secret, b.told.bundle, s.host, time.Now())
+	_, err := verifyServing(s.secret, b.last.bundle, s.host, time.Now())
 	return err == nil
 }
 

@@ -17,7 +17,7 @@ const testSettle = 10 * time.Second
 
 // withRoots runs a test on a mesh that waits for API servers, and gives the
 // mesh's first root. It is recorded as trusted, if it is.
-func withRoots(t *testing.T, recorded bool, test func(*testing.T, *mesh, trustbundle.TrustBundle)) {
+func withRoots(t *testing.T, recorded bool, test func(*testing.T, *fakeMesh, trustbundle.TrustBundle)) {
 	synctest.Test(t, func(t *testing.T) {
 		m, start := newMesh(), time.Now()
 		m.Settle = testSettle
@@ -38,7 +38,7 @@ func withRoots(t *testing.T, recorded bool, test func(*testing.T, *mesh, trustbu
 	})
 }
 
-func (m *mesh) deleteSecret(t *testing.T, name string) {
+func (m *fakeMesh) deleteSecret(t *testing.T, name string) {
 	t.Helper()
 	if err := m.Secrets.Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func (m *mesh) deleteSecret(t *testing.T, name string) {
 }
 
 // mustRound carries out the steps once, and fails unless they have to wait so long.
-func (m *mesh) mustRound(t *testing.T, want time.Duration) {
+func (m *fakeMesh) mustRound(t *testing.T, want time.Duration) {
 	t.Helper()
 	r := m.round(t.Context())
 	if err := r.failure(); err != nil || r.again != want {
@@ -57,7 +57,7 @@ func (m *mesh) mustRound(t *testing.T, want time.Duration) {
 func TestAServingCertificateThatIsAcceptedIsReplacedWhenTheNewRootIsKnownForAWhile(t *testing.T) {
 	for name, recorded := range map[string]bool{"the old root is recorded": true, "no one recorded the old root": false} {
 		t.Run(name, func(t *testing.T) {
-			withRoots(t, recorded, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
+			withRoots(t, recorded, func(t *testing.T, m *fakeMesh, first trustbundle.TrustBundle) {
 				m.deleteSecret(t, "osm-ca-bundle")
 				m.onPublish = func(bundle trustbundle.TrustBundle) { m.mustServeFrom(t, bundle) }
 				m.mustRound(t, testSettle)
@@ -83,7 +83,7 @@ func TestAServingCertificateThatIsAcceptedIsReplacedWhenTheNewRootIsKnownForAWhi
 }
 
 func TestAChangedCABundleHasToSettleAnew(t *testing.T) {
-	withRoots(t, true, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
+	withRoots(t, true, func(t *testing.T, m *fakeMesh, first trustbundle.TrustBundle) {
 		m.deleteSecret(t, "osm-ca-bundle")
 		m.mustRound(t, testSettle)
 		time.Sleep(testSettle - time.Second)
@@ -96,7 +96,7 @@ func TestAChangedCABundleHasToSettleAnew(t *testing.T) {
 }
 
 func TestAProcessThatIsStartedAnewWaitsAnew(t *testing.T) {
-	withRoots(t, true, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
+	withRoots(t, true, func(t *testing.T, m *fakeMesh, first trustbundle.TrustBundle) {
 		m.deleteSecret(t, "osm-ca-bundle")
 		m.mustRound(t, testSettle)
 		time.Sleep(testSettle - time.Second)
@@ -109,7 +109,7 @@ func TestAProcessThatIsStartedAnewWaitsAnew(t *testing.T) {
 }
 
 func TestAServingCertificateThatIsOfNoUseIsReplacedAtOnce(t *testing.T) {
-	withRoots(t, true, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
+	withRoots(t, true, func(t *testing.T, m *fakeMesh, first trustbundle.TrustBundle) {
 		m.deleteSecret(t, "osm-ca-bundle")
 		m.deleteSecret(t, "osm-injector-tls")
 		spoilt := m.secret(t, "osm-validator-tls")
@@ -131,7 +131,7 @@ func TestAServingCertificateThatIsOfNoUseIsReplacedAtOnce(t *testing.T) {
 }
 
 func TestARootThatIsTrustedNoMoreIsKeptForAsLongAsAServerNeedsIt(t *testing.T) {
-	withRoots(t, false, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
+	withRoots(t, false, func(t *testing.T, m *fakeMesh, first trustbundle.TrustBundle) {
 		m.deleteSecret(t, "osm-ca-bundle")
 		mustOnce(t, m)
 		second := trustbundle.New(m.currentRoot(t))
@@ -144,7 +144,7 @@ func TestARootThatIsTrustedNoMoreIsKeptForAsLongAsAServerNeedsIt(t *testing.T) {
 }
 
 func TestACAOfItsOwnSettlesToo(t *testing.T) {
-	withRoots(t, true, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
+	withRoots(t, true, func(t *testing.T, m *fakeMesh, first trustbundle.TrustBundle) {
 		m.deleteSecret(t, "osm-bootstrap-tls")
 		m.setProvider(t, map[string]any{"vault": map[string]any{}})
 		start := time.Now()
@@ -168,7 +168,7 @@ func TestACAOfItsOwnSettlesToo(t *testing.T) {
 }
 
 func TestAChangeIsTakenUpWhileACABundleSettles(t *testing.T) {
-	withRoots(t, true, func(t *testing.T, m *mesh, _ trustbundle.TrustBundle) {
+	withRoots(t, true, func(t *testing.T, m *fakeMesh, _ trustbundle.TrustBundle) {
 		m.deleteSecret(t, "osm-ca-bundle")
 		changed := make(chan struct{}, 1)
 		r := &Runner{Bootstrap: m.Bootstrap, Changed: changed}
@@ -193,7 +193,7 @@ func TestAChangeIsTakenUpWhileACABundleSettles(t *testing.T) {
 
 // What else fails is tried again later and later.
 func TestWhatHasSettledIsServedThoughAnotherStepFails(t *testing.T) {
-	withRoots(t, true, func(t *testing.T, m *mesh, _ trustbundle.TrustBundle) {
+	withRoots(t, true, func(t *testing.T, m *fakeMesh, _ trustbundle.TrustBundle) {
 		m.addRoot(t, "second", "Passive")
 		refused := rootSecretOf(map[string][]byte{rootsecret.CertificateKey: []byte("garbage")})
 		refused.Name = "second"
@@ -223,7 +223,7 @@ func TestWhatHasSettledIsServedThoughAnotherStepFails(t *testing.T) {
 }
 
 func TestARevokedRootLeavesTheCABundleWithItsLastServingCertificate(t *testing.T) {
-	withRoots(t, true, func(t *testing.T, m *mesh, first trustbundle.TrustBundle) {
+	withRoots(t, true, func(t *testing.T, m *fakeMesh, first trustbundle.TrustBundle) {
 		m.trusted = func() (trustbundle.TrustBundle, error) { return trustbundle.TrustBundle{}, nil } // it is dropped
 		m.addRoot(t, "second", "Active")
 		m.setRole(t, "osm-mesh-root-certificate", "Revoked")

@@ -14,7 +14,7 @@ import (
 	"github.com/osm-edge/osm/sds"
 )
 
-// maxFailure is the longest text of an issuer's failure that is told, in bytes.
+// maxFailure is the longest text of an issuer's failure that is published, in bytes.
 const maxFailure = 1024
 
 // report tells what this replica sees of the mesh.
@@ -46,20 +46,20 @@ func (c *controller) report(o *options) status.Report {
 }
 
 func issuing(h issuer.Health) status.Issuer {
-	told := status.Issuer{Root: h.Root, Works: h.Root != "" && !h.Open, Since: h.Since, NextAttempt: h.NextAttempt}
+	published := status.Issuer{Root: h.Root, Works: h.Root != "" && !h.Open, Since: h.Since, NextAttempt: h.NextAttempt}
 	if h.Err != nil {
-		told.Failure = bounded(h.Err.Error(), maxFailure)
+		published.Failure = bounded(h.Err.Error(), maxFailure)
 	}
-	return told
+	return published
 }
 
 // rotating tells how far the replacement of a root is. Only who leads knows what
 // it waits for.
 func (c *controller) rotating(state rotation.State, ackTimeout time.Duration) status.Rotation {
 	step, since := state.Step()
-	told := status.Rotation{Step: string(step), Since: since, Deadline: state.Deadline(ackTimeout)}
+	published := status.Rotation{Step: string(step), Since: since, Deadline: state.Deadline(ackTimeout)}
 	if p, known := c.rotation.Progress(); known && step != rotation.Idle {
-		told.Progress = &status.Progress{
+		published.Progress = &status.Progress{
 			Pods:         p.Pods,
 			MissingTotal: len(p.Missing),
 			Missing:      slices.Clone(p.Missing[:min(len(p.Missing), maxMissing)]),
@@ -68,15 +68,15 @@ func (c *controller) rotating(state rotation.State, ackTimeout time.Duration) st
 			HeldBack:     p.HeldBack,
 		}
 	}
-	return told
+	return published
 }
 
 func refusalsOf(given []sds.Refused) []status.Refusal {
-	told := make([]status.Refusal, len(given))
+	published := make([]status.Refusal, len(given))
 	for i, r := range given {
-		told[i] = status.Refusal{Time: r.Time.UTC().Truncate(time.Second), Reason: string(r.Reason), Address: r.Address, Message: r.Message}
+		published[i] = status.Refusal{Time: r.Time.UTC().Truncate(time.Second), Reason: string(r.Reason), Address: r.Address, Message: r.Message}
 	}
-	return told
+	return published
 }
 
 // connected joins the streams of each pod, which may be many, in the order of

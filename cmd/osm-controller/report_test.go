@@ -41,18 +41,18 @@ func TestWhatIsToldOfACertificateHoldsNoKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		told := certificatesOf(manager.Holdings(), rotation.State{}, []status.Proxy{
+		published := certificatesOf(manager.Holdings(), rotation.State{}, []status.Proxy{
 			{Namespace: "bookstore", ServiceAccount: "bookstore-v1"}, {Namespace: "bookstore", ServiceAccount: "bookstore-v1"},
 			{Namespace: "bookbuyer", ServiceAccount: "bookstore-v1"},
 		})
 		leaf := certificate.Leaf()
-		if len(told) != 2 || told[0].Serial != leaf.SerialNumber.Text(16) || !told[0].NotAfter.Equal(leaf.NotAfter) || told[0].Proxies != 2 {
-			t.Errorf("told %+v", told)
+		if len(published) != 2 || published[0].Serial != leaf.SerialNumber.Text(16) || !published[0].NotAfter.Equal(leaf.NotAfter) || published[0].Proxies != 2 {
+			t.Errorf("published %+v", published)
 		}
-		if told[1].Serial != "" || !told[1].NotAfter.IsZero() || told[1].SPIFFEID != ids[1].String() {
-			t.Errorf("of one that is not issued, told %+v", told[1])
+		if published[1].Serial != "" || !published[1].NotAfter.IsZero() || published[1].SPIFFEID != ids[1].String() {
+			t.Errorf("of one that is not issued, published %+v", published[1])
 		}
-		text, err := json.Marshal(told)
+		text, err := json.Marshal(published)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,12 +76,12 @@ func TestTheStreamsOfAPodAreToldAsOneProxy(t *testing.T) {
 		}
 		return s
 	}
-	told := connected([]sds.Stream{stream("b", time.Second, 0), stream("a", 3*time.Second, time.Minute), stream("b", 0, time.Hour), stream("b", 2*time.Second, time.Minute)})
-	if len(told) != 2 || told[0].Pod != "a" || told[0].Streams != 1 {
-		t.Fatalf("told %+v", told)
+	published := connected([]sds.Stream{stream("b", time.Second, 0), stream("a", 3*time.Second, time.Minute), stream("b", 0, time.Hour), stream("b", 2*time.Second, time.Minute)})
+	if len(published) != 2 || published[0].Pod != "a" || published[0].Streams != 1 {
+		t.Fatalf("published %+v", published)
 	}
-	if b := told[1]; b.Streams != 3 || !b.Since.Equal(began) || !b.Acked.Equal(began.Add(time.Hour)) {
-		t.Errorf("told %+v", b)
+	if b := published[1]; b.Streams != 3 || !b.Since.Equal(began) || !b.Acked.Equal(began.Add(time.Hour)) {
+		t.Errorf("published %+v", b)
 	}
 }
 

@@ -9,13 +9,13 @@ import (
 	"github.com/osm-edge/osm/issuer/trustbundle"
 )
 
-// order is how roots are told of: who signs, who will, who may, who did.
+// order is how roots are published: who signs, who will, who may, who did.
 var order = [...]rotation.Stage{rotation.Signing, rotation.Distributing, rotation.Trusted, rotation.Retiring}
 
 func rootsOf(state rotation.State) []status.Root {
-	told := []status.Root{}
+	published := []status.Root{}
 	for _, root := range state.Bundle().Roots() {
-		told = append(told, status.Root{
+		published = append(published, status.Root{
 			Authority:   state.Source(root),
 			Subject:     root.Subject.String(),
 			Fingerprint: trustbundle.Fingerprint(root),
@@ -25,10 +25,10 @@ func rootsOf(state rotation.State) []status.Root {
 			Until:       state.Until(root),
 		})
 	}
-	slices.SortStableFunc(told, func(a, b status.Root) int {
+	slices.SortStableFunc(published, func(a, b status.Root) int {
 		return slices.Index(order[:], a.Stage) - slices.Index(order[:], b.Stage)
 	})
-	return told
+	return published
 }
 
 // certificatesOf tells of what is held, beside the proxies that use it. One that
@@ -39,30 +39,30 @@ func certificatesOf(held []issuer.Holding, state rotation.State, proxies []statu
 	for _, p := range proxies {
 		users[account{p.Namespace, p.ServiceAccount}]++
 	}
-	told := make([]status.Certificate, len(held))
+	published := make([]status.Certificate, len(held))
 	for i, h := range held {
-		told[i] = certificateOf(h)
-		told[i].Proxies = users[account{h.Identity.Namespace(), h.Identity.ServiceAccount()}]
+		published[i] = certificateOf(h)
+		published[i].Proxies = users[account{h.Identity.Namespace(), h.Identity.ServiceAccount()}]
 		if h.Root != nil {
-			told[i].Authority = state.Source(h.Root)
+			published[i].Authority = state.Source(h.Root)
 		}
 	}
-	return told
+	return published
 }
 
 func certificateOf(h issuer.Holding) status.Certificate {
-	told := status.Certificate{
+	published := status.Certificate{
 		SPIFFEID:       h.Identity.String(),
 		Namespace:      h.Identity.Namespace(),
 		ServiceAccount: h.Identity.ServiceAccount(),
 	}
 	if h.Certificate == nil {
-		return told
+		return published
 	}
-	told.NotAfter, told.RenewAt = h.Certificate.NotAfter().UTC(), h.RenewAt.UTC()
+	published.NotAfter, published.RenewAt = h.Certificate.NotAfter().UTC(), h.RenewAt.UTC()
 	// Its key stays where it is.
 	if chain, err := trustbundle.ParseCertificates(h.Certificate.ChainPEM()); err == nil {
-		told.Serial, told.NotBefore = chain[0].SerialNumber.Text(16), chain[0].NotBefore.UTC()
+		published.Serial, published.NotBefore = chain[0].SerialNumber.Text(16), chain[0].NotBefore.UTC()
 	}
-	return told
+	return published
 }

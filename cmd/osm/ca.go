@@ -41,7 +41,7 @@ needed to verify a certificate of the mesh from outside. No key is printed.`,
 		Example: `  osm ca export > roots.pem`,
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			_, state, err := c.authorities(command.Context())
+			_, state, err := c.readRoots(command.Context())
 			if err != nil {
 				return err
 			}
@@ -53,8 +53,8 @@ needed to verify a certificate of the mesh from outside. No key is printed.`,
 	return command
 }
 
-// authorities reads the mesh's objects, and which roots are trusted.
-func (c *cluster) authorities(ctx context.Context) (*check.Snapshot, rotation.State, error) {
+// readRoots reads the mesh's objects, and which roots are trusted.
+func (c *cluster) readRoots(ctx context.Context) (*check.Snapshot, rotation.State, error) {
 	reader, err := c.survey()
 	if err != nil {
 		return nil, rotation.State{}, err
@@ -78,7 +78,7 @@ func readRecord(record *corev1.ConfigMap, namespace string) (rotation.State, err
 	return state, nil
 }
 
-// provider says who an authority is, and where its key is.
+// provider describes an issuer, and where its key is.
 func provider(root *v1.MeshRootCertificate) (who, key string) {
 	switch p := root.Spec.Provider; {
 	case p.Vault != nil:
@@ -227,7 +227,7 @@ func newCAShowCommand() *cobra.Command {
 		Short: "Show the root that signs, the trusted roots and the progress of a rotation",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			snapshot, state, err := c.authorities(command.Context())
+			snapshot, state, err := c.readRoots(command.Context())
 			if err != nil {
 				return err
 			}
@@ -246,7 +246,7 @@ func describeCA(out *terminal, snapshot *check.Snapshot, state rotation.State) s
 	}
 	for i := range snapshot.Roots {
 		root := &snapshot.Roots[i]
-		fmt.Fprintf(&text, "%s\n", out.in(bold, "authority "+root.Name))
+		fmt.Fprintf(&text, "%s\n", out.in(bold, "issuer "+root.Name))
 		who, key := provider(root)
 		line("role", "%s%s", root.Spec.Role, map[bool]string{true: ", signs"}[meta.IsStatusConditionTrue(root.Status.Conditions, v1.ConditionSigning)])
 		line("provider", "%s", who)
@@ -258,7 +258,7 @@ func describeCA(out *terminal, snapshot *check.Snapshot, state rotation.State) s
 	}
 	for _, root := range state.Bundle().Roots() {
 		fmt.Fprintf(&text, "%s\n", out.in(bold, "root "+root.Subject.String()))
-		line("authority", "%s", state.Source(root))
+		line("issuer", "%s", state.Source(root))
 		line("stage", "%s", stageOf(state, root))
 		line("expires", "%s, %s", root.NotAfter.UTC().Format(time.RFC3339), until(snapshot.Now, root.NotAfter))
 		line("fingerprint", "sha256:%s", trustbundle.Fingerprint(root))
@@ -267,26 +267,13 @@ func describeCA(out *terminal, snapshot *check.Snapshot, state rotation.State) s
 	return text.String()
 }
 
+// stageOf writes a root's stage, and until when a former root is trusted.
 func stageOf(state rotation.State, root *x509.Certificate) string {
-	switch stage := state.Stage(root); stage {
-	case rotation.Retiring:
-		return "replaced, trusted until " + state.Until(root).UTC().Format(time.RFC3339)
-	case rotation.Signing:
-		return "signs"
-	case rotation.Distributing:
-		return "new, being distributed"
-	default:
-		return string(stage)
+	stage := string(state.Stage(root))
+	if until := state.Until(root); !until.IsZero() {
+		return stage + " until " + until.UTC().Format(time.RFC3339)
 	}
-}
-
-func contains(roots []*x509.Certificate, root *x509.Certificate) bool {
-	for _, one := range roots {
-		if one.Equal(root) {
-			return true
-		}
-	}
-	return false
+	return stage
 }
 
 // until says how far off a time is.

@@ -63,7 +63,7 @@ func (w *rotationWatch) look(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	fresh := slices.DeleteFunc(state.Bundle().Roots(), func(root *x509.Certificate) bool {
-		return contains(w.before.Bundle().Roots(), root)
+		return w.before.Bundle().Contains(root)
 	})
 	if len(fresh) == 0 {
 		return false, nil
@@ -94,7 +94,7 @@ func (w *rotationWatch) follow(snapshot *check.Snapshot, state rotation.State) (
 		return false
 	}
 	for _, root := range state.Bundle().Roots() {
-		if end := state.Until(root); !end.IsZero() && contains(w.before.Signing().Roots(), root) {
+		if end := state.Until(root); !end.IsZero() && w.before.Signing().Contains(root) {
 			w.line("  %s is trusted until %s", root.Subject, end.UTC().Format(time.RFC3339))
 		}
 	}

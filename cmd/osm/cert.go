@@ -113,7 +113,7 @@ func printCertificates(out, notes *terminal, reports []status.Report, namespace 
 		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAMESPACE\tSERVICE ACCOUNT\tSIDECARS\tLEFT\tEXPIRES\tAUTHORITY\tSERIAL")
+	fmt.Fprintln(table, "NAMESPACE\tSERVICE ACCOUNT\tSIDECARS\tLEFT\tEXPIRES\tROOT\tSERIAL")
 	for _, c := range all {
 		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", c.Namespace, c.ServiceAccount, c.Proxies,
 			remaining(c.NotAfter.Sub(now)), c.NotAfter.UTC().Format(time.RFC3339), c.Authority, c.Serial)
@@ -189,7 +189,7 @@ func (c *cluster) getCertificate(ctx context.Context, out *terminal, name string
 		return err
 	}
 	// The names of roots are a help; who may not read them sees fingerprints.
-	_, state, _ := c.authorities(ctx)
+	_, state, _ := c.readRoots(ctx)
 	for _, pod := range pods[:min(len(pods), mostSidecars)] {
 		text, err := describeSidecar(ctx, config, out, pod, state)
 		if err != nil {

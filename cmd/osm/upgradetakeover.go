@@ -181,7 +181,7 @@ func takeOverPatch(object *unstructured.Unstructured, entries []metav1.ManagedFi
 // precedence over the values that made it.
 type inForce struct {
 	config *unstructured.Unstructured // nil without a MeshConfig
-	active []v1.MeshRootCertificate   // the one that is to sign first
+	active []v1.MeshRootCertificate   // those that are not being deleted
 }
 
 // inForce reads the mesh's own objects. Those that cannot be converted while
@@ -217,7 +217,7 @@ func (c *cluster) inForce(ctx context.Context) (inForce, error) {
 	return found, err
 }
 
-// activeOf returns the roots that are Active, the newest first, which signs.
+// activeOf returns the roots that are Active and not being deleted.
 func activeOf(objects []unstructured.Unstructured) (active []v1.MeshRootCertificate, err error) {
 	for _, object := range objects {
 		var root v1.MeshRootCertificate
@@ -228,17 +228,11 @@ func activeOf(objects []unstructured.Unstructured) (active []v1.MeshRootCertific
 			active = append(active, root)
 		}
 	}
-	slices.SortFunc(active, func(a, b v1.MeshRootCertificate) int { return v1.ByAge(&a, &b) })
 	return active, nil
 }
 
 // signer returns the root that is to sign, nil if osm-bootstrap is to make one.
-func (f inForce) signer() *v1.MeshRootCertificate {
-	if len(f.active) == 0 {
-		return nil
-	}
-	return &f.active[0]
-}
+func (f inForce) signer() *v1.MeshRootCertificate { return v1.NewestActive(f.active) }
 
 // kindOf returns what osm.certificateProvider.kind calls a provider.
 func kindOf(p v1.Provider) string {

@@ -44,16 +44,15 @@ func (e *effects) refusals(ctx context.Context, c *cluster, values meshValues, g
 // otherDomain refuses a trust domain that no root of the mesh is of: no sidecar
 // would accept both.
 func (e *effects) otherDomain(values meshValues) []refusal {
-	domains := []string{}
 	for _, root := range e.inForce.active {
 		if root.Spec.TrustDomain == "" || root.Spec.TrustDomain == values.TrustDomain {
 			return nil
 		}
-		domains = append(domains, root.Spec.TrustDomain)
 	}
+	signer := e.inForce.signer()
 	return []refusal{{
-		fmt.Sprintf("osm.trustDomain is %s, and the mesh's is %s, as in MeshRootCertificate %s: pods that have certificates of the one would refuse those of the other", values.TrustDomain, domains[0], e.inForce.active[0].Name),
-		fmt.Sprintf("--set osm.trustDomain=%s; for another trust domain, osm uninstall mesh --delete-ca, osm install with that, and restart all pods of the mesh", domains[0]),
+		fmt.Sprintf("osm.trustDomain is %s, and the mesh's is %s, as in MeshRootCertificate %s: pods that have certificates of the one would refuse those of the other", values.TrustDomain, signer.Spec.TrustDomain, signer.Name),
+		fmt.Sprintf("--set osm.trustDomain=%s; for another trust domain, osm uninstall mesh --delete-ca, osm install with that, and restart all pods of the mesh", signer.Spec.TrustDomain),
 	}}
 }
 

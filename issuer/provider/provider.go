@@ -101,7 +101,7 @@ type Provider struct {
 	signer      *root                 // that does; nil while none may
 	plan        rotation.Plan
 	applied     applied
-	told        signs
+	lastSigns   signs
 	written     map[types.UID]computed
 	refused     map[types.UID]trustbundle.TrustBundle // that Warn was told of
 	noticed     map[types.UID][]problem               // that Warn was told of last

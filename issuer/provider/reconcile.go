@@ -12,7 +12,7 @@ import (
 	v1 "github.com/osm-edge/osm/manifests/crd/v1"
 )
 
-// applied is what the Manager was told last.
+// applied is what the Manager was given last.
 type applied struct {
 	signer *authority // nil if nothing signs
 	state  *state
@@ -25,8 +25,8 @@ type signs struct{ name, roots string }
 // reconcile brings the Manager to what the objects ask for, and says what came
 // of it.
 func (p *Provider) reconcile(ctx context.Context) error {
-	roots, settled := p.roots(ctx)
-	if !settled {
+	roots, known := p.roots(ctx)
+	if !known {
 		return nil // what is not known yet tells when it is
 	}
 	err := p.use(ctx, roots)
@@ -38,9 +38,9 @@ func (p *Provider) reconcile(ctx context.Context) error {
 }
 
 // roots returns the objects with the state of their authorities, which it opens
-// and closes as they ask for. It is settled when something is known of each.
-func (p *Provider) roots(ctx context.Context) (roots []*root, settled bool) {
-	settled = true
+// and closes as they ask for. known is true when something is known of each.
+func (p *Provider) roots(ctx context.Context) (roots []*root, known bool) {
+	known = true
 	wanted := map[string]*authority{}
 	for _, object := range p.objects() {
 		r := &root{object: object}
@@ -51,7 +51,7 @@ func (p *Provider) roots(ctx context.Context) (roots []*root, settled bool) {
 		r.authority = p.authorityOf(ctx, object)
 		wanted[object.Name] = r.authority
 		r.state = r.authority.latest.Load()
-		settled = settled && r.state != nil
+		known = known && r.state != nil
 	}
 	for name, a := range p.authorities {
 		if wanted[name] != a && !p.signs(a) {
@@ -59,7 +59,7 @@ func (p *Provider) roots(ctx context.Context) (roots []*root, settled bool) {
 		}
 	}
 	p.authorities = wanted
-	return roots, settled
+	return roots, known
 }
 
 // authorityOf returns the one that the object asks for, and opens it unless it
@@ -159,17 +159,17 @@ func (p *Provider) candidates() (all []*root, roots []trustbundle.TrustBundle) {
 func (p *Provider) adopt(signer *root) {
 	former := p.signer
 	p.signer = signer
-	told := signs{}
+	latest := signs{}
 	if signer != nil {
-		told = signs{signer.object.Name, signer.state.roots.String()}
+		latest = signs{signer.object.Name, signer.state.roots.String()}
 		p.options.Rotation.Signs(signer.state.roots)
 	} else {
 		p.options.Rotation.Signs(trustbundle.TrustBundle{})
 	}
-	if told != p.told && signer != nil {
-		p.options.Logger.Info("a root signs", "name", told.name, "roots", told.roots)
+	if latest != p.lastSigns && signer != nil {
+		p.options.Logger.Info("a root signs", "name", latest.name, "roots", latest.roots)
 	}
-	p.told = told
+	p.lastSigns = latest
 	p.leave(former)
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/manifests/mesh"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,10 +18,12 @@ import (
 // Copy has the Secret show roots whose keys are elsewhere. A Secret that holds
 // a private key is left as it is: it is the only one that has that root.
 func (s *Store) Copy(ctx context.Context, roots trustbundle.TrustBundle) error {
-	return retry.OnError(retry.DefaultBackoff, lostRace, func() error { return s.copy(ctx, roots) })
+	return retry.OnError(retry.DefaultBackoff, outdated, func() error { return s.copy(ctx, roots) })
 }
 
-func lostRace(err error) bool { return apierrors.IsAlreadyExists(err) || replacedMeanwhile(err) }
+// outdated holds for a write to a Secret that was created, changed or deleted since
+// it was read.
+func outdated(err error) bool { return mesh.LostRace(err) || apierrors.IsNotFound(err) }
 
 func (s *Store) copy(ctx context.Context, roots trustbundle.TrustBundle) error {
 	data := map[string][]byte{CertificateKey: roots.PEM(), ExpirationKey: []byte(firstEnd(roots).UTC().Format(expirationLayout))}

@@ -47,8 +47,8 @@ func (c ca) wanted(name string) Wanted {
 
 func (c ca) signer() issuer.Signer { return issuer.Signer{Name: "root", Issuer: c, Roots: c.bundle} }
 
-// mesh is what replicas share.
-type mesh struct {
+// fakeMesh is what replicas share.
+type fakeMesh struct {
 	client kubernetes.Interface
 	lease  chan struct{} // whose sender leads
 
@@ -57,16 +57,18 @@ type mesh struct {
 	announced []string
 }
 
-func newMesh() *mesh { return &mesh{client: fake.NewClientset(), lease: make(chan struct{}, 1)} }
+func newMesh() *fakeMesh {
+	return &fakeMesh{client: fake.NewClientset(), lease: make(chan struct{}, 1)}
+}
 
-func (m *mesh) list() ([]*corev1.Pod, error) {
+func (m *fakeMesh) list() ([]*corev1.Pod, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.pods), nil
 }
 
 // addPod adds a pod that runs, and returns its UID.
-func (m *mesh) addPod(name string) types.UID {
+func (m *fakeMesh) addPod(name string) types.UID {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	uid := types.UID(fmt.Sprintf("uid-of-%s-%d", name, len(m.pods)))
@@ -81,7 +83,7 @@ func pod(name string, uid types.UID) *corev1.Pod {
 	}
 }
 
-func (m *mesh) announce(_ context.Context, a Announcement) {
+func (m *fakeMesh) announce(_ context.Context, a Announcement) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.announced = append(m.announced, a.Reason)
@@ -99,7 +101,7 @@ type replica struct {
 }
 
 // start runs a replica that holds these roots, and wants the last of them.
-func (m *mesh) start(t *testing.T, name string, holds ...ca) *replica {
+func (m *fakeMesh) start(t *testing.T, name string, holds ...ca) *replica {
 	t.Helper()
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	r := &replica{manager: issuer.NewManager(issuer.Options{Logger: logger}), holds: holds}
@@ -175,7 +177,7 @@ func (r *replica) acknowledge(pods ...types.UID) {
 	}
 }
 
-func (m *mesh) record(t *testing.T) State {
+func (m *fakeMesh) record(t *testing.T) State {
 	t.Helper()
 	state, err := (&Record{ConfigMaps: m.client.CoreV1().ConfigMaps(namespace)}).Read(t.Context())
 	must(t, err)
@@ -183,7 +185,7 @@ func (m *mesh) record(t *testing.T) State {
 }
 
 // fill records as many roots as a mesh trusts at once, of which one signs.
-func (m *mesh) fill(t *testing.T, signs ca) {
+func (m *fakeMesh) fill(t *testing.T, signs ca) {
 	t.Helper()
 	record := &Record{ConfigMaps: m.client.CoreV1().ConfigMaps(namespace)}
 	for i := range MaxRoots {
@@ -201,7 +203,7 @@ func (m *mesh) fill(t *testing.T, signs ca) {
 }
 
 // mustBe wants the step that is recorded, and who signs.
-func (m *mesh) mustBe(t *testing.T, step Step, signs ca) {
+func (m *fakeMesh) mustBe(t *testing.T, step Step, signs ca) {
 	t.Helper()
 	state := m.record(t)
 	if got, _ := state.Step(); got != step {

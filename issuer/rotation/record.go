@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/util/retry"
+
+	"github.com/osm-edge/osm/manifests/mesh"
 )
 
 // ErrMalformed says that what is recorded cannot be read.
@@ -42,7 +44,7 @@ func (r *Record) Read(ctx context.Context) (State, error) {
 // same time is not overwritten: next is asked again then.
 func (r *Record) Advance(ctx context.Context, next func(State) State) (State, error) {
 	var after State
-	err := retry.OnError(retry.DefaultBackoff, lostRace, func() error {
+	err := retry.OnError(retry.DefaultBackoff, mesh.LostRace, func() error {
 		cm, before, err := r.get(ctx)
 		if err != nil && !errors.Is(err, ErrMalformed) {
 			return err
@@ -52,8 +54,6 @@ func (r *Record) Advance(ctx context.Context, next func(State) State) (State, er
 	})
 	return after, err
 }
-
-func lostRace(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
 
 // get returns a nil ConfigMap and the zero State where there is none. The
 // ConfigMap is returned with ErrMalformed, too.

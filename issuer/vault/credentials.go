@@ -39,11 +39,6 @@ type Token struct {
 	Renewed <-chan struct{}
 }
 
-// FromFile returns a reader of the file, for [Token].
-func FromFile(path string) func(context.Context) (string, error) {
-	return func(context.Context) (string, error) { return readCredential(path) }
-}
-
 // Changed implements Credentials.
 func (t Token) Changed() <-chan struct{} { return t.Renewed }
 

@@ -153,18 +153,24 @@ func renewed(t *testing.T, server *testvault.Server, token string) error {
 	return nil
 }
 
-func TestATokenIsReadFromAFile(t *testing.T) {
+func TestATokenIsReadAgainUntilItIsOne(t *testing.T) {
 	server := startServer(t)
-	file := filepath.Join(t.TempDir(), "token")
-	ca := newCA(t, server, func(o *vault.Options) { o.Credentials = vault.Token{Read: vault.FromFile(file)} })
+	token, problem := "", errors.New("the Secret is away")
+	read := func(context.Context) (string, error) { return token, problem }
+	ca := newCA(t, server, func(o *vault.Options) { o.Credentials = vault.Token{Read: read} })
 	_, err := issue(t, ca, time.Hour)
-	wantError(t, err, nil, "read the token", "no such file")
-	must(t, os.WriteFile(file, nil, 0o600))
+	wantError(t, err, nil, "read the token", "the Secret is away")
+	problem = nil
 	_, err = issue(t, ca, time.Hour)
 	wantError(t, err, nil, "it is empty")
-	must(t, os.WriteFile(file, make([]byte, 65<<10), 0o600))
-	_, err = issue(t, ca, time.Hour)
-	wantError(t, err, nil, "larger than")
-	must(t, os.WriteFile(file, []byte(newToken(t, server, asCreated)+"\n"), 0o600))
+	token = newToken(t, server, asCreated) + "\n"
 	mustIssue(t, ca, time.Hour)
+}
+
+func TestAServiceAccountsTokenThatIsTooLargeIsRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	must(t, os.WriteFile(file, make([]byte, 65<<10), 0o600))
+	ca := newCA(t, startServer(t), func(o *vault.Options) { o.Credentials = vault.Kubernetes{Role: "osm", TokenFile: file} })
+	_, err := issue(t, ca, time.Hour)
+	wantError(t, err, nil, "service account's token", "larger than")
 }

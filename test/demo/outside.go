@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/osm-edge/osm/issuer/rootsecret"
-	"github.com/osm-edge/osm/issuer/trustbundle"
 	"github.com/osm-edge/osm/test/mesh"
 )
 
@@ -30,7 +29,7 @@ func (n *narrator) showOutside(ctx context.Context, root *x509.Certificate) erro
 			return false, unless(last, apierrors.IsNotFound)
 		}
 		roots, last = rootsecret.ParseRoots(secret, "", time.Now())
-		return last == nil && contains(roots.TrustBundle, root), nil
+		return last == nil && roots.Contains(root), nil
 	})
 	if err != nil {
 		return fmt.Errorf("secret %s does not have the root: %w (%v)", rootSecret, err, last)
@@ -46,8 +45,4 @@ func unless(err error, expected func(error) bool) error {
 		return nil
 	}
 	return err
-}
-
-func contains(bundle trustbundle.TrustBundle, root *x509.Certificate) bool {
-	return bundle.Contains(root)
 }

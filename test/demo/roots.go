@@ -62,5 +62,5 @@ func (n *narrator) trust(ctx context.Context, one, other *x509.Certificate) erro
 
 // trusts reports whether a sidecar has been told of both roots.
 func trusts(state sidecar.State, one, other *x509.Certificate) bool {
-	return contains(state.Bundle(), one) && contains(state.Bundle(), other)
+	return state.Bundle().Contains(one) && state.Bundle().Contains(other)
 }

@@ -31,13 +31,13 @@ func TestCARotateShowsHowTheRootIsReplaced(t *testing.T) {
 		return out
 	}
 	before := readRoot(t, client).Certificate
-	contain(t, shown("ca", "show"), "authority osm-mesh-root-certificate", "Active, signs", "in Secret osm-system/osm-ca-bundle", before.Subject.String(), "in 3649 days", "replacement none")
+	contain(t, shown("ca", "show"), "issuer osm-mesh-root-certificate", "Active, signs", "in Secret osm-system/osm-ca-bundle", before.Subject.String(), "in 3649 days", "replacement none")
 	contain(t, shown("ca", "rotate"), "new root", "distribute:", "acknowledged it", "sign:", "retire:", "is trusted until", "the root is replaced")
 	after := readRoot(t, client).Certificate
 	if after.Equal(before) {
 		t.Error("the root is the old one")
 	}
-	contain(t, shown("ca", "show"), before.Subject.String(), "replaced, trusted until", after.Subject.String(), "signs")
+	contain(t, shown("ca", "show"), before.Subject.String(), "retiring until", after.Subject.String(), "signing")
 	roots, err := trustbundle.Parse([]byte(shown("ca", "export")))
 	if err != nil || len(roots.Roots()) != 2 {
 		t.Errorf("exported %s, %v", roots, err)

@@ -26,9 +26,9 @@ func (w *world) change(words []string, has func(...string) bool) error {
 	namespace, last := after("-n"), words[len(words)-1]
 	switch command := strings.Join(words[:3], " "); {
 	case command == "osm ca rotate" && has("--osm-namespace", walkSpace):
-		name, own := RootSecret(w.signer())
-		if !own || w.Replacement(w.signer()) != "" || w.refusal(w.signer()) != nil {
-			return fmt.Errorf("osm ca rotate refuses: %s", w.Replacement(w.signer()))
+		name, own := RootSecret(v1.NewestActive(w.Roots))
+		if !own || w.Replacement(v1.NewestActive(w.Roots)) != "" || w.refusal(v1.NewestActive(w.Roots)) != nil {
+			return fmt.Errorf("osm ca rotate refuses: %s", w.Replacement(v1.NewestActive(w.Roots)))
 		}
 		delete(w.Secrets, name)
 		w.bootstrap()

@@ -172,7 +172,7 @@ func (w *world) bootstrap() {
 		w.Roots = []v1.MeshRootCertificate{tresorRoot(authority, v1.Active, walkRoot)}
 	}
 	ca := makePair(w.t, nil, asItIs) // of its own, where the mesh's root is elsewhere
-	if signer := w.signer(); signer != nil && signer.Spec.Provider.Tresor != nil {
+	if signer := v1.NewestActive(w.Roots); signer != nil && signer.Spec.Provider.Tresor != nil {
 		for i := range w.Roots {
 			name, ok := RootSecret(&w.Roots[i])
 			if ok && w.Roots[i].Spec.Role.Used() && w.Secrets[name] == nil {

@@ -65,7 +65,7 @@ type target struct {
 func hindrances() []hindrance {
 	return []hindrance{
 		{[]string{"x509:"}, "it does not accept the certificate that it is served with",
-			func(s *Snapshot, to target, says string) string { return s.unverified(to.service, says) }},
+			func(s *Snapshot, to target, says string) string { return s.unverified(to.service, rejectionIn(says)) }},
 		{[]string{"certificate required", "bad certificate", "unknown certificate"}, "osm.webhooks.verifyClient wants a certificate of the API server, which presents none that counts",
 			func(s *Snapshot, _ target, _ string) string {
 				return "have the API server present one (kube-apiserver --admission-control-config-file), or do without: " + s.set("osm.webhooks.verifyClient=false")

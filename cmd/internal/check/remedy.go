@@ -105,7 +105,7 @@ func (s *Snapshot) reissue(service string) string {
 
 // blocked is what has to be done before osm-bootstrap signs anything.
 func (s *Snapshot) blocked() string {
-	signer := s.signer()
+	signer := v1.NewestActive(s.Roots)
 	if signer == nil || signer.Spec.Provider.Tresor == nil {
 		return "" // it has a CA of its own
 	}
@@ -117,18 +117,6 @@ func (s *Snapshot) blocked() string {
 		}
 	}
 	return ""
-}
-
-// signer is the MeshRootCertificate that is to sign: the newest that is Active.
-func (s *Snapshot) signer() *v1.MeshRootCertificate {
-	var newest *v1.MeshRootCertificate
-	for i := range s.Roots {
-		root := &s.Roots[i]
-		if root.Spec.Role == v1.Active && (newest == nil || v1.ByAge(root, newest) < 0) {
-			newest = root
-		}
-	}
-	return newest
 }
 
 // named returns the MeshRootCertificate of a name.

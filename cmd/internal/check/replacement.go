@@ -55,7 +55,7 @@ func (s *Snapshot) replaceRoot(state rotation.State, certificate *x509.Certifica
 	}
 	root := s.named(state.Source(certificate))
 	if root == nil {
-		root = s.signer()
+		root = v1.NewestActive(s.Roots)
 	}
 	if root != nil {
 		if other := s.Replacement(root); other != "" {

@@ -61,12 +61,12 @@ func (s *Snapshot) rootSecret(root *v1.MeshRootCertificate, c *Check) {
 		return
 	}
 	parsed, err := rootsecret.Parse(secret, s.Now)
-	known := s.trusted().Roots()
+	known := s.trusted()
 	switch {
-	case err != nil || len(known) == 0 || contains(known, parsed.Certificate):
-	case len(known) >= rotation.MaxRoots:
+	case err != nil || known.IsEmpty() || known.Contains(parsed.Certificate):
+	case len(known.Roots()) >= rotation.MaxRoots:
 		c.warn(object, fmt.Sprintf("find out what replaces the root so often; former ones are dropped in time: kubectl get events -n %s --field-selector reason=RootWaits", s.Namespace),
-			"its root is not trusted yet: the mesh trusts %s, and no more at once", count(len(known), "root"))
+			"its root is not trusted yet: the mesh trusts %s, and no more at once", count(len(known.Roots()), "root"))
 	default:
 		c.warn(object, s.logs("osm-controller"), "its root is not trusted yet: osm-controller has not begun to distribute it")
 	}
@@ -167,13 +167,4 @@ func (s *Snapshot) state() (rotation.State, error) {
 		return rotation.State{}, nil
 	}
 	return rotation.Parse(s.Record.Data)
-}
-
-func contains(roots []*x509.Certificate, root *x509.Certificate) bool {
-	for _, one := range roots {
-		if one.Equal(root) {
-			return true
-		}
-	}
-	return false
 }

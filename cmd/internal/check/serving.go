@@ -3,6 +3,7 @@ package check
 import (
 	"bytes"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/osm-edge/osm/issuer/trustbundle"
+	"github.com/osm-edge/osm/manifests/crd/v1"
 )
 
 // servingSoon is far less than what is left when osm-bootstrap issues a serving
@@ -80,16 +82,54 @@ func (s *Snapshot) trustedBy(one call, service string, chain []*x509.Certificate
 		options.Intermediates.AddCert(certificate)
 	}
 	if _, err := chain[0].Verify(options); err != nil {
-		c.fail(one.object, s.unverified(service, err.Error()), "its caBundle does not verify what %s serves, which is signed by %s: %s", service, chain[0].Issuer, err)
+		c.fail(one.object, s.unverified(service, rejectionOf(err)), "its caBundle does not verify what %s serves, which is signed by %s: %s", service, chain[0].Issuer, err)
 	}
 }
 
-// unverified is what to do about a serving certificate that is not accepted, by
-// what crypto/x509 says of it, here or in an API server.
-func (s *Snapshot) unverified(service, reason string) string {
-	says := func(words string) bool { return strings.Contains(reason, words) }
-	switch signer := s.signer(); {
-	case says("not authorized to sign for this name"), says("not permitted by any constraint"), says("excluded by constraint"):
+// rejection is why crypto/x509 does not accept a serving certificate.
+type rejection int
+
+const (
+	untrusted rejection = iota // no root that is trusted signed it
+	forbidden                  // the name constraints of a CA forbid its name
+	unusable                   // it is out of its time, or for another name
+)
+
+// rejectionOf classifies an error of [x509.Certificate.Verify].
+func rejectionOf(err error) rejection {
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return unusable
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		switch invalid.Reason {
+		case x509.CANotAuthorizedForThisName:
+			return forbidden
+		case x509.Expired:
+			return unusable
+		}
+	}
+	return untrusted
+}
+
+// rejectionIn classifies what an API server reports of such an error, which is its
+// text alone.
+func rejectionIn(text string) rejection {
+	has := func(words string) bool { return strings.Contains(text, words) }
+	switch {
+	case has("not authorized to sign for this name"), has("not permitted by any constraint"), has("excluded by constraint"):
+		return forbidden
+	case has("has expired or is not yet valid"), has("certificate is valid for"), has("is not valid for any names"):
+		return unusable
+	}
+	return untrusted
+}
+
+// unverified is what to do about a serving certificate that is not accepted, here or
+// by an API server.
+func (s *Snapshot) unverified(service string, because rejection) string {
+	switch because {
+	case forbidden:
+		signer := v1.NewestActive(s.Roots)
 		if signer == nil || signer.Spec.Provider.Tresor == nil {
 			return s.reissue(service) // by a CA of osm-bootstrap's own
 		}
@@ -97,7 +137,7 @@ func (s *Snapshot) unverified(service, reason string) string {
 			return first
 		}
 		return fmt.Sprintf("have a root sign whose name constraints permit %s.svc, or that has none: %s", s.Namespace, s.put(signer.Spec.Provider.Tresor.SecretRef.Name, "ca.crt", "private.key"))
-	case says("has expired or is not yet valid"), says("certificate is valid for"), says("is not valid for any names"):
+	case unusable:
 		return s.reissue(service)
 	}
 	return s.certify()

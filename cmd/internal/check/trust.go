@@ -65,12 +65,12 @@ func (s *Snapshot) copied(namespace string, bundle trustbundle.TrustBundle, c *C
 func difference(is, wanted trustbundle.TrustBundle) string {
 	var all []string
 	for _, root := range wanted.Roots() {
-		if !contains(is.Roots(), root) {
+		if !is.Contains(root) {
 			all = append(all, fmt.Sprintf("%s is missing", root.Subject))
 		}
 	}
 	for _, root := range is.Roots() {
-		if !contains(wanted.Roots(), root) {
+		if !wanted.Contains(root) {
 			all = append(all, fmt.Sprintf("%s is too many", root.Subject))
 		}
 	}

@@ -21,7 +21,7 @@ func newResult(object *unstructured.Unstructured, err error) result {
 
 // of tells whether the result is one of that object. The generation changes
 // with the spec alone.
-func (v result) of(object *unstructured.Unstructured) bool {
+func (r result) of(object *unstructured.Unstructured) bool {
 	other := newResult(object, nil)
-	return v.uid == other.uid && v.generation == other.generation
+	return r.uid == other.uid && r.generation == other.generation
 }
