@@ -195,7 +195,7 @@ func (p *preflight) ranges(ctx context.Context) error {
 	if len(known) == 0 {
 		known, why = []string{"10.0.0.0/8"}, ", with the ranges of your cluster's pods and Services"
 	}
-	p.out.say(beware, "whatever a pod of the mesh calls has to be of the mesh, addresses outside of the cluster too\n    to change it: --set 'osm.outboundIPRangeInclusionList={%s}'%s", strings.Join(known, ","), why)
+	p.out.say(beware, "whatever a pod of the mesh calls must belong to the mesh, addresses outside of the cluster too\n    to change it: --set 'osm.outboundIPRangeInclusionList={%s}'%s", strings.Join(known, ","), why)
 	return nil
 }
 
